@@ -1,0 +1,50 @@
+# One verb, one command. `make serve` and `make test` do all set-up themselves; a second run installs nothing.
+
+VENV := .venv
+PYTHON ?= python3
+RUN := $(VENV)/bin/python
+PORT ?= 5001
+DEMO := demo/fridge
+
+.DEFAULT_GOAL := help
+
+serve: $(VENV)/.serve ## install, build the demo model once, serve it on port 5001 (PORT=N ARGS="--flags")
+	$(RUN) -m examples.fridge --output $(DEMO)
+	exec $(RUN) -m server --model $(DEMO) --port $(PORT) $(ARGS)
+
+test: $(VENV)/.dev ## install, run all tests (ARGS="-k name")
+	$(RUN) -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## lint, formatting, types, import directions, changelog
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(RUN) -m scripts.changelog
+
+fix: $(VENV)/.dev ## apply what the linter and the formatter can mend
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+docs: $(VENV)/.dev ## write the generated tables into docs/
+	$(RUN) -m scripts.tables
+
+bench: $(VENV)/.dev ## measure this machine: rates, latencies and the ratio to the in-process ceiling (ARGS="--quick")
+	$(RUN) -m benchmarks.serving $(ARGS)
+
+image: ## build the container image (DEVICE=cpu or cuda)
+	docker build --build-arg DEVICE=$(or $(DEVICE),cpu) --tag sightglass:$(or $(DEVICE),cpu) .
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The stamps are newer than what they were installed from, so that nothing is installed twice
+$(VENV)/.serve: pyproject.toml constraints.txt scripts/install
+	PYTHON=$(PYTHON) scripts/install $(VENV)
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt scripts/install
+	PYTHON=$(PYTHON) scripts/install $(VENV) dev
+	@touch $@ $(VENV)/.serve
+
+.PHONY: serve test check fix docs bench image help

@@ -1,0 +1,100 @@
+"""From a command line and an environment to ServerSettings; every error names the flag or variable at fault."""
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from settings.errors import SettingsError
+from settings.expectation import did_you_mean, expectation
+from settings.resolved import Resolved
+from settings.server import ENV_PREFIX, ServerSettings
+
+
+def server_parser(prog: str) -> argparse.ArgumentParser:
+    """Build a parser with one flag for every field of ServerSettings; an absent flag leaves no attribute."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description="Serve a model folder for online scoring.",
+        epilog=f"Each flag can also be set by an environment variable: --queue-limit-ms is {ENV_PREFIX}QUEUE_LIMIT_MS.",
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    for name, field in ServerSettings.model_fields.items():
+        option: dict[str, Any] = {"metavar": "VALUE"}
+        if field.annotation is bool:
+            option = {"action": argparse.BooleanOptionalAction}
+        default = default_text(name)
+        parser.add_argument(flag(name), dest=name, help=f"{field.description} Default: {default}.", **option)
+    return parser
+
+
+def load_server_settings(given: Mapping[str, Any], env: Mapping[str, str]) -> Resolved[ServerSettings]:
+    """Merge flags (`given`, by field name) over `env` over defaults; SettingsError where a value does not fit.
+
+    Without a model among them, AZUREML_MODEL_DIR and MLFLOW_MODEL_FOLDER name the folder, as in the hosted service.
+    """
+    known = {variable(name): name for name in ServerSettings.model_fields}
+    env = {key: value for key, value in env.items() if not _is_service_link(key, value)}
+    merged = {known[key]: (value, key) for key, value in env.items() if key in known and value != ""}
+    if {"model", "name"} & given.keys():
+        merged = {name: found for name, found in merged.items() if name not in ("model", "name", "version")}
+    merged |= {name: (value, flag(name)) for name, value in given.items()}
+    if not {"model", "name"} & merged.keys() and env.get("AZUREML_MODEL_DIR"):
+        folder = "/".join(filter(None, [env["AZUREML_MODEL_DIR"], env.get("MLFLOW_MODEL_FOLDER")]))
+        merged["model"] = (folder, "AZUREML_MODEL_DIR")
+    warnings = tuple(
+        f"The environment variable {key} is not known and is ignored.{did_you_mean(key, known)}"
+        for key in sorted(env)
+        if key.startswith(ENV_PREFIX) and key not in known
+    )
+    try:
+        values = ServerSettings.model_validate({name: value for name, (value, _) in merged.items()})
+    except ValidationError as error:
+        raise SettingsError(" ".join(dict.fromkeys(_sentence(merged, item) for item in error.errors()))) from None
+    sources = {name: merged[name][1] if name in merged else "default" for name in ServerSettings.model_fields}
+    return Resolved(values, sources, warnings)
+
+
+def _is_service_link(key: str, value: str) -> bool:
+    # Kubernetes describes a service called "sightglass" to every pod as SIGHTGLASS_PORT=tcp://... and the like
+    return value.startswith("tcp://") or re.fullmatch(ENV_PREFIX + r"(SERVICE_\w+|PORT_\d+_\w+)", key) is not None
+
+
+def unknown_flags(words: Sequence[str]) -> str:
+    """Say which of `words` no flag knows, with near matches."""
+    known = [flag(name) for name in ServerSettings.model_fields]
+    hints = "".join(did_you_mean(word.split("=")[0], known) for word in words if word.startswith("--"))
+    return f"Unknown arguments: {' '.join(words)}.{hints}"
+
+
+def flag(name: str) -> str:
+    """Return the command-line flag of a field."""
+    return "--" + name.replace("_", "-")
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a field."""
+    return ENV_PREFIX + name.upper()
+
+
+def default_text(name: str) -> str:
+    """Return a field's default as it would be typed."""
+    default = ServerSettings.model_fields[name].default
+    if default is None:
+        return "none"
+    if isinstance(default, bool):
+        return str(default).lower()
+    return ",".join(default) if isinstance(default, tuple) else str(default)
+
+
+def _sentence(merged: Mapping[str, tuple[Any, str]], item: ErrorDetails) -> str:
+    if not item["loc"]:
+        text = str(item["ctx"]["error"])
+        return f"{text[0].upper()}{text[1:]}."
+    name = str(item["loc"][0])
+    value, source = merged[name]
+    return f"{source} is {value!r}; expected {expectation(ServerSettings, name)}."

@@ -1,0 +1,117 @@
+"""Merge settings.json, checkpoint and defaults. Every error names the file, the key, the value and the expectation."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import AliasChoices, ValidationError
+from pydantic_core import ErrorDetails
+
+from settings.errors import SettingsError
+from settings.expectation import did_you_mean, expectation
+from settings.model import SCHEMAS, ModelSettings
+from settings.resolved import Resolved
+
+Schema = TypeVar("Schema", bound=ModelSettings)
+Given = dict[str, tuple[Any, str, str]]  # field -> (value, where it stands, the key it stands under)
+
+
+def load_model_settings(
+    schema: type[Schema],
+    *,
+    file: Path | None = None,
+    checkpoint: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    strict: bool = False,
+) -> Resolved[Schema]:
+    """Resolve the settings of one model folder: `fixed` by the architecture, then `file`, `checkpoint`, `defaults`.
+
+    Keys that `schema` does not know become warnings, or with `strict` a SettingsError; so does a value that is
+    of the wrong type or out of range, and a file that is not a JSON object.
+    """
+    checkpoint_given, _ = _sort_keys(schema, checkpoint or {}, "checkpoint")
+    file_given: Given = {}
+    warnings: list[str] = []
+    if file is not None:
+        file_given, warnings = _sort_keys(schema, read_json_object(file), str(file))
+        if strict and warnings:
+            raise SettingsError(" ".join(warnings))
+    own_defaults = {name: (value, "architecture default", name) for name, value in (defaults or {}).items()}
+    merged = own_defaults | checkpoint_given | file_given
+    for name, value in (fixed or {}).items():
+        if name in file_given and file_given[name][0] != value:
+            other, _, key = file_given[name]
+            warnings.append(f"{file}: {key!r} is {other!r}, but this architecture always uses {value!r}.")
+        merged[name] = (value, "architecture", name)
+    try:
+        values = schema.model_validate({name: value for name, (value, *_) in merged.items()})
+    except ValidationError as error:
+        sentences = dict.fromkeys(_sentence(schema, merged, item) for item in error.errors())
+        raise SettingsError(" ".join(sentences)) from None
+    sources = {name: merged[name][1] if name in merged else "default" for name in schema.model_fields}
+    return Resolved(values, sources, tuple(warnings))
+
+
+def read_json_object(file: Path) -> dict[str, Any]:
+    """Read a JSON object; SettingsError where the file cannot be read, is no JSON, or is something else."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{file} is not valid JSON: {error}. Correct the file or remove it.") from None
+    if not isinstance(content, dict):
+        raise SettingsError(f"{file} holds a JSON {type(content).__name__}; expected an object of keys and values.")
+    return content
+
+
+def spellings(schema: type[ModelSettings]) -> dict[str, str]:
+    """Map every accepted key, aliases included, to its field."""
+    known: dict[str, str] = {}
+    for name, field in schema.model_fields.items():
+        alias = field.validation_alias
+        choices: Iterable[Any] = alias.choices if isinstance(alias, AliasChoices) else ()
+        known |= {str(choice): name for choice in choices} | {name: name}
+    return known
+
+
+def _sort_keys(schema: type[ModelSettings], content: Mapping[str, Any], source: str) -> tuple[Given, list[str]]:
+    known = spellings(schema)
+    elsewhere = {key for other in SCHEMAS if other is not schema for key in spellings(other)}
+    given: Given = {}
+    warnings = []
+    for key, entry in content.items():
+        name = known.get(key)
+        value = entry.tolist() if hasattr(entry, "tolist") else entry  # checkpoints hold numbers of numpy and PyTorch
+        if name is None:
+            why = "belongs to another kind of model" if key in elsewhere else "is not known"
+            near = "" if key in elsewhere else did_you_mean(str(key), known)
+            warnings.append(f"{source}: the key {key!r} {why} and is ignored.{near}")
+        # null means "not decided here", as in the files that training writes for options that were not used; only
+        # where null is a value of its own does it overrule
+        elif value is None and schema.model_fields[name].default is not None:
+            continue
+        elif name in given and given[name][0] != value:
+            raise SettingsError(
+                f"{source}: {key!r} is {value!r}, but {given[name][2]!r} sets the same to "
+                f"{given[name][0]!r}. Keep one of the two."
+            )
+        else:
+            given[name] = (value, source, key)
+    return given, warnings
+
+
+def _sentence(schema: type[ModelSettings], merged: Given, item: ErrorDetails) -> str:
+    if not item["loc"]:
+        places = sorted({source for _, source, _ in merged.values()})
+        return f"{', '.join(places)}: {_reason(item)}."
+    name = str(item["loc"][0])
+    value, source, key = merged[name]
+    reason = f" ({_reason(item)})" if item["type"] == "value_error" else ""
+    return f"{source}: {key!r} is {value!r}; expected {expectation(schema, name)}{reason}."
+
+
+def _reason(item: ErrorDetails) -> str:
+    return str(item.get("ctx", {}).get("error", item["msg"]))

@@ -1,0 +1,122 @@
+"""settings.json: one frozen model per kind of network, with the keys, aliases and ranges a model folder may hold.
+
+Defaults are those of AutoML for Images, so that a folder without the file scores as it does when hosted.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+Side = Annotated[int, Field(ge=1, le=8192)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+_GRID_TEXT = re.compile(r"\(?\s*(\d+)\s*[xX,]\s*(\d+)\s*\)?")
+
+
+def _tile_grid(value: Any) -> Any:
+    """Accept the spellings used in training, `"(3, 2)"` and `"3x2"`, beside the list that serving asks for."""
+    if isinstance(value, str):
+        match = _GRID_TEXT.fullmatch(value.strip())
+        if match is None:
+            raise ValueError("expected two whole numbers such as [3, 2], '(3, 2)' or '3x2'")
+        value = [int(number) for number in match.groups()]
+    if isinstance(value, list):
+        value = tuple(value)
+    if value == (1, 1):
+        raise ValueError("a grid of one tile is the whole picture; leave the key out to switch tiling off")
+    return value
+
+
+TileGrid = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=64)]], BeforeValidator(_tile_grid)
+]
+
+
+class ModelSettings(BaseModel):
+    """Base of every settings.json schema: typed strictly, although a whole number may stand for a fraction."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
+
+
+class ClassificationSettings(ModelSettings):
+    """Sizes of the picture a classification network sees."""
+
+    valid_resize_size: Side = Field(
+        256,
+        validation_alias=AliasChoices("valid_resize_size", "resize_size"),
+        description="The shorter side, in pixels, that a picture is resized to before the centre crop.",
+    )
+    valid_crop_size: Side = Field(
+        224,
+        validation_alias=AliasChoices("valid_crop_size", "crop_size"),
+        description="The side, in pixels, of the square centre crop that the network sees.",
+    )
+    train_crop_size: Side = Field(224, description="The crop used in training; kept for reference, unused in scoring.")
+
+
+class _BoxSettings(ModelSettings):
+    """What all detectors share: thresholds on the predicted boxes, and tiling."""
+
+    box_score_thresh: Fraction = Field(0.3, description="Only boxes with a score above this are returned.")
+    nms_iou_thresh: Fraction = Field(
+        0.5,
+        validation_alias=AliasChoices("nms_iou_thresh", "box_nms_thresh", "box_iou_thresh"),
+        description="Of two boxes of one label that overlap by more than this IoU, the lower score is dropped.",
+    )
+    tile_grid_size: TileGrid | None = Field(
+        None, description="Tiles along the width and along the height, such as [3, 2]; null switches tiling off."
+    )
+    tile_overlap_ratio: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        0.25, description="The share of a tile that the next tile covers again."
+    )
+    tile_predictions_nms_thresh: Fraction = Field(
+        0.25, description="IoU above which a box of one tile suppresses the same label's box of another tile."
+    )
+
+
+class DetectionSettings(_BoxSettings):
+    """Faster R-CNN and RetinaNet."""
+
+    min_size: Side = Field(600, description="The shorter side, in pixels, that a picture is resized to.")
+    max_size: Side = Field(1333, description="The bound, in pixels, on the longer side after that resize.")
+    box_detections_per_img: Annotated[int, Field(ge=1, le=10000)] = Field(
+        100, description="The most boxes returned for one pass of the network."
+    )
+
+    @model_validator(mode="after")
+    def _sizes_are_ordered(self) -> "DetectionSettings":
+        if self.min_size > self.max_size:
+            raise ValueError(f"min_size {self.min_size} is larger than max_size {self.max_size}")
+        return self
+
+
+class SegmentationSettings(DetectionSettings):
+    """Mask R-CNN."""
+
+    mask_pixel_score_threshold: Fraction = Field(
+        0.5, description="Pixels whose mask probability is above this belong to the instance."
+    )
+    max_number_of_polygon_points: Annotated[int, Field(ge=3, le=100000)] = Field(
+        100, description="Contours with more points than this are simplified."
+    )
+    export_as_image: bool = Field(False, description="Also return each instance's mask as an image.")
+    image_type: Literal["JPG", "PNG", "BMP"] = Field("JPG", description="The file format of those mask images.")
+
+
+class YoloSettings(_BoxSettings):
+    """yolov5."""
+
+    box_score_thresh: Fraction = Field(0.1, description="Only boxes with a score above this are returned.")
+    img_size: Side = Field(640, description="The side, in pixels, of the square that a picture is fitted into.")
+    model_size: Literal["small", "medium", "large", "xlarge", "extra_large"] = Field(
+        "medium", description="The size of the network; it must match the weights."
+    )
+
+
+SCHEMAS: tuple[type[ModelSettings], ...] = (
+    ClassificationSettings,
+    DetectionSettings,
+    SegmentationSettings,
+    YoloSettings,
+)

@@ -1,0 +1,99 @@
+"""ServerSettings: how this process serves. A flag wins over its environment variable, which wins over the default."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+ENV_PREFIX = "SIGHTGLASS_"
+
+Positive = Annotated[int, Field(ge=1)]
+Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
+
+
+def _split(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+
+Devices = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")], ...],
+    BeforeValidator(_split),
+    Field(json_schema_extra={"expectation": "auto, cpu, cuda or cuda:N, or several separated by commas"}),
+]
+
+
+class ServerSettings(BaseModel):
+    """Everything about serving that is not a property of the model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    model: Path | None = Field(None, description="The model folder to serve, in any of its layouts.")
+    model_root: Path = Field(Path("model_root"), description="The folder that registered models live in.")
+    name: str | None = Field(None, description="A registered model to serve: NAME, NAME@VERSION or NAME@latest.")
+    version: Annotated[str, Field(pattern=r"^(latest|[1-9]\d*)$")] = Field(
+        "latest",
+        description="The version of --name to serve.",
+        json_schema_extra={"expectation": "a whole number of at least 1, or latest"},
+    )
+
+    host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 for all of them.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(5001, description="The port to listen on; 0 picks a free one.")
+    http_processes: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Processes that parse and reply.")
+
+    device: Devices = Field(
+        ("auto",),
+        description="Where the model runs: auto, cpu, cuda, cuda:N, or several separated by commas (an engine each).",
+    )
+    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="The arithmetic of the forward pass.")
+    cpu_threads: Annotated[int, Field(ge=0, le=1024)] = Field(
+        0, description="CPU threads for decoding and for the model; 0 uses every core the process may use."
+    )
+
+    max_batch_images: Annotated[int, Field(ge=0, le=4096)] = Field(
+        0, description="The most pictures in one batch; 0 takes the best size measured at warm-up."
+    )
+    max_batch_pixels: Annotated[int, Field(ge=0)] = Field(
+        0, description="The most network input pixels in one batch; 0 sets no bound besides the number of pictures."
+    )
+    max_delay_ms: Milliseconds = Field(
+        0, description="How long the oldest picture may wait, from its arrival, for a fuller batch; 0 never waits."
+    )
+    queue_limit_ms: Milliseconds = Field(
+        5_000, description="Refuse requests (429) while the work queued before them is predicted to take longer."
+    )
+    request_timeout_ms: Annotated[int, Field(ge=1, le=3_600_000)] = Field(
+        30_000, description="Answer 504 to a request that has no reply after this time."
+    )
+
+    max_body_bytes: Positive = Field(64 * 2**20, description="The largest request body (413 above it).")
+    max_image_bytes: Positive = Field(32 * 2**20, description="The largest encoded picture.")
+    max_image_pixels: Positive = Field(100_000_000, description="The largest picture, width times height.")
+    max_images: Positive = Field(256, description="The most pictures in one request.")
+    bad_images: Literal["reject", "report", "drop"] = Field(
+        "reject",
+        description="An unreadable picture: reject the request (422), report an error in its place, or drop it.",
+    )
+
+    keys_file: Path | None = Field(
+        None, description="A file with the primary and the secondary bearer key, a line each; re-read on change."
+    )
+    log_format: Literal["text", "json"] = Field("text", description="The form of the log lines.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least severe log lines to write; debug adds tracebacks."
+    )
+    strict_settings: bool = Field(False, description="Refuse unknown keys in settings.json instead of warning.")
+    drain_delay_ms: Milliseconds = Field(
+        500, description="After SIGTERM, keep accepting this long while readiness already answers 503."
+    )
+    grace_period_ms: Milliseconds = Field(
+        25_000, description="After that, wait at most this long for requests in flight."
+    )
+
+    @model_validator(mode="after")
+    def _names_are_whole(self) -> "ServerSettings":
+        if self.model is not None and self.name is not None:
+            folder = str(self.model)
+            raise ValueError(f"both the model folder {folder!r} and the name {self.name!r} are given; keep one of them")
+        if self.name is not None and "@" in self.name and self.version != "latest":
+            raise ValueError(f"the name {self.name!r} already holds a version; leave the version {self.version!r} out")
+        return self

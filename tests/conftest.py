@@ -1,0 +1,17 @@
+"""Fixtures that several files share. What takes time to make is made once a session and never changed."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.checkpoints import write_automl_folder
+
+# On a machine that others use too, threads that wait for each other take many times as long as one alone
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def fridge_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A seeded resnet18 for the four labels of the fridge, with small pictures to be fast. Read only."""
+    return write_automl_folder(tmp_path_factory.mktemp("fridge"), sizes=(80, 64))
