@@ -1,0 +1,17 @@
+"""MobileNetV2 (Sandler et al., https://arxiv.org/abs/1801.04381) in torchvision's form, head `classifier.1`."""
+
+from torchvision.models import mobilenet_v2
+
+from models.architecture import Architecture, Family
+from models.cam_layer import CamLayer
+
+
+def _architecture(name: str) -> Architecture:
+    return Architecture(
+        name,
+        build=lambda classes, crop: mobilenet_v2(weights=None, num_classes=classes),
+        cam_layer=lambda network: CamLayer("features.18"),
+    )
+
+
+FAMILY = Family(("mobilenetv2",), _architecture)

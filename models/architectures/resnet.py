@@ -1,0 +1,17 @@
+"""ResNet (He et al., https://arxiv.org/abs/1512.03385) in torchvision's form: keys `conv1.weight` ... `fc.bias`."""
+
+from torchvision.models import get_model
+
+from models.architecture import Architecture, Family
+from models.cam_layer import last_block_of_layer4
+
+
+def _architecture(name: str) -> Architecture:
+    return Architecture(
+        name,
+        build=lambda classes, crop: get_model(name, weights=None, num_classes=classes),
+        cam_layer=last_block_of_layer4,
+    )
+
+
+FAMILY = Family(("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"), _architecture)

@@ -1,0 +1,46 @@
+"""Any classification network of timm, as `timm/NAME`, for weights saved with that library.
+
+Sizes, statistics and filter default to what timm says the network was trained with.
+"""
+
+from typing import Any
+
+from torch import nn
+
+from models.architecture import Architecture, Family
+from models.cam_layer import last_convolution
+from models.errors import ModelError
+from models.timm_config import sizes_of, statistics_of
+from settings.expectation import did_you_mean
+
+PREFIX = "timm/"
+
+
+def _architecture(name: str) -> Architecture:
+    import timm
+
+    bare = name.removeprefix(PREFIX)
+    if not timm.is_model(bare):
+        near = did_you_mean(bare.split(".")[0], timm.list_models())
+        raise ModelError(f"timm has no network {bare!r}.{near}")
+    try:
+        config: Any = timm.get_pretrained_cfg(bare, allow_unregistered=True)
+    except RuntimeError as error:  # the part after the dot
+        raise ModelError(f"timm has no network {bare!r}: {error} Leave the tag out or correct it.") from None
+    return Architecture(
+        name,
+        build=lambda classes, crop: _build(bare, classes),
+        cam_layer=last_convolution,
+        defaults=sizes_of(config.to_dict()),
+        statistics=statistics_of(config.to_dict()),
+    )
+
+
+def _build(bare: str, classes: int) -> nn.Module:
+    import timm
+
+    network: nn.Module = timm.create_model(bare, num_classes=classes)
+    return network
+
+
+FAMILY = Family((PREFIX + "*",), _architecture)

@@ -1,0 +1,25 @@
+"""Any classification network of torchvision, as `torchvision/NAME`, for weights saved with that library."""
+
+from torchvision import models as zoo
+
+from models.architecture import Architecture, Family
+from models.cam_layer import last_convolution
+from models.errors import ModelError
+from settings.expectation import did_you_mean
+
+PREFIX = "torchvision/"
+
+
+def _architecture(name: str) -> Architecture:
+    known = zoo.list_models(module=zoo)
+    bare = name.removeprefix(PREFIX)
+    if bare not in known:
+        raise ModelError(f"torchvision has no classification network {bare!r}.{did_you_mean(bare, known)}")
+    return Architecture(
+        name,
+        build=lambda classes, crop: zoo.get_model(bare, weights=None, num_classes=classes),
+        cam_layer=last_convolution,
+    )
+
+
+FAMILY = Family((PREFIX + "*",), _architecture)

@@ -1,0 +1,30 @@
+"""Finds architectures by the names that checkpoints give them."""
+
+from collections.abc import Iterator
+
+from models import architectures
+from models.architecture import Architecture, Family
+from models.discovery import constants
+from models.errors import ModelError
+from settings.expectation import did_you_mean
+
+
+def architecture_names() -> tuple[str, ...]:
+    """List every name `architecture` accepts; one that ends in `*` stands for all that a library knows."""
+    return tuple(name for family in _families() for name in family.names)
+
+
+def architecture(name: str) -> Architecture:
+    """Return the architecture that checkpoints call `name`; ModelError with near matches where there is none."""
+    for family in _families():
+        for pattern in family.names:
+            if name == pattern or (pattern.endswith("*") and name.startswith(pattern[:-1])):
+                return family.architecture(name)
+    known = architecture_names()
+    raise ModelError(
+        f"The architecture {name!r} is not known. Known: {', '.join(known)}.{did_you_mean(name.lower(), known)}"
+    )
+
+
+def _families() -> Iterator[Family]:
+    return (family for _, family in constants(architectures, "FAMILY"))

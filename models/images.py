@@ -1,0 +1,83 @@
+"""Encoded bytes -> an RGB picture, within limits that are checked before a pixel is decoded."""
+
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from models.errors import ImageError
+
+# a JPEG that carries a second picture, as phones make them, opens as JPEG too
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+
+# Our own limit below is checked for every picture and is a setting; Pillow's is a constant and, first, only a warning
+Image.MAX_IMAGE_PIXELS = None
+# Pillow loads its rarer formats on first use, and only then knows their names
+Image.init()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """The largest picture accepted: encoded bytes, and width times height in pixels."""
+
+    max_bytes: int
+    max_pixels: int
+
+
+def decode(data: bytes | memoryview, limits: ImageLimits) -> Image.Image:
+    """Decode the first frame of a JPEG, PNG, WebP, BMP, GIF or TIFF into mode RGB, 8 bits a channel.
+
+    Alpha is dropped and EXIF rotation not applied (but Pillow itself turns a TIFF), as in AutoML for Images. Raises
+    ImageError with the code `image_empty`, `image_too_large`, `image_format` or `image_unreadable`.
+    """
+    image = _open(data, limits)
+    try:
+        return _to_rgb(image)
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, MemoryError) as error:
+        raise ImageError(
+            "image_unreadable", f"The {image.format} picture is damaged or incomplete ({error}). Send it again whole."
+        ) from None
+
+
+def _open(data: bytes | memoryview, limits: ImageLimits) -> Image.Image:
+    if len(data) == 0:
+        raise ImageError("image_empty", "The picture has no bytes. Send the content of an image file.")
+    if len(data) > limits.max_bytes:
+        raise ImageError(
+            "image_too_large",
+            f"The picture has {len(data)} bytes; this server accepts up to {limits.max_bytes}. Compress or shrink it.",
+        )
+    try:
+        image = Image.open(BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise ImageError(
+            "image_format",
+            f"The {len(data)} bytes starting with {bytes(data[:8])!r} are not a JPEG, PNG, WebP, BMP, GIF or TIFF "
+            "picture. Send the bytes of such a file.",
+        ) from None
+    except Exception as error:  # a crafted header can raise almost anything from a parser
+        raise ImageError("image_unreadable", f"The header of the picture is damaged ({error}).") from None
+    if image.width * image.height > limits.max_pixels:
+        raise ImageError(
+            "image_too_large",
+            f"The picture is {image.width}x{image.height} pixels; this server accepts up to {limits.max_pixels} "
+            "pixels. Shrink it before sending.",
+        )
+    return image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16") or image.mode == "I":
+        return _from_deep_grey(image)
+    # an unchanged RGB file still has to be read: convert() alone would hand back a lazy picture
+    image.load()
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _from_deep_grey(image: Image.Image) -> Image.Image:
+    # Pillow's own conversion cuts 16-bit grey off at 255, which leaves a white picture; keep the high byte,
+    # as it does itself for 16-bit colour
+    values = np.asarray(image).astype(np.int64)
+    high = np.clip(values >> 8, 0, 255).astype(np.uint8)
+    return Image.fromarray(high).convert("RGB")

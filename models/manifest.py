@@ -1,0 +1,52 @@
+"""manifest.json: the file that describes a model folder.
+
+Whoever brings plain weights writes `architecture`, `labels` and perhaps `task`; registering adds the rest.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from models.errors import ModelError
+from settings.errors import SettingsError
+from settings.load import read_json_object
+
+MANIFEST = "manifest.json"
+
+TaskName = Literal["multiclass", "multilabel"]
+
+
+class Manifest(BaseModel):
+    """The content of manifest.json. `files` maps each file's path in the folder to its sha256 in hexadecimal."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    architecture: str
+    labels: list[str] = Field(min_length=1)
+    task: TaskName = "multiclass"
+    name: str | None = None
+    version: int | None = None
+    created: str | None = None
+    sizes: dict[str, int] = Field(default_factory=dict)
+    files: dict[str, str] = Field(default_factory=dict)
+
+
+def read_manifest(file: Path) -> Manifest:
+    """Read and check manifest.json; ModelError where it is no JSON object or a key is missing, unknown or wrong."""
+    try:
+        return Manifest.model_validate(read_object(file))
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, item['loc']))!r}: {item['msg']}" for item in error.errors())
+        raise ModelError(
+            f"{file} does not describe a model: {problems}. "
+            'Expected {"architecture": NAME, "labels": [TEXT, ...], "task": "multiclass" or "multilabel"}.'
+        ) from None
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """Read a JSON object; ModelError where the file is none."""
+    try:
+        return read_json_object(file)
+    except SettingsError as error:
+        raise ModelError(str(error)) from None

@@ -1,0 +1,96 @@
+"""From a decoded picture to what the network sees, and from there to numbers.
+
+Equal, pixel by pixel, to torchvision's Resize(int) -> CenterCrop(int) -> ToTensor -> Normalize on Pillow pictures.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from PIL import Image
+
+_FILTERS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+INTERPOLATIONS = tuple(_FILTERS)
+
+# A picture of 20000x1 pixels is within every limit, but 1.3 gigapixels large once its shorter side is 256
+_LARGEST_RESIZED = 2**24
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """How training saw pictures; by default as for ImageNet with torchvision.
+
+    Channel mean and standard deviation are in units of [0, 1]. `interpolation` is the resize filter; `squash` resizes
+    both sides instead of keeping the aspect ratio.
+    """
+
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    interpolation: str = "bilinear"
+    squash: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocess:
+    """What a network was trained to see: the sizes in pixels that a picture is resized and cropped to."""
+
+    resize: int
+    crop: int
+    statistics: Statistics = field(default_factory=Statistics)
+
+    def picture(self, image: Image.Image) -> torch.Tensor:
+        """Resize the shorter side, crop the centre, pad with black what is missing.
+
+        Takes mode RGB; returns uint8 [crop, crop, 3] in [0, 255].
+        """
+        canvas = np.zeros((self.crop, self.crop, 3), dtype=np.uint8)
+        width, height = self._resized(image.width, image.height)
+        x, y = _axis(width, self.crop), _axis(height, self.crop)
+        if width * height > _LARGEST_RESIZED:
+            part = self._resize_part(image, width, height, x, y)
+        else:
+            whole = image.resize((width, height), _FILTERS[self.statistics.interpolation])
+            part = whole.crop((x.start, y.start, x.start + x.length, y.start + y.length))
+        canvas[y.pad : y.pad + y.length, x.pad : x.pad + x.length] = np.asarray(part)
+        return torch.from_numpy(canvas)
+
+    def _resized(self, width: int, height: int) -> tuple[int, int]:
+        if self.statistics.squash:
+            return self.resize, self.resize
+        if width <= height:
+            return self.resize, int(self.resize * height / width)
+        return int(self.resize * width / height), self.resize
+
+    def _resize_part(self, image: Image.Image, width: int, height: int, x: "_Axis", y: "_Axis") -> Image.Image:
+        # Resamples only what the crop keeps: within 2 of 255 of the same pixels, without the memory in between
+        scale_x, scale_y = image.width / width, image.height / height
+        right, bottom = (x.start + x.length) * scale_x, (y.start + y.length) * scale_y
+        return image.resize(
+            (x.length, y.length),
+            _FILTERS[self.statistics.interpolation],
+            box=(x.start * scale_x, y.start * scale_y, min(right, image.width), min(bottom, image.height)),
+        )
+
+    def inputs(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Normalise uint8 [N, crop, crop, 3] in [0, 255] to float32 [N, 3, crop, crop], channels last in memory."""
+        mean = torch.tensor(self.statistics.mean, device=pictures.device).view(1, 3, 1, 1)
+        std = torch.tensor(self.statistics.std, device=pictures.device).view(1, 3, 1, 1)
+        values = pictures.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
+        return values.div_(255).sub_(mean).div_(std)
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    start: int  # first pixel kept of the resized picture
+    length: int  # pixels kept
+    pad: int  # black pixels before them
+
+
+def _axis(size: int, crop: int) -> _Axis:
+    if size >= crop:
+        return _Axis(start=round((size - crop) / 2), length=crop, pad=0)
+    return _Axis(start=0, length=size, pad=(crop - size) // 2)

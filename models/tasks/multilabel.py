@@ -1,0 +1,15 @@
+"""Any number of labels a picture: an independent sigmoid for each logit."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from models.predictions import ClassScores, Prediction
+from models.task import Task
+
+
+def _prediction(logits: Tensor, labels: Sequence[str]) -> Prediction:
+    return ClassScores(logits.sigmoid().tolist(), list(labels))
+
+
+TASK = Task("multilabel", "image-classification-multilabel", _prediction)

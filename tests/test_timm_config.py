@@ -1,0 +1,136 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from timm.data import create_transform, resolve_data_config
+
+from models.catalog import architecture
+from models.definition import Definition, define
+from models.errors import ModelError
+from models.folder import ModelFolder
+from models.images import ImageLimits
+from models.loaded import load
+from models.predictions import ClassScores
+from models.preprocess import Preprocess, Statistics
+from models.registration import register
+from models.timm_config import read_timm_config, sizes_of, statistics_of
+from tests.checkpoints import seeded_network, write_json
+from tests.pictures import encoded, picture
+
+TRAINED: dict[str, Any] = {
+    "input_size": [3, 64, 64],
+    "crop_pct": 0.9,
+    "crop_mode": "center",
+    "interpolation": "bicubic",
+    "mean": [0.5, 0.4, 0.3],
+    "std": [0.2, 0.25, 0.3],
+}
+CONFIG = {"architecture": "resnet10t", "num_classes": 3, "label_names": ["a", "b", "c"], "pretrained_cfg": TRAINED}
+
+
+def write_folder(path: Path, config: dict[str, Any] = CONFIG, manifest: dict[str, Any] | None = None) -> Path:
+    path.mkdir()
+    save_file(seeded_network("timm/resnet10t", 3, 64).state_dict(), path / "model.safetensors")
+    write_json(path / "config.json", config)
+    if manifest is not None:
+        write_json(path / "manifest.json", manifest)
+    return path
+
+
+def definition_of(path: Path) -> Definition:
+    return define(ModelFolder.open(path))[0]
+
+
+def test_architecture_labels_sizes_and_statistics_are_read(tmp_path: Path) -> None:
+    found = definition_of(write_folder(tmp_path / "model"))
+    assert (found.architecture.name, found.labels, found.task.name) == ("timm/resnet10t", ("a", "b", "c"), "multiclass")
+    assert found.preprocess == Preprocess(71, 64, Statistics((0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "bicubic"))
+    assert found.settings.sources["valid_crop_size"] == "architecture default"
+
+
+def test_scores_equal_those_of_timm_with_its_own_transform(tmp_path: Path) -> None:
+    model = load(write_folder(tmp_path / "model"))
+    network = seeded_network("timm/resnet10t", 3, 64)
+    transform = create_transform(**resolve_data_config(TRAINED, pretrained_cfg={}))
+    for seed in range(3):
+        pixels = picture(seed, 150, 110)
+        (found,) = model.outputs([model.picture(encoded(pixels, "PNG"), ImageLimits(10**7, 10**7))])
+        with torch.no_grad():
+            expected = network(transform(Image.fromarray(pixels))[None])[0]
+        scores = model.prediction(found)
+        assert isinstance(scores, ClassScores)
+        assert scores.probs == pytest.approx(expected.softmax(0).tolist(), abs=1e-5)
+
+
+def test_settings_json_still_decides_the_sizes(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "model")
+    write_json(folder / "settings.json", {"valid_crop_size": 96})
+    assert (definition_of(folder).preprocess.resize, definition_of(folder).preprocess.crop) == (71, 96)
+
+
+def test_a_manifest_names_the_labels_and_keeps_the_statistics(tmp_path: Path) -> None:
+    manifest = {"architecture": "timm/resnet10t", "labels": ["x", "y", "z"], "task": "multilabel"}
+    found = definition_of(write_folder(tmp_path / "model", manifest=manifest))
+    assert (found.labels, found.task.name) == (("x", "y", "z"), "multilabel")
+    assert found.preprocess.statistics.mean == (0.5, 0.4, 0.3)
+
+
+def test_registering_keeps_the_statistics(tmp_path: Path) -> None:
+    registered = register(write_folder(tmp_path / "model"), tmp_path / "root", "small")
+    assert definition_of(registered.path).preprocess == definition_of(tmp_path / "model").preprocess
+
+
+def test_without_labels_classes_are_numbered(tmp_path: Path) -> None:
+    file = write_json(tmp_path / "config.json", {"architecture": "resnet10t", "num_classes": 3})
+    assert read_timm_config(file).labels == ("0", "1", "2")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{}, {"architecture": "resnet10t"}, {"num_classes": 3}, {"architecture": 5, "num_classes": 3}, {"model_type": "x"}],
+    ids=["empty", "no classes", "no architecture", "number for a name", "of another library"],
+)
+def test_a_config_of_something_else_asks_for_a_manifest(tmp_path: Path, content: dict[str, Any]) -> None:
+    folder = write_folder(tmp_path / "model", content)
+    with pytest.raises(ModelError, match=r"holds weights only\. Put a manifest\.json"):
+        definition_of(folder)
+
+
+def test_a_config_that_is_no_json_is_named(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "model")
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ModelError, match=r"config\.json is not valid JSON"):
+        definition_of(folder)
+
+
+@pytest.mark.parametrize("height", [1, 40, 100])
+def test_squash_gives_up_the_aspect_ratio_like_timm(height: int) -> None:
+    image = Image.fromarray(picture(5, 70, height))
+    statistics = statistics_of(TRAINED | {"crop_mode": "squash", "interpolation": "bilinear"})
+    transform = create_transform((3, 64, 64), crop_pct=0.9, crop_mode="squash", interpolation="bilinear")
+    expected = transform.transforms[1](transform.transforms[0](image))
+    assert np.array_equal(Preprocess(71, 64, statistics).picture(image).numpy(), np.asarray(expected))
+
+
+def test_ways_to_prepare_pictures_that_are_not_known_are_refused() -> None:
+    with pytest.raises(ModelError, match="crop mode 'border'"):
+        statistics_of(TRAINED | {"crop_mode": "border"})
+    with pytest.raises(ModelError, match="filter 'random'"):
+        statistics_of(TRAINED | {"interpolation": "random"})
+    with pytest.raises(ModelError, match="64x32 pixels; only square"):
+        sizes_of(TRAINED | {"input_size": [3, 32, 64]})
+
+
+def test_what_timm_knows_of_its_networks_is_taken_over() -> None:
+    for name in ("resnet10t", "convnext_tiny", "vit_small_patch16_224"):
+        trained = timm.get_pretrained_cfg(name)
+        assert trained is not None
+        found = architecture(f"timm/{name}")
+        assert found.statistics.mean == trained.mean
+        assert found.statistics.interpolation == trained.interpolation
+        assert found.defaults["valid_crop_size"] == trained.input_size[-1]
