@@ -1,0 +1,57 @@
+"""create_app: everything an HTTP process needs, wired from top to bottom."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from server import health, score_route
+from server.auth import Keys
+from server.context import Context
+from server.engine.client import EnginePool
+from server.errors import ServiceError
+from server.metrics import Metrics, exposition
+from server.middleware import Requests, routing_error, service_error
+from settings.server import ServerSettings
+
+metrics_router = APIRouter(tags=["operation"])
+
+
+@metrics_router.get("/metrics")
+async def metrics() -> Response:
+    """Give the metrics of all processes in Prometheus' text format."""
+    text = await run_in_threadpool(exposition)
+    return Response(text, media_type="text/plain; version=1.0.0; charset=utf-8")
+
+
+def create_app(settings: ServerSettings, sockets: Sequence[Path], started: Callable[[Context], None]) -> Requests:
+    """Build the ASGI application of one HTTP process in front of the engines at `sockets`.
+
+    `started` is given the context once the event loop runs.
+    """
+    context = Context(settings, EnginePool(sockets), Keys(settings.keys_file), Metrics())
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        context.engines.connect()
+        started(context)
+        yield
+        context.engines.close()
+
+    app = FastAPI(
+        title="Sightglass",
+        description="Online scoring of image models.",
+        lifespan=lifespan,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    app.state.context = context
+    app.include_router(health.router)
+    app.include_router(score_route.router)
+    app.include_router(metrics_router)
+    app.add_exception_handler(ServiceError, service_error)
+    app.add_exception_handler(HTTPException, routing_error)
+    return Requests(app, context)

@@ -1,0 +1,112 @@
+"""Reads request bodies within bounds of size and time, and tells what kind of content they are."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import Request
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from server.errors import ServiceError
+
+_JSON = ("application/json", "text/json")
+# curl sends a form's type when told nothing, and many clients call a JSON file octet-stream: look at the body
+_UNDECIDED = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+_LINGER_S = 2.0
+_ASIDE_BYTES = 2**20
+
+Content = bytes | dict[str, Any] | list[bytes]
+
+
+async def read_content(request: Request, max_bytes: int, deadline: float) -> Content:
+    """Read a body: bytes for a raw picture, a dict for a JSON object, a list with the files of a form.
+
+    ServiceError: `body_too_large` as soon as that is known, `body_timeout` at the deadline (monotonic seconds),
+    `content_type`, `body_empty`, `body_not_json`, `body_not_object` or `form_invalid`.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_form = media_type == "multipart/form-data"
+    if not (is_form or media_type in _UNDECIDED or media_type.startswith("image/") or _is_json(media_type)):
+        raise ServiceError(
+            "content_type",
+            f"The content type {media_type!r} is not accepted. Expects Content-Type to be application/json, image/*, "
+            "application/octet-stream or multipart/form-data.",
+        )
+    try:
+        async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+            chunks = _bounded(request, max_bytes)
+            if is_form:
+                return await _form(request, chunks)
+            body = b"".join([chunk async for chunk in chunks])
+    except TimeoutError:
+        raise ServiceError("body_timeout", "The body did not arrive in time. Send it faster, or send less.") from None
+    if len(body) > _ASIDE_BYTES:  # parsing megabytes would hold up the probes that this event loop answers
+        return await asyncio.to_thread(_decode, body, media_type)
+    return _decode(body, media_type)
+
+
+def _is_json(media_type: str) -> bool:
+    return media_type in _JSON or media_type.endswith("+json")
+
+
+def _decode(body: bytes, media_type: str) -> Content:
+    if not body:
+        raise ServiceError("body_empty", "POST body is empty. Send a picture, or a JSON object with input_data.")
+    if not _is_json(media_type) and body[:64].lstrip()[:1] != b"{":
+        return body
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ServiceError("body_not_json", f"POST body could not be decoded as JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise ServiceError(
+            "body_not_object", f"POST body should be a JSON dictionary, but is a {type(content).__name__}."
+        )
+    return content
+
+
+async def _bounded(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > max_bytes:
+        # a client that waits for "100 Continue" has not sent the body and never will
+        if request.headers.get("expect", "").lower() != "100-continue":
+            await _linger(request)
+        raise _too_large(int(announced), max_bytes)
+    received = 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        if received > max_bytes:
+            await _linger(request)
+            raise _too_large(received, max_bytes)
+        yield chunk
+
+
+async def _linger(request: Request) -> None:
+    # A client that is still sending would see a broken connection instead of the answer: read on for a while
+    try:
+        async with asyncio.timeout(_LINGER_S):
+            async for _ in request.stream():
+                pass
+    except TimeoutError:
+        pass
+
+
+def _too_large(size: int, max_bytes: int) -> ServiceError:
+    return ServiceError(
+        "body_too_large",
+        f"The body has {size} bytes or more; this server accepts up to {max_bytes}. Send fewer or smaller pictures.",
+    )
+
+
+async def _form(request: Request, chunks: AsyncIterator[bytes]) -> list[bytes]:
+    try:
+        form = await MultiPartParser(request.headers, chunks).parse()  # type: ignore[arg-type]
+    except (MultiPartException, KeyError) as error:
+        reason = getattr(error, "message", "it has no boundary")
+        raise ServiceError("form_invalid", f"The multipart form cannot be read: {reason}.") from None
+    try:
+        return [await part.read() for _, part in form.multi_items() if not isinstance(part, str)]
+    finally:
+        await form.close()

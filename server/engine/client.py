@@ -1,0 +1,133 @@
+"""EngineClient: an HTTP process's end of the wire. One connection, any number of requests in flight."""
+
+import asyncio
+import itertools
+import logging
+from asyncio import Future, StreamReader, StreamWriter
+from collections.abc import Sequence
+from pathlib import Path
+
+from server.engine.outcome import Failure, Outcome, Reply
+from server.engine.wire import Frame, Kind, WireError, read_frame
+from server.errors import ServiceError
+
+logger = logging.getLogger(__name__)
+
+_RECONNECT_S = 0.05
+
+
+class EngineClient:
+    """Keeps a connection to the engine at `path`; when it breaks, everything in flight fails at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.ready = False
+        self.reason = "the engine is starting"
+        self.images_in_flight = 0
+        self._path = path
+        self._numbers = itertools.count(1)
+        self._replies: dict[int, Future[Frame]] = {}
+        self._writer: StreamWriter | None = None
+
+    async def run(self) -> None:
+        """Connect, read until the connection breaks, connect again; for ever."""
+        while True:
+            try:
+                reader, self._writer = await asyncio.open_unix_connection(self._path)
+            except OSError:
+                await asyncio.sleep(_RECONNECT_S)
+                continue
+            try:
+                await self._read(reader)
+            except WireError as error:
+                logger.error("the engine sent no frame: %s", error)
+            except Exception:  # whatever it is, without a connection this process is of no use
+                logger.exception("reading from the engine failed")
+            finally:
+                self._lost()
+
+    async def score(self, pictures: Sequence[bytes], deadline: float) -> Reply:
+        """Have encoded pictures scored before `deadline` (monotonic seconds); their outcomes come in order.
+
+        Raises ServiceError: `queue_full`, or `engine_unavailable` where the engine is not ready or dies meanwhile.
+        When the caller is cancelled, so is the work.
+        """
+        if self._writer is None or not self.ready:
+            raise ServiceError("engine_unavailable", f"No model can score now: {self.reason}. Try again shortly.")
+        number = next(self._numbers)
+        reply = self._replies[number] = asyncio.get_running_loop().create_future()
+        self.images_in_flight += len(pictures)
+        try:
+            self._send(Frame(Kind.SCORE, number, {"deadline": deadline}, pictures))
+            await self._writer.drain()
+            return _reply(await reply)
+        except asyncio.CancelledError:
+            self._send(Frame(Kind.CANCEL, number))
+            raise
+        finally:
+            self.images_in_flight -= len(pictures)
+            self._replies.pop(number, None)
+
+    async def _read(self, reader: StreamReader) -> None:
+        while (frame := await read_frame(reader)) is not None:
+            if frame.kind is Kind.STATE:
+                self.ready, self.reason = bool(frame.fields["ready"]), str(frame.fields["reason"])
+            elif (reply := self._replies.get(frame.number)) is not None and not reply.done():
+                reply.set_result(frame)
+
+    def _send(self, frame: Frame) -> None:
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.writelines(frame.parts())
+
+    def _lost(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._writer, self.ready, self.reason = None, False, "the engine stopped and is being started again"
+        error = ServiceError("engine_unavailable", f"The request was lost: {self.reason}. Try again shortly.")
+        for reply in self._replies.values():
+            if not reply.done():
+                reply.set_exception(error)
+
+
+class EnginePool:
+    """The engines of all devices; each request goes to the ready one with the least in flight."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.clients = [EngineClient(path) for path in paths]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def connect(self) -> None:
+        """Start to connect, and keep connected, from the running event loop."""
+        self._tasks = [asyncio.get_running_loop().create_task(client.run()) for client in self.clients]
+
+    @property
+    def ready(self) -> bool:
+        """Whether a request would be scored now."""
+        return any(client.ready for client in self.clients)
+
+    @property
+    def reason(self) -> str:
+        """Why it would not."""
+        return "; ".join(client.reason for client in self.clients)
+
+    async def score(self, pictures: Sequence[bytes], deadline: float) -> Reply:
+        """See EngineClient.score."""
+        ready = [client for client in self.clients if client.ready] or self.clients
+        return await min(ready, key=lambda client: client.images_in_flight).score(pictures, deadline)
+
+    def close(self) -> None:
+        """Drop the connections, and with them all work in flight."""
+        for task in self._tasks:
+            task.cancel()
+
+
+def _reply(frame: Frame) -> Reply:
+    if frame.kind is Kind.REFUSED:
+        retry_after = float(frame.fields["retry_after"])
+        raise ServiceError(
+            "queue_full",
+            f"The queue is full: the work in it takes {retry_after:.1f} s too long. Try again after that.",
+            retry_after_s=retry_after,
+        )
+    failures = {int(index): Failure(*failure) for index, failure in frame.fields["failures"].items()}
+    outcomes: list[Outcome] = [failures.get(index, blob) for index, blob in enumerate(frame.blobs)]
+    return Reply(outcomes, frame.fields["stages"])

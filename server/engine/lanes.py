@@ -1,0 +1,81 @@
+"""Lane: the jobs of one kind of work, waiting to be decoded or ready to run."""
+
+import heapq
+from dataclasses import dataclass, field
+
+from server.engine.jobs import Job, Stage
+from server.engine.latency import LatencyModel
+
+_QUEUED = (Stage.WAITING, Stage.READY)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a stage of a lane holds: jobs, pixels of network input, encoded bytes."""
+
+    jobs: int = 0
+    cost: float = 0.0
+    size: int = 0
+
+    def add(self, job: Job, sign: int) -> None:
+        """Count a job in (+1) or out (-1)."""
+        self.jobs += sign
+        # empty means zero: a float sum that lost its last term may otherwise keep a trace of it
+        self.cost = self.cost + sign * job.cost if self.jobs else 0.0
+        self.size += sign * job.size
+
+
+@dataclass(slots=True)
+class Lane:
+    """Two queues ordered by due time, and the device time used so far in units of the lane's weight.
+
+    Of several lanes with work, the one with the least `used` runs next, so that device time is shared by weight.
+    `ready_since` is when the first of the READY jobs became so. `device` learns how long this kind of work takes.
+    """
+
+    name: str
+    weight: float
+    used: float = 0.0
+    ready_since: float = 0.0
+    device: LatencyModel = field(default_factory=LatencyModel)
+    tally: dict[Stage, Tally] = field(default_factory=lambda: {stage: Tally() for stage in Stage})
+    _queues: dict[Stage, list[tuple[float, int, Job]]] = field(default_factory=lambda: {stage: [] for stage in _QUEUED})
+    _pushed: int = 0
+
+    def add(self, job: Job) -> None:
+        """Take in a new job, which is WAITING."""
+        self.tally[job.stage].add(job, +1)
+        self._push(job)
+
+    def move(self, job: Job, stage: Stage) -> None:
+        """Bring a job into another stage, and into that stage's queue if it has one."""
+        self.tally[job.stage].add(job, -1)
+        job.stage = stage
+        if stage is not Stage.DONE:
+            self.tally[stage].add(job, +1)
+        if stage in _QUEUED:
+            self._push(job)
+
+    def first(self, stage: Stage) -> Job | None:
+        """Return the job that is due first in `stage`; entries of jobs that moved on are cleared away."""
+        queue = self._queues[stage]
+        while queue and queue[0][2].stage is not stage:
+            heapq.heappop(queue)
+        return queue[0][2] if queue else None
+
+    def work_s(self, max_images: int, max_cost: float) -> float:
+        """Predict the device time of everything in the lane, running jobs included, in batches of these bounds."""
+        jobs, cost = self.depth(), sum(tally.cost for tally in self.tally.values())
+        return self.device.backlog_seconds(cost, min(max_cost, max_images * cost / jobs)) if jobs else 0.0
+
+    def depth(self) -> int:
+        """Count the jobs that are queued or running."""
+        return sum(tally.jobs for tally in self.tally.values())
+
+    def oldest_arrival(self) -> float:
+        """Return the arrival of the job that has been here longest among the READY ones."""
+        return min(job.arrived for _, _, job in self._queues[Stage.READY] if job.stage is Stage.READY)
+
+    def _push(self, job: Job) -> None:
+        self._pushed += 1  # breaks ties, so that equal jobs keep their order
+        heapq.heappush(self._queues[job.stage], (job.due, self._pushed, job))

@@ -1,0 +1,52 @@
+"""LatencyModel: how long a batch takes, learned while running: seconds = per_cost * cost + fixed."""
+
+_FORGET = 0.95  # the weight of an observation fades to a third after some 20 newer ones
+
+
+class LatencyModel:
+    """A line through recent (cost, seconds) pairs, by least squares with exponential forgetting.
+
+    Both coefficients stay non-negative. Until two different costs were seen, the line goes through the origin.
+    """
+
+    def __init__(self) -> None:
+        self._weight = self._cost = self._seconds = self._cost_squared = self._product = 0.0
+
+    def observe(self, cost: float, seconds: float) -> None:
+        """Learn that a batch of `cost` took `seconds`."""
+        self._weight = self._weight * _FORGET + 1
+        self._cost = self._cost * _FORGET + cost
+        self._seconds = self._seconds * _FORGET + seconds
+        self._cost_squared = self._cost_squared * _FORGET + cost * cost
+        self._product = self._product * _FORGET + cost * seconds
+
+    @property
+    def known(self) -> bool:
+        """Whether anything was observed yet."""
+        return self._weight > 0
+
+    def line(self) -> tuple[float, float]:
+        """Return (seconds per cost, fixed seconds); zeros before the first observation."""
+        if not self.known or self._cost_squared == 0:
+            return 0.0, 0.0
+        through_origin = self._product / self._cost_squared
+        spread = self._weight * self._cost_squared - self._cost**2
+        if spread <= 1e-9 * self._weight * self._cost_squared:
+            return through_origin, 0.0
+        slope = (self._weight * self._product - self._cost * self._seconds) / spread
+        fixed = (self._seconds - slope * self._cost) / self._weight
+        if slope < 0:
+            return 0.0, self._seconds / self._weight
+        return (slope, fixed) if fixed >= 0 else (through_origin, 0.0)
+
+    def seconds(self, cost: float) -> float:
+        """Predict the time of one batch of `cost`."""
+        slope, fixed = self.line()
+        return slope * cost + fixed
+
+    def backlog_seconds(self, cost: float, batch_cost: float) -> float:
+        """Predict the time to work off `cost` in batches of up to `batch_cost`."""
+        if cost <= 0:
+            return 0.0
+        slope, fixed = self.line()
+        return slope * cost + fixed * max(1.0, cost / batch_cost)

@@ -1,0 +1,222 @@
+"""Pipeline: carries pictures through decode, device and encode, and answers each request once.
+
+Decoding and encoding run on CPU threads, the model on one device thread. Every step ends by asking the scheduler,
+under one lock, what comes next; nothing here waits or polls.
+"""
+
+import itertools
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, fields
+
+from torch import Tensor
+
+from models.errors import ImageError
+from models.images import ImageLimits
+from server.engine.device import Device
+from server.engine.jobs import Batch, Job
+from server.engine.outcome import STAGES, Failure, Outcome, Reply
+from server.engine.scheduler import Scheduler
+from server.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+_DROPPED = {"out_of_memory": "out_of_memory", "scoring_failed": "failed", "internal_error": "failed"}
+_EXPIRED = Failure("deadline_exceeded", "The request was not scored before its deadline. Try again, or send less.")
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    number: int
+    answer: Callable[[Reply], None]
+    outcomes: list[Outcome | None]
+    stages: dict[str, float] = field(default_factory=dict)
+    left: int = 0
+
+
+class Pipeline:
+    """Owns the scheduler and the threads.
+
+    `health` is told False when a batch failed and True once the device has proved itself again; `broken` is called
+    when it cannot, or when a thread ends by a bug: the process is of no use any more. `wake` is told the time at
+    which `tick` has to be called next.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        scheduler: Scheduler,
+        image_limits: ImageLimits,
+        metrics: Metrics,
+        *,
+        cpu_threads: int,
+        health: Callable[[bool], None],
+        broken: Callable[[], None],
+        wake: Callable[[float], None],
+    ) -> None:
+        self._device = device
+        self._scheduler = scheduler
+        self._image_limits = image_limits
+        self._metrics = metrics
+        self._health = health
+        self._broken = broken
+        self._wake = wake
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._requests: dict[int, _Request] = {}
+        # one thread more than there are decoders, so that finished work never waits for a slow picture
+        self._cpu = ThreadPoolExecutor(cpu_threads + 1, thread_name_prefix="cpu")
+        self._gpu = ThreadPoolExecutor(1, thread_name_prefix="device")
+
+    def submit(self, pictures: Sequence[bytes], deadline: float, answer: Callable[[Reply], None]) -> int | float:
+        """Take in a request and return its number; or, as a float, in how many seconds there may be room for it.
+
+        `answer` is called once, from any thread, unless the request is cancelled.
+        """
+        now, number = time.monotonic(), next(self._numbers)
+        cost = self._device.model.pixels
+        jobs = [Job(number, index, cost, len(data), now, deadline, data=data) for index, data in enumerate(pictures)]
+        with self._lock:
+            wait = self._scheduler.admit(jobs, now)
+            if wait is not None:
+                self._metrics.dropped.labels("queue_full").inc(len(jobs))
+                return wait
+            self._requests[number] = _Request(number, answer, [None] * len(jobs), left=len(jobs))
+            self._pump()
+        return number
+
+    def cancel(self, number: int) -> None:
+        """Forget a request whose client has left; what is not on the device yet never gets there."""
+        with self._lock:
+            self._requests.pop(number, None)
+            spared = self._scheduler.cancel(number)
+            for job in spared:
+                job.release()
+            self._metrics.cancelled.inc(len(spared))
+            self._pump()
+
+    def tick(self) -> None:
+        """Do what has become due: expire requests, start a batch that was held back."""
+        with self._lock:
+            self._pump()
+
+    def _pump(self) -> None:
+        now = time.monotonic()
+        for number in self._scheduler.expire(now):
+            self._expire(number)
+        while (job := self._scheduler.next_decode()) is not None:
+            self._start(self._cpu, self._decode, job)
+        if (batch := self._scheduler.next_batch(now)) is not None:
+            self._metrics.batch_images.observe(len(batch.jobs))
+            self._start(self._gpu, self._run, batch)
+        self._metrics.queue_jobs.set(self._scheduler.depth())
+        self._metrics.queue_ms.set(1000 * self._scheduler.wait_s("score"))
+        wake_at = self._scheduler.wake_at()
+        if wake_at is not None:
+            self._wake(wake_at)
+
+    def _start(self, pool: ThreadPoolExecutor, step: Callable[..., None], *arguments: object) -> None:
+        pool.submit(step, *arguments).add_done_callback(self._check)
+
+    def _check(self, step: Future[None]) -> None:
+        # an executor keeps exceptions to itself: without this a bug would leave its requests waiting for ever
+        if (error := step.exception()) is not None:
+            logger.critical("a step of the pipeline ended unexpectedly", exc_info=error)
+            self._broken()
+
+    def _decode(self, job: Job) -> None:
+        started = time.monotonic()
+        failure = None
+        try:
+            job.picture = self._device.model.picture(job.data, self._image_limits)
+        except ImageError as error:
+            failure = Failure(error.code, str(error))
+        except Exception:  # a decoder that breaks in a new way must not take its thread along
+            logger.exception("decoding failed unexpectedly request=%d index=%d", job.request, job.index)
+            failure = Failure("image_unreadable", "The picture could not be decoded.")
+        now = time.monotonic()
+        job.decode_s = now - started
+        job.data = b""
+        with self._lock:
+            if failure is None:
+                self._scheduler.decoded(job, job.decode_s, now)
+            else:
+                self._scheduler.undecodable(job)
+                self._metrics.dropped.labels("undecodable").inc()
+                self._settle(job, failure, 0.0)
+            self._pump()
+
+    def _run(self, batch: Batch) -> None:
+        ran = self._device.run(batch.jobs)
+        seconds = time.monotonic() - batch.jobs[0].started
+        for job in batch.jobs:
+            job.device_s = seconds
+            job.release()
+        with self._lock:
+            if ran.too_large is not None:
+                self._scheduler.shrink(ran.too_large)
+            self._scheduler.finished(batch, seconds, learn=not ran.failed and ran.too_large is None)
+            self._pump()
+        # encoded by another thread; this one goes on with the next batch, after a look at the device if need be
+        self._start(self._cpu, self._encode, batch, ran.outputs)
+        if ran.failed:
+            self._probe()
+
+    def _probe(self) -> None:
+        self._health(False)
+        try:
+            self._device.probe()
+        except Exception:
+            # a device that fails on a plain grey picture stays broken; only a new process helps
+            logger.critical("the device failed its probe", exc_info=True)
+            self._broken()
+        else:
+            self._health(True)
+
+    def _encode(self, batch: Batch, outputs: Sequence[Tensor | Failure]) -> None:
+        for job, output in zip(batch.jobs, outputs, strict=True):
+            started = time.monotonic()
+            outcome = output if isinstance(output, Failure) else self._encoded(job, output)
+            if isinstance(outcome, Failure):
+                self._metrics.dropped.labels(_DROPPED[outcome.code]).inc()
+            with self._lock:
+                self._settle(job, outcome, time.monotonic() - started)
+
+    def _encoded(self, job: Job, output: Tensor) -> Outcome:
+        try:
+            prediction = self._device.model.prediction(output)
+            content = {part.name: getattr(prediction, part.name) for part in fields(prediction)}
+            return json.dumps(content, allow_nan=False).encode()
+        except Exception:
+            logger.exception("a prediction could not be made request=%d index=%d", job.request, job.index)
+            return Failure("scoring_failed", "The model's output for this picture is not usable.")
+
+    def _settle(self, job: Job, outcome: Outcome, encode_s: float) -> None:
+        request = self._requests.get(job.request)
+        if request is None:  # cancelled or expired meanwhile
+            return
+        queue_s = max(0.0, job.started - job.arrived - job.decode_s) if job.started else 0.0
+        seconds = dict(zip(STAGES, (job.decode_s, queue_s, job.device_s, encode_s), strict=True))
+        for stage, value in seconds.items():
+            self._metrics.stage_seconds.labels(stage).observe(value)
+        request.outcomes[job.index] = outcome
+        request.stages = max(request.stages, seconds, key=lambda stages: sum(stages.values()))
+        request.left -= 1
+        if not request.left:
+            self._answer(request)
+
+    def _expire(self, number: int) -> None:
+        request = self._requests.get(number)
+        if request is not None:
+            self._metrics.dropped.labels("deadline").inc(request.left)
+            request.outcomes = [_EXPIRED if outcome is None else outcome for outcome in request.outcomes]
+            self._answer(request)
+
+    def _answer(self, request: _Request) -> None:
+        del self._requests[request.number]
+        outcomes = [outcome for outcome in request.outcomes if outcome is not None]
+        request.answer(Reply(outcomes, request.stages))

@@ -1,0 +1,157 @@
+"""An engine process: loads the model, proves that it works, serves the HTTP processes until the lifeline ends."""
+
+import asyncio
+import gc
+import logging
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+
+import torch
+
+from models.errors import ModelError
+from models.images import ImageLimits
+from models.loaded import LoadedModel, load
+from server.engine.cores import usable_cores
+from server.engine.device import Device, best_batch
+from server.engine.listener import Listener
+from server.engine.pipeline import Pipeline
+from server.engine.scheduler import Limits, Scheduler
+from server.lifeline import Launch, follow, receive_launch
+from server.logs import configure_logs
+from server.metrics import Metrics
+from settings.errors import SettingsError
+from settings.server import ServerSettings
+
+logger = logging.getLogger("server.engine")
+
+CANNOT_SERVE = 3
+BROKEN = 70
+READY = b"ready\n"
+
+# Explanations will have a lane of their own; scoring gets this many times their share of a saturated device
+_LANES = {"score": 8.0}
+
+
+def main() -> None:
+    """Run one engine; exits with CANNOT_SERVE where the model cannot be served, BROKEN where the device failed."""
+    launch = receive_launch()
+    configure_logs(launch.settings.log_format, launch.settings.log_level)
+    # about metadata and palettes of pictures, once for each place in Pillow; the pixels decode or raise
+    warnings.filterwarnings("ignore", module="PIL")
+    follow(drain=lambda: None)
+    asyncio.run(_run(launch))
+
+
+async def _run(launch: Launch) -> None:
+    # exits right here, because an orderly end of the event loop would wait for threads and fill the log
+    try:
+        await _serve(launch)
+    except (ModelError, SettingsError) as error:
+        logger.debug("the model cannot be served", exc_info=True)
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        os._exit(CANNOT_SERVE)
+    except Exception:
+        logger.critical("the engine ended unexpectedly", exc_info=True)
+        os._exit(BROKEN)
+
+
+async def _serve(launch: Launch) -> None:
+    started = time.monotonic()
+    listener = Listener()
+    await listener.listen(launch.sockets[0])
+    model = await asyncio.to_thread(_load, launch)
+    listener.announce({"ready": False, "reason": "the model is warming up"})
+    device = Device(model)
+    timings = await asyncio.to_thread(device.warm_up, launch.settings.max_batch_images)
+    scheduler = make_scheduler(model, timings, launch.settings)
+    listener.pipeline = _pipeline(device, scheduler, listener, launch.settings)
+    # what lives now lives for ever: keep the collector from walking through all of it again and again
+    gc.collect()
+    gc.freeze()
+    listener.announce({"ready": True, "reason": "ready"})
+    os.write(sys.stdout.fileno(), READY)
+    logger.info(
+        "engine ready device=%s batch=%d seconds=%.1f",
+        model.device,
+        scheduler.limits.max_images,
+        time.monotonic() - started,
+    )
+    await asyncio.Event().wait()
+
+
+def make_scheduler(model: LoadedModel, timings: list[tuple[int, float]], settings: ServerSettings) -> Scheduler:
+    """Build a scheduler for one lane of scoring that knows from `timings` how fast the device is."""
+    max_images = settings.max_batch_images or best_batch(timings)
+    limits = Limits(
+        max_images=max_images,
+        max_cost=settings.max_batch_pixels or max_images * model.pixels,
+        max_delay_s=settings.max_delay_ms / 1000,
+        queue_limit_s=settings.queue_limit_ms / 1000,
+        decoders=cpu_threads(settings),
+    )
+    scheduler = Scheduler(limits, _LANES)
+    for count, seconds in timings:
+        scheduler.learn("score", count * model.pixels, seconds)
+    return scheduler
+
+
+def cpu_threads(settings: ServerSettings) -> int:
+    """Return the CPU threads that the settings ask for, or that the container may use."""
+    return settings.cpu_threads or usable_cores()
+
+
+def _load(launch: Launch) -> LoadedModel:
+    settings = launch.settings
+    torch.set_num_threads(cpu_threads(settings))
+    model = load(launch.folder, device=launch.device, precision=settings.precision, strict=settings.strict_settings)
+    for warning in model.definition.settings.warnings:
+        logger.warning("%s", warning)
+    return model
+
+
+def _pipeline(device: Device, scheduler: Scheduler, listener: Listener, settings: ServerSettings) -> Pipeline:
+    loop = asyncio.get_running_loop()
+    alarm = _Alarm(loop)
+
+    def health(well: bool) -> None:
+        reason = "ready" if well else "a batch failed and the device is being probed"
+        listener.announce({"ready": well, "reason": reason})
+
+    pipeline = Pipeline(
+        device,
+        scheduler,
+        ImageLimits(settings.max_image_bytes, settings.max_image_pixels),
+        Metrics(),
+        cpu_threads=cpu_threads(settings),
+        health=health,
+        # a broken CUDA context stays broken: only a new process helps, and the supervisor starts one
+        broken=lambda: os._exit(BROKEN),
+        wake=alarm.wake_at,
+    )
+    alarm.ring = pipeline.tick
+    return pipeline
+
+
+class _Alarm:
+    """Calls `ring` on the event loop at the earliest time asked for; asking is cheap and possible from any thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.ring: Callable[[], None] = lambda: None
+        self._loop = loop
+        self._set_for = float("inf")
+
+    def wake_at(self, at: float) -> None:
+        if at < self._set_for:
+            self._set_for = at
+            self._loop.call_soon_threadsafe(self._loop.call_at, at, self._rang)
+
+    def _rang(self) -> None:
+        self._set_for = float("inf")
+        self.ring()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""Scheduler: which job is decoded next, and which jobs run together. A pure state machine; time is passed in.
+
+It works without a fixed timer: whenever the device is free it takes what is ready, up to a bound on cost. Only while
+a decoder is about to deliver another job does it wait, and never longer than the fixed cost that joining one batch
+saves. Jobs of a lane run in the order they are due, which for a request of many pictures is one service time after
+the other, so that a large request neither blocks small ones nor is starved by them.
+"""
+
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from server.engine.jobs import Batch, Job, Stage
+from server.engine.lanes import Lane
+from server.engine.latency import LatencyModel
+
+_AHEAD = 2.0  # decode at most this many batches ahead of the device: enough to never wait, little enough to cancel
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on one batch, on waiting for a fuller one, and on the predicted time of all queued work."""
+
+    max_images: int
+    max_cost: float
+    max_delay_s: float = 0.0
+    queue_limit_s: float = float("inf")
+    decoders: int = 1
+
+
+@dataclass(slots=True)
+class _Request:
+    jobs: Sequence[Job]
+    left: int
+
+
+class Scheduler:
+    """Admits, orders, batches, cancels and expires jobs. Not safe for threads; its owner holds a lock."""
+
+    def __init__(self, limits: Limits, lanes: Mapping[str, float]) -> None:
+        self.limits = limits
+        self.max_cost = limits.max_cost
+        self.decoder = LatencyModel()
+        self._lanes = {name: Lane(name, weight) for name, weight in lanes.items()}
+        self._requests: dict[int, _Request] = {}
+        self._deadlines: list[tuple[float, int]] = []
+        self._decoding = 0
+        self._running: Batch | None = None
+        self._clock = 0.0  # device use of the lane that ran last; an idle lane returns at this point
+
+    def admit(self, jobs: Sequence[Job], now: float) -> float | None:
+        """Queue the jobs of one request; or return in how many seconds to try again, and queue none of them."""
+        lane = self._lanes[jobs[0].lane]
+        wait = self.wait_s(lane.name)
+        room = min(self.limits.queue_limit_s, jobs[0].deadline - now)
+        if lane.depth() and wait > room:
+            return wait - room
+        for position, job in enumerate(jobs):
+            job.due = now + lane.device.line()[0] * job.cost * position
+            lane.add(job)
+        self._requests[jobs[0].request] = _Request(jobs, len(jobs))
+        heapq.heappush(self._deadlines, (jobs[0].deadline, jobs[0].request))
+        return None
+
+    def learn(self, lane: str, cost: float, seconds: float) -> None:
+        """Note that a batch of `cost` took a device `seconds`."""
+        self._lanes[lane].device.observe(cost, seconds)
+
+    def wait_s(self, lane: str) -> float:
+        """Predict how long a new request would wait in `lane`: for the jobs before it, at the lane's share."""
+        own = self._lanes[lane]
+        work = {name: other.work_s(self.limits.max_images, self.max_cost) for name, other in self._lanes.items()}
+        rivals = sum(other.weight for other in self._lanes.values() if work[other.name] and other is not own)
+        device = min(sum(work.values()), work[lane] * (own.weight + rivals) / own.weight)
+        waiting = own.tally[Stage.WAITING]
+        per_byte, per_picture = self.decoder.line()
+        decoding = (per_byte * waiting.size + per_picture * waiting.jobs) / self.limits.decoders
+        return max(device, decoding)  # both go on at the same time
+
+    def next_decode(self) -> Job | None:
+        """Take the job to decode next; None while all decoders are busy or enough is decoded ahead."""
+        if self._decoding >= self.limits.decoders:
+            return None
+        for lane in self._by_use(Stage.WAITING):
+            job = lane.first(Stage.WAITING)
+            if job is not None and not self._is_ahead(lane):
+                lane.move(job, Stage.DECODING)
+                self._decoding += 1
+                return job
+        return None
+
+    def decoded(self, job: Job, seconds: float, now: float) -> None:
+        """Note that a decoder is done with `job`, which is ready to run unless it was dropped meanwhile."""
+        self._decoding -= 1
+        self.decoder.observe(job.size, seconds)
+        if job.stage is Stage.DECODING:
+            lane = self._lanes[job.lane]
+            if lane.first(Stage.READY) is None:
+                # an idle lane must not save up device time and then shut the others out
+                lane.used = max(lane.used, self._clock)
+                lane.ready_since = now
+            lane.move(job, Stage.READY)
+
+    def undecodable(self, job: Job) -> None:
+        """Note that a decoder gave up on `job`."""
+        self._decoding -= 1
+        self._drop(job)
+
+    def next_batch(self, now: float) -> Batch | None:
+        """Take the jobs to run next; None while the device is busy, or nothing is ready or worth starting yet."""
+        if self._running is not None:
+            return None
+        for lane in self._by_use(Stage.READY):
+            if now < self._start_at(lane):
+                continue
+            batch = Batch(lane.name, tuple(self._fill(lane)))
+            for job in batch.jobs:
+                job.started = now
+            self._running, self._clock = batch, lane.used
+            return batch
+        return None
+
+    def finished(self, batch: Batch, seconds: float, *, learn: bool = True) -> None:
+        """Note that the device is done with `batch`; a batch that failed teaches nothing about speed."""
+        self._running = None
+        if learn:
+            self.learn(batch.lane, batch.cost, seconds)
+        lane = self._lanes[batch.lane]
+        lane.used += seconds / lane.weight
+        for job in batch.jobs:
+            self._drop(job)
+
+    def shrink(self, cost: float) -> None:
+        """Remember that a batch of `cost` did not fit into memory: half of it is the new bound."""
+        self.max_cost = min(self.max_cost, cost / 2)
+
+    def cancel(self, request: int) -> list[Job]:
+        """Drop a request; returns its jobs that will now never run."""
+        known = self._requests.get(request)
+        jobs = known.jobs if known else ()
+        spared = [job for job in jobs if job.stage not in (Stage.RUNNING, Stage.DONE)]
+        for job in jobs:
+            self._drop(job)
+        return spared
+
+    def expire(self, now: float) -> list[int]:
+        """Drop the requests whose deadline has come; returns their numbers."""
+        expired = []
+        while self._deadlines and self._deadlines[0][0] <= now:
+            request = heapq.heappop(self._deadlines)[1]
+            if request in self._requests:
+                expired.append(request)
+                self.cancel(request)
+        return expired
+
+    def wake_at(self) -> float | None:
+        """Return the time at which `expire` or `next_batch` has something new to say if nothing else happens."""
+        while self._deadlines and self._deadlines[0][1] not in self._requests:
+            heapq.heappop(self._deadlines)
+        times = [self._deadlines[0][0]] if self._deadlines else []
+        if self._running is None:
+            times += [self._start_at(lane) for lane in self._by_use(Stage.READY)]
+        return min(times, default=None)
+
+    def depth(self) -> int:
+        """Count the jobs that are queued or running."""
+        return sum(lane.depth() for lane in self._lanes.values())
+
+    def _by_use(self, stage: Stage) -> list[Lane]:
+        return sorted((lane for lane in self._lanes.values() if lane.first(stage)), key=lambda lane: lane.used)
+
+    def _is_ahead(self, lane: Lane) -> bool:
+        ahead = (lane.tally[Stage.DECODING], lane.tally[Stage.READY])
+        return (
+            sum(tally.jobs for tally in ahead) >= _AHEAD * self.limits.max_images
+            or sum(tally.cost for tally in ahead) >= _AHEAD * self.max_cost
+        )
+
+    def _start_at(self, lane: Lane) -> float:
+        """The time until which a batch of this lane is better held back for more jobs."""
+        ready = lane.tally[Stage.READY]
+        if ready.jobs >= self.limits.max_images or ready.cost >= self.max_cost:
+            return 0.0
+        start_at = lane.oldest_arrival() + self.limits.max_delay_s if self.limits.max_delay_s else 0.0
+        if lane.tally[Stage.DECODING].jobs:
+            start_at = max(start_at, lane.ready_since + lane.device.line()[1])
+        return start_at
+
+    def _fill(self, lane: Lane) -> Iterator[Job]:
+        cost, count = 0.0, 0
+        while (job := lane.first(Stage.READY)) is not None:
+            # what does not fit stays first in line; a job that alone exceeds the bound runs alone
+            if count == self.limits.max_images or (count and cost + job.cost > self.max_cost):
+                return
+            cost, count = cost + job.cost, count + 1
+            lane.move(job, Stage.RUNNING)
+            yield job
+
+    def _drop(self, job: Job) -> None:
+        if job.stage is Stage.DONE:
+            return
+        self._lanes[job.lane].move(job, Stage.DONE)
+        request = self._requests[job.request]
+        request.left -= 1
+        if not request.left:
+            del self._requests[job.request]

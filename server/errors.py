@@ -1,0 +1,62 @@
+"""Every error a client can meet: one table from stable code to status and meaning."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# code -> (HTTP status, what it means and what to do)
+ERRORS: Mapping[str, tuple[int, str]] = {
+    "body_empty": (400, "The request has no body."),
+    "body_not_json": (400, "The body is not valid JSON, although its content type or first character says so."),
+    "body_not_object": (400, "The body is valid JSON but no object."),
+    "input_missing": (400, "The JSON object has neither `input_data` nor `image`."),
+    "input_invalid": (400, '`input_data` is not of the form `{"columns": ["image"], "data": [...]}`.'),
+    "form_invalid": (400, "The multipart form cannot be read, or holds no file."),
+    "unauthorized": (401, "A bearer key is required, and the request has none or a wrong one."),
+    "not_found": (404, "There is nothing at this path."),
+    "method_not_allowed": (405, "The path exists, but not for this method."),
+    "body_timeout": (408, "The body did not arrive before the request's deadline."),
+    "body_too_large": (413, "The body is larger than the server accepts."),
+    "too_many_images": (413, "The request holds more pictures than the server accepts at once."),
+    "content_type": (415, "The content type is none of JSON, an image, octet-stream or a multipart form."),
+    "image_invalid": (422, "At least one picture cannot be scored; `details` names each position and its reason."),
+    "base64_invalid": (422, "In `details`: the picture is not base64."),
+    "image_empty": (422, "In `details`: the picture has no bytes."),
+    "image_too_large": (422, "In `details`: the picture has more bytes or pixels than the server accepts."),
+    "image_format": (422, "In `details`: the bytes are no picture of a format the server reads."),
+    "image_unreadable": (422, "In `details`: the picture is damaged or incomplete."),
+    "explanations_unavailable": (422, "The request asks for explanations, which this server does not give."),
+    "queue_full": (429, "The server is busy; `Retry-After` says when there is room."),
+    "request_id_too_long": (431, "The `x-request-id` header has more than 100 characters."),
+    "internal_error": (500, "Something unforeseen; the server's log has it under the request id."),
+    "scoring_failed": (500, "The model failed on a picture; its batch mates were scored."),
+    "engine_unavailable": (503, "The model is loading, or its process ended and is being started again."),
+    "draining": (503, "The server is shutting down."),
+    "out_of_memory": (503, "The device has not enough memory for this picture."),
+    "deadline_exceeded": (504, "The request was not scored in time."),
+}
+
+# the reasons why a single picture, rather than the request, is at fault
+IMAGE_CODES = frozenset(code for code, (_, meaning) in ERRORS.items() if meaning.startswith("In `details`"))
+
+
+class ServiceError(Exception):
+    """An answer that is not a prediction: a code of ERRORS, and a sentence for whoever sent the request."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        details: Sequence[Mapping[str, Any]] = (),
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = details
+        self.retry_after_s = retry_after_s
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of this error."""
+        return ERRORS[self.code][0]

@@ -1,0 +1,37 @@
+"""Probes. They run in a process that never touches a model, so they answer whatever the engine is doing."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from server.context import Context
+from server.errors import ServiceError
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/", response_class=PlainTextResponse)
+@router.head("/", include_in_schema=False)
+async def root(request: Request) -> Response:
+    """Answer `Healthy` while a score would succeed, as the hosted endpoint does; 503 otherwise."""
+    _require_ready(request.app.state.context)
+    return PlainTextResponse("Healthy", media_type="text/html")
+
+
+@router.get("/health/live")
+async def live() -> Response:
+    """Answer 200 while the process is able to answer at all, whatever the engine does."""
+    return JSONResponse({"status": "live"})
+
+
+@router.get("/health/ready")
+async def ready(request: Request) -> Response:
+    """Answer 200 only while a score would succeed: the model is warm, its engine is well, no shutdown is under way."""
+    _require_ready(request.app.state.context)
+    return JSONResponse({"status": "ready"})
+
+
+def _require_ready(context: Context) -> None:
+    if context.draining:
+        raise ServiceError("draining", "The server is shutting down and takes no new work.")
+    if not context.engines.ready:
+        raise ServiceError("engine_unavailable", f"Not ready: {context.engines.reason}.")

@@ -1,0 +1,41 @@
+"""Log lines: text for people or JSON for machines, always a fixed event with key=value facts."""
+
+import json
+import logging
+import time
+from typing import Literal
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{record.msecs:03.0f}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "process": record.process,
+            "message": record.getMessage(),
+            **getattr(record, "facts", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+class _TextFormatter(logging.Formatter):
+    converter = staticmethod(time.gmtime)
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname).1s [%(process)d] %(name)s - %(message)s", "%FT%T")
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = getattr(record, "facts", {})
+        return super().format(record) + "".join(f" {key}={value}" for key, value in facts.items())
+
+
+def configure_logs(form: Literal["text", "json"], level: str) -> None:
+    """Send the log of this process to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # one line a request is written by us, with its timings; uvicorn's life-cycle lines repeat the supervisor's
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)

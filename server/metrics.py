@@ -1,0 +1,64 @@
+"""Every metric, declared once. Values live in files shared by all processes, so any of them can answer a scrape."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Metrics:
+    """The metrics of one process. The variable PROMETHEUS_MULTIPROC_DIR must be set before it is imported."""
+
+    def __init__(self) -> None:
+        own = CollectorRegistry()
+        self.requests = Counter(
+            "sightglass_requests", "Requests answered, by route and status code.", ["route", "code"], registry=own
+        )
+        self.request_seconds = Histogram(
+            "sightglass_request_seconds",
+            "From the first byte of a request to the last of its reply, by route.",
+            ["route"],
+            buckets=_SECONDS,
+            registry=own,
+        )
+        self.stage_seconds = Histogram(
+            "sightglass_stage_seconds",
+            "Time of a picture in a stage: decode, queue, device or encode.",
+            ["stage"],
+            buckets=_SECONDS,
+            registry=own,
+        )
+        self.batch_images = Histogram("sightglass_batch_images", "Pictures in a batch.", buckets=_IMAGES, registry=own)
+        self.queue_jobs = Gauge(
+            "sightglass_queue_jobs", "Pictures queued or running.", multiprocess_mode="livesum", registry=own
+        )
+        self.queue_ms = Gauge(
+            "sightglass_queue_milliseconds",
+            "Predicted wait of a picture that arrives now.",
+            multiprocess_mode="livesum",
+            registry=own,
+        )
+        self.dropped = Counter(
+            "sightglass_dropped_images",
+            "Pictures that were not scored, by reason: queue_full, deadline, undecodable, failed or out_of_memory.",
+            ["reason"],
+            registry=own,
+        )
+        self.cancelled = Counter(
+            "sightglass_cancelled_images", "Pictures spared because their client left before they ran.", registry=own
+        )
+        self.engine_restarts = Counter(
+            "sightglass_engine_restarts", "Engine processes started again after one ended.", registry=own
+        )
+
+    def forget_process(self, pid: int) -> None:
+        """Take the gauges of a process that ended out of the sums."""
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def exposition() -> bytes:
+    """Return the metrics of all processes in Prometheus' text format."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

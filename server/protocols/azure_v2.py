@@ -1,0 +1,63 @@
+"""Version 2 of the hosted contract: `{"input_data": {"columns": ["image"], "data": [...]}}` -> a JSON array."""
+
+import json
+from typing import Any
+
+from server.base64_image import decode_base64
+from server.engine.outcome import Failure
+from server.errors import ServiceError
+from server.protocol import Protocol, json_array
+from server.scoring import Cell
+
+_FORM = 'Expected {"columns": ["image"], "data": [BASE64, ...]}.'
+_TRUE = frozenset({"y", "yes", "t", "true", "on", "1"})
+
+
+def _read(content: dict[str, Any]) -> list[Cell]:
+    return [_cell(value) for value in _values(content["input_data"])]
+
+
+def _values(table: Any) -> list[Any]:
+    if isinstance(table, list):  # the shorter form that newer clients send
+        return table
+    if not isinstance(table, dict):
+        raise ServiceError("input_invalid", f"`input_data` is a {type(table).__name__}. {_FORM}")
+    columns, rows = table.get("columns", ["image"]), table.get("data")
+    if not isinstance(columns, list) or "image" not in columns:
+        raise ServiceError("input_invalid", f"`input_data` has the columns {columns!r}, without 'image'. {_FORM}")
+    if not isinstance(rows, list) or not rows:
+        found = f"a {type(rows).__name__}" if not isinstance(rows, list) else "an empty list"
+        raise ServiceError("input_invalid", f"The `data` of `input_data` is {found}. {_FORM}")
+    position = columns.index("image")
+    return [_from_row(row, position, number) for number, row in enumerate(rows)]
+
+
+def _from_row(row: Any, position: int, number: int) -> Any:
+    if not isinstance(row, list):
+        return row
+    if position >= len(row):
+        raise ServiceError("input_invalid", f"Row {number} of `data` has {len(row)} values, none for 'image'. {_FORM}")
+    return row[position]
+
+
+def _cell(value: Any) -> Cell:
+    """Read base64, or a cell that says more than the picture: {"image_base64": ..., "model_explainability": ...}."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            return Failure("base64_invalid", f"The cell starts like a JSON object but is none ({error}).")
+    if not isinstance(value, dict):
+        return decode_base64(value)
+    if str(value.get("model_explainability", "false")).lower() in _TRUE:
+        raise ServiceError(
+            "explanations_unavailable", "This server scores without explanations. Leave `model_explainability` out."
+        )
+    return decode_base64(value.get("image_base64"))
+
+
+def _accepts(content: Any) -> bool:
+    return isinstance(content, dict) and "input_data" in content
+
+
+PROTOCOL = Protocol("azure_v2", _accepts, _read, json_array)

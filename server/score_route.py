@@ -1,0 +1,98 @@
+"""POST /score: one door for every contract, told apart by what the body is."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.requests import ClientDisconnect
+
+from models.discovery import constants
+from server import protocols
+from server.body import Content, read_content
+from server.engine.outcome import Reply
+from server.errors import ServiceError
+from server.protocol import Protocol
+from server.scoring import Cell, score
+
+router = APIRouter(tags=["scoring"])
+
+_PROTOCOLS: tuple[Protocol, ...] = tuple(protocol for _, protocol in constants(protocols, "PROTOCOL"))
+
+_PICTURE = {"schema": {"type": "string", "format": "binary"}}
+_ROW = {
+    "summary": "version 2: any number of pictures",
+    "value": {"input_data": {"columns": ["image"], "data": ["<base64>"]}},
+}
+_OPENAPI: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"type": "object"},
+                "examples": {
+                    "input_data": _ROW,
+                    "image": {"summary": "version 1: one picture", "value": {"image": "<base64>"}},
+                },
+            },
+            "application/octet-stream": _PICTURE,
+            "image/*": _PICTURE,
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"image": {"type": "string", "format": "binary"}}}
+            },
+        },
+    }
+}
+
+
+@router.post("/score", openapi_extra=_OPENAPI)
+async def post_score(request: Request) -> Response:
+    """Score the pictures in the body. Version 2 and forms get a JSON array, version 1 and raw bytes an object."""
+    context = request.app.state.context
+    settings = context.settings
+    context.keys.check(request.headers.get("authorization"))
+    deadline = time.monotonic() + settings.request_timeout_ms / 1000
+    protocol, cells = _read(await read_content(request, settings.max_body_bytes, deadline), settings.max_images)
+    request.state.facts["images"] = len(cells)
+    reply = await _while_connected(request, score(context.engines, cells, settings.bad_images, deadline), deadline)
+    request.state.facts |= {f"{stage}_ms": round(1000 * seconds, 1) for stage, seconds in reply.stages.items()}
+    return Response(protocol.write(reply.outcomes, request.state.request_id), media_type="application/json")
+
+
+def _read(content: Content, max_images: int) -> tuple[Protocol, list[Cell]]:
+    protocol = next((protocol for protocol in _PROTOCOLS if protocol.accepts(content)), None)
+    if protocol is None:
+        raise ServiceError(
+            "input_missing",
+            "A value is not provided for the 'input_data' parameter. Expected "
+            '{"input_data": {"columns": ["image"], "data": [BASE64, ...]}} or {"image": BASE64}.',
+        )
+    cells = protocol.read(content)
+    if len(cells) > max_images:
+        message = f"The request holds {len(cells)} pictures; this server accepts up to {max_images} at once."
+        raise ServiceError("too_many_images", message)
+    return protocol, cells
+
+
+async def _while_connected(request: Request, work: Coroutine[Any, Any, Reply], deadline: float) -> Reply:
+    """Wait for `work`, but no longer than the client does, and not past the deadline."""
+    scoring = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_disconnected(request))
+    try:
+        # the engine answers at the deadline itself; the extra time is for an engine that cannot
+        timeout = max(0.0, deadline - time.monotonic()) + 0.25
+        await asyncio.wait({scoring, leaving}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if scoring.done():
+            return await scoring
+        if leaving.done():
+            raise ClientDisconnect
+        raise ServiceError("deadline_exceeded", "The request was not scored before its deadline.")
+    finally:
+        scoring.cancel()
+        leaving.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

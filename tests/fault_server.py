@@ -1,0 +1,78 @@
+"""The real server with engines that fail on command: python -m tests.fault_server --model FOLDER --port N.
+
+Run with `engine` as its first argument it is such an engine: the real one, around a model that looks at the colour
+of a picture before it scores it.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from models import loaded
+from server import __main__ as server
+from tests.pictures import encoded
+
+# what happens to a batch that holds a picture of this colour
+COLOURS = {
+    "poison": (255, 0, 255),  # the forward pass raises
+    "kill": (0, 255, 255),  # the process is killed
+    "slow": (255, 255, 0),  # the forward pass takes two seconds
+    "sick": (0, 0, 255),  # the device is broken from here on
+    "memory": (0, 255, 0),  # more than one picture does not fit into memory
+}
+
+
+def coloured(fault: str) -> bytes:
+    """Return a PNG that triggers a fault."""
+    return encoded(Image.new("RGB", (80, 80), COLOURS[fault]), "PNG")
+
+
+class FaultyModel:
+    """A loaded model with the faults above."""
+
+    def __init__(self, model: loaded.LoadedModel) -> None:
+        self._model = model
+        self._sick = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def outputs(self, pictures: Sequence[Tensor]) -> list[Tensor]:
+        faults = {name for picture in pictures if (name := _fault(picture))}
+        self._sick = self._sick or "sick" in faults
+        if "kill" in faults:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "slow" in faults:
+            time.sleep(2)
+        if "memory" in faults and len(pictures) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        if "poison" in faults or self._sick:
+            raise RuntimeError("device-side assert triggered")
+        return self._model.outputs(pictures)
+
+
+def _fault(picture: Tensor) -> str | None:
+    middle = tuple(int(value) for value in np.asarray(picture)[len(picture) // 2, len(picture) // 2])
+    return next((name for name, colour in COLOURS.items() if colour == middle), None)
+
+
+def _run_engine() -> None:
+    from server.engine import process
+
+    setattr(process, "load", lambda *args, **options: FaultyModel(loaded.load(*args, **options)))  # noqa: B010
+    process.main()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "engine":
+        _run_engine()
+    else:
+        sys.exit(server.main(sys.argv[1:], engine_command=(sys.executable, "-m", "tests.fault_server", "engine")))

@@ -1,0 +1,193 @@
+"""An HTTP process's end of the wire, against engines that misbehave."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from server.engine.client import EnginePool
+from server.engine.outcome import Failure
+from server.engine.wire import Frame, Kind, read_frame
+from server.errors import ServiceError
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+READY = Frame(Kind.STATE, fields={"ready": True, "reason": "ready"})
+
+
+@asynccontextmanager
+async def engines(handler: Handler, *paths: Path) -> AsyncIterator[EnginePool]:
+    """A pool in front of fake engines at `paths`; at the end every connection is really closed."""
+    open_connections = 0
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal open_connections
+        open_connections += 1
+        try:
+            await handler(reader, writer)
+            if not writer.is_closing():
+                await reader.read()
+        finally:
+            writer.close()
+            await asyncio.wait([asyncio.ensure_future(writer.wait_closed())])
+            open_connections -= 1
+
+    servers = [await asyncio.start_unix_server(handle, path) for path in paths]
+    pool = EnginePool(paths)
+    pool.connect()
+    try:
+        yield pool
+    finally:
+        pool.close()
+        for server in servers:
+            server.close()
+        await asyncio.sleep(0.05)
+        while open_connections:
+            await asyncio.sleep(0.005)
+
+
+def with_engine(path: Path, handler: Handler, test: Callable[[EnginePool], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with engines(handler, path) as pool:
+            await asyncio.wait_for(test(pool), 10)
+
+    asyncio.run(run())
+
+
+async def until_ready(pool: EnginePool) -> None:
+    while not pool.ready:
+        await asyncio.sleep(0.005)
+
+
+def in_ten_seconds() -> float:
+    return time.monotonic() + 10
+
+
+def test_replies_find_their_requests_in_any_order(tmp_path: Path) -> None:
+    async def backwards(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.writelines(READY.parts())
+        frames = [frame for _ in range(3) if (frame := await read_frame(reader)) is not None]
+        for frame in reversed(frames):
+            fields: dict[str, object] = {"failures": {}, "stages": {}}
+            writer.writelines(Frame(Kind.RESULT, frame.number, fields, frame.blobs).parts())
+
+    async def test(pool: EnginePool) -> None:
+        await until_ready(pool)
+        replies = await asyncio.gather(*(pool.score([name], in_ten_seconds()) for name in (b"a", b"b", b"c")))
+        assert [list(reply.outcomes) for reply in replies] == [[b"a"], [b"b"], [b"c"]]
+
+    with_engine(tmp_path / "socket", backwards, test)
+
+
+def test_failures_take_their_position(tmp_path: Path) -> None:
+    async def failing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.writelines(READY.parts())
+        frame = await read_frame(reader)
+        assert frame is not None
+        fields = {"failures": {"1": ["image_format", "no picture"]}, "stages": {"decode": 0.5}}
+        writer.writelines(Frame(Kind.RESULT, frame.number, fields, [b"{}", b""]).parts())
+
+    async def test(pool: EnginePool) -> None:
+        await until_ready(pool)
+        reply = await pool.score([b"x", b"y"], in_ten_seconds())
+        assert reply.outcomes == [b"{}", Failure("image_format", "no picture")]
+        assert reply.stages == {"decode": 0.5}
+
+    with_engine(tmp_path / "socket", failing, test)
+
+
+@pytest.mark.parametrize("last_words", [b"", b"nonsense that is no frame"], ids=["silent", "babbling"])
+def test_an_engine_that_goes_away_fails_what_is_in_flight_at_once(tmp_path: Path, last_words: bytes) -> None:
+    connections = 0
+
+    async def leaving(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        writer.writelines(READY.parts())
+        await read_frame(reader)
+        writer.write(last_words)
+        writer.close()
+
+    async def test(pool: EnginePool) -> None:
+        await until_ready(pool)
+        with pytest.raises(ServiceError) as caught:
+            await pool.score([b"x"], in_ten_seconds())
+        assert caught.value.code == "engine_unavailable"
+        await until_ready(pool)
+        assert connections == 2, "it connects again by itself"
+
+    with_engine(tmp_path / "socket", leaving, test)
+
+
+def test_an_engine_that_is_not_ready_is_not_asked(tmp_path: Path) -> None:
+    async def loading(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.writelines(Frame(Kind.STATE, fields={"ready": False, "reason": "the model is loading"}).parts())
+        assert await read_frame(reader) is None
+
+    async def test(pool: EnginePool) -> None:
+        while pool.reason != "the model is loading":
+            await asyncio.sleep(0.005)
+        with pytest.raises(ServiceError, match="the model is loading"):
+            await pool.score([b"x"], in_ten_seconds())
+
+    with_engine(tmp_path / "socket", loading, test)
+
+
+def test_a_full_queue_becomes_an_error_with_the_time_to_wait(tmp_path: Path) -> None:
+    async def full(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.writelines(READY.parts())
+        frame = await read_frame(reader)
+        assert frame is not None
+        writer.writelines(Frame(Kind.REFUSED, frame.number, {"retry_after": 2.5}).parts())
+
+    async def test(pool: EnginePool) -> None:
+        await until_ready(pool)
+        with pytest.raises(ServiceError) as caught:
+            await pool.score([b"x"], in_ten_seconds())
+        assert (caught.value.code, caught.value.retry_after_s) == ("queue_full", 2.5)
+
+    with_engine(tmp_path / "socket", full, test)
+
+
+def test_a_caller_that_gives_up_cancels_its_work(tmp_path: Path) -> None:
+    frames: list[Frame] = []
+
+    async def patient(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.writelines(READY.parts())
+        while (frame := await read_frame(reader)) is not None:
+            frames.append(frame)
+
+    async def test(pool: EnginePool) -> None:
+        await until_ready(pool)
+        work = asyncio.create_task(pool.score([b"x"], in_ten_seconds()))
+        while not frames:
+            await asyncio.sleep(0.005)
+        work.cancel()
+        while len(frames) < 2:
+            await asyncio.sleep(0.005)
+        assert [frame.kind for frame in frames] == [Kind.SCORE, Kind.CANCEL]
+        assert frames[0].number == frames[1].number
+
+    with_engine(tmp_path / "socket", patient, test)
+
+
+def test_the_ready_engine_with_the_least_in_flight_is_taken(tmp_path: Path) -> None:
+    async def run() -> None:
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.writelines(READY.parts())
+            while await read_frame(reader) is not None:
+                pass
+
+        async with engines(silent, tmp_path / "first", tmp_path / "second") as pool:
+            while not all(client.ready for client in pool.clients):
+                await asyncio.sleep(0.005)
+            work = [asyncio.create_task(pool.score([b"x"] * size, in_ten_seconds())) for size in (3, 1, 1, 2)]
+            await asyncio.sleep(0.05)
+            assert [client.images_in_flight for client in pool.clients] == [3, 4]
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+
+    asyncio.run(run())

@@ -1,0 +1,88 @@
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from server.engine.device import Device, best_batch
+from server.engine.jobs import Job
+from server.engine.outcome import Failure
+from tests.fakes import FakeModel
+
+
+def jobs_of(*kinds: int) -> list[Job]:
+    return [
+        Job(request=1, index=index, cost=100, size=1, arrived=0, deadline=1, picture=torch.tensor(kind))
+        for index, kind in enumerate(kinds)
+    ]
+
+
+def test_a_batch_runs_in_one_pass() -> None:
+    model = FakeModel()
+    ran = Device(model).run(jobs_of(0, 0, 0))
+    assert model.batches == [3]
+    assert not ran.failed
+    assert ran.too_large is None
+
+
+def test_a_poisoned_picture_fails_alone() -> None:
+    model = FakeModel()
+    ran = Device(model).run(jobs_of(0, 1, 0))
+    assert model.batches == [3, 1, 1, 1]
+    assert [isinstance(output, Failure) for output in ran.outputs] == [False, True, False]
+    assert isinstance(ran.outputs[1], Failure)
+    assert ran.outputs[1].code == "scoring_failed"
+    assert ran.failed
+
+
+def test_out_of_memory_halves_the_batch_and_says_what_was_too_large() -> None:
+    model = FakeModel(memory=2)
+    ran = Device(model).run(jobs_of(*[0] * 8))
+    assert model.batches == [8, 4, 2, 2, 4, 2, 2]
+    assert not ran.failed
+    assert ran.too_large == 400
+
+
+def test_a_picture_that_fits_no_memory_fails_alone() -> None:
+    ran = Device(FakeModel(memory=0)).run(jobs_of(0, 0))
+    assert [output.code for output in ran.outputs if isinstance(output, Failure)] == ["out_of_memory"] * 2
+
+
+def test_the_cpu_allocator_counts_as_out_of_memory() -> None:
+    model = FakeModel()
+    calls = 0
+
+    def outputs(pictures: Sequence[Tensor]) -> list[Tensor]:
+        nonlocal calls
+        calls += 1
+        return [torch.empty(2**45)] if calls == 1 else FakeModel.outputs(model, pictures)
+
+    model.outputs = outputs  # type: ignore[method-assign]
+    ran = Device(model).run(jobs_of(0, 0))
+    assert ran.too_large == 200
+    assert not ran.failed
+
+
+def test_a_probe_shows_that_the_device_is_broken() -> None:
+    model = FakeModel()
+    Device(model).probe()
+    model.healthy = False
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        Device(model).probe()
+
+
+def test_warm_up_grows_until_memory_or_time_ends() -> None:
+    assert [count for count, _ in Device(FakeModel(memory=8)).warm_up(0)] == [1, 2, 4, 8]
+    assert [count for count, _ in Device(FakeModel()).warm_up(6)] == [1, 2, 4, 6]
+    assert [count for count, _ in Device(FakeModel(seconds=0.6)).warm_up(0)] == [1, 2]
+
+
+def test_warm_up_fails_where_not_even_one_picture_runs() -> None:
+    with pytest.raises(torch.OutOfMemoryError):
+        Device(FakeModel(memory=0)).warm_up(0)
+
+
+def test_the_best_batch_is_the_smallest_that_comes_close() -> None:
+    assert best_batch([(1, 0.1), (2, 0.12), (4, 0.2), (8, 0.41)]) == 4
+    assert best_batch([(1, 0.1), (2, 0.15), (4, 0.2), (8, 0.36)]) == 8
+    assert best_batch([(1, 0.1)]) == 1

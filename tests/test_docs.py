@@ -1,0 +1,57 @@
+"""What a user can set, call or meet is documented, and the documents say what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from models.catalog import architecture_names
+from scripts.tables import DOCS, filled, tables
+from server.errors import ERRORS, IMAGE_CODES
+from settings.command import flag
+from settings.model import SCHEMAS
+from settings.server import ServerSettings
+
+ROOT = DOCS.parent
+PAGES = {page.name: page.read_text() for page in sorted(DOCS.glob("*.md"))}
+EVERYTHING = "\n".join(PAGES.values())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_generated_tables_are_current(page: str) -> None:
+    assert filled(PAGES[page]) == PAGES[page], "run `make docs`"
+
+
+def test_every_table_is_shown_somewhere() -> None:
+    shown = set(re.findall(r"<!-- generated: (.+?) -->", EVERYTHING))
+    assert shown == set(tables())
+
+
+def test_every_setting_error_and_architecture_is_documented() -> None:
+    words = [flag(name) for name in ServerSettings.model_fields]
+    words += [name for schema in SCHEMAS for name in schema.model_fields]
+    words += list(ERRORS)
+    words += [name for name in architecture_names() if not name.endswith("*")]
+    assert [word for word in words if f"`{word}`" not in EVERYTHING] == []
+
+
+def test_image_codes_are_those_that_stand_in_details() -> None:
+    assert "image_invalid" not in IMAGE_CODES
+    assert {"base64_invalid", "image_empty", "image_too_large", "image_format", "image_unreadable"} == IMAGE_CODES
+
+
+def test_links_lead_somewhere() -> None:
+    patterns = ("*.md", "docs/**/*.md", "*/README.md", "examples/*/*.md")
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for pattern in patterns
+        for page in ROOT.glob(pattern)
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_every_decision_is_numbered_once() -> None:
+    numbers = [page.name[:3] for page in sorted(Path(DOCS / "decisions").glob("*.md"))]
+    assert numbers == [f"{number:03}" for number in range(1, len(numbers) + 1)]

@@ -1,0 +1,396 @@
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from server.engine.jobs import Batch, Job, Stage
+from server.engine.scheduler import Limits, Scheduler
+
+IMAGE = 100.0  # the cost of one picture in these tests
+
+
+def make_scheduler(**limits: Any) -> Scheduler:
+    defaults = {"max_images": 4, "max_cost": 4 * IMAGE, "decoders": 2}
+    return Scheduler(Limits(**(defaults | limits)), {"score": 8.0, "explain": 1.0})
+
+
+def make_jobs(request: int, count: int = 1, now: float = 0.0, lane: str = "score", cost: float = IMAGE) -> list[Job]:
+    return [
+        Job(request=request, index=index, cost=cost, size=10, arrived=now, deadline=now + 60, lane=lane)
+        for index in range(count)
+    ]
+
+
+def decode_all(scheduler: Scheduler, now: float = 0.0) -> None:
+    while (job := scheduler.next_decode()) is not None:
+        scheduler.decoded(job, 0.001, now)
+
+
+def run_batch(scheduler: Scheduler, now: float, seconds: float = 0.1) -> list[tuple[int, int]]:
+    batch = scheduler.next_batch(now)
+    assert batch is not None
+    scheduler.finished(batch, seconds)
+    return [(job.request, job.index) for job in batch.jobs]
+
+
+def test_a_free_device_takes_what_is_ready_at_once() -> None:
+    scheduler = make_scheduler()
+    assert scheduler.admit(make_jobs(1, 2), now=0.0) is None
+    decode_all(scheduler)
+    assert run_batch(scheduler, now=0.0) == [(1, 0), (1, 1)]
+    assert scheduler.depth() == 0
+
+
+def test_nothing_starts_while_the_device_is_busy() -> None:
+    scheduler = make_scheduler()
+    scheduler.admit(make_jobs(1), 0.0)
+    decode_all(scheduler)
+    batch = scheduler.next_batch(0.0)
+    assert batch is not None
+    scheduler.admit(make_jobs(2), 0.0)
+    decode_all(scheduler)
+    assert scheduler.next_batch(0.0) is None
+    scheduler.finished(batch, 0.1)
+    assert run_batch(scheduler, 0.1) == [(2, 0)]
+
+
+def test_batches_are_bounded_by_cost_and_what_does_not_fit_stays_first() -> None:
+    scheduler = make_scheduler(max_images=10, max_cost=3 * IMAGE)
+    scheduler.admit(make_jobs(1, 2), 0.0)
+    scheduler.admit(make_jobs(2, 1, cost=2 * IMAGE), 0.001)
+    scheduler.admit(make_jobs(3, 1), 0.002)
+    decode_all(scheduler, 0.002)
+    assert run_batch(scheduler, 0.01) == [(1, 0), (1, 1)]
+    assert run_batch(scheduler, 0.01) == [(2, 0), (3, 0)]
+
+
+def test_a_job_larger_than_any_batch_runs_alone() -> None:
+    scheduler = make_scheduler(max_cost=IMAGE)
+    scheduler.admit(make_jobs(1, 1, cost=5 * IMAGE), 0.0)
+    decode_all(scheduler)
+    assert run_batch(scheduler, 0.0) == [(1, 0)]
+
+
+def test_out_of_memory_is_remembered() -> None:
+    scheduler = make_scheduler()
+    scheduler.admit(make_jobs(1, 4), 0.0)
+    decode_all(scheduler)
+    batch = scheduler.next_batch(0.0)
+    assert batch is not None and len(batch.jobs) == 4
+    scheduler.shrink(batch.cost)
+    scheduler.finished(batch, 0.1, learn=False)
+    scheduler.admit(make_jobs(2, 4), 0.0)
+    decode_all(scheduler)
+    assert len(run_batch(scheduler, 0.2)) == 2
+
+
+def test_decoding_runs_only_a_little_ahead_of_the_device() -> None:
+    scheduler = make_scheduler(decoders=100)
+    scheduler.admit(make_jobs(1, 50), 0.0)
+    decode_all(scheduler)
+    assert scheduler.next_decode() is None
+    assert len(run_batch(scheduler, 0.0)) == 4
+    ahead = 0
+    while scheduler.next_decode() is not None:
+        ahead += 1
+    assert ahead == 4  # refilled by just what was taken
+
+
+def test_no_more_jobs_are_decoded_at_once_than_there_are_decoders() -> None:
+    scheduler = make_scheduler(decoders=2)
+    scheduler.admit(make_jobs(1, 5), 0.0)
+    assert [scheduler.next_decode() is not None for _ in range(3)] == [True, True, False]
+
+
+def test_it_waits_for_a_decoder_no_longer_than_joining_saves() -> None:
+    scheduler = make_scheduler()
+    for images in (1, 2, 4):  # 10 ms a picture and 20 ms a batch
+        scheduler.learn("score", images * IMAGE, 0.02 + 0.01 * images)
+    scheduler.admit(make_jobs(1, 2), 0.0)
+    first, second = scheduler.next_decode(), scheduler.next_decode()
+    assert first is not None and second is not None
+    scheduler.decoded(first, 0.003, now=0.003)
+    assert scheduler.next_batch(0.003) is None
+    assert scheduler.wake_at() == pytest.approx(0.023)
+    scheduler.decoded(second, 0.004, now=0.004)
+    assert run_batch(scheduler, 0.004) == [(1, 0), (1, 1)]
+
+
+def test_a_slow_decoder_holds_nobody_up_for_longer_than_that() -> None:
+    scheduler = make_scheduler()
+    for images in (1, 2, 4):
+        scheduler.learn("score", images * IMAGE, 0.02 + 0.01 * images)
+    scheduler.admit(make_jobs(1, 2), 0.0)
+    first, _ = scheduler.next_decode(), scheduler.next_decode()
+    assert first is not None
+    scheduler.decoded(first, 0.003, now=0.003)
+    assert run_batch(scheduler, 0.0231) == [(1, 0)]
+
+
+def test_an_optional_delay_counts_from_arrival() -> None:
+    scheduler = make_scheduler(max_delay_s=0.05)
+    scheduler.admit(make_jobs(1, now=1.0), 1.0)
+    decode_all(scheduler, 1.03)
+    assert scheduler.next_batch(1.03) is None
+    assert scheduler.wake_at() == pytest.approx(1.05)
+    assert run_batch(scheduler, 1.05) == [(1, 0)]
+
+
+def test_a_full_batch_ends_the_delay() -> None:
+    scheduler = make_scheduler(max_delay_s=10.0)
+    scheduler.admit(make_jobs(1, 4), 0.0)
+    decode_all(scheduler)
+    assert len(run_batch(scheduler, 0.0)) == 4
+
+
+def test_a_large_request_neither_blocks_small_ones_nor_starves() -> None:
+    scheduler = make_scheduler(decoders=100)
+    scheduler.learn("score", IMAGE, 0.1)  # 0.1 s a picture: the large request is due over 2 s
+    scheduler.admit(make_jobs(1, 20, now=0.0), 0.0)
+    order: list[tuple[int, int]] = []
+    now, request = 0.0, 2
+    while len([entry for entry in order if entry[0] == 1]) < 20:
+        scheduler.admit(make_jobs(request, 2, now=now), now)  # and small ones keep coming, half of all work
+        request += 1
+        decode_all(scheduler, now)
+        order += run_batch(scheduler, now, 0.4)
+        now += 0.4
+    assert order.index((2, 0)) < 8, "a small request waits for a batch or two, not for the twenty pictures"
+    assert now < 6, "the large request is served in its turn although small ones never stop"
+
+
+def test_the_queue_is_bounded_in_predicted_time() -> None:
+    scheduler = make_scheduler(queue_limit_s=1.0)
+    scheduler.learn("score", IMAGE, 0.1)
+    assert scheduler.admit(make_jobs(1, 15), 0.0) is None, "an empty queue takes any request"
+    wait = scheduler.admit(make_jobs(2), 0.0)
+    assert wait == pytest.approx(0.5)
+    assert scheduler.depth() == 15, "a refused request leaves nothing behind"
+
+
+def test_a_request_that_would_miss_its_deadline_in_the_queue_is_refused_at_once() -> None:
+    scheduler = make_scheduler(queue_limit_s=100.0)
+    scheduler.learn("score", IMAGE, 0.1)
+    scheduler.admit(make_jobs(1, 20), 0.0)
+    urgent = make_jobs(2)
+    urgent[0].deadline = 0.5
+    assert scheduler.admit(urgent, 0.0) == pytest.approx(1.5)
+
+
+def test_slow_decoding_counts_towards_the_backlog() -> None:
+    scheduler = make_scheduler(queue_limit_s=1.0, decoders=2)
+    scheduler.learn("score", IMAGE, 0.001)
+    scheduler.decoder.observe(10, 0.5)
+    scheduler.admit(make_jobs(1, 8), 0.0)
+    assert scheduler.wait_s("score") == pytest.approx(2.0)
+    assert scheduler.admit(make_jobs(2), 0.0) == pytest.approx(1.0)
+
+
+def test_a_cancelled_request_never_reaches_the_device() -> None:
+    scheduler = make_scheduler()
+    scheduler.admit(make_jobs(1, 3), 0.0)
+    scheduler.admit(make_jobs(2), 0.0)
+    decoding = scheduler.next_decode()
+    assert decoding is not None
+    assert len(scheduler.cancel(1)) == 3
+    scheduler.decoded(decoding, 0.001, 0.0)
+    decode_all(scheduler)
+    assert run_batch(scheduler, 0.0) == [(2, 0)]
+    assert scheduler.depth() == 0
+
+
+def test_cancelling_what_runs_spares_nothing_and_breaks_nothing() -> None:
+    scheduler = make_scheduler()
+    scheduler.admit(make_jobs(1), 0.0)
+    scheduler.admit(make_jobs(2), 0.0)
+    decode_all(scheduler)
+    batch = scheduler.next_batch(0.0)
+    assert batch is not None and len(batch.jobs) == 2
+    assert scheduler.cancel(1) == []
+    scheduler.finished(batch, 0.1)
+    assert scheduler.depth() == 0
+    assert scheduler.cancel(99) == []
+
+
+def test_expired_requests_are_reported_once_and_dropped() -> None:
+    scheduler = make_scheduler()
+    scheduler.admit(make_jobs(1, 2), 0.0)
+    scheduler.admit(make_jobs(2, now=30.0), 30.0)
+    assert scheduler.wake_at() == 60.0
+    decode_all(scheduler)
+    assert scheduler.expire(60.0) == [1]
+    assert scheduler.expire(60.0) == []
+    assert run_batch(scheduler, 60.0) == [(2, 0)]
+
+
+def test_a_backlog_of_explanations_does_not_keep_scoring_out() -> None:
+    scheduler = make_scheduler(queue_limit_s=1.0)
+    scheduler.learn("score", IMAGE, 0.1)
+    scheduler.learn("explain", IMAGE, 1.0)
+    assert scheduler.admit(make_jobs(1, 50, lane="explain"), 0.0) is None
+    assert scheduler.admit(make_jobs(2, lane="explain"), 0.0) == pytest.approx(49)
+    assert scheduler.admit(make_jobs(3, 8), 0.0) is None
+    assert scheduler.wait_s("score") == pytest.approx(0.8 * 9 / 8), "eight ninths of the device are for scoring"
+
+
+def test_lanes_share_the_device_by_weight_and_never_a_batch() -> None:
+    scheduler = make_scheduler(decoders=1000)
+    used: Counter[str] = Counter()
+    now, request = 0.0, 1
+    for _ in range(900):
+        for lane in ("score", "explain"):
+            scheduler.admit(make_jobs(request, 4, now, lane), now)
+            request += 1
+        decode_all(scheduler, now)
+        batch = scheduler.next_batch(now)
+        assert batch is not None
+        assert {job.lane for job in batch.jobs} == {batch.lane}
+        scheduler.finished(batch, 0.1)
+        used[batch.lane] += 1
+        now += 0.1
+        for job in batch.jobs:
+            scheduler.cancel(job.request)
+    assert used["score"] / used["explain"] == pytest.approx(8.0, rel=0.02)
+
+
+def test_an_idle_lane_saves_up_no_claim() -> None:
+    scheduler = make_scheduler()
+    now = 0.0
+    for request in range(1, 200):  # only scoring for a long time
+        scheduler.admit(make_jobs(request, 4, now), now)
+        decode_all(scheduler, now)
+        run_batch(scheduler, now)
+        now += 0.1
+    lanes = []
+    for request in range(200, 240):
+        scheduler.admit(make_jobs(2 * request, 4, now, "explain"), now)
+        scheduler.admit(make_jobs(2 * request + 1, 4, now), now)
+        decode_all(scheduler, now)
+        batch = scheduler.next_batch(now)
+        assert batch is not None
+        lanes.append(batch.lane)
+        scheduler.finished(batch, 0.1)
+        now += 0.1
+    assert lanes.count("explain") < 10, "explanations may not catch up on the time they did not ask for"
+
+
+class SchedulerMachine(RuleBasedStateMachine):
+    """Any order of events: every admitted job ends exactly once, and no batch breaks a rule."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scheduler = make_scheduler(queue_limit_s=2.0, max_delay_s=0.02)
+        self.now = 0.0
+        self.requests = 0
+        self.admitted: dict[int, list[Job]] = {}
+        self.decoding: list[Job] = []
+        self.running: Batch | None = None
+        self.ran: Counter[int] = Counter()
+        self.over: set[int] = set()  # cancelled or expired requests
+
+    @rule(
+        count=st.integers(1, 9),
+        lane=st.sampled_from(["score", "explain"]),
+        patience=st.floats(0.01, 3.0),
+        cost=st.sampled_from([IMAGE / 2, IMAGE, 3 * IMAGE, 9 * IMAGE]),
+    )
+    def admit(self, count: int, lane: str, patience: float, cost: float) -> None:
+        self.requests += 1
+        jobs = make_jobs(self.requests, count, self.now, lane, cost)
+        for job in jobs:
+            job.deadline = self.now + patience
+        depth = self.scheduler.depth()
+        wait = self.scheduler.admit(jobs, self.now)
+        if wait is None:
+            self.admitted[self.requests] = jobs
+        else:
+            assert wait > 0
+            assert depth > 0
+            assert self.scheduler.depth() == depth
+
+    @rule()
+    def start_decoding(self) -> None:
+        job = self.scheduler.next_decode()
+        if job is not None:
+            assert job.request not in self.over
+            self.decoding.append(job)
+        assert len(self.decoding) <= 2
+
+    @rule(ok=st.booleans(), data=st.data())
+    def end_decoding(self, ok: bool, data: st.DataObject) -> None:
+        if self.decoding:
+            job = self.decoding.pop(data.draw(st.integers(0, len(self.decoding) - 1)))
+            if ok:
+                self.scheduler.decoded(job, 0.002, self.now)
+            else:
+                self.scheduler.undecodable(job)
+
+    @rule()
+    def start_batch(self) -> None:
+        self.over.update(self.scheduler.expire(self.now))
+        batch = self.scheduler.next_batch(self.now)
+        if batch is None:
+            return
+        assert self.running is None
+        assert 1 <= len(batch.jobs) <= 4
+        assert batch.cost <= self.scheduler.max_cost or len(batch.jobs) == 1
+        for job in batch.jobs:
+            assert job.lane == batch.lane
+            assert job.request not in self.over
+            assert job.deadline > self.now
+            self.ran[id(job)] += 1
+            assert self.ran[id(job)] == 1
+        self.running = batch
+
+    @rule(seconds=st.floats(0.001, 0.5), fits=st.booleans())
+    def end_batch(self, seconds: float, fits: bool) -> None:
+        if self.running is not None:
+            if not fits and len(self.running.jobs) > 1:
+                self.scheduler.shrink(self.running.cost)
+            self.now += seconds
+            self.scheduler.finished(self.running, seconds, learn=fits)
+            self.running = None
+
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        if self.admitted:
+            request = data.draw(st.sampled_from(sorted(self.admitted)))
+            self.scheduler.cancel(request)
+            self.over.add(request)
+
+    @rule(seconds=st.floats(0.0, 1.0))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @invariant()
+    def depth_counts_what_is_left(self) -> None:
+        left = sum(job.stage is not Stage.DONE for jobs in self.admitted.values() for job in jobs)
+        assert self.scheduler.depth() == left
+
+    @invariant()
+    def wakes_up_in_time(self) -> None:
+        alive = [job for jobs in self.admitted.values() for job in jobs if job.stage is not Stage.DONE]
+        at = self.scheduler.wake_at()
+        assert not alive or (at is not None and at <= min(job.deadline for job in alive))
+
+    def teardown(self) -> None:
+        """Left alone, the scheduler works everything off: nothing is stuck."""
+        for job in self.decoding:
+            self.scheduler.decoded(job, 0.001, self.now)
+        for _ in range(10_000):
+            if self.running is not None:
+                self.scheduler.finished(self.running, 0.01)
+            self.now += 0.05
+            self.scheduler.expire(self.now)
+            decode_all(self.scheduler, self.now)
+            self.running = self.scheduler.next_batch(self.now)
+            if not self.scheduler.depth():
+                break
+        assert self.scheduler.depth() == 0
+
+
+TestScheduler = SchedulerMachine.TestCase
+TestScheduler.settings = hypothesis_settings(max_examples=200, stateful_step_count=60, deadline=None)
