@@ -1,0 +1,39 @@
+# Builds with the scripts that developers use, and copies only what runs into the image.
+#   docker build --build-arg DEVICE=cuda -t sightglass:cuda .
+#   docker build --build-arg TORCH_INDEX=<index of CPU builds> -t sightglass:cpu .    smaller: PyTorch without CUDA
+ARG PYTHON=3.11
+
+FROM python:${PYTHON}-slim AS build
+ARG TORCH_INDEX=""
+WORKDIR /app
+# first only what decides the dependencies, so that a change of code does not install them again
+COPY pyproject.toml constraints.txt ./
+COPY scripts/install scripts/install
+RUN TORCH_INDEX="$TORCH_INDEX" scripts/install /app/.venv
+
+FROM python:${PYTHON}-slim
+ARG DEVICE=cpu
+LABEL org.opencontainers.image.title="sightglass" org.opencontainers.image.licenses="Apache-2.0"
+# a GPU is handed in by the container runtime, which these variables ask for it
+ENV PATH=/app/.venv/bin:$PATH \
+    PYTHONPATH=/app \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility \
+    SIGHTGLASS_HOST=0.0.0.0 \
+    SIGHTGLASS_PORT=5001 \
+    SIGHTGLASS_DEVICE=${DEVICE} \
+    SIGHTGLASS_MODEL=/model
+WORKDIR /app
+RUN useradd --create-home --uid 10001 sightglass
+COPY --from=build /app/.venv /app/.venv
+COPY settings settings
+COPY models models
+COPY explain explain
+COPY server server
+USER 10001
+EXPOSE 5001
+HEALTHCHECK --interval=10s --timeout=2s --start-period=60s \
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"SIGHTGLASS_PORT\"]}/health/live', timeout=2)"]
+ENTRYPOINT ["python", "-m", "server"]

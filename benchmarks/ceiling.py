@@ -1,0 +1,123 @@
+"""The ceiling: what the same decode, preprocess and forward do in one process, without HTTP, batched at their best.
+
+Run as a process of its own with the environment of an engine: python -m benchmarks.ceiling FOLDER. Each line on its
+standard input, a number of seconds, is answered by one line of JSON.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.payload import pictures
+from models.images import ImageLimits
+from models.loaded import LoadedModel, load
+from server.engine.cores import usable_cores
+
+_LIMITS = ImageLimits(2**30, 2**30)
+_BATCHES = (1, 2, 4, 8, 16, 32, 64)
+_TRIAL_S = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A way to overlap the work: pictures in a batch, and batches that are decoded ahead of the forward pass."""
+
+    batch: int
+    ahead: int
+
+
+class Ceiling:
+    """Runs recipes on one model and one set of pictures."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+        self._pictures = pictures()
+        self._pool = ThreadPoolExecutor(usable_cores())
+        self._next = 0
+
+    def best(self) -> Recipe:
+        """Try the recipes for a moment each and return the fastest."""
+        recipes = [Recipe(batch, ahead) for batch in self._sizes() for ahead in (0, 1)]
+        return max(recipes, key=lambda recipe: self.rate(recipe, _TRIAL_S))
+
+    def rate(self, recipe: Recipe, seconds: float) -> float:
+        """Return pictures per second over about `seconds`, from encoded bytes to predictions."""
+        waiting: deque[list[Future[Tensor]]] = deque(self._decode(recipe.batch) for _ in range(recipe.ahead))
+        done, started = 0, time.perf_counter()
+        while time.perf_counter() - started < seconds:
+            waiting.append(self._decode(recipe.batch))
+            outputs = self._model.outputs([picture.result() for picture in waiting.popleft()])
+            for output in outputs:
+                self._model.prediction(output)
+            done += recipe.batch
+        rate = done / (time.perf_counter() - started)
+        for batch in waiting:
+            _ = [picture.result() for picture in batch]
+        return rate
+
+    def bare_ms(self, seconds: float) -> float:
+        """Return the median milliseconds of one picture alone: decode, preprocess, forward."""
+        times, started = [], time.perf_counter()
+        while (since := time.perf_counter()) - started < seconds:
+            (output,) = self._model.outputs([self._model.picture(self._picture(), _LIMITS)])
+            self._model.prediction(output)
+            times.append(time.perf_counter() - since)
+        return 1000 * statistics.median(times)
+
+    def forward_rate(self, batch: int, seconds: float) -> float:
+        """Return pictures per second of the forward pass alone, from pictures that are decoded already."""
+        decoded = [self._model.picture(self._picture(), _LIMITS) for _ in range(batch)]
+        return self._counted(lambda: self._model.outputs(decoded), batch, seconds)
+
+    def decode_rate(self, seconds: float) -> float:
+        """Return pictures per second of decode and preprocess alone, on all cores."""
+        return self._counted(lambda: [picture.result() for picture in self._decode(32)], 32, seconds)
+
+    def _counted(self, work: Callable[[], object], images: int, seconds: float) -> float:
+        done, started = 0, time.perf_counter()
+        while time.perf_counter() - started < seconds:
+            work()
+            done += images
+        return done / (time.perf_counter() - started)
+
+    def _sizes(self) -> Sequence[int]:
+        # on a CPU large batches of a large network only take time to try
+        return _BATCHES if self._model.device.type == "cuda" else _BATCHES[:5]
+
+    def _decode(self, count: int) -> list[Future[Tensor]]:
+        return [self._pool.submit(self._model.picture, self._picture(), _LIMITS) for _ in range(count)]
+
+    def _picture(self) -> bytes:
+        self._next += 1
+        return self._pictures[self._next % len(self._pictures)]
+
+
+def main() -> None:
+    """Answer every line on standard input with a measurement."""
+    torch.set_num_threads(usable_cores())
+    ceiling = Ceiling(load(Path(sys.argv[1]), device="auto"))
+    recipe = ceiling.best()
+    for line in sys.stdin:
+        seconds = float(line)
+        measured = {
+            "rate": ceiling.rate(recipe, seconds),
+            "bare_ms": ceiling.bare_ms(seconds / 3),
+            "forward_rate": ceiling.forward_rate(recipe.batch, seconds / 3),
+            "decode_rate": ceiling.decode_rate(seconds / 3),
+            "batch": recipe.batch,
+            "ahead": recipe.ahead,
+        }
+        print(json.dumps(measured), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""A load generator that costs little itself: requests are built beforehand, replies are only counted.
+
+Run as a process of its own: python -m benchmarks.load PORT closed CONCURRENCY SECONDS | open RATE SECONDS [SEED].
+Prints one JSON object: status codes, seconds, and the latency of every request by code.
+"""
+
+import asyncio
+import json
+import random
+import re
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+
+import uvloop
+
+from benchmarks.payload import pictures, score_request
+
+_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+_PATIENCE_S = 60.0
+
+
+class Connection:
+    """One keep-alive connection; one request at a time."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def send(self, request: bytes) -> int:
+        """Send a request, read its reply whole, return the status; 0 where the connection broke."""
+        try:
+            if self._streams is None:
+                self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+            reader, writer = self._streams
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = _LENGTH.search(head)
+            await reader.readexactly(int(length[1]) if length else 0)
+            if b"connection: close" in head.lower():
+                self.close()
+            return int(head[9:12])
+        except (OSError, EOFError):
+            self.close()
+            return 0
+
+    def close(self) -> None:
+        """Close the connection; the next request opens a new one."""
+        if self._streams is not None:
+            self._streams[1].close()
+        self._streams = None
+
+
+class Tally:
+    """The latencies in seconds of everything that was answered, by status code."""
+
+    def __init__(self) -> None:
+        self.started = time.perf_counter()
+        self.latencies: dict[int, list[float]] = defaultdict(list)
+        self.finished: list[float] = []
+
+    async def timed(self, connection: Connection, request: bytes, since: float) -> None:
+        """Send a request and note how long it took `since` the moment it was due."""
+        status = await connection.send(request)
+        now = time.perf_counter()
+        self.latencies[status].append(now - since)
+        if status == 200:
+            self.finished.append(now - self.started)
+
+
+async def closed_loop(port: int, requests: Sequence[bytes], concurrency: int, seconds: float) -> Tally:
+    """Keep `concurrency` requests in flight: each client sends its next one when the last is answered."""
+    tally = Tally()
+    end = tally.started + seconds
+
+    async def client(number: int) -> None:
+        connection = Connection(port)
+        turn = number
+        while (since := time.perf_counter()) < end:
+            await tally.timed(connection, requests[turn % len(requests)], since)
+            turn += concurrency
+        connection.close()
+
+    await asyncio.gather(*(client(number) for number in range(concurrency)))
+    return tally
+
+
+async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: float, seed: int) -> Tally:
+    """Send at random times, `rate` a second on average, whether or not the earlier requests are answered."""
+    tally = Tally()
+    chance = random.Random(seed)
+    idle: list[Connection] = []
+    pending: set[asyncio.Task[None]] = set()
+
+    async def one(request: bytes, due: float) -> None:
+        connection = idle.pop() if idle else Connection(port)
+        await tally.timed(connection, request, due)
+        idle.append(connection)
+
+    due, turn = tally.started, 0
+    while due < tally.started + seconds:
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        task = asyncio.create_task(one(requests[turn % len(requests)], due))
+        pending.add(task)
+        task.add_done_callback(pending.discard)
+        due += chance.expovariate(rate)
+        turn += 1
+    if pending:
+        await asyncio.wait(pending, timeout=_PATIENCE_S)
+    return tally
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run one load and print its result."""
+    port, kind, size, seconds = int(arguments[0]), arguments[1], float(arguments[2]), float(arguments[3])
+    requests = [score_request(picture) for picture in pictures()]
+    if kind == "closed":
+        work = closed_loop(port, requests, int(size), seconds)
+    else:
+        work = open_loop(port, requests, size, seconds, seed=int(arguments[4]) if len(arguments) > 4 else 0)
+    tally = uvloop.run(work)
+    print(
+        json.dumps(
+            {
+                "seconds": time.perf_counter() - tally.started,
+                "latencies": {str(status): values for status, values in tally.latencies.items()},
+                "finished": tally.finished,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

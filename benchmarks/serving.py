@@ -1,0 +1,218 @@
+"""make bench: the server's rates and latencies beside the in-process ceiling, in one run on this machine.
+
+Rounds are interleaved, ceiling then server, and ratios are taken within a round, so that a machine whose speed drifts
+cannot favour either. Results go to standard output and, as JSON, to benchmarks/results/.
+"""
+
+import argparse
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.bench_server import BenchServer
+from benchmarks.machine import describe_machine
+from models.catalog import architecture
+from server.supervisor import ENGINE_ENVIRONMENT
+
+RESULTS = Path(__file__).parent / "results"
+LABELS = ("can", "carton", "milk_bottle", "water_bottle")
+CONCURRENCIES = (1, 8, 32)
+OVERLOAD = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a load generator saw: rates in requests per second, latencies in milliseconds."""
+
+    name: str
+    codes: dict[str, int]
+    rate: float
+    p50: float
+    p95: float
+    p99: float
+    cpu_s_per_1000: float
+    slowest_refusal: float | None = None
+
+
+@dataclass(slots=True)
+class Round:
+    """One turn of ceiling and server."""
+
+    ceiling: dict[str, float]
+    loads: list[Load] = field(default_factory=list)
+
+    def ratio(self, load: Load) -> float:
+        """The server's pictures per second as a share of the ceiling's."""
+        return load.rate / self.ceiling["rate"]
+
+
+class Ceiling:
+    """The ceiling process, asked again in every round; a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        environment = {**ENGINE_ENVIRONMENT, **os.environ}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.ceiling", str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def __enter__(self) -> "Ceiling":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(60)
+
+    def measure(self, seconds: float) -> dict[str, float]:
+        """Measure once; the first call also finds the best recipe."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(f"{seconds}\n")
+        self._process.stdin.flush()
+        return dict(json.loads(self._process.stdout.readline()))
+
+
+def seeded_folder(name: str, path: Path) -> Path:
+    """Write a model folder with seeded weights, in the layout of AutoML for Images."""
+    torch.manual_seed(0)
+    network = architecture(name).build(len(LABELS), 224)
+    sizes = {"valid_resize_size": 256, "valid_crop_size": 224, "train_crop_size": 224}
+    checkpoint = {
+        "model_name": name,
+        "number_of_classes": len(LABELS),
+        "specs": {"multilabel": False, "model_settings": sizes, "labels": list(LABELS)},
+        "model_state": network.state_dict(),
+    }
+    path.mkdir(parents=True)
+    torch.save(checkpoint, path / "model.pt")
+    return path
+
+
+def run_load(server: BenchServer, name: str, *arguments: str | float) -> Load:
+    """Run a load generator against the server and sum up what it saw."""
+    before = server.cpu_s()
+    command = [sys.executable, "-m", "benchmarks.load", str(server.port), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    seen = json.loads(done.stdout)
+    answered = sorted(seen["latencies"].get("200", []))
+    # an overloaded server goes on after the load has ended: count what was finished while it lasted
+    lasted = float(arguments[2]) if arguments[0] == "open" else seen["seconds"]
+    finished = sum(moment <= lasted for moment in seen["finished"])
+    refused = seen["latencies"].get("429", [])
+    return Load(
+        name=name,
+        codes={code: len(values) for code, values in sorted(seen["latencies"].items())},
+        rate=finished / lasted,
+        p50=_percentile(answered, 0.5),
+        p95=_percentile(answered, 0.95),
+        p99=_percentile(answered, 0.99),
+        cpu_s_per_1000=1000 * (server.cpu_s() - before) / max(1, len(answered)),
+        slowest_refusal=1000 * max(refused) if refused else None,
+    )
+
+
+def bench_model(name: str, seconds: float, rounds: int) -> dict[str, Any]:
+    """Measure one architecture and print its rows."""
+    print(f"\n{name}")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = seeded_folder(name, Path(scratch) / name)
+        with Ceiling(folder) as ceiling, BenchServer(folder, _free_port()) as server:
+            ceiling.measure(1)
+            taken = [_round(ceiling, server, seconds) for _ in range(rounds)]
+            capacity = statistics.median(max(load.rate for load in one.loads) for one in taken)
+            overload = run_load(server, "open 150%", "open", OVERLOAD * capacity, 4 * seconds)
+            ready_s = server.ready_s
+    _print_rows(taken, overload, capacity)
+    return {
+        "model": name,
+        "ready_s": ready_s,
+        "capacity": capacity,
+        "rounds": [asdict(one) for one in taken],
+        "overload": asdict(overload),
+    }
+
+
+def _round(ceiling: Ceiling, server: BenchServer, seconds: float) -> Round:
+    one = Round(ceiling.measure(seconds))
+    one.loads = [
+        run_load(server, f"closed {concurrency}", "closed", concurrency, seconds) for concurrency in CONCURRENCIES
+    ]
+    return one
+
+
+def _print_rows(rounds: Sequence[Round], overload: Load, capacity: float) -> None:
+    bare = statistics.median(one.ceiling["bare_ms"] for one in rounds)
+    first = rounds[0].ceiling
+    print(
+        f"  ceiling: {_spread([one.ceiling['rate'] for one in rounds])} pictures/s at batch {first['batch']:.0f} "
+        f"(decode alone {first['decode_rate']:.0f}, forward alone {first['forward_rate']:.0f}); one alone {bare:.1f} ms"
+    )
+    for number in range(len(CONCURRENCIES)):
+        loads = [one.loads[number] for one in rounds]
+        print(
+            f"  {loads[0].name:<10} {_spread([load.rate for load in loads])} pictures/s, "
+            f"ratio {_spread([one.ratio(one.loads[number]) for one in rounds], 3)}, "
+            f"p50/p95/p99 {_median(loads, 'p50'):.0f}/{_median(loads, 'p95'):.0f}/{_median(loads, 'p99'):.0f} ms, "
+            f"{_median(loads, 'cpu_s_per_1000'):.1f} CPU s/1000, codes {loads[-1].codes}"
+        )
+    over = [one.loads[0].p50 - one.ceiling["bare_ms"] for one in rounds]
+    print(f"  one at a time: {_spread(over)} ms over bare decode and forward")
+    refusal = "none" if overload.slowest_refusal is None else f"{overload.slowest_refusal:.0f} ms"
+    print(
+        f"  {overload.name}: goodput {overload.rate / capacity:.3f} of capacity, codes {overload.codes}, "
+        f"slowest 429 {refusal}"
+    )
+
+
+def _spread(values: Sequence[float], digits: int = 1) -> str:
+    middle = f"{statistics.median(values):.{digits}f}"
+    return f"{middle} ({min(values):.{digits}f}-{max(values):.{digits}f})" if len(values) > 1 else middle
+
+
+def _median(loads: Sequence[Load], name: str) -> float:
+    return float(statistics.median(getattr(load, name) for load in loads))
+
+
+def _percentile(values: Sequence[float], share: float) -> float:
+    return 1000 * values[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def main() -> None:
+    """Measure the models asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
+    parser.add_argument("--models", default="resnet50,mobilenetv2", help="architectures, separated by commas")
+    parser.add_argument("--seconds", type=float, default=10, help="length of one measurement")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="a single short round, to see that it works")
+    options = parser.parse_args()
+    seconds, rounds = (3, 1) if options.quick else (options.seconds, options.rounds)
+    result: dict[str, Any] = {"machine": describe_machine(), "seconds": seconds}
+    print(json.dumps(result["machine"]))
+    result["models"] = [bench_model(name, seconds, rounds) for name in options.models.split(",")]
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"serving-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    file.write_text(json.dumps(result, indent=1))
+    print(f"\nwritten to {file}")
+
+
+if __name__ == "__main__":
+    main()
