@@ -9,7 +9,7 @@ DEMO := demo/fridge
 .DEFAULT_GOAL := help
 
 serve: $(VENV)/.serve ## install, build the demo model once, serve it on port 5001 (PORT=N ARGS="--flags")
-	$(RUN) -m examples.fridge --output $(DEMO)
+	$(RUN) -m examples.fridge build --output $(DEMO)
 	exec $(RUN) -m server --model $(DEMO) --port $(PORT) $(ARGS)
 
 test: $(VENV)/.dev ## install, run all tests (ARGS="-k name")

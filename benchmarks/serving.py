@@ -71,6 +71,7 @@ class Ceiling:
         )
 
     def __enter__(self) -> "Ceiling":
+        self.measure(1)  # the first call finds the recipe; nothing else may run meanwhile
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -79,7 +80,7 @@ class Ceiling:
         self._process.wait(60)
 
     def measure(self, seconds: float) -> dict[str, float]:
-        """Measure once; the first call also finds the best recipe."""
+        """Measure once."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(f"{seconds}\n")
         self._process.stdin.flush()
@@ -131,7 +132,6 @@ def bench_model(name: str, seconds: float, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = seeded_folder(name, Path(scratch) / name)
         with Ceiling(folder) as ceiling, BenchServer(folder, _free_port()) as server:
-            ceiling.measure(1)
             taken = [_round(ceiling, server, seconds) for _ in range(rounds)]
             capacity = statistics.median(max(load.rate for load in one.loads) for one in taken)
             overload = run_load(server, "open 150%", "open", OVERLOAD * capacity, 4 * seconds)

@@ -29,6 +29,7 @@ ENGINE_COMMAND = (sys.executable, "-m", "server.engine.process")
 # glibc returns large blocks to the kernel after each batch and pages them in again for the next one. Keeping them
 # makes the forward pass up to three times as fast; see docs/decisions.
 ENGINE_ENVIRONMENT = {
+    "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": "4294967296",
     "MALLOC_TRIM_THRESHOLD_": "8589934592",
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",

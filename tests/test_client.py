@@ -151,6 +151,34 @@ def test_a_full_queue_becomes_an_error_with_the_time_to_wait(tmp_path: Path) -> 
     with_engine(tmp_path / "socket", full, test)
 
 
+def test_an_engine_that_was_full_is_asked_again_when_it_has_room(tmp_path: Path) -> None:
+    asked = 0
+
+    async def full_at_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        writer.writelines(READY.parts())
+        while (frame := await read_frame(reader)) is not None:
+            asked += 1
+            if asked == 1:
+                writer.writelines(Frame(Kind.REFUSED, frame.number, {"retry_after": 0.3}).parts())
+            else:
+                fields = {"failures": {}, "stages": {}}
+                writer.writelines(Frame(Kind.RESULT, frame.number, fields, [b"{}"]).parts())
+
+    async def test(pool: EnginePool) -> None:
+        await until_ready(pool)
+        for _ in range(3):
+            with pytest.raises(ServiceError) as caught:
+                await pool.score([b"x"], in_ten_seconds())
+            assert caught.value.code == "queue_full"
+            assert 0.0 < (caught.value.retry_after_s or 0.0) <= 0.3
+        assert asked == 1, "the engine is left in peace meanwhile"
+        await asyncio.sleep(0.32)
+        assert (await pool.score([b"x"], in_ten_seconds())).outcomes == [b"{}"]
+
+    with_engine(tmp_path / "socket", full_at_first, test)
+
+
 def test_a_caller_that_gives_up_cancels_its_work(tmp_path: Path) -> None:
     frames: list[Frame] = []
 

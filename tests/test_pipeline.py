@@ -2,6 +2,7 @@ import json
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -26,6 +27,7 @@ class Bench:
         self.scheduler = Scheduler(Limits(**(defaults | limits)), {"score": 1.0})  # type: ignore[arg-type]
         self.pipeline = Pipeline(
             Device(model),
+            ThreadPoolExecutor(1),
             self.scheduler,
             ImageLimits(10**6, 10**6),
             self.metrics,

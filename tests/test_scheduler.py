@@ -130,6 +130,27 @@ def test_a_slow_decoder_holds_nobody_up_for_longer_than_that() -> None:
     assert run_batch(scheduler, 0.0231) == [(1, 0)]
 
 
+def test_decoders_and_a_device_on_the_same_cores_take_turns() -> None:
+    scheduler = make_scheduler(shared_cores=True)
+    scheduler.admit(make_jobs(1, 2), 0.0)
+    decode_all(scheduler)
+    batch = scheduler.next_batch(0.0)
+    assert batch is not None
+    scheduler.admit(make_jobs(2, 9), 0.0)
+    assert scheduler.next_decode() is None, "the batch has the cores"
+    scheduler.finished(batch, 0.1)
+    decoding = [scheduler.next_decode(), scheduler.next_decode()]
+    assert scheduler.next_batch(0.1) is None
+    for job in decoding:
+        assert job is not None
+        scheduler.decoded(job, 0.01, 0.11)
+    assert scheduler.next_decode() is not None, "a fuller batch is worth a moment"
+    assert scheduler.next_batch(0.11) is None
+    wake_at = scheduler.wake_at()
+    assert wake_at == pytest.approx(0.11 + 2 * 4 * 0.01 / 2, rel=0.2), "of four pictures by two decoders, twice over"
+    assert len(run_batch(scheduler, wake_at)) == 2, "a slow decoder holds nobody up for longer"
+
+
 def test_an_optional_delay_counts_from_arrival() -> None:
     scheduler = make_scheduler(max_delay_s=0.05)
     scheduler.admit(make_jobs(1, now=1.0), 1.0)
@@ -280,9 +301,11 @@ def test_an_idle_lane_saves_up_no_claim() -> None:
 class SchedulerMachine(RuleBasedStateMachine):
     """Any order of events: every admitted job ends exactly once, and no batch breaks a rule."""
 
+    shared_cores = False
+
     def __init__(self) -> None:
         super().__init__()
-        self.scheduler = make_scheduler(queue_limit_s=2.0, max_delay_s=0.02)
+        self.scheduler = make_scheduler(queue_limit_s=2.0, max_delay_s=0.02, shared_cores=self.shared_cores)
         self.now = 0.0
         self.requests = 0
         self.admitted: dict[int, list[Job]] = {}
@@ -394,3 +417,11 @@ class SchedulerMachine(RuleBasedStateMachine):
 
 TestScheduler = SchedulerMachine.TestCase
 TestScheduler.settings = hypothesis_settings(max_examples=200, stateful_step_count=60, deadline=None)
+
+
+class SharedCoresMachine(SchedulerMachine):
+    shared_cores = True
+
+
+TestSharedCores = SharedCoresMachine.TestCase
+TestSharedCores.settings = TestScheduler.settings

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.course import COURSES, SIZES, TEST_PICTURES, TEST_SIZE, Stage
 from examples.fridge.drawings import Drawing, draw_pictures
 from examples.fridge.glimpse import glimpse
@@ -25,6 +26,7 @@ _SETTLING_BATCHES = 4
 
 def train_classifier(seed: int) -> Trained:
     """Draw the pictures, train on them, and test on others; takes about two minutes on two processors."""
+    keep_freed_memory()
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     model = Guided(len(LABELS))

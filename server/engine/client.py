@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import time
 from asyncio import Future, StreamReader, StreamWriter
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,12 @@ class EngineClient:
         self._numbers = itertools.count(1)
         self._replies: dict[int, Future[Frame]] = {}
         self._writer: StreamWriter | None = None
+        self._full_until = 0.0
+
+    @property
+    def full_s(self) -> float:
+        """For how many more seconds the engine has no room, as it said when it last refused a request."""
+        return max(0.0, self._full_until - time.monotonic())
 
     async def run(self) -> None:
         """Connect, read until the connection breaks, connect again; for ever."""
@@ -53,13 +60,21 @@ class EngineClient:
         """
         if self._writer is None or not self.ready:
             raise ServiceError("engine_unavailable", f"No model can score now: {self.reason}. Try again shortly.")
+        if (full_s := self.full_s) > 0:
+            # carrying the pictures over only to hear the same again would take time from those that are in
+            raise _queue_full(full_s)
         number = next(self._numbers)
         reply = self._replies[number] = asyncio.get_running_loop().create_future()
         self.images_in_flight += len(pictures)
         try:
             self._send(Frame(Kind.SCORE, number, {"deadline": deadline}, pictures))
             await self._writer.drain()
-            return _reply(await reply)
+            frame = await reply
+            if frame.kind is Kind.REFUSED:
+                retry_after_s = float(frame.fields["retry_after"])
+                self._full_until = time.monotonic() + retry_after_s
+                raise _queue_full(retry_after_s)
+            return _reply(frame)
         except asyncio.CancelledError:
             self._send(Frame(Kind.CANCEL, number))
             raise
@@ -82,6 +97,7 @@ class EngineClient:
         if self._writer is not None:
             self._writer.close()
         self._writer, self.ready, self.reason = None, False, "the engine stopped and is being started again"
+        self._full_until = 0.0
         error = ServiceError("engine_unavailable", f"The request was lost: {self.reason}. Try again shortly.")
         for reply in self._replies.values():
             if not reply.done():
@@ -112,7 +128,8 @@ class EnginePool:
     async def score(self, pictures: Sequence[bytes], deadline: float) -> Reply:
         """See EngineClient.score."""
         ready = [client for client in self.clients if client.ready] or self.clients
-        return await min(ready, key=lambda client: client.images_in_flight).score(pictures, deadline)
+        chosen = min(ready, key=lambda client: (client.full_s, client.images_in_flight))
+        return await chosen.score(pictures, deadline)
 
     def close(self) -> None:
         """Drop the connections, and with them all work in flight."""
@@ -120,14 +137,12 @@ class EnginePool:
             task.cancel()
 
 
+def _queue_full(retry_after_s: float) -> ServiceError:
+    message = f"The queue is full: the work in it takes {retry_after_s:.1f} s too long. Try again after that."
+    return ServiceError("queue_full", message, retry_after_s=retry_after_s)
+
+
 def _reply(frame: Frame) -> Reply:
-    if frame.kind is Kind.REFUSED:
-        retry_after = float(frame.fields["retry_after"])
-        raise ServiceError(
-            "queue_full",
-            f"The queue is full: the work in it takes {retry_after:.1f} s too long. Try again after that.",
-            retry_after_s=retry_after,
-        )
     failures = {int(index): Failure(*failure) for index, failure in frame.fields["failures"].items()}
     outcomes: list[Outcome] = [failures.get(index, blob) for index, blob in enumerate(frame.blobs)]
     return Reply(outcomes, frame.fields["stages"])

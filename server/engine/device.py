@@ -93,26 +93,26 @@ class Device:
         self.model.outputs(self.model.example(1))
 
     def warm_up(self, max_images: int) -> list[tuple[int, float]]:
-        """Run growing batches of an example, up to `max_images` (0: as many as help) or two seconds.
+        """Run batches of an example, up to `max_images` (0: as many as help), for about two seconds.
 
-        Returns (pictures, best seconds) for each size tried; the first pass of a size pays for memory and kernels.
+        Returns (pictures, best seconds) for each size, growing. Large batches come first: a size is slow until memory
+        has grown to it, which takes two passes.
         """
-        timings: list[tuple[int, float]] = []
-        started = time.monotonic()
-        for count in _ladder(max_images):
-            pictures = self.model.example(count)
+        alone = min(self._timed(1) for _ in range(3))
+        fitting = [count for count in _ladder(max_images) if 2 * count * alone <= _WARM_UP_S]
+        timings = {1: alone}
+        for count in reversed(fitting[1:]):
             try:
-                timings.append((count, min(self._timed(pictures) for _ in range(2))))
+                passes = 2 if len(timings) > 1 else 4
+                timings[count] = min(self._timed(count) for _ in range(passes))
             except Exception as error:
-                if not _out_of_memory(error) or not timings:
+                if not _out_of_memory(error):
                     raise
                 logger.warning("out of memory at warm-up images=%d", count)
-                break
-            if time.monotonic() - started > _WARM_UP_S:
-                break
-        return timings
+        return sorted(timings.items())
 
-    def _timed(self, pictures: Sequence[Tensor]) -> float:
+    def _timed(self, count: int) -> float:
+        pictures = self.model.example(count)
         started = time.monotonic()
         self.model.outputs(pictures)
         return time.monotonic() - started

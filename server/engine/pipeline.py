@@ -39,7 +39,7 @@ class _Request:
 
 
 class Pipeline:
-    """Owns the scheduler and the threads.
+    """Owns the scheduler and the CPU threads; `device_thread` is the one on which the model was loaded.
 
     `health` is told False when a batch failed and True once the device has proved itself again; `broken` is called
     when it cannot, or when a thread ends by a bug: the process is of no use any more. `wake` is told the time at
@@ -49,6 +49,7 @@ class Pipeline:
     def __init__(
         self,
         device: Device,
+        device_thread: ThreadPoolExecutor,
         scheduler: Scheduler,
         image_limits: ImageLimits,
         metrics: Metrics,
@@ -59,6 +60,7 @@ class Pipeline:
         wake: Callable[[float], None],
     ) -> None:
         self._device = device
+        self._device_thread = device_thread
         self._scheduler = scheduler
         self._image_limits = image_limits
         self._metrics = metrics
@@ -70,7 +72,6 @@ class Pipeline:
         self._requests: dict[int, _Request] = {}
         # one thread more than there are decoders, so that finished work never waits for a slow picture
         self._cpu = ThreadPoolExecutor(cpu_threads + 1, thread_name_prefix="cpu")
-        self._gpu = ThreadPoolExecutor(1, thread_name_prefix="device")
 
     def submit(self, pictures: Sequence[bytes], deadline: float, answer: Callable[[Reply], None]) -> int | float:
         """Take in a request and return its number; or, as a float, in how many seconds there may be room for it.
@@ -112,7 +113,7 @@ class Pipeline:
             self._start(self._cpu, self._decode, job)
         if (batch := self._scheduler.next_batch(now)) is not None:
             self._metrics.batch_images.observe(len(batch.jobs))
-            self._start(self._gpu, self._run, batch)
+            self._start(self._device_thread, self._run, batch)
         self._metrics.queue_jobs.set(self._scheduler.depth())
         self._metrics.queue_ms.set(1000 * self._scheduler.wait_s("score"))
         wake_at = self._scheduler.wake_at()

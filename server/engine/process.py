@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
@@ -62,12 +63,15 @@ async def _serve(launch: Launch) -> None:
     started = time.monotonic()
     listener = Listener()
     await listener.listen(launch.sockets[0])
-    model = await asyncio.to_thread(_load, launch)
+    # one thread for all that PyTorch computes: libgomp makes every barrier slow, and with it a forward pass on a CPU
+    # twice to three times, once a second thread has brought a team of its own
+    loop, thread = asyncio.get_running_loop(), ThreadPoolExecutor(1, thread_name_prefix="device")
+    model = await loop.run_in_executor(thread, _load, launch)
     listener.announce({"ready": False, "reason": "the model is warming up"})
     device = Device(model)
-    timings = await asyncio.to_thread(device.warm_up, launch.settings.max_batch_images)
+    timings = await loop.run_in_executor(thread, device.warm_up, launch.settings.max_batch_images)
     scheduler = make_scheduler(model, timings, launch.settings)
-    listener.pipeline = _pipeline(device, scheduler, listener, launch.settings)
+    listener.pipeline = _pipeline(device, thread, scheduler, listener, launch.settings)
     # what lives now lives for ever: keep the collector from walking through all of it again and again
     gc.collect()
     gc.freeze()
@@ -91,6 +95,7 @@ def make_scheduler(model: LoadedModel, timings: list[tuple[int, float]], setting
         max_delay_s=settings.max_delay_ms / 1000,
         queue_limit_s=settings.queue_limit_ms / 1000,
         decoders=cpu_threads(settings),
+        shared_cores=model.device.type == "cpu",
     )
     scheduler = Scheduler(limits, _LANES)
     for count, seconds in timings:
@@ -112,7 +117,9 @@ def _load(launch: Launch) -> LoadedModel:
     return model
 
 
-def _pipeline(device: Device, scheduler: Scheduler, listener: Listener, settings: ServerSettings) -> Pipeline:
+def _pipeline(
+    device: Device, thread: ThreadPoolExecutor, scheduler: Scheduler, listener: Listener, settings: ServerSettings
+) -> Pipeline:
     loop = asyncio.get_running_loop()
     alarm = _Alarm(loop)
 
@@ -122,6 +129,7 @@ def _pipeline(device: Device, scheduler: Scheduler, listener: Listener, settings
 
     pipeline = Pipeline(
         device,
+        thread,
         scheduler,
         ImageLimits(settings.max_image_bytes, settings.max_image_pixels),
         Metrics(),

@@ -2,8 +2,11 @@
 
 It works without a fixed timer: whenever the device is free it takes what is ready, up to a bound on cost. Only while
 a decoder is about to deliver another job does it wait, and never longer than the fixed cost that joining one batch
-saves. Jobs of a lane run in the order they are due, which for a request of many pictures is one service time after
-the other, so that a large request neither blocks small ones nor is starved by them.
+saves. A device that computes on the cores of the decoders takes turns with them instead: threads that compute a batch
+together wait for each other, and one that lost its core to a decoder holds up all of them.
+
+Jobs of a lane run in the order they are due, which for a request of many pictures is one service time after the other,
+so that a large request neither blocks small ones nor is starved by them.
 """
 
 import heapq
@@ -15,17 +18,22 @@ from server.engine.lanes import Lane
 from server.engine.latency import LatencyModel
 
 _AHEAD = 2.0  # decode at most this many batches ahead of the device: enough to never wait, little enough to cancel
+_PATIENCE = 2.0  # a batch waits at most this many times as long for decoders as they usually take
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on one batch, on waiting for a fuller one, and on the predicted time of all queued work."""
+    """Bounds on one batch, on waiting for a fuller one, and on the predicted time of all queued work.
+
+    `shared_cores` says that the device is the CPU, on which the decoders run too.
+    """
 
     max_images: int
     max_cost: float
     max_delay_s: float = 0.0
     queue_limit_s: float = float("inf")
     decoders: int = 1
+    shared_cores: bool = False
 
 
 @dataclass(slots=True)
@@ -79,7 +87,8 @@ class Scheduler:
 
     def next_decode(self) -> Job | None:
         """Take the job to decode next; None while all decoders are busy or enough is decoded ahead."""
-        if self._decoding >= self.limits.decoders:
+        taking_turns = self.limits.shared_cores and self._running is not None
+        if taking_turns or self._decoding >= self.limits.decoders:
             return None
         for lane in self._by_use(Stage.WAITING):
             job = lane.first(Stage.WAITING)
@@ -171,9 +180,10 @@ class Scheduler:
 
     def _is_ahead(self, lane: Lane) -> bool:
         ahead = (lane.tally[Stage.DECODING], lane.tally[Stage.READY])
+        batches = 1.0 if self.limits.shared_cores else _AHEAD
         return (
-            sum(tally.jobs for tally in ahead) >= _AHEAD * self.limits.max_images
-            or sum(tally.cost for tally in ahead) >= _AHEAD * self.max_cost
+            sum(tally.jobs for tally in ahead) >= batches * self.limits.max_images
+            or sum(tally.cost for tally in ahead) >= batches * self.max_cost
         )
 
     def _start_at(self, lane: Lane) -> float:
@@ -183,8 +193,18 @@ class Scheduler:
             return 0.0
         start_at = lane.oldest_arrival() + self.limits.max_delay_s if self.limits.max_delay_s else 0.0
         if lane.tally[Stage.DECODING].jobs:
-            start_at = max(start_at, lane.ready_since + lane.device.line()[1])
+            start_at = max(start_at, lane.ready_since + self._worth_waiting_s(lane))
         return start_at
+
+    def _worth_waiting_s(self, lane: Lane) -> float:
+        saved = lane.device.line()[1]
+        if not self.limits.shared_cores:
+            return saved
+        jobs = [lane.tally[stage] for stage in (Stage.WAITING, Stage.DECODING, Stage.READY)]
+        count, size = sum(tally.jobs for tally in jobs), sum(tally.size for tally in jobs)
+        per_byte, per_picture = self.decoder.line()
+        decoding = (per_byte * size / count + per_picture) * min(count, self.limits.max_images) / self.limits.decoders
+        return max(saved, _PATIENCE * decoding)
 
     def _fill(self, lane: Lane) -> Iterator[Job]:
         cost, count = 0.0, 0

@@ -1,0 +1,84 @@
+"""`python -m examples.fridge`: build the demo model, or draw labelled pictures."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from examples.fridge.album import write_album
+from examples.fridge.folder import DemoError, build, fingerprint, read_card
+from examples.fridge.scene import MOST_ITEMS
+from examples.fridge.task import find_task, task_names
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code: 0, 1 where no good model came of it, 2 for bad usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except DemoError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; nothing was written", file=sys.stderr)
+        return 130
+
+
+def _build(options: argparse.Namespace) -> int:
+    task = find_task(options.task)
+    card = read_card(options.output)
+    if options.force or card is None or card.get("fingerprint") != fingerprint(task, options.seed):
+        print(f"building the demo model in {options.output}, about two minutes, this once", file=sys.stderr)
+        card = build(options.output, task, options.seed)
+    print(
+        f"{options.output}: {card['architecture']}, {task.measure} {card[task.measure]:.1%} on {card['test_pictures']} "
+        f"unseen pictures, built in {card['seconds']:.0f} s",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _draw(options: argparse.Namespace) -> int:
+    width, height = options.size
+    annotations = write_album(options.folder, options.seed, options.count, (width, height), options.objects)
+    print(json.dumps({"folder": str(options.folder), "pictures": len(annotations)}))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m examples.fridge", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="{build,draw}")
+    command = commands.add_parser("build", help="train the demo model, unless it is there already")
+    command.add_argument("--output", type=Path, default=Path("demo/fridge"), metavar="FOLDER")
+    command.add_argument("--task", choices=task_names(), default="multiclass")
+    command.add_argument("--seed", type=_seed, default=0, help="another seed draws and trains anew")
+    command.add_argument("--force", action="store_true", help="build even if the folder is up to date")
+    command.set_defaults(run=_build)
+    command = commands.add_parser("draw", help="write pictures, masks and annotations.json")
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="a folder that does not exist yet")
+    command.add_argument("--count", type=int, default=12, help="how many pictures")
+    command.add_argument("--size", type=_size, default=(640, 480), metavar="WxH")
+    command.add_argument(
+        "--objects", type=int, choices=range(1, MOST_ITEMS + 1), help="objects a picture; else 1 to 4 by chance"
+    )
+    command.add_argument("--seed", type=_seed, default=0, help="seed of the first picture")
+    command.set_defaults(run=_draw)
+    return parser
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, not {value}")
+    return value
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, cross, height = text.partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= 32):
+        raise argparse.ArgumentTypeError(f"expected a width and a height of at least 32, such as 640x480, not {text!r}")
+    return int(width), int(height)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

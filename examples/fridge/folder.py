@@ -1,0 +1,132 @@
+"""The demo's folder: a model as a training run of AutoML for Images leaves it, pictures to try, and a card.
+
+outputs/mlflow-model/{MLmodel, artifacts/{model.pt, settings.json}}
+pictures/*.jpg                 drawn like the training pictures, but not among them
+card.json                      how good the model is, and what it was made from
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from examples.fridge.scene import LABELS, draw_scene
+from examples.fridge.seeds import SAMPLE_BLOCK, seeds
+from examples.fridge.task import Task, Trained
+
+CARD = "card.json"
+_PICTURES_PER_LABEL = 3
+_SOURCE = Path(__file__).parent
+
+
+class DemoError(Exception):
+    """The demo cannot be built; the message says why and what to do."""
+
+
+def read_card(folder: Path) -> dict[str, Any] | None:
+    """Return the card of a demo folder, None where there is no folder yet; DemoError where it is something else."""
+    try:
+        card: dict[str, Any] = json.loads((folder / CARD).read_bytes())
+    except FileNotFoundError:
+        if folder.is_dir() and not any(folder.iterdir()):
+            return None
+        if folder.exists():
+            raise DemoError(
+                f"{folder} exists and is not a demo folder: it has no {CARD}. Name another one with --output."
+            ) from None
+        return None
+    except ValueError:
+        raise DemoError(f"{folder / CARD} is not readable as JSON. Remove the folder, or name another one.") from None
+    return card
+
+
+def fingerprint(task: Task, seed: int) -> str:
+    """Return what decides the result as a hash: the recipe, the seed, and the code that draws and trains."""
+    digest = hashlib.sha256(json.dumps([task.automl_name, task.recipe, seed], sort_keys=True).encode())
+    for file in sorted(_SOURCE.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def build(folder: Path, task: Task, seed: int) -> dict[str, Any]:
+    """Train, write the folder in place of the demo that may be there, and return its card.
+
+    Nothing is left half-made. DemoError where the model does worse than `task.least`.
+    """
+    read_card(folder)
+    start = time.monotonic()
+    trained = task.train(seed)
+    if trained.score < task.least:
+        raise DemoError(
+            f"Training reached {task.measure} {trained.score:.1%}, less than {task.least:.0%}. Try another --seed."
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _replacing(folder) as fresh:
+        _write_model(fresh / "outputs/mlflow-model", task, trained)
+        _write_pictures(fresh / "pictures", seed)
+        card = _card(task, trained, seed, time.monotonic() - start)
+        (fresh / CARD).write_text(json.dumps(card, indent=2) + "\n")
+    return card
+
+
+def _card(task: Task, trained: Trained, seed: int, seconds: float) -> dict[str, Any]:
+    import torch
+
+    return {
+        "task": task.automl_name,
+        task.measure: trained.score,
+        **trained.details,
+        "seed": seed,
+        "seconds": round(seconds, 1),
+        "torch": torch.__version__,
+        "recipe": task.recipe,
+        "fingerprint": fingerprint(task, seed),
+    }
+
+
+def _write_model(folder: Path, task: Task, trained: Trained) -> None:
+    import torch
+
+    artifacts = folder / "artifacts"
+    artifacts.mkdir(parents=True)
+    columns = json.dumps([{"name": name, "type": "string"} for name in task.outputs])
+    (folder / "MLmodel").write_text(
+        "flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\n"
+        f"metadata:\n  azureml.automl.task: {task.automl_name}\n"
+        'signature:\n  inputs: \'[{"name": "image", "type": "binary"}]\'\n'
+        f"  outputs: '{columns}'\n"
+    )
+    torch.save(_plain(trained.checkpoint), artifacts / "model.pt")
+    (artifacts / "settings.json").write_text(json.dumps(dict(trained.settings), indent=2) + "\n")
+
+
+def _plain(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: dict(value) if isinstance(value, Mapping) else value for key, value in checkpoint.items()}
+
+
+def _write_pictures(folder: Path, seed: int) -> None:
+    folder.mkdir()
+    for index, number in enumerate(seeds(seed, SAMPLE_BLOCK, _PICTURES_PER_LABEL * len(LABELS))):
+        label = LABELS[index % len(LABELS)]
+        picture = Image.fromarray(draw_scene(number, labels=[label]).picture)
+        picture.save(folder / f"{label}_{index // len(LABELS) + 1}.jpg", quality=90)
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of `folder` once it is filled."""
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
+        fresh, old = Path(temporary, "fresh"), Path(temporary, "old")
+        fresh.mkdir()
+        yield fresh
+        if folder.exists():
+            folder.replace(old)
+        fresh.replace(folder)
+        shutil.rmtree(old, ignore_errors=True)
