@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from explain import algorithms
+from explain.algorithm import Algorithm
 from models import architectures, tasks
 from models.architecture import Family
 from models.discovery import constants
@@ -21,8 +23,13 @@ HARD_STOP = 400
 
 @pytest.mark.parametrize(
     ("package", "constant", "kind"),
-    [(architectures, "FAMILY", Family), (tasks, "TASK", Task), (protocols, "PROTOCOL", Protocol)],
-    ids=["architectures", "tasks", "protocols"],
+    [
+        (architectures, "FAMILY", Family),
+        (tasks, "TASK", Task),
+        (protocols, "PROTOCOL", Protocol),
+        (algorithms, "ALGORITHM", Algorithm),
+    ],
+    ids=["architectures", "tasks", "protocols", "algorithms"],
 )
 def test_every_catalog_file_holds_its_constant(package: object, constant: str, kind: type) -> None:
     found = dict(constants(package, constant))  # type: ignore[arg-type]
@@ -31,7 +38,11 @@ def test_every_catalog_file_holds_its_constant(package: object, constant: str, k
 
 
 def test_names_equal_file_names() -> None:
-    found = [*constants(tasks, "TASK"), *constants(protocols, "PROTOCOL")]
+    found = [
+        *constants(tasks, "TASK"),
+        *constants(protocols, "PROTOCOL"),
+        *constants(algorithms, "ALGORITHM"),
+    ]
     assert [value.name for _, value in found] == [stem for stem, _ in found]
 
 

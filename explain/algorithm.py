@@ -1,0 +1,22 @@
+"""Algorithm: a way to explain, as a file in `explain/algorithms/` describes it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from explain.method import Method
+from explain.rows import Steps
+from explain.subject import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """`steps(subject, method)` is the generator that explains a subject; see `explain/rows.py`.
+
+    `passes(method, targets)` is the most forward and backward passes of one picture that this takes for so many
+    targets. `needs_cam_layer` algorithms raise ExplanationError for networks that have none.
+    """
+
+    name: str
+    steps: Callable[[Subject, Method], Steps]
+    passes: Callable[[Method, int], int]
+    needs_cam_layer: bool = False

@@ -1,0 +1,1 @@
+"""One file per algorithm, each with a constant ALGORITHM. Adding an algorithm is adding a file."""

@@ -1,0 +1,26 @@
+"""Grad-CAM: where the last maps of the network speak for a target.
+
+Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks, https://arxiv.org/abs/1610.02391. Attributions are
+[H, W], at least 0, as coarse as those maps.
+"""
+
+from explain.algorithm import Algorithm
+from explain.attribution import Attribution, Explanation, finite
+from explain.cam import enlarged, grad_cam, silence
+from explain.method import Method
+from explain.rows import Look, Steps
+from explain.subject import Subject
+
+
+def _steps(subject: Subject, method: Method) -> Steps:
+    look = Look(subject, subject.inputs, method.output, activation=True)
+    yield [look]
+    height, width = subject.picture.shape[:2]
+    attributions = []
+    for target, gradients in zip(look.targets, look.activation_gradients, strict=True):
+        heat = finite(enlarged(grad_cam(look.activations, gradients), height, width, method.interpolation))
+        attributions.append(Attribution(target, heat, notes=silence(heat)))
+    return Explanation(look.logits, tuple(attributions))
+
+
+ALGORITHM = Algorithm("gradcam", _steps, passes=lambda method, targets: 1 + targets, needs_cam_layer=True)

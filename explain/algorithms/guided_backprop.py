@@ -1,0 +1,48 @@
+"""Guided backpropagation: the gradient, with what is negative stopped at every ReLU.
+
+Springenberg et al., Striving for Simplicity, https://arxiv.org/abs/1412.6806. Attributions are signed, [3, H, W]: fine
+detail, but much the same for every target. Networks without ReLU get the plain gradient, and a note that says so.
+"""
+
+import torch
+
+from explain.algorithm import Algorithm
+from explain.attribution import Attribution, Explanation, finite
+from explain.guidance import notes
+from explain.method import Method
+from explain.noise import noisy
+from explain.rows import Look, Score, Steps
+from explain.subject import Subject, these
+
+
+def _steps(subject: Subject, method: Method) -> Steps:
+    if not method.noise_samples:
+        look = Look(subject, subject.inputs, method.output, guided=True, guide_relu6=method.guide_relu6)
+        yield [look]
+        return _explanation(look.logits, [look])
+    # the picture itself chooses the targets, not its noisy copies
+    own = Score(subject.inputs, method.output)
+    yield [own]
+    fixed = Subject(subject.picture, subject.inputs, subject.normalise, these(*subject.targets(own.logits)))
+    looks = [
+        Look(fixed, inputs, method.output, guided=True, guide_relu6=method.guide_relu6)
+        for inputs in noisy(subject.inputs, method)
+    ]
+    yield looks
+    return _explanation(own.logits, looks)
+
+
+def _explanation(logits: torch.Tensor, looks: list[Look]) -> Explanation:
+    attributions = [
+        Attribution(target, finite(torch.stack(gradients).mean(0)), notes=notes(looks[0].guides))
+        for target, *gradients in zip(looks[0].targets, *(look.gradients for look in looks), strict=True)
+    ]
+    return Explanation(logits, tuple(attributions))
+
+
+def _passes(method: Method, targets: int) -> int:
+    copies = method.noise_samples
+    return 1 + copies * (1 + targets) if copies else 1 + targets
+
+
+ALGORITHM = Algorithm("guided_backprop", _steps, _passes)

@@ -1,0 +1,78 @@
+"""XRAI: the regions of the picture that integrated gradients point at.
+
+Kapishnikov et al., XRAI: Better Attributions Through Regions, https://arxiv.org/abs/1906.02825. Attributions are
+[H, W], equal within a region, and sum to those of the channel that speaks loudest at each pixel.
+"""
+
+from functools import partial
+
+import torch
+
+from explain.algorithm import Algorithm
+from explain.attribution import Attribution, Explanation, finite
+from explain.baselines import baseline, start
+from explain.integral import averaged, integrals
+from explain.method import BaselineName, Method
+from explain.regions import ranked
+from explain.rows import Aside, Score, Steps
+from explain.segments import segments
+from explain.subject import Subject
+
+_BASELINES: tuple[BaselineName, ...] = ("black", "white")
+_AUTO = 10  # steps per path: more give the same regions
+
+
+def _steps(subject: Subject, method: Method) -> Steps:
+    twice = method.pixel_scaling == "twice"
+    names = method.baselines or _BASELINES
+    own = Score(subject.inputs, method.output)
+    if twice:
+        pictures = [baseline(name, subject, method.seed) for name in names]
+        end, *starts = [
+            Score(subject.normalise(picture / 255), method.output) for picture in (subject.picture, *pictures)
+        ]
+        yield [own, end, *starts]
+    else:
+        end, starts = own, [Score(start(name, subject, method.seed), method.output) for name in names]
+        yield [own, *starts]
+    targets = subject.targets(own.logits)
+    if not targets:
+        return Explanation(own.logits, ())
+
+    groups = [integrals([end], starts, target, method, _count(method)) for target in targets]
+    regions = Aside(lambda: segments(subject.picture.numpy()))
+    yield [regions, *(integral.path for group in groups for integral in group)]
+
+    found = [averaged(group) for group in groups]
+    values = [attribution.values for attribution in found]
+    if twice:
+        differences = [(subject.picture - picture).permute(2, 0, 1) / 255 for picture in pictures]
+        values = [
+            torch.stack([i.path.gradient.cpu() * d for i, d in zip(group, differences, strict=True)]).mean(0)
+            for group in groups
+        ]
+    ranking = partial(ranked, regions=regions.result, fast=method.xrai_fast, area_threshold=method.area_threshold)
+    asides = [Aside(partial(ranking, value.amax(0).numpy())) for value in values]
+    yield asides
+    maps = [finite(torch.from_numpy(aside.result)) for aside in asides]
+    return Explanation(own.logits, tuple(_answer(one, map_, twice) for one, map_ in zip(found, maps, strict=True)))
+
+
+def _answer(path: Attribution, values: torch.Tensor, twice: bool) -> Attribution:
+    if not twice:
+        # regions average over what few steps get wrong, so a gap is a figure here and no reason for a note
+        return Attribution(path.target, values, path.n_steps, path.delta, path.gap)
+    note = "The network saw the picture divided by 255 twice, as the hosted original shows it: nearly black."
+    return Attribution(path.target, values, path.n_steps, notes=(note,))
+
+
+def _count(method: Method) -> int:
+    return _AUTO if method.n_steps == "auto" else method.n_steps
+
+
+def _passes(method: Method, targets: int) -> int:
+    starts = len(method.baselines or _BASELINES)
+    return 1 + (method.pixel_scaling == "twice") + starts + 2 * _count(method) * starts * targets
+
+
+ALGORITHM = Algorithm("xrai", _steps, _passes)

@@ -1,0 +1,22 @@
+"""Finds algorithms by name."""
+
+from explain import algorithms
+from explain.algorithm import Algorithm
+from explain.errors import ExplanationError
+from models.discovery import constants
+from settings.expectation import did_you_mean
+
+
+def algorithm_names() -> tuple[str, ...]:
+    """List the names that `algorithm` accepts."""
+    return tuple(name for name, _ in constants(algorithms, "ALGORITHM"))
+
+
+def algorithm(name: str) -> Algorithm:
+    """Return the algorithm `name`; ExplanationError with near matches where there is none."""
+    known: dict[str, Algorithm] = dict(constants(algorithms, "ALGORITHM"))
+    if name not in known:
+        raise ExplanationError(
+            "algorithm_unknown", f"No algorithm {name!r}. Known: {', '.join(known)}.{did_you_mean(name, known)}"
+        )
+    return known[name]

@@ -1,0 +1,79 @@
+"""Guidance: the backward rule of guided backpropagation (https://arxiv.org/abs/1412.6806), without touching a network.
+
+While a Guidance is entered, the ReLUs that this thread runs, whether modules or functions, are computed by our own
+autograd function. Nothing is hooked, replaced or shared, so other threads may run the same network meanwhile.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+_RELUS = {functional.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
+_IN_PLACE = {torch.relu_, Tensor.relu_}  # their callers may ignore what they return
+
+
+class Guidance(TorchFunctionMode):
+    """Guides the ReLUs of one forward pass: `with Guidance() as guidance`, run it, and leave.
+
+    Backward passes of what was computed inside then also stop negative gradients while `on`; they are the ordinary
+    ones otherwise, so one forward pass serves both. `guides` counts the ReLUs that ran.
+    """
+
+    def __init__(self, *, relu6: bool = True) -> None:
+        super().__init__()
+        self.on = False
+        self.guides = 0
+        self._relu6 = relu6
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Compute `func` of `args`, guided if it is a ReLU."""
+        kwargs = kwargs or {}
+        ceiling = self._ceiling(func, args, kwargs)
+        if ceiling is None:
+            return func(*args, **kwargs)
+        self.guides += 1
+        inputs = args[0] if args else kwargs["input"]
+        result = _Guided.apply(inputs, ceiling, self)
+        return inputs.copy_(result) if func in _IN_PLACE else result
+
+    def _ceiling(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> float | None:
+        """Return where a ReLU cuts off, or None for any other function."""
+        if func in _RELUS:
+            return float("inf")
+        if not self._relu6:
+            return None
+        if func is functional.relu6:
+            return 6.0
+        if func is functional.hardtanh:  # what nn.ReLU6 calls
+            bounds = dict(zip(("min_val", "max_val"), args[1:3], strict=False)) | dict(kwargs)
+            return float(bounds.get("max_val", 1)) if bounds.get("min_val") == 0 else None
+        return None
+
+
+class _Guided(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, ceiling: float, guidance: Guidance) -> Tensor:
+        ctx.guidance = guidance
+        ctx.save_for_backward((inputs > 0) & (inputs < ceiling))
+        return inputs.clamp(0, ceiling)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (passed,) = ctx.saved_tensors
+        (gradient,) = gradients
+        return (gradient.clamp_min(0) if ctx.guidance.on else gradient) * passed, None, None
+
+
+def notes(guides: int) -> tuple[str, ...]:
+    """Say so where nothing was guided."""
+    return () if guides else ("This network has no ReLU to guide: these are plain gradients.",)

@@ -1,0 +1,15 @@
+"""Noisy copies of inputs, whose averaged attributions are smoother (SmoothGrad, https://arxiv.org/abs/1706.03825)."""
+
+import torch
+from torch import Tensor
+
+from explain.method import Method
+
+
+def noisy(inputs: Tensor, method: Method) -> list[Tensor]:
+    """Return the copies [3, H, W] that the method averages over, the same for the same seed; none if it does not."""
+    generator = torch.Generator().manual_seed(method.seed)
+    shape = (method.noise_samples, *inputs.shape)
+    # drawn on the CPU, so that a GPU draws the same
+    noise = torch.randn(shape, generator=generator).to(inputs.device) * method.noise_std
+    return list(inputs + noise)

@@ -1,0 +1,161 @@
+"""Passes: runs rows through a network, a batch at a time. The only file here that runs one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from explain.cam import maps, tapped
+from explain.errors import ExplanationError
+from explain.guidance import Guidance
+from explain.method import Output
+from explain.rows import Look, Part, Path, Score
+from explain.subject import Choice, Subject
+from models.cam_layer import CamLayer
+from models.errors import ModelError
+from models.loaded import LoadedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """A network in evaluation mode whose weights need no gradients, on its device. Leaves no trace on it.
+
+    `normalise` turns pixels [N, H, W, 3] in [0, 255] into inputs [N, 3, H, W]; `independent` says that each label has a
+    probability of its own. Everything is computed in the precision of the weights. Not to be called in inference mode,
+    whose tensors autograd refuses. Safe to use from several threads.
+    """
+
+    network: nn.Module
+    device: torch.device
+    normalise: Callable[[Tensor], Tensor]
+    cam_layer: Callable[[nn.Module], CamLayer]
+    independent: bool = False
+
+    @classmethod
+    def through(cls, model: LoadedModel) -> "Passes":
+        """Make the passes through a loaded model."""
+        definition = model.definition
+        return cls(
+            model.network,
+            model.device,
+            model.preprocess.inputs,
+            definition.architecture.cam_layer,
+            independent=definition.task.name == "multilabel",
+        )
+
+    def subject(self, picture: Tensor, choose: Choice) -> Subject:
+        """Prepare a picture, uint8 [H, W, 3] on the CPU, as LoadedModel.picture makes it."""
+
+        def normalise(values: Tensor) -> Tensor:
+            # a copy, since normalising works in place
+            return self.normalise(values.to(self.device, torch.float32, copy=True)[None])[0]
+
+        return Subject(picture, normalise(picture), normalise, choose)
+
+    def layer(self) -> CamLayer:
+        """Return where Grad-CAM reads the network; ExplanationError where there is no such place."""
+        try:
+            return self.cam_layer(self.network)
+        except ModelError as error:
+            raise ExplanationError("algorithm_unsupported", f"{error} Use xrai or integrated_gradients.") from None
+
+    def run(self, parts: Sequence[Part]) -> None:
+        """Run parts whose rows have equal keys as one batch, and put the results where they belong.
+
+        When this raises, as where memory runs out, nothing has happened: the same parts can be run again one by one.
+        """
+        match parts[0].rows:
+            case Score():
+                self._score([cast(Score, part.rows) for part in parts])
+            case Path():
+                self._follow([(cast(Path, part.rows), part.start, part.stop) for part in parts])
+            case Look():
+                self._look([cast(Look, part.rows) for part in parts])
+        for part in parts:
+            part.rows.finished += part.stop - part.start
+
+    def _score(self, scores: Sequence[Score]) -> None:
+        with torch.no_grad():
+            logits = self.network(_batch([score.inputs for score in scores])).float().cpu()
+            outputs = self._outputs(logits, scores[0].output)
+        for number, score in enumerate(scores):
+            score.logits, score.outputs = logits[number], outputs[number]
+
+    def _follow(self, paths: Sequence[tuple[Path, int, int]]) -> None:
+        rows: list[Tensor] = []
+        targets: list[int] = []
+        for path, start, stop in paths:
+            alphas = torch.tensor(path.quadrature.alphas[start:stop], device=self.device).view(-1, 1, 1, 1)
+            rows += path.baseline + alphas * (path.inputs - path.baseline)
+            targets += [path.target] * (stop - start)
+        batch = _batch(rows).requires_grad_()
+        with torch.enable_grad():
+            chosen = self._outputs(self.network(batch), paths[0][0].output)[range(len(targets)), targets].sum()
+        (gradients,) = torch.autograd.grad(chosen, batch)
+        sums, at = [], 0
+        for path, start, stop in paths:
+            weights = torch.tensor(path.quadrature.weights[start:stop], device=self.device)
+            sums.append(torch.einsum("n,nchw->chw", weights, gradients[at : at + stop - start]))
+            at += stop - start
+        for (path, _, _), total in zip(paths, sums, strict=True):
+            path.gradient += total
+
+    def _look(self, looks: Sequence[Look]) -> None:
+        first = looks[0]
+        batch = _batch([look.inputs for look in looks]).requires_grad_(first.guided)
+        network, guidance = self.network, Guidance(relu6=first.guide_relu6)
+        if first.activation:
+            layer = self.layer()
+            network, tap = tapped(network, layer, attached=first.guided)
+        with torch.set_grad_enabled(first.guided):
+            if first.guided:
+                with guidance:
+                    logits = network(batch)
+            else:
+                logits = network(batch)
+            outputs = self._outputs(logits, first.output)
+        for look, row in zip(looks, logits.detach().float().cpu(), strict=True):
+            look.logits, look.guides = row, guidance.guides
+            look.activation_gradients, look.gradients = [], []
+            try:
+                look.targets = look.subject.targets(row)
+            except ExplanationError as error:
+                look.error = error
+        if first.activation:
+            features = tap.kept()
+            for look, row in zip(looks, maps(features.detach(), layer), strict=True):
+                look.activations = row
+            for look, row in _gradients(looks, outputs, features):
+                look.activation_gradients.append(maps(row[None], layer)[0])
+        if first.guided:
+            guidance.on = True
+            for look, row in _gradients(looks, outputs, batch):
+                look.gradients.append(row)
+
+    def _outputs(self, logits: Tensor, output: Output) -> Tensor:
+        """Turn logits [N, C] into what is differentiated."""
+        match output:
+            case "logit":
+                return logits.float()
+            case "probability" if self.independent:
+                return logits.float().sigmoid()
+            case _:
+                return logits.float().softmax(1)
+
+
+def _gradients(looks: Sequence[Look], outputs: Tensor, at: Tensor) -> list[tuple[Look, Tensor]]:
+    """Differentiate each look's targets with respect to its row of `at`: one backward pass for the first of each."""
+    found = []
+    for turn in range(max(len(look.targets) for look in looks)):
+        rows = [number for number, look in enumerate(looks) if len(look.targets) > turn]
+        chosen = outputs[rows, [looks[number].targets[turn] for number in rows]].sum()
+        (gradients,) = torch.autograd.grad(chosen, at, retain_graph=True)
+        found += [(looks[number], gradients[number]) for number in rows]
+    return found
+
+
+def _batch(rows: Sequence[Tensor]) -> Tensor:
+    # the memory format that the network's weights are in
+    return torch.stack(tuple(rows)).contiguous(memory_format=torch.channels_last)

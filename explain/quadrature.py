@@ -1,0 +1,63 @@
+"""Rules that turn the integral over a path into a weighted sum of gradients."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from explain.method import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Quadrature:
+    """Where on the path, 0 to 1, gradients are taken, and what each weighs."""
+
+    alphas: tuple[float, ...]
+    weights: tuple[float, ...]
+
+
+def quadrature(rule: Rule, n_steps: int) -> Quadrature:
+    """Return the rule for `n_steps` gradients. The names and numbers are captum's, except `pair`.
+
+    `riemann_trapezoid` weighs 1/n with halves at the ends, in total (n-1)/n, as captum does. `pair` is the rule of
+    PAIR's saliency: both ends included, all weights 1/n. ValueError below 2 steps.
+    """
+    if n_steps < 2:
+        raise ValueError(f"n_steps is {n_steps}; a path needs at least 2.")
+    alphas, weights = _RULES[rule](n_steps)
+    return Quadrature(tuple(alphas.tolist()), tuple(weights.tolist()))
+
+
+def tripled(n_steps: int) -> Quadrature:
+    """Return what `n_steps` midpoints lack to become three times as many: the old ones are midpoints again."""
+    finer = quadrature("riemann_middle", 3 * n_steps)
+    new = [number for number in range(3 * n_steps) if number % 3 != 1]
+    return Quadrature(tuple(finer.alphas[number] for number in new), tuple(finer.weights[number] for number in new))
+
+
+_Points = tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.float64]]]
+
+
+def _even(n: int, first: float, last: float) -> _Points:
+    return np.linspace(first, last, n), np.full(n, 1 / n)
+
+
+def _trapezoid(n: int) -> _Points:
+    alphas, weights = _even(n, 0, 1)
+    weights[[0, -1]] /= 2
+    return alphas, weights
+
+
+def _gauss_legendre(n: int) -> _Points:
+    points, weights = np.polynomial.legendre.leggauss(n)
+    return (1 + points) / 2, weights / 2
+
+
+_RULES: dict[Rule, Callable[[int], _Points]] = {
+    "riemann_left": lambda n: _even(n, 0, 1 - 1 / n),
+    "riemann_right": lambda n: _even(n, 1 / n, 1),
+    "riemann_middle": lambda n: _even(n, 1 / (2 * n), 1 - 1 / (2 * n)),
+    "riemann_trapezoid": _trapezoid,
+    "gausslegendre": _gauss_legendre,
+    "pair": lambda n: _even(n, 0, 1),
+}

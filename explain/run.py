@@ -1,0 +1,89 @@
+"""Run: one explanation on its way, from its picture to its attributions."""
+
+from torch import Tensor
+
+from explain.attribution import Explanation
+from explain.catalog import algorithm
+from explain.method import Method
+from explain.passes import Passes
+from explain.rows import Aside, Look, Needs, Part, Rows, Steps
+from explain.subject import Choice
+
+
+class Run:
+    """Hands out what an algorithm needs, stage by stage, until `explanation` is there.
+
+    Each stage: start `asides()` on any thread; `take` rows and have `Passes.run` run them, until `key` is None; when
+    `ready`, `resume` on the thread of the device. Dropping a run at any moment leaves nothing behind.
+    """
+
+    def __init__(self, steps: Steps) -> None:
+        self.explanation: Explanation | None = None
+        self._steps = steps
+        self._needs: Needs = ()
+        self._waiting: list[Part] = []
+        self.resume()
+
+    @property
+    def key(self) -> tuple[object, ...] | None:
+        """The key of the rows that `take` would hand out next, None when none are left in this stage."""
+        return self._waiting[0].rows.key if self._waiting else None
+
+    @property
+    def ready(self) -> bool:
+        """Whether every need of this stage holds its result."""
+        return all(need.done if isinstance(need, Aside) else need.finished == need.count for need in self._needs)
+
+    def asides(self) -> list[Aside]:
+        """List the work for CPU threads of this stage."""
+        return [need for need in self._needs if isinstance(need, Aside)]
+
+    def take(self, most: int, key: tuple[object, ...] | None) -> list[Part]:
+        """Hand out up to `most` rows whose key is `key`, to be run as a batch, perhaps with rows of other runs."""
+        parts: list[Part] = []
+        while most > 0 and self._waiting and self._waiting[0].rows.key == key:
+            part = self._waiting.pop(0)
+            stop = min(part.stop, part.start + most)
+            if stop < part.stop:
+                self._waiting.insert(0, Part(part.rows, stop, part.stop))
+            parts.append(Part(part.rows, part.start, stop))
+            most -= stop - part.start
+        return parts
+
+    def resume(self) -> None:
+        """Go on to the next stage; only when `ready`."""
+        assert self.ready, "a stage was left before its needs were met"
+        for need in self._needs:
+            if isinstance(need, Look) and need.error:
+                raise need.error
+        try:
+            self._needs = next(self._steps)
+        except StopIteration as end:
+            self._needs = ()
+            self.explanation = end.value
+        rows: list[Rows] = [need for need in self._needs if not isinstance(need, Aside)]
+        self._waiting = [Part(need, 0, need.count) for need in rows]
+
+
+def begin(passes: Passes, picture: Tensor, method: Method, choose: Choice) -> Run:
+    """Begin to explain a picture, uint8 [H, W, 3] on the CPU.
+
+    ExplanationError where there is no such algorithm or the network does not suit it; later, while the run is on, for
+    targets that do not exist. ModelError where the network computes no numbers.
+    """
+    chosen = algorithm(method.algorithm)
+    if chosen.needs_cam_layer:
+        passes.layer()
+    return Run(chosen.steps(passes.subject(picture, choose), method))
+
+
+def explain(passes: Passes, picture: Tensor, method: Method, choose: Choice, *, batch_size: int = 8) -> Explanation:
+    """Explain a picture at once, in batches of `batch_size` rows. Arguments and errors are those of `begin`."""
+    run = begin(passes, picture, method, choose)
+    while run.explanation is None:
+        for aside in run.asides():
+            aside.run()
+        while run.key is not None:
+            passes.run(run.take(batch_size, run.key))
+        run.resume()
+    return run.explanation

@@ -1,0 +1,151 @@
+import copy
+
+import pytest
+import torch
+from captum.attr import GuidedBackprop
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from explain.guidance import Guidance
+from explain.method import Method
+from explain.noise import noisy
+from tests.explaining import attributions, difference, inputs, passes_of, passes_through
+
+PLAIN = "This network has no ReLU to guide: these are plain gradients."
+
+
+def plain_gradient(network: nn.Module, target: int) -> Tensor:
+    x = inputs().requires_grad_()
+    return torch.autograd.grad(network(x)[0, target], x)[0][0]
+
+
+def captums(network: nn.Module, target: int, x: Tensor | None = None) -> Tensor:
+    # captum hooks the network it explains, so it gets one of its own
+    x = (inputs() if x is None else x).requires_grad_()
+    with pytest.warns(UserWarning, match="backward hooks"):
+        result: Tensor = GuidedBackprop(copy.deepcopy(network)).attribute(x, target=target)
+    return result
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnest50"])
+def test_equals_captum(name: str) -> None:
+    passes = passes_through(name)
+    for found in attributions(passes, Method("guided_backprop"), 0, 3):
+        assert difference(found.values, captums(passes.network, found.target)[0]) < 1e-5
+        assert found.notes == ()
+
+
+def test_noise_is_averaged() -> None:
+    passes = passes_through()
+    method = Method("guided_backprop", noise_samples=2)
+    (found,) = attributions(passes, method, 1)
+    copies = torch.stack(noisy(inputs()[0], method))
+    assert difference(found.values, captums(passes.network, 1, copies).mean(0)) < 1e-5
+
+
+def test_relu6_is_guided_but_can_be_left_as_captum_leaves_it() -> None:
+    passes = passes_through("mobilenetv2")
+    plain = plain_gradient(passes.network, 2)
+    (left,) = attributions(passes, Method("guided_backprop", guide_relu6=False), 2)
+    assert difference(left.values, plain) < 1e-5
+    assert left.notes == (PLAIN,)
+    (guided,) = attributions(passes, Method("guided_backprop"), 2)
+    assert difference(guided.values, plain) > 0.1
+    assert guided.notes == ()
+
+    # captum guides the first half of what a ReLU6 does
+    twin = copy.deepcopy(passes.network)
+    for module in list(twin.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.ReLU6):
+                setattr(module, name, nn.Sequential(nn.ReLU(), Ceiling()))
+    assert difference(guided.values, captums(twin, 2)[0]) < 1e-5
+
+
+class Ceiling(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.clamp(max=6)
+
+
+class Functional(nn.Module):
+    """The same network with every spelling of ReLU."""
+
+    def __init__(self, relu: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 3)
+        self.relu = relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        match self.relu:
+            case "module":
+                x = nn.ReLU()(x)
+            case "module in place":
+                x = nn.ReLU(inplace=True)(x)
+            case "functional":
+                x = F.relu(x)
+            case "torch":
+                x = torch.relu(x)
+            case "method":
+                x = x.relu()
+            case "in place":
+                x.relu_()
+            case "torch in place":
+                torch.relu_(x)
+            case "relu6":
+                x = F.relu6(x)
+            case "hardtanh":
+                x = F.hardtanh(x, 0.0, max_val=6.0)
+        result: Tensor = self.second(x).mean((2, 3))
+        return result
+
+
+SPELLINGS = (
+    *("module", "module in place", "functional", "torch", "method"),
+    *("in place", "torch in place", "relu6", "hardtanh"),
+)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_every_spelling_of_relu_is_guided(spelling: str) -> None:
+    (found,) = attributions(passes_of(Functional(spelling)), Method("guided_backprop"), 1)
+    assert difference(found.values, captums(Module(), 1)[0]) < 1e-5
+
+
+class Module(Functional):
+    """With a ReLU that captum finds."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.act = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.second(self.act(self.first(x))).mean((2, 3))
+        return result
+
+
+def test_other_clamps_are_not_relus() -> None:
+    with Guidance() as guidance:
+        values = F.hardtanh(torch.tensor([-3.0, -0.5, 3.0]))
+    assert values.tolist() == [-1, -0.5, 1]
+    assert guidance.guides == 0
+
+
+def test_networks_without_relu_say_so() -> None:
+    passes = passes_through("vits16r224", 64)
+    (found,) = attributions(passes, Method("guided_backprop"), 0)
+    assert found.notes == (PLAIN,)
+    assert difference(found.values, plain_gradient(passes.network, 0)) < 1e-5
+
+
+def test_one_forward_pass_serves_guided_and_plain_gradients() -> None:
+    passes = passes_through()
+    x = inputs().requires_grad_()
+    with Guidance() as guidance:
+        output = passes.network(x)[0, 1]
+    (plain,) = torch.autograd.grad(output, x, retain_graph=True)
+    guidance.on = True
+    (guided,) = torch.autograd.grad(output, x)
+    assert difference(plain[0], plain_gradient(passes.network, 1)) < 1e-5
+    assert difference(guided[0], captums(passes.network, 1)[0]) < 1e-5

@@ -1,0 +1,113 @@
+import pytest
+import torch
+from captum.attr import IntegratedGradients
+
+from explain.method import Method
+from explain.noise import noisy
+from explain.run import explain
+from explain.subject import these
+from tests.explaining import Linear, Power, attributions, difference, inputs, passes_of, passes_through, pixels
+
+RULES = ("riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid", "gausslegendre")
+
+
+def integrated(n_steps: int, **parameters: object) -> Method:
+    return Method("integrated_gradients", n_steps=n_steps, **parameters)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_equals_captum_with_every_rule(rule: str) -> None:
+    passes = passes_through()
+    (found,) = attributions(passes, integrated(6, approximation_method=rule, baselines=("mean",)), 2)
+    expected = IntegratedGradients(passes.network).attribute(inputs(), target=2, n_steps=6, method=rule)
+    assert difference(found.values, expected[0]) < 1e-5
+    assert found.n_steps == 6
+
+
+def test_delta_is_captums_convergence_delta() -> None:
+    passes = passes_through()
+    (found,) = attributions(passes, integrated(8, baselines=("white",)), 1)
+    white = passes.normalise(torch.full_like(pixels(), 255)[None])
+    expected, delta = IntegratedGradients(passes.network).attribute(
+        inputs(), white, target=1, n_steps=8, method="riemann_middle", return_convergence_delta=True
+    )
+    assert difference(found.values, expected[0]) < 1e-5
+    assert found.delta == pytest.approx(float(delta), abs=1e-4)
+
+
+@pytest.mark.parametrize("softmax", ["probability", "softmax"])
+def test_probabilities_can_be_explained(softmax: str) -> None:
+    passes = passes_through()
+    (found,) = attributions(passes, integrated(4, baselines=("mean",), output=softmax), 3)
+    expected = IntegratedGradients(lambda x: passes.network(x).softmax(1)).attribute(
+        inputs(), target=3, n_steps=4, method="riemann_middle"
+    )
+    assert difference(found.values, expected[0]) < 1e-5
+
+
+def test_a_linear_network_is_explained_exactly() -> None:
+    network = Linear()
+    for name, value in (("black", 0.0), ("white", 255.0)):
+        passes = passes_of(network)
+        (found,) = attributions(passes, integrated(2, baselines=(name,)), 1)
+        baseline = passes.normalise(torch.full((1, 64, 64, 3), value))
+        assert difference(found.values, (network.weight[1] * (inputs() - baseline))[0]) < 1e-6
+        assert found.gap is not None
+        assert found.gap < 1e-5
+
+
+def test_baselines_and_noise_are_averaged() -> None:
+    passes = passes_of(Linear())
+    each = [attributions(passes, integrated(2, baselines=(name,)), 0)[0] for name in ("black", "white")]
+    (both,) = attributions(passes, integrated(2, baselines=("black", "white")), 0)
+    assert difference(both.values, torch.stack([one.values for one in each]).mean(0)) < 1e-6
+
+    method = integrated(2, baselines=("mean",), noise_samples=3, noise_std=0.5)
+    (found,) = attributions(passes, method, 0)
+    copies = torch.stack(noisy(inputs()[0], method))
+    assert len(copies) == 3
+    assert (copies - inputs()).std() == pytest.approx(0.5, abs=0.01)
+    assert difference(found.values, (passes.network.get_parameter("weight")[0] * copies).mean(0)) < 1e-5
+    assert torch.equal(found.values, attributions(passes, method, 0)[0].values), "the same seed, the same noise"
+
+
+def test_auto_stops_when_complete_and_reuses_its_steps() -> None:
+    passes = passes_of(Power())
+    network = passes.network
+    calls: list[int] = []
+    network.forward = lambda x: calls.append(len(x)) or Power.forward(network, x)  # type: ignore
+    found = attributions(passes, Method("integrated_gradients", baselines=("black",)), 0, 1, 5, batch_size=100)
+    assert [one.n_steps for one in found][:2] == [8, 8]
+    (steps,) = {one.n_steps for one in found[2:]}
+    assert steps in (24, 72)
+    assert sum(calls) == 2 + 8 + 8 + steps
+    for degree, one in zip((1, 2, 6), found, strict=True):
+        assert one.gap is not None
+        assert one.gap < 0.01
+        finest = attributions(passes, integrated(one.n_steps or 0, baselines=("black",)), degree - 1)
+        assert difference(one.values, finest[0].values) < 1e-5
+
+
+def test_auto_keeps_to_its_budget_and_says_what_is_missing() -> None:
+    method = Method("integrated_gradients", max_steps=23)
+    (found,) = attributions(passes_through(), method, 0)
+    assert found.n_steps == 8
+    assert found.gap is not None
+    assert found.gap > 0.05
+    assert found.notes == (f"The attributions miss {found.gap:.0%} of the output's change. Use more steps.",)
+
+
+def test_targets_of_one_picture_share_its_batches() -> None:
+    passes = passes_through()
+    together = attributions(passes, integrated(3), 0, 2, 3, batch_size=4)
+    for one in together:
+        (alone,) = attributions(passes, integrated(3), one.target, batch_size=9)
+        assert difference(one.values, alone.values) < 1e-5
+    assert [one.target for one in together] == [0, 2, 3]
+
+
+def test_no_target_is_an_answer_too() -> None:
+    passes = passes_through()
+    found = explain(passes, pixels(), integrated(3), these())
+    assert found.attributions == ()
+    assert difference(found.logits[None], passes.network(inputs())) < 1e-5

@@ -1,0 +1,54 @@
+from typing import get_args
+
+import numpy as np
+import pytest
+from captum.attr._utils.approximation_methods import approximation_parameters
+
+from explain.method import Rule
+from explain.quadrature import quadrature, tripled
+
+RULES: tuple[Rule, ...] = get_args(Rule)
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "pair"])
+@pytest.mark.parametrize("steps", [2, 5, 50])
+def test_rules_are_captums(rule: Rule, steps: int) -> None:
+    weights, alphas = (builder(steps) for builder in approximation_parameters(rule))
+    found = quadrature(rule, steps)
+    assert found.alphas == pytest.approx(alphas, abs=1e-6)
+    assert found.weights == pytest.approx(weights, abs=1e-12)
+
+
+def test_the_rule_of_pair_includes_both_ends() -> None:
+    assert quadrature("pair", 5).alphas == (0, 0.25, 0.5, 0.75, 1)
+    assert quadrature("pair", 5).weights == (0.2,) * 5
+
+
+@pytest.mark.parametrize(
+    ("rule", "degree", "expected"),
+    [
+        ("riemann_left", 1, 1 / 2 - 1 / 20),
+        ("riemann_right", 1, 1 / 2 + 1 / 20),
+        ("riemann_middle", 1, 1 / 2),
+        ("riemann_middle", 2, 1 / 3 - 1 / 1200),
+        ("riemann_trapezoid", 0, 9 / 10),  # as captum weighs it
+        ("pair", 1, 1 / 2),
+        ("gausslegendre", 19, 1 / 20),
+    ],
+)
+def test_ten_steps_integrate_a_power(rule: Rule, degree: int, expected: float) -> None:
+    found = quadrature(rule, 10)
+    total = sum(w * alpha**degree for alpha, w in zip(found.alphas, found.weights, strict=True))
+    assert total == pytest.approx(expected, abs=1e-12)
+
+
+def test_tripling_completes_the_finer_midpoints() -> None:
+    old, new, finer = quadrature("riemann_middle", 4), tripled(4), quadrature("riemann_middle", 12)
+    assert sorted((*old.alphas, *new.alphas)) == pytest.approx(finer.alphas)
+    assert len(new.weights) == 8
+    assert np.sum(old.weights) / 3 + np.sum(new.weights) == pytest.approx(1)
+
+
+def test_one_step_is_no_path() -> None:
+    with pytest.raises(ValueError, match="n_steps is 1; a path needs at least 2"):
+        quadrature("riemann_middle", 1)

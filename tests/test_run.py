@@ -1,0 +1,243 @@
+"""Explanations on their way: batches, threads, what they cost, and that they leave no trace."""
+
+import copy
+import pathlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from explain.attribution import Explanation
+from explain.catalog import algorithm, algorithm_names
+from explain.errors import ExplanationError
+from explain.method import Method
+from explain.passes import Passes
+from explain.rows import Part, Path, Score
+from explain.run import Run, begin, explain
+from explain.subject import highest, likely, these
+from models.errors import ModelError
+from models.loaded import load
+from tests.checkpoints import write_automl_folder
+from tests.explaining import SIDE, attributions, difference, inputs, passes_of, passes_through, pixels
+
+METHODS = [
+    Method("xrai", n_steps=3),
+    Method("integrated_gradients", n_steps=4),
+    Method("integrated_gradients", max_steps=24, baselines=("blur",)),
+    Method("integrated_gradients", n_steps=2, noise_samples=2),
+    Method("gradcam"),
+    Method("guided_gradcam", output="probability"),
+    Method("guided_backprop"),
+    Method("guided_backprop", noise_samples=2),
+]
+
+
+def close(found: Explanation, expected: Explanation) -> None:
+    assert difference(found.logits, expected.logits) < 1e-5
+    assert [one.target for one in found.attributions] == [one.target for one in expected.attributions]
+    for one, other in zip(found.attributions, expected.attributions, strict=True):
+        if other.values.any():
+            # in a batch of another size sums are rounded differently, which can turn a ReLU or a max pool around
+            assert difference(one.values, other.values) < 2e-4
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.algorithm)
+def test_one_at_a_time_or_in_batches_is_the_same(method: Method) -> None:
+    passes = passes_through()
+    alone = explain(passes, pixels(), method, these(0, 2), batch_size=1)
+    close(explain(passes, pixels(), method, these(0, 2), batch_size=7), alone)
+    assert difference(alone.logits[None], passes.network(inputs())) < 1e-5
+
+
+def test_rows_of_several_explanations_share_batches() -> None:
+    passes = passes_through()
+    jobs = [(seed, method) for seed, method in enumerate([*METHODS, *METHODS])]
+    runs = [begin(passes, pixels(seed), method, these(seed % 4, (seed + 1) % 4)) for seed, method in jobs]
+    mixed = together(passes, runs, 5)
+    assert mixed > 10
+    for (seed, method), run in zip(jobs, runs, strict=True):
+        assert run.explanation is not None
+        close(run.explanation, explain(passes, pixels(seed), method, these(seed % 4, (seed + 1) % 4)))
+
+
+def together(passes: Passes, runs: list[Run], size: int) -> int:
+    """Run all to their end as an engine would, and count the batches that held rows of more than one."""
+    mixed = 0
+    while unfinished := [run for run in runs if run.explanation is None]:
+        for run in unfinished:
+            for aside in run.asides():
+                if not aside.done:
+                    aside.run()
+        key = next((run.key for run in unfinished if run.key), None)
+        batch: list[Any] = []
+        owners = 0
+        for run in unfinished:
+            taken = run.take(size - sum(part.stop - part.start for part in batch), key)
+            owners += bool(taken)
+            batch += taken
+        if batch:
+            passes.run(batch)
+            mixed += owners > 1
+        for run in unfinished:
+            if run.ready:
+                run.resume()
+    return mixed
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    passes = passes_through()
+    jobs = [(seed, method) for seed, method in enumerate(METHODS)]
+    expected = [explain(passes, pixels(seed), method, these(1)) for seed, method in jobs]
+    plain = passes.network(inputs())
+
+    def work(job: tuple[int, Method]) -> tuple[Explanation, Tensor]:
+        with torch.inference_mode():  # scoring goes on meanwhile
+            scores = passes.network(inputs())
+        return explain(passes, pixels(job[0]), job[1], these(1)), scores
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(work, jobs * 2))
+    for (one, scores), other in zip(found, expected * 2, strict=True):
+        assert difference(one.attributions[0].values, other.attributions[0].values) < 1e-6
+        assert difference(scores, plain) < 1e-6
+
+
+def trace(network: nn.Module) -> list[Any]:
+    """Everything about a network that an explanation could leave behind."""
+    found: list[Any] = []
+    for name, module in network.named_modules():
+        state = {key: value for key, value in module.__dict__.items() if not isinstance(value, Tensor)}
+        found.append((name, id(module), type(module), sorted(state), module.training))
+        found += [len(value) for key, value in state.items() if key.endswith("hooks")]
+        found += [id(child) for child in module.children()]
+    found += [(id(p), p.requires_grad, p.grad, p._version) for p in (*network.parameters(), *network.buffers())]
+    return found
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenetv2", "vits16r224"])
+def test_the_network_is_left_as_it_was(name: str) -> None:
+    passes = passes_through(name)
+    before = trace(passes.network)
+    for method in METHODS:
+        run = begin(passes, pixels(), method, these(0, 1))
+        passes.run(run.take(1, run.key))
+        assert trace(passes.network) == before, "in the middle"
+        attributions(passes, method, 0, 1)
+        assert trace(passes.network) == before
+    assert torch.is_grad_enabled()
+
+
+class Meter(nn.Module):
+    """Counts the pictures that pass it on their way forward, and those whose gradients pass it on their way back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.rows += len(x)
+        if x.requires_grad:
+            x = x * 1
+            x.register_hook(self._back)  # type: ignore[no-untyped-call]
+        return x
+
+    def _back(self, gradients: Tensor) -> None:
+        self.rows += int(gradients.flatten(1).any(1).sum())
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.algorithm)
+@pytest.mark.parametrize("targets", [(1,), (0, 3)], ids=str)
+def test_the_cost_is_what_the_algorithm_says(method: Method, targets: tuple[int, ...]) -> None:
+    network, meter = copy.deepcopy(passes_through().network), Meter()
+    network.fc = nn.Sequential(network.get_submodule("fc"), meter)
+    attributions(passes_of(network, cam_layer=passes_through().cam_layer), method, *targets)
+    assert meter.rows == algorithm(method.algorithm).passes(method, len(targets))
+
+
+def test_predictions_come_with_the_explanation(tmp_path: pathlib.Path) -> None:
+    model = load(write_automl_folder(tmp_path, sizes=(80, SIDE), multilabel=True))
+    passes = Passes.through(model)
+    found = explain(passes, pixels(), Method("gradcam"), highest)
+    assert difference(found.logits, model.outputs([pixels()])[0]) < 1e-5
+    assert [one.target for one in found.attributions] == [int(found.logits.argmax())]
+    likely_ones = explain(passes, pixels(), Method("gradcam"), likely(0.5))
+    assert [one.target for one in likely_ones.attributions] == (found.logits > 0).nonzero().flatten().tolist()
+
+    # each label has a probability of its own, but softmax can be had
+    gradients = {
+        output: attributions(passes, Method("guided_backprop", output=output), 1)[0].values
+        for output in ("logit", "probability", "softmax")
+    }
+    probability = found.logits.sigmoid()[1]
+    assert difference(gradients["probability"], gradients["logit"] * probability * (1 - probability)) < 1e-4
+    assert difference(gradients["softmax"], gradients["probability"]) > 0.01
+
+
+@pytest.mark.parametrize("target", [-1, 4])
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.algorithm)
+def test_targets_that_do_not_exist_are_named(method: Method, target: int) -> None:
+    with pytest.raises(ExplanationError, match=f"target {target} is no class.*0 to 3") as caught:
+        attributions(passes_through(), method, target)
+    assert caught.value.code == "target_unknown"
+
+
+@pytest.mark.parametrize("name", ["gradcam", "guided_backprop"])
+def test_a_target_that_does_not_exist_is_no_concern_of_others(name: str) -> None:
+    passes = passes_through()
+    good, bad = (begin(passes, pixels(), Method(name), these(target)) for target in (3, 4))
+    passes.run([*good.take(1, good.key), *bad.take(1, bad.key)])
+    with pytest.raises(ExplanationError, match="target 4 is no class"):
+        bad.resume()
+    good.resume()
+    assert good.explanation is not None
+    close(good.explanation, explain(passes, pixels(), Method(name), these(3)))
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.algorithm)
+def test_a_batch_that_failed_can_be_run_again_in_pieces(method: Method, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes = passes_through()
+    run = begin(passes, pixels(), method, these(1, 2))
+    while run.explanation is None:
+        for aside in run.asides():
+            aside.run()
+        while run.key:
+            parts = run.take(3, run.key)
+            fail_once(passes, parts, monkeypatch)
+            for part in parts:
+                for row in range(part.start, part.stop):
+                    passes.run([Part(part.rows, row, row + 1)])
+        run.resume()
+    close(run.explanation, explain(passes, pixels(), method, these(1, 2)))
+
+
+def fail_once(passes: Passes, parts: list[Part], monkeypatch: pytest.MonkeyPatch) -> None:
+    def out_of_memory(*args: Any, **options: Any) -> Any:
+        found.append(original(*args, **options))
+        if len(found) > 1 or isinstance(parts[0].rows, Path):
+            raise torch.OutOfMemoryError
+        return found[-1]
+
+    found: list[Any] = []
+    original = torch.autograd.grad
+    if isinstance(parts[0].rows, Score):
+        return
+    with monkeypatch.context() as patch, pytest.raises(torch.OutOfMemoryError):
+        patch.setattr(torch.autograd, "grad", out_of_memory)
+        passes.run(parts)
+
+
+def test_unknown_algorithms_are_named() -> None:
+    assert algorithm_names() == ("gradcam", "guided_backprop", "guided_gradcam", "integrated_gradients", "xrai")
+    with pytest.raises(ExplanationError, match=r"'grad_cam'. Known: gradcam.*Did you mean 'gradcam'") as caught:
+        begin(passes_through(), pixels(), Method("grad_cam"), highest)
+    assert caught.value.code == "algorithm_unknown"
+
+
+@pytest.mark.parametrize("name", algorithm_names())
+def test_a_network_that_computes_no_numbers_is_an_error(name: str) -> None:
+    network = copy.deepcopy(passes_through().network)
+    network.get_parameter("layer4.1.conv1.weight").fill_(torch.nan)
+    with pytest.raises(ModelError, match="gradients of the network are not finite"):
+        attributions(passes_of(network), Method(name), 0)

@@ -1,0 +1,99 @@
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from saliency.core import xrai as pair
+from saliency.core.base import INPUT_OUTPUT_GRADIENTS
+
+from explain.attribution import Attribution
+from explain.method import HOSTED, Method
+from explain.regions import ranked
+from explain.run import explain
+from explain.segments import segments
+from explain.subject import likely, these
+from models.preprocess import Statistics
+from tests.explaining import attributions, passes_through, pixels
+
+TARGET = 2
+
+
+def by_pair(fast: bool, steps: int, scale: float) -> tuple[Any, Any]:
+    """Explain the picture, its values multiplied by `scale`, with PAIR's library as its users wire it to a network."""
+    network, statistics = passes_through().network, Statistics()
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (statistics.mean, statistics.std))
+
+    def gradients(images: Any, call_model_args: Any = None, expected_keys: Any = None) -> dict[str, Any]:
+        x = (torch.from_numpy(images).float().permute(0, 3, 1, 2) / 255 - mean) / std
+        x.requires_grad_()
+        outputs = network(x).softmax(1)[:, TARGET].sum()
+        return {INPUT_OUTPUT_GRADIENTS: torch.autograd.grad(outputs, x)[0].permute(0, 2, 3, 1).numpy()}
+
+    parameters = pair.XRAIParameters(steps=steps, algorithm="fast" if fast else "full", return_ig_attributions=True)
+    image = pixels().numpy().astype(np.float32) * np.float32(scale)
+    found = pair.XRAI().GetMaskWithDetails(image, gradients, batch_size=5, extra_parameters=parameters)
+    return found.attribution_mask, np.mean(found.ig_attribution, axis=0)
+
+
+def hosted(fast: bool) -> Method:
+    """What the hosted original does, in fewer steps."""
+    return replace(HOSTED["xrai"], n_steps=6, xrai_fast=fast)
+
+
+def levels(found: Attribution) -> int:
+    return len(np.unique(found.values.numpy()))
+
+
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "full"])
+def test_equals_the_hosted_original(fast: bool) -> None:
+    # values in [0, 1] are divided by 255 once more on their way into the network
+    expected, _ = by_pair(fast, 6, 1 / 255)
+    (found,) = attributions(passes_through(), hosted(fast), TARGET)
+    np.testing.assert_allclose(found.values.numpy(), expected, rtol=0, atol=2e-3 * np.abs(expected).max())
+    assert (found.n_steps, found.delta, found.gap) == (6, None, None)
+    assert found.notes == (
+        "The network saw the picture divided by 255 twice, as the hosted original shows it: nearly black.",
+    )
+
+
+def test_the_same_gradients_give_the_same_bits() -> None:
+    for fast in (True, False):
+        expected, integrated = by_pair(fast, 6, 1)
+        assert np.array_equal(ranked(integrated.max(-1), segments(pixels().numpy()), fast=fast), expected)
+
+
+def test_regions_share_what_integrated_gradients_find() -> None:
+    passes = passes_through()
+    options: dict[str, Any] = {"n_steps": 5, "baselines": ("black", "white")}
+    xrai = attributions(passes, Method("xrai", **options), 0, TARGET)
+    integrated = attributions(passes, Method("integrated_gradients", **options), 0, TARGET)
+    for found, path in zip(xrai, integrated, strict=True):
+        loudest = path.values.amax(0)
+        assert found.values.shape == loudest.shape
+        assert float(found.values.sum()) == pytest.approx(float(loudest.sum()), rel=1e-4)
+        assert levels(found) < 200
+        assert (found.target, found.n_steps) == (path.target, 5)
+        assert found.delta == pytest.approx(path.delta, abs=1e-5)
+        assert found.gap == pytest.approx(path.gap, rel=1e-3)
+        assert found.notes == ()
+
+
+def test_by_default_ten_steps_from_black_and_ten_from_white() -> None:
+    passes = passes_through()
+    (found,) = attributions(passes, Method(), TARGET)
+    (spelt,) = attributions(passes, Method("xrai", n_steps=10, baselines=("black", "white")), TARGET)
+    assert found.n_steps == 10
+    assert torch.equal(found.values, spelt.values)
+
+
+def test_the_area_threshold_joins_the_rest() -> None:
+    passes = passes_through()
+    (whole,) = attributions(passes, Method("xrai", xrai_fast=False), TARGET)
+    (part,) = attributions(passes, Method("xrai", xrai_fast=False, area_threshold=0.1), TARGET)
+    assert levels(part) < levels(whole)
+
+
+def test_labels_that_are_all_unlikely_need_no_explanation() -> None:
+    assert explain(passes_through(), pixels(), Method(), likely(1.0)).attributions == ()
+    assert explain(passes_through(), pixels(), Method(), these()).attributions == ()
