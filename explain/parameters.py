@@ -232,7 +232,8 @@ def _shown(value: object) -> str:
     brief = Repr()
     brief.maxlevel, brief.maxlist, brief.maxdict = 3, 8, 4
     brief.maxstring = brief.maxlong = brief.maxother = 100
-    return brief.repr(value)
+    text = brief.repr(value)
+    return text if len(text) <= 200 else f"{text[:197]}..."
 
 
 def _invalid(message: str) -> ExplainError:

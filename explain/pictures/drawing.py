@@ -23,7 +23,8 @@ def draw(subject: Subject, style: Style) -> bytes:
 
 def visualization(name: str) -> Visualization:
     """Return the visualization of that name; KeyError where there is none."""
-    return dict(constants(visualizations, "VISUALIZATION"))[name]
+    found: Visualization = dict(constants(visualizations, "VISUALIZATION"))[name]
+    return found
 
 
 def style(parameters: Parameters) -> Style:

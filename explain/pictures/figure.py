@@ -7,11 +7,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from explain.pictures.colours import colour_table
-from explain.pictures.lettering import FAINT_INK, INK, shortened, typeface, write
+from explain.pictures.lettering import FAINT_INK, INK, shortened, typeface, writable, write
 from explain.pictures.subject import Style, Subject
 
 _PAPER, _HAIRLINE = (255, 255, 255), (208, 215, 222)
 _MARGIN, _GUTTER = 56, 64
+_NARROWEST_ROW, _NARROWEST_PANEL = 440, 240  # in which the header and a scale can still be read
 _HEADER = 112  # from the upper edge to the first row of panels
 _PANEL_TITLE, _FOOT = 40, 68  # above and below each panel
 _BAR = 14
@@ -44,25 +45,25 @@ def scale_note(style: Style) -> str:
 
 def figure(subject: Subject, rows: Sequence[Sequence[Panel]]) -> Image.Image:
     """Lay out panels of one size in rows of one length, under the subject's label and confidence."""
-    width, height = rows[0][0].image.size
-    columns = len(rows[0])
-    paper_width = max(2 * _MARGIN + columns * width + (columns - 1) * _GUTTER, 480)
-    left = (paper_width - columns * width - (columns - 1) * _GUTTER) // 2
-    pitch = _PANEL_TITLE + height + _FOOT
-    paper = Image.new("RGB", (paper_width, _HEADER + len(rows) * pitch + _MARGIN // 4), _PAPER)
+    columns, (width, height) = len(rows[0]), rows[0][0].image.size
+    width = max(width, _NARROWEST_PANEL, (_NARROWEST_ROW + _GUTTER) // columns - _GUTTER)
+    across, down = width + _GUTTER, _PANEL_TITLE + height + _FOOT
+    size = (2 * _MARGIN + columns * across - _GUTTER, _HEADER + len(rows) * down + _MARGIN // 4)
+    paper = Image.new("RGB", size, _PAPER)
     _header(paper, subject)
     for number, row in enumerate(rows):
         for column, panel in enumerate(row):
-            corner = (left + column * (width + _GUTTER), _HEADER + number * pitch + _PANEL_TITLE)
-            _place(paper, corner, panel)
+            _place(paper, (_MARGIN + column * across, _HEADER + number * down + _PANEL_TITLE), width, panel)
     return paper
 
 
 def _header(paper: Image.Image, subject: Subject) -> None:
     middle, room = paper.width / 2, paper.width - 2 * _MARGIN
-    fitting = [size for size in _TITLE_SIZES if typeface(size).getlength(subject.label[:400]) <= room]
-    size = fitting[0] if fitting else _TITLE_SIZES[-1]
-    write(paper, (middle, 62), shortened(subject.label, size, room), size=size, anchor="ms", bold=True)
+    large, small = _TITLE_SIZES
+    title, size = shortened(subject.label, large, room), large
+    if title != writable(subject.label):
+        title, size = shortened(subject.label, small, room), small
+    write(paper, (middle, 62), title, size=size, anchor="ms", bold=True)
     line = f"confidence {_rounded(subject.confidence)}   ·   {subject.method}"
     write(paper, (middle, 94), line, size=_SUBTITLE_SIZE, anchor="ms", ink=FAINT_INK)
 
@@ -71,11 +72,12 @@ def _rounded(confidence: float) -> str:
     return "below 0.0001" if 0 < confidence < 0.00005 else f"{confidence:.4f}"
 
 
-def _place(paper: Image.Image, corner: tuple[int, int], panel: Panel) -> None:
+def _place(paper: Image.Image, corner: tuple[int, int], width: int, panel: Panel) -> None:
     left, top = corner
-    width, height = panel.image.size
-    paper.paste(panel.image, corner)
-    ImageDraw.Draw(paper).rectangle((left - 1, top - 1, left + width, top + height), outline=_HAIRLINE)
+    edge, height = left + (width - panel.image.width) // 2, panel.image.height
+    paper.paste(panel.image, (edge, top))
+    frame = (edge - 1, top - 1, edge + panel.image.width, top + height)
+    ImageDraw.Draw(paper).rectangle(frame, outline=_HAIRLINE)
     title = shortened(panel.title, _PANEL_TITLE_SIZE, width)
     write(paper, (left, top - 13), title, size=_PANEL_TITLE_SIZE, anchor="ls")
     room = width - typeface(_PANEL_TITLE_SIZE).getlength(title) - 24

@@ -57,5 +57,6 @@ def write(
     ink: tuple[int, int, int] = INK,
 ) -> None:
     """Write one line; `anchor` says which point of it `place` is, in Pillow's letters ("ls": left end, baseline)."""
-    stroke = {"stroke_width": size / 60, "stroke_fill": ink} if bold else {}
-    ImageDraw.Draw(canvas).text(place, text, fill=ink, font=typeface(size), anchor=anchor, **stroke)
+    stroke = size / 60 if bold else 0  # the typeface comes in one weight only
+    pen = ImageDraw.Draw(canvas)
+    pen.text(place, text, fill=ink, font=typeface(size), anchor=anchor, stroke_width=stroke, stroke_fill=ink)

@@ -49,7 +49,8 @@ def levels(weight: Values, outlier_percent: float) -> Values:
     at = np.searchsorted(sums, sums[-1] * (1.0 - outlier_percent / 100.0))
     # rounding may place the whole sum behind the last element
     scale = ordered[min(int(at), ordered.size - 1)]
-    return (weight / scale).clip(-1.0, 1.0).astype(np.float32)
+    scaled: Values = (weight / scale).clip(-1.0, 1.0).astype(np.float32)
+    return scaled
 
 
 def most_important(weight: Values, share: float) -> NDArray[np.bool_]:

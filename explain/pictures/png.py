@@ -32,7 +32,7 @@ def _file(rows: NDArray[np.uint8], width: int, *, bits: int, colours: int) -> by
     filtered[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
     header = struct.pack(">IIBBBBB", width, rows.shape[0], bits, colours, 0, 0, 0)
-    body = zlib.compress(filtered, _LEVEL)
+    body = zlib.compress(filtered.data, _LEVEL)
     return b"".join([_SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", body), _chunk(b"IEND", b"")])
 
 
