@@ -1,9 +1,9 @@
 """Method: everything that decides how an explanation is computed. Plain values, no PyTorch."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal, TypeAlias
+
+from explain.parameters import Parameters
 
 Output: TypeAlias = Literal["logit", "probability", "softmax"]
 Rule: TypeAlias = Literal[
@@ -61,20 +61,21 @@ class Method:
     interpolation: Literal["bilinear", "nearest"] = "bilinear"
     guide_relu6: bool = True
 
-
-HOSTED: Mapping[str, Method] = MappingProxyType(
-    {
-        "xrai": Method(
-            "xrai",
-            output="softmax",
-            n_steps=50,
-            approximation_method="pair",
-            baselines=("image_min", "image_max"),
-            pixel_scaling="twice",
-        ),
-        "integrated_gradients": Method("integrated_gradients", n_steps=50, baselines=("mean",), noise_samples=5),
-        "guided_gradcam": Method("guided_gradcam", interpolation="nearest", guide_relu6=False),
-        "guided_backprop": Method("guided_backprop", noise_samples=5, guide_relu6=False),
-    }
-)
-"""What explanations of AutoML for Images compute by default, by the names of its algorithms."""
+    @classmethod
+    def asked_for(cls, parameters: Parameters) -> "Method":
+        """Take from a request what concerns the computation."""
+        return cls(
+            algorithm=parameters.xai_algorithm,
+            output=parameters.output,
+            n_steps=parameters.n_steps,
+            approximation_method=parameters.approximation_method,
+            baselines=parameters.baseline,
+            xrai_fast=parameters.xrai_fast,
+            area_threshold=parameters.area_threshold,
+            pixel_scaling="twice" if parameters.double_scaling else "once",
+            noise_samples=parameters.noise_samples,
+            noise_std=parameters.noise_std,
+            seed=parameters.seed,
+            interpolation=parameters.interpolation,
+            guide_relu6=parameters.guided_relu6,
+        )

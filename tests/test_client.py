@@ -162,8 +162,8 @@ def test_an_engine_that_was_full_is_asked_again_when_it_has_room(tmp_path: Path)
             if asked == 1:
                 writer.writelines(Frame(Kind.REFUSED, frame.number, {"retry_after": 0.3}).parts())
             else:
-                fields = {"failures": {}, "stages": {}}
-                writer.writelines(Frame(Kind.RESULT, frame.number, fields, [b"{}"]).parts())
+                done = Frame(Kind.RESULT, frame.number, {"failures": {}, "stages": {}}, [b"{}"])
+                writer.writelines(done.parts())
 
     async def test(pool: EnginePool) -> None:
         await until_ready(pool)

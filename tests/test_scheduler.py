@@ -146,7 +146,7 @@ def test_decoders_and_a_device_on_the_same_cores_take_turns() -> None:
         scheduler.decoded(job, 0.01, 0.11)
     assert scheduler.next_decode() is not None, "a fuller batch is worth a moment"
     assert scheduler.next_batch(0.11) is None
-    wake_at = scheduler.wake_at()
+    wake_at = scheduler.wake_at() or 0.0
     assert wake_at == pytest.approx(0.11 + 2 * 4 * 0.01 / 2, rel=0.2), "of four pictures by two decoders, twice over"
     assert len(run_batch(scheduler, wake_at)) == 2, "a slow decoder holds nobody up for longer"
 

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,8 @@ from saliency.core import xrai as pair
 from saliency.core.base import INPUT_OUTPUT_GRADIENTS
 
 from explain.attribution import Attribution
-from explain.method import HOSTED, Method
+from explain.method import Method
+from explain.parameters import read_parameters
 from explain.regions import ranked
 from explain.run import explain
 from explain.segments import segments
@@ -38,7 +38,8 @@ def by_pair(fast: bool, steps: int, scale: float) -> tuple[Any, Any]:
 
 def hosted(fast: bool) -> Method:
     """What the hosted original does, in fewer steps."""
-    return replace(HOSTED["xrai"], n_steps=6, xrai_fast=fast)
+    asked = read_parameters({"xai_algorithm": "xrai", "compatibility": "azureml", "n_steps": 6, "xrai_fast": fast})
+    return Method.asked_for(asked)
 
 
 def levels(found: Attribution) -> int:

@@ -1,0 +1,53 @@
+"""Time of one core and size of each visualization: python -m benchmarks.drawing.
+
+The map is the blurred mask of an object in a drawn scene; the second column adds the noise of a gradient, which PNG
+compresses worst.
+"""
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from examples.fridge.scene import draw_scene
+from explain.parameter_types import visualization_names
+from explain.pictures.drawing import draw
+from explain.pictures.subject import Style, Subject, Whole
+
+_SIDE, _REPEATS = 224, 15
+
+
+def _subjects() -> tuple[Subject, Subject]:
+    scene = draw_scene(3, size=(640, 480), count=1)
+    box = (80, 0, 560, 480)
+    mask = Image.fromarray(scene.items[0].mask.astype(np.uint8) * 255).crop(box).resize((_SIDE, _SIDE))
+    smooth: NDArray[np.float32] = np.asarray(mask.filter(ImageFilter.GaussianBlur(9)), dtype=np.float32)
+    noise = np.random.default_rng(0).normal(0.3, 1, (3, _SIDE, _SIDE)).astype(np.float32)
+    picture = np.asarray(Image.fromarray(scene.picture).crop(box).resize((_SIDE, _SIDE)))
+    whole = Whole(scene.picture, box)
+    label = scene.items[0].label
+    return (
+        Subject(picture, smooth, label, 0.9987, "xrai", whole),
+        Subject(picture, noise * (smooth + 20), label, 0.9987, "integrated_gradients", whole),
+    )
+
+
+def _measured(subject: Subject, style: Style) -> str:
+    draw(subject, style)  # loads the colours and the typeface
+    times = []
+    for _ in range(_REPEATS):
+        started = time.thread_time()
+        png = draw(subject, style)
+        times.append(time.thread_time() - started)
+    return f"{1000 * min(times):6.1f} ms {len(png) / 1000:6.0f} kB"
+
+
+if __name__ == "__main__":
+    smooth, noisy = _subjects()
+    for name in visualization_names():
+        for style in (Style(name), Style(name, extent="picture"), Style(name, captions=False)):
+            if name == "grid" and not style.captions:
+                continue
+            what = f"{name:<10} {style.extent:<8} {'captions' if style.captions else 'bare':<9}"
+            print(what, _measured(smooth, style), _measured(noisy, style))

@@ -1,0 +1,55 @@
+"""Attributions on the wire: nested lists as in the hosted original, or files that are a tenth as large.
+
+`list` keeps the original's form and float32's exact values. `npy_base64` is an .npy file of float32 in base64.
+`png16` is an object: {"png_base64": a greyscale PNG of 16 bits, "scale": ..., "offset": ..., "shape": ...}; a value is
+pixel * scale + offset, true to half a scale. Three channels stand one below the other in it, [3 * H, W].
+"""
+
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explain.errors import ExplanationError
+from explain.pictures.png import encode_grey16
+
+Format = Literal["list", "npy_base64", "png16"]
+Values = NDArray[np.float32]
+
+
+def encode(values: Values, form: Format, channels: Literal[1, 3]) -> Any:
+    """Encode attributions, float32 [3, H, W] or [H, W], as something that JSON can hold.
+
+    channels: 3 gives [3, H, W], a map without colours being repeated; 1 gives [H, W], the sum over the colours.
+    Raises ExplanationError, code `attribution_invalid`, for NaN and infinite values, which JSON cannot express.
+    """
+    if not np.isfinite(values).all():
+        raise ExplanationError("attribution_invalid", "The attribution holds values that are no finite numbers.")
+    return _FORMS[form](_shaped(np.asarray(values, dtype=np.float32), channels))
+
+
+def _shaped(values: Values, channels: Literal[1, 3]) -> Values:
+    if channels == 1:
+        return values.sum(axis=0) if values.ndim == 3 else values
+    return values if values.ndim == 3 else np.broadcast_to(values, (3, *values.shape))
+
+
+def _npy(values: Values) -> str:
+    stream = BytesIO()
+    np.save(stream, np.ascontiguousarray(values), allow_pickle=False)
+    return b64encode(stream.getvalue()).decode("ascii")
+
+
+def _png16(values: Values) -> dict[str, Any]:
+    exact = values.astype(np.float64)
+    low, high = float(exact.min()), float(exact.max())
+    scale = (high - low) / 65535 or 1.0
+    pixels = ((exact - low) / scale).round().astype(np.uint16).reshape(-1, values.shape[-1])
+    png = b64encode(encode_grey16(pixels)).decode("ascii")
+    return {"png_base64": png, "scale": scale, "offset": low, "shape": list(values.shape)}
+
+
+_FORMS: Mapping[Format, Callable[[Values], Any]] = {"list": np.ndarray.tolist, "npy_base64": _npy, "png16": _png16}
