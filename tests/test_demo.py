@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,16 @@ def test_a_demo_is_built_once(tmp_path: Path, toy_task: list[Task], capsys: pyte
 def test_a_bad_model_is_no_demo(tmp_path: Path, toy_task: list[Task], capsys: pytest.CaptureFixture[str]) -> None:
     toy_task[0] = toy(0.94)
     assert main(["build", "--output", str(tmp_path / "fridge")]) == 1
-    assert "Training reached accuracy 94.0%, less than 95%" in capsys.readouterr().err
+    assert "No training reached accuracy 95%, the last one 94.0%" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unlucky_training_is_repeated_with_other_pictures(tmp_path: Path) -> None:
+    scores = iter([0.94, 0.96])
+    lucky = toy(0.0)
+    task = replace(lucky, train=lambda seed: replace(lucky.train(seed), score=next(scores)))
+    card = build(tmp_path / "fridge", task, 3)
+    assert (card["accuracy"], card["seed"]) == (0.96, 4)
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
