@@ -4,7 +4,7 @@ What all attributions of a path sum to is the change of the output along it; the
 quadrature was (Sundararajan et al., https://arxiv.org/abs/1703.01365, "completeness").
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -73,12 +73,14 @@ def most_steps(method: Method) -> int:
     return steps
 
 
-def refined(started: Sequence[Integral], method: Method) -> Generator[Needs, None, None]:
+def refined(started: Sequence[Integral], method: Method, enough: Callable[[], bool]) -> Generator[Needs, None, None]:
     """Follow the paths, then triple the steps of those that are not complete while the method allows it."""
     yield [integral.path for integral in started]
     if method.n_steps != "auto":
         return
     while wanting := [one for one in started if 3 * one.n_steps <= method.max_steps and one.gap >= CLOSE]:
+        if enough():
+            return
         old = [integral.path for integral in wanting]
         for integral, path in zip(wanting, old, strict=True):
             finer = tripled(integral.n_steps)

@@ -12,7 +12,7 @@ from explain.errors import ExplanationError
 from explain.guidance import Guidance
 from explain.method import Output
 from explain.rows import Look, Part, Path, Score
-from explain.subject import Choice, Subject
+from explain.subject import Choice, Subject, never
 from models.cam_layer import CamLayer
 from models.errors import ModelError
 from models.loaded import LoadedModel
@@ -45,14 +45,14 @@ class Passes:
             independent=definition.task.name == "multilabel",
         )
 
-    def subject(self, picture: Tensor, choose: Choice) -> Subject:
+    def subject(self, picture: Tensor, choose: Choice, enough: Callable[[], bool] = never) -> Subject:
         """Prepare a picture, uint8 [H, W, 3] on the CPU, as LoadedModel.picture makes it."""
 
         def normalise(values: Tensor) -> Tensor:
             # a copy, since normalising works in place
             return self.normalise(values.to(self.device, torch.float32, copy=True)[None])[0]
 
-        return Subject(picture, normalise(picture), normalise, choose)
+        return Subject(picture, normalise(picture), normalise, choose, enough)
 
     def layer(self) -> CamLayer:
         """Return where Grad-CAM reads the network; ExplanationError where there is no such place."""

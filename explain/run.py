@@ -1,5 +1,7 @@
 """Run: one explanation on its way, from its picture to its attributions."""
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from explain.attribution import Explanation
@@ -7,7 +9,7 @@ from explain.catalog import algorithm
 from explain.method import Method
 from explain.passes import Passes
 from explain.rows import Aside, Look, Needs, Part, Rows, Steps
-from explain.subject import Choice
+from explain.subject import Choice, never
 
 
 class Run:
@@ -65,8 +67,8 @@ class Run:
         self._waiting = [Part(need, 0, need.count) for need in rows]
 
 
-def begin(passes: Passes, picture: Tensor, method: Method, choose: Choice) -> Run:
-    """Begin to explain a picture, uint8 [H, W, 3] on the CPU.
+def begin(passes: Passes, picture: Tensor, method: Method, choose: Choice, enough: Callable[[], bool] = never) -> Run:
+    """Begin to explain a picture, uint8 [H, W, 3] on the CPU; `enough` as in Subject.
 
     ExplanationError where there is no such algorithm or the network does not suit it; later, while the run is on, for
     targets that do not exist. ModelError where the network computes no numbers.
@@ -74,7 +76,7 @@ def begin(passes: Passes, picture: Tensor, method: Method, choose: Choice) -> Ru
     chosen = algorithm(method.algorithm)
     if chosen.needs_cam_layer:
         passes.layer()
-    return Run(chosen.steps(passes.subject(picture, choose), method))
+    return Run(chosen.steps(passes.subject(picture, choose, enough), method))
 
 
 def explain(passes: Passes, picture: Tensor, method: Method, choose: Choice, *, batch_size: int = 8) -> Explanation:

@@ -10,18 +10,24 @@ from explain.errors import ExplanationError
 Choice = Callable[[Tensor], Sequence[int]]
 
 
+def never() -> bool:
+    """Let refinement go on."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A picture, uint8 [H, W, 3] on the CPU; the same as inputs, float32 [3, H, W] on the device of the network.
 
     `normalise` turns values in [0, 255], [H, W, 3], into inputs. `choose` names the targets when the logits, float32
-    [C] on the CPU, are known.
+    [C] on the CPU, are known. `enough` is asked before what was found is refined: true ends it there.
     """
 
     picture: Tensor
     inputs: Tensor
     normalise: Callable[[Tensor], Tensor]
     choose: Choice
+    enough: Callable[[], bool] = never
 
     def targets(self, logits: Tensor) -> tuple[int, ...]:
         """Choose the targets; none is an answer too. ExplanationError where there is no such class."""

@@ -4,13 +4,12 @@ import binascii
 from typing import Any
 
 from server.engine.outcome import Failure
-from server.scoring import Cell
 
 _WHITE_SPACE = b" \t\r\n"
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
-def decode_base64(text: Any) -> Cell:
+def decode_base64(text: Any) -> bytes | Failure:
     """Decode standard or URL-safe base64 with or without line breaks, padding, or a `data:` prefix.
 
     Anything else in the text is a Failure: skipping it, as lenient decoders do, would turn it into a broken picture.

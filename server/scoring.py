@@ -1,14 +1,24 @@
 """score(): the protocol-neutral verb. Cells in, outcomes out, with one rule for cells that cannot be scored."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from server.engine.client import EnginePool
 from server.engine.outcome import Failure, Outcome, Reply
 from server.errors import IMAGE_CODES, ServiceError
 
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """A picture that is to be explained, and the `xai_parameters` of the request, found valid."""
+
+    picture: bytes
+    parameters: Mapping[str, Any]
+
+
 # what a protocol reads for each picture: its encoded bytes, or why there are none
-Cell = bytes | Failure
+Cell = bytes | Explain | Failure
 BadImages = Literal["reject", "report", "drop"]
 
 
@@ -21,8 +31,10 @@ async def score(engines: EnginePool, cells: Sequence[Cell], bad_images: BadImage
     unreadable = {index: cell for index, cell in enumerate(cells) if isinstance(cell, Failure)}
     if unreadable and bad_images == "reject":
         raise _rejected(unreadable, len(cells))
-    pictures = [cell for cell in cells if not isinstance(cell, Failure)]
-    reply = await engines.score(pictures, deadline) if pictures else Reply([], {})
+    readable = [cell for cell in cells if not isinstance(cell, Failure)]
+    explain = {index: cell.parameters for index, cell in enumerate(readable) if isinstance(cell, Explain)}
+    pictures = [cell.picture if isinstance(cell, Explain) else cell for cell in readable]
+    reply = await engines.score(pictures, deadline, explain) if pictures else Reply([], {})
     scored = iter(reply.outcomes)
     outcomes: list[Outcome] = [cell if isinstance(cell, Failure) else next(scored) for cell in cells]
     failures = {index: outcome for index, outcome in enumerate(outcomes) if isinstance(outcome, Failure)}

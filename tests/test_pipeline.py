@@ -27,10 +27,11 @@ class Bench:
         self.scheduler = Scheduler(Limits(**(defaults | limits)), {"score": 1.0})  # type: ignore[arg-type]
         self.pipeline = Pipeline(
             Device(model),
+            None,
             ThreadPoolExecutor(1),
             self.scheduler,
             ImageLimits(10**6, 10**6),
-            self.metrics,
+            metrics=self.metrics,
             cpu_threads=2,
             health=self.health.append,
             broken=self.broken.set,

@@ -31,7 +31,7 @@ def _steps(subject: Subject, method: Method) -> Steps:
         integrals(copies or [own], starts, target, method, first_steps(method))
         for target in subject.targets(own.logits)
     ]
-    yield from refined([integral for group in groups for integral in group], method)
+    yield from refined([integral for group in groups for integral in group], method, subject.enough)
     return Explanation(own.logits, tuple(averaged(group) for group in groups))
 
 

@@ -5,8 +5,10 @@ import itertools
 import logging
 import time
 from asyncio import Future, StreamReader, StreamWriter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from server.engine.outcome import Failure, Outcome, Reply
 from server.engine.wire import Frame, Kind, WireError, read_frame
@@ -15,6 +17,7 @@ from server.errors import ServiceError
 logger = logging.getLogger(__name__)
 
 _RECONNECT_S = 0.05
+_NOTHING: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
 
 
 class EngineClient:
@@ -52,10 +55,14 @@ class EngineClient:
             finally:
                 self._lost()
 
-    async def score(self, pictures: Sequence[bytes], deadline: float) -> Reply:
+    async def score(
+        self, pictures: Sequence[bytes], deadline: float, explain: Mapping[int, Mapping[str, Any]] = _NOTHING
+    ) -> Reply:
         """Have encoded pictures scored before `deadline` (monotonic seconds); their outcomes come in order.
 
-        Raises ServiceError: `queue_full`, or `engine_unavailable` where the engine is not ready or dies meanwhile.
+        `explain` holds the parameters of the pictures that are to be explained as well. Raises ServiceError:
+        `queue_full`, a code of ExplanationError where this model cannot be explained like that, or
+        `engine_unavailable` where the engine is not ready or dies meanwhile.
         When the caller is cancelled, so is the work.
         """
         if self._writer is None or not self.ready:
@@ -64,12 +71,15 @@ class EngineClient:
             # carrying the pictures over only to hear the same again would take time from those that are in
             raise _queue_full(full_s)
         number = next(self._numbers)
+        asked = {str(index): dict(parameters) for index, parameters in explain.items()}
         reply = self._replies[number] = asyncio.get_running_loop().create_future()
         self.images_in_flight += len(pictures)
         try:
-            self._send(Frame(Kind.SCORE, number, {"deadline": deadline}, pictures))
+            self._send(Frame(Kind.SCORE, number, {"deadline": deadline, "explain": asked}, pictures))
             await self._writer.drain()
             frame = await reply
+            if frame.kind is Kind.REFUSED and "code" in frame.fields:
+                raise ServiceError(frame.fields["code"], frame.fields["message"])
             if frame.kind is Kind.REFUSED:
                 retry_after_s = float(frame.fields["retry_after"])
                 self._full_until = time.monotonic() + retry_after_s
@@ -125,11 +135,13 @@ class EnginePool:
         """Why it would not."""
         return "; ".join(client.reason for client in self.clients)
 
-    async def score(self, pictures: Sequence[bytes], deadline: float) -> Reply:
+    async def score(
+        self, pictures: Sequence[bytes], deadline: float, explain: Mapping[int, Mapping[str, Any]] = _NOTHING
+    ) -> Reply:
         """See EngineClient.score."""
         ready = [client for client in self.clients if client.ready] or self.clients
         chosen = min(ready, key=lambda client: (client.full_s, client.images_in_flight))
-        return await chosen.score(pictures, deadline)
+        return await chosen.score(pictures, deadline, explain)
 
     def close(self) -> None:
         """Drop the connections, and with them all work in flight."""

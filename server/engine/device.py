@@ -65,7 +65,7 @@ class Device:
         try:
             return Ran(self.model.outputs([job.picture for job in jobs]))
         except Exception as error:  # whatever a network raises, only the pictures that cause it may fail
-            if _out_of_memory(error):
+            if out_of_memory(error):
                 return self._run_halves(jobs)
             if len(jobs) > 1:
                 logger.warning("a batch failed and is retried picture by picture images=%d", len(jobs), exc_info=True)
@@ -106,7 +106,7 @@ class Device:
                 passes = 2 if len(timings) > 1 else 4
                 timings[count] = min(self._timed(count) for _ in range(passes))
             except Exception as error:
-                if not _out_of_memory(error):
+                if not out_of_memory(error):
                     raise
                 logger.warning("out of memory at warm-up images=%d", count)
         return sorted(timings.items())
@@ -130,7 +130,8 @@ def _ladder(max_images: int) -> list[int]:
     return [*(count for count in _LADDER if count < max_images), max_images]
 
 
-def _out_of_memory(error: Exception) -> bool:
+def out_of_memory(error: Exception) -> bool:
+    """Tell whether an exception says that memory ran out, on a GPU or on a CPU."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     # the CPU allocator has no exception type of its own

@@ -6,12 +6,16 @@ from typing import Any
 
 
 class Stage(Enum):
-    """Where a job is. It only moves forward; cancelling or expiring moves it to DONE from anywhere."""
+    """Where a job is. It moves forward, and from anywhere to DONE when it is cancelled or expires.
+
+    A job that takes several batches goes from RUNNING back to READY, or is PARKED while a CPU thread works for it.
+    """
 
     WAITING = auto()
     DECODING = auto()
     READY = auto()
     RUNNING = auto()
+    PARKED = auto()
     DONE = auto()
 
 
@@ -20,8 +24,10 @@ class Job:
     """A picture, what it costs, and when it must be done.
 
     `cost` counts pixels of the network input and `size` encoded bytes, the measures of device and decoding work.
+    `passes` is how many times the device has to work through that cost, as far as is known.
     `due` orders a lane, `deadline` ends the job; times are seconds on the monotonic clock. The payload is none of
-    the scheduler's business: `data` holds the encoded bytes until `picture` holds the decoded tensor.
+    the scheduler's business: `data` holds the encoded bytes until `picture` holds the decoded tensor; `task` is what
+    an explanation keeps between its batches.
     """
 
     request: int
@@ -31,8 +37,10 @@ class Job:
     arrived: float
     deadline: float
     lane: str = "score"
+    passes: float = 1.0
     data: bytes = b""
     picture: Any = None
+    task: Any = None
     due: float = 0.0
     stage: Stage = Stage.WAITING
     decode_s: float = 0.0
@@ -41,7 +49,7 @@ class Job:
 
     def release(self) -> None:
         """Let go of the payload."""
-        self.data, self.picture = b"", None
+        self.data, self.picture, self.task = b"", None, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,5 +61,5 @@ class Batch:
 
     @property
     def cost(self) -> float:
-        """The sum of the jobs' costs."""
+        """The sum of the jobs' costs, each run once."""
         return sum(job.cost for job in self.jobs)

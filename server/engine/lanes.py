@@ -11,10 +11,11 @@ _QUEUED = (Stage.WAITING, Stage.READY)
 
 @dataclass(slots=True)
 class Tally:
-    """What a stage of a lane holds: jobs, pixels of network input, encoded bytes."""
+    """What a stage of a lane holds: jobs, pixels of network input, the same times passes, encoded bytes."""
 
     jobs: int = 0
     cost: float = 0.0
+    work: float = 0.0
     size: int = 0
 
     def add(self, job: Job, sign: int) -> None:
@@ -22,6 +23,7 @@ class Tally:
         self.jobs += sign
         # empty means zero: a float sum that lost its last term may otherwise keep a trace of it
         self.cost = self.cost + sign * job.cost if self.jobs else 0.0
+        self.work = self.work + sign * job.cost * job.passes if self.jobs else 0.0
         self.size += sign * job.size
 
 
@@ -47,10 +49,11 @@ class Lane:
         self.tally[job.stage].add(job, +1)
         self._push(job)
 
-    def move(self, job: Job, stage: Stage) -> None:
-        """Bring a job into another stage, and into that stage's queue if it has one."""
+    def move(self, job: Job, stage: Stage, passes: float | None = None) -> None:
+        """Bring a job into another stage, and into that stage's queue if it has one; `passes` it still needs."""
         self.tally[job.stage].add(job, -1)
         job.stage = stage
+        job.passes = job.passes if passes is None else passes
         if stage is not Stage.DONE:
             self.tally[stage].add(job, +1)
         if stage in _QUEUED:
@@ -66,7 +69,8 @@ class Lane:
     def work_s(self, max_images: int, max_cost: float) -> float:
         """Predict the device time of everything in the lane, running jobs included, in batches of these bounds."""
         jobs, cost = self.depth(), sum(tally.cost for tally in self.tally.values())
-        return self.device.backlog_seconds(cost, min(max_cost, max_images * cost / jobs)) if jobs else 0.0
+        work = sum(tally.work for tally in self.tally.values())
+        return self.device.backlog_seconds(work, min(max_cost, max_images * cost / jobs)) if jobs else 0.0
 
     def depth(self) -> int:
         """Count the jobs that are queued or running."""

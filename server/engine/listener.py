@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from explain.errors import ExplanationError
+from explain.parameters import read_parameters
 from server.engine.outcome import Failure, Reply
 from server.engine.pipeline import Pipeline
 from server.engine.wire import Frame, Kind, WireError, read_frame
@@ -81,7 +83,12 @@ class _Connection:
         def answer(reply: Reply) -> None:
             self._loop.call_soon_threadsafe(self._reply, frame.number, reply)
 
-        outcome = pipeline.submit(frame.blobs, float(frame.fields["deadline"]), answer)
+        try:
+            explain = {int(index): read_parameters(asked) for index, asked in frame.fields["explain"].items()}
+            outcome = pipeline.submit(frame.blobs, float(frame.fields["deadline"]), answer, explain)
+        except ExplanationError as error:
+            self._send(Frame(Kind.REFUSED, frame.number, {"code": error.code, "message": str(error)}))
+            return
         if isinstance(outcome, float):
             self._send(Frame(Kind.REFUSED, frame.number, {"retry_after": outcome}))
         else:

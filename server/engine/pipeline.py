@@ -9,16 +9,22 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
+from types import MappingProxyType
 
 from torch import Tensor
 
+from explain.attribution import Explanation
+from explain.errors import ExplanationError
+from explain.parameters import Parameters
+from explain.rows import Aside
 from models.errors import ImageError
 from models.images import ImageLimits
 from server.engine.device import Device
-from server.engine.jobs import Batch, Job
+from server.engine.explainer import Explainer
+from server.engine.jobs import Batch, Job, Stage
 from server.engine.outcome import STAGES, Failure, Outcome, Reply
 from server.engine.scheduler import Scheduler
 from server.metrics import Metrics
@@ -49,17 +55,19 @@ class Pipeline:
     def __init__(
         self,
         device: Device,
+        explainer: Explainer | None,
         device_thread: ThreadPoolExecutor,
         scheduler: Scheduler,
         image_limits: ImageLimits,
-        metrics: Metrics,
         *,
+        metrics: Metrics,
         cpu_threads: int,
         health: Callable[[bool], None],
         broken: Callable[[], None],
         wake: Callable[[float], None],
     ) -> None:
         self._device = device
+        self._explainer = explainer
         self._device_thread = device_thread
         self._scheduler = scheduler
         self._image_limits = image_limits
@@ -73,14 +81,26 @@ class Pipeline:
         # one thread more than there are decoders, so that finished work never waits for a slow picture
         self._cpu = ThreadPoolExecutor(cpu_threads + 1, thread_name_prefix="cpu")
 
-    def submit(self, pictures: Sequence[bytes], deadline: float, answer: Callable[[Reply], None]) -> int | float:
+    def submit(
+        self,
+        pictures: Sequence[bytes],
+        deadline: float,
+        answer: Callable[[Reply], None],
+        explain: Mapping[int, Parameters] = MappingProxyType({}),
+    ) -> int | float:
         """Take in a request and return its number; or, as a float, in how many seconds there may be room for it.
 
-        `answer` is called once, from any thread, unless the request is cancelled.
+        `explain` says which of the pictures are to be explained, and how. `answer` is called once, from any thread,
+        unless the request is cancelled. ExplanationError where the model cannot be explained like that.
         """
         now, number = time.monotonic(), next(self._numbers)
         cost = self._device.model.pixels
         jobs = [Job(number, index, cost, len(data), now, deadline, data=data) for index, data in enumerate(pictures)]
+        for index, parameters in explain.items():
+            assert self._explainer is not None
+            jobs[index].lane = "explain"
+            jobs[index].task = self._explainer.task(parameters)
+            jobs[index].passes = self._explainer.passes(parameters)
         with self._lock:
             wait = self._scheduler.admit(jobs, now)
             if wait is not None:
@@ -112,8 +132,11 @@ class Pipeline:
         while (job := self._scheduler.next_decode()) is not None:
             self._start(self._cpu, self._decode, job)
         if (batch := self._scheduler.next_batch(now)) is not None:
-            self._metrics.batch_images.observe(len(batch.jobs))
-            self._start(self._device_thread, self._run, batch)
+            if batch.lane == "explain":
+                self._start(self._device_thread, self._explain, batch)
+            else:
+                self._metrics.batch_images.observe(len(batch.jobs))
+                self._start(self._device_thread, self._run, batch)
         self._metrics.queue_jobs.set(self._scheduler.depth())
         self._metrics.queue_ms.set(1000 * self._scheduler.wait_s("score"))
         wake_at = self._scheduler.wake_at()
@@ -166,6 +189,66 @@ class Pipeline:
         self._start(self._cpu, self._encode, batch, ran.outputs)
         if ran.failed:
             self._probe()
+
+    def _explain(self, batch: Batch) -> None:
+        assert self._explainer is not None
+        started = time.monotonic()
+        found = self._explainer.slice_of(batch.jobs)
+        seconds = time.monotonic() - started
+        for job in batch.jobs:
+            job.device_s += seconds
+        with self._lock:
+            learn = found.work > 0 and not found.failed
+            self._scheduler.finished(batch, seconds, learn=learn, work=found.work, again=found.again)
+            for job in found.again:
+                if job.stage is Stage.PARKED and job.task.run.ready:  # its CPU threads were faster
+                    self._scheduler.resume(job)
+            self._pump()
+        for job, aside in found.asides:
+            self._start(self._cpu, self._aside, job, aside)
+        for job, outcome in found.done.items():
+            self._start(self._cpu, self._encode_explained, job, outcome)
+        if found.failed:
+            self._probe()
+
+    def _aside(self, job: Job, aside: Aside) -> None:
+        task = job.task
+        if task is None:  # cancelled meanwhile
+            return
+        failure = None
+        try:
+            aside.run()
+        except Exception:
+            logger.exception("regions of a picture failed request=%d index=%d", job.request, job.index)
+            failure = Failure("scoring_failed", "The picture could not be explained. The server's log has the cause.")
+        with self._lock:
+            if failure is not None:
+                self._scheduler.give_up(job)
+                self._metrics.dropped.labels("failed").inc()
+                self._settle(job, failure, 0.0)
+            elif job.stage is Stage.PARKED and task.run.ready:
+                self._scheduler.resume(job)
+            self._pump()
+
+    def _encode_explained(self, job: Job, outcome: Explanation | Failure) -> None:
+        started = time.monotonic()
+        result = outcome if isinstance(outcome, Failure) else self._explained(job, outcome)
+        job.release()
+        with self._lock:
+            if isinstance(result, Failure) and result.code in _DROPPED:
+                self._metrics.dropped.labels(_DROPPED[result.code]).inc()
+            self._settle(job, result, time.monotonic() - started)
+
+    def _explained(self, job: Job, explanation: Explanation) -> Outcome:
+        assert self._explainer is not None
+        try:
+            content = self._explainer.reply(job, self._device.model.prediction(explanation.logits), explanation)
+            return json.dumps(content, allow_nan=False).encode()
+        except ExplanationError as error:
+            return Failure(error.code, str(error))
+        except Exception:
+            logger.exception("an explanation could not be made request=%d index=%d", job.request, job.index)
+            return Failure("scoring_failed", "The model's output for this picture is not usable.")
 
     def _probe(self) -> None:
         self._health(False)

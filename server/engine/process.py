@@ -17,6 +17,7 @@ from models.images import ImageLimits
 from models.loaded import LoadedModel, load
 from server.engine.cores import usable_cores
 from server.engine.device import Device, best_batch
+from server.engine.explainer import Explainer
 from server.engine.listener import Listener
 from server.engine.pipeline import Pipeline
 from server.engine.scheduler import Limits, Scheduler
@@ -32,8 +33,8 @@ CANNOT_SERVE = 3
 BROKEN = 70
 READY = b"ready\n"
 
-# Explanations will have a lane of their own; scoring gets this many times their share of a saturated device
-_LANES = {"score": 8.0}
+# The shares of a saturated device
+_LANES = {"score": 8.0, "explain": 1.0}
 
 
 def main() -> None:
@@ -71,7 +72,10 @@ async def _serve(launch: Launch) -> None:
     device = Device(model)
     timings = await loop.run_in_executor(thread, device.warm_up, launch.settings.max_batch_images)
     scheduler = make_scheduler(model, timings, launch.settings)
-    listener.pipeline = _pipeline(device, thread, scheduler, listener, launch.settings)
+    explainer = Explainer(model, scheduler.limits.max_images)
+    for cost, seconds in await loop.run_in_executor(thread, explainer.warm_up, model):
+        scheduler.learn("explain", cost, seconds)
+    listener.pipeline = _pipeline(device, explainer, thread, scheduler, listener=listener, settings=launch.settings)
     # what lives now lives for ever: keep the collector from walking through all of it again and again
     gc.collect()
     gc.freeze()
@@ -118,7 +122,13 @@ def _load(launch: Launch) -> LoadedModel:
 
 
 def _pipeline(
-    device: Device, thread: ThreadPoolExecutor, scheduler: Scheduler, listener: Listener, settings: ServerSettings
+    device: Device,
+    explainer: Explainer,
+    thread: ThreadPoolExecutor,
+    scheduler: Scheduler,
+    *,
+    listener: Listener,
+    settings: ServerSettings,
 ) -> Pipeline:
     loop = asyncio.get_running_loop()
     alarm = _Alarm(loop)
@@ -129,10 +139,11 @@ def _pipeline(
 
     pipeline = Pipeline(
         device,
+        explainer,
         thread,
         scheduler,
         ImageLimits(settings.max_image_bytes, settings.max_image_pixels),
-        Metrics(),
+        metrics=Metrics(),
         cpu_threads=cpu_threads(settings),
         health=health,
         # a broken CUDA context stays broken: only a new process helps, and the supervisor starts one

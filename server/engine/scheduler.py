@@ -17,6 +17,9 @@ from server.engine.jobs import Batch, Job, Stage
 from server.engine.lanes import Lane
 from server.engine.latency import LatencyModel
 
+Again = Mapping[Job, tuple[Stage, float]]
+
+_NOTHING: Again = {}
 _AHEAD = 2.0  # decode at most this many batches ahead of the device: enough to never wait, little enough to cancel
 _PATIENCE = 2.0  # a batch waits at most this many times as long for decoders as they usually take
 
@@ -58,13 +61,14 @@ class Scheduler:
 
     def admit(self, jobs: Sequence[Job], now: float) -> float | None:
         """Queue the jobs of one request; or return in how many seconds to try again, and queue none of them."""
-        lane = self._lanes[jobs[0].lane]
-        wait = self.wait_s(lane.name)
         room = min(self.limits.queue_limit_s, jobs[0].deadline - now)
-        if lane.depth() and wait > room:
-            return wait - room
+        for lane in {job.lane: self._lanes[job.lane] for job in jobs}.values():
+            wait = self.wait_s(lane.name)
+            if lane.depth() and wait > room:
+                return wait - room
         for position, job in enumerate(jobs):
-            job.due = now + lane.device.line()[0] * job.cost * position
+            lane = self._lanes[job.lane]
+            job.due = now + lane.device.line()[0] * job.cost * job.passes * position
             lane.add(job)
         self._requests[jobs[0].request] = _Request(jobs, len(jobs))
         heapq.heappush(self._deadlines, (jobs[0].deadline, jobs[0].request))
@@ -129,15 +133,33 @@ class Scheduler:
             return batch
         return None
 
-    def finished(self, batch: Batch, seconds: float, *, learn: bool = True) -> None:
-        """Note that the device is done with `batch`; a batch that failed teaches nothing about speed."""
+    def finished(
+        self, batch: Batch, seconds: float, *, learn: bool = True, work: float | None = None, again: Again = _NOTHING
+    ) -> None:
+        """Note that the device is done with `batch`; a batch that failed teaches nothing about speed.
+
+        `work` is the cost of what was really run where that is not all of the batch once. `again` holds the jobs
+        that need the device again, with the stage they go on in, READY or PARKED, and the passes they still need.
+        """
         self._running = None
         if learn:
-            self.learn(batch.lane, batch.cost, seconds)
+            self.learn(batch.lane, batch.cost if work is None else work, seconds)
         lane = self._lanes[batch.lane]
         lane.used += seconds / lane.weight
         for job in batch.jobs:
-            self._drop(job)
+            if job.stage is Stage.RUNNING and job in again:
+                lane.move(job, *again[job])
+            elif job.stage is Stage.RUNNING:
+                self._drop(job)
+
+    def resume(self, job: Job) -> None:
+        """Note that a CPU thread is done with what a PARKED job waited for."""
+        if job.stage is Stage.PARKED:
+            self._lanes[job.lane].move(job, Stage.READY)
+
+    def give_up(self, job: Job) -> None:
+        """Drop one job, wherever it is; the others of its request go on."""
+        self._drop(job)
 
     def shrink(self, cost: float) -> None:
         """Remember that a batch of `cost` did not fit into memory: half of it is the new bound."""

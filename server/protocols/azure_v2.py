@@ -6,6 +6,7 @@ from typing import Any
 from server.base64_image import decode_base64
 from server.engine.outcome import Failure
 from server.errors import ServiceError
+from server.explanation import with_explanation
 from server.protocol import Protocol, json_array
 from server.scoring import Cell
 
@@ -49,11 +50,10 @@ def _cell(value: Any) -> Cell:
             return Failure("base64_invalid", f"The cell starts like a JSON object but is none ({error}).")
     if not isinstance(value, dict):
         return decode_base64(value)
+    picture = decode_base64(value.get("image_base64"))
     if str(value.get("model_explainability", "false")).lower() in _TRUE:
-        raise ServiceError(
-            "explanations_unavailable", "This server scores without explanations. Leave `model_explainability` out."
-        )
-    return decode_base64(value.get("image_base64"))
+        return with_explanation(picture, value)
+    return picture
 
 
 def _accepts(content: Any) -> bool:
