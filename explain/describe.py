@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from explain.defaults import HOSTED
 from explain.parameter_types import AlgorithmName
 from explain.parameters import Parameters, default
 from explain.pictures import visualizations
@@ -48,12 +47,12 @@ def parameters_table() -> str:
 
 def hosted_table() -> str:
     """Render what `"compatibility": "azureml"` changes, a row for each key and a column for each algorithm."""
-    keys = [name for name in Parameters.model_fields if any(_changed(name, algorithm) for algorithm in HOSTED)]
     rows = [
-        f"| `{name}` | "
-        + " | ".join(_code(default(name, each, hosted=True)) if _changed(name, each) else "-" for each in ALGORITHMS)
+        f"| `{row.key}` | "
+        + " | ".join(_code(default(row.key, each, hosted=True)) if _changed(row, each) else "-" for each in ALGORITHMS)
         + " |"
-        for name in keys
+        for row in parameter_rows()
+        if any(_changed(row, each) for each in ALGORITHMS)
     ]
     return "\n".join([f"| key | {' | '.join(ALGORITHMS)} |", "|---" * (len(ALGORITHMS) + 1) + "|", *rows])
 
@@ -79,8 +78,10 @@ def _defaults(name: str, algorithms: tuple[str, ...]) -> str:
     return "; ".join(f"{text} for {', '.join(names)}" for text, names in by_text.items())
 
 
-def _changed(name: str, algorithm: str) -> bool:
-    return name != "compatibility" and default(name, algorithm) != default(name, algorithm, hosted=True)
+def _changed(row: ParameterRow, algorithm: str) -> bool:
+    if row.key == "compatibility" or algorithm not in row.applies_to:
+        return False
+    return bool(default(row.key, algorithm) != default(row.key, algorithm, hosted=True))
 
 
 def _code(value: Any) -> str:

@@ -2,11 +2,16 @@
 
 import re
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 
 from fastapi.routing import APIRoute
 from prometheus_client.metrics import MetricWrapperBase
 
+from explain.catalog import algorithm
+from explain.describe import ALGORITHMS, colour_maps_table, hosted_table, parameters_table, visualizations_table
+from explain.method import Method
+from explain.parameters import read_parameters
 from models.catalog import architecture, architecture_names
 from server import health, score_route
 from server.app import metrics_router
@@ -28,6 +33,11 @@ def tables() -> Mapping[str, Callable[[], str]]:
         "endpoints": _endpoints,
         "metrics": _metrics,
         "architectures": _architectures,
+        "algorithms": _algorithms,
+        "explanation parameters": parameters_table,
+        "azureml compatibility": hosted_table,
+        "visualizations": visualizations_table,
+        "colour maps": colour_maps_table,
         **settings,
     }
 
@@ -80,6 +90,21 @@ def _architectures() -> str:
         millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6
         rows.append(f"| `{name}` | {millions:.1f} M | `{found.cam_layer(network).name}` |")
     return "\n".join(["| name | parameters (1000 classes) | layer for Grad-CAM |", "|---|---|---|", *rows])
+
+
+def _algorithms() -> str:
+    rows = []
+    for name in ALGORITHMS:
+        summary, _, details = (import_module(f"explain.algorithms.{name}").__doc__ or "").partition("\n")
+        paper = re.search(r"https://arxiv\.org/abs/([\d.]+\d)", details)
+        assert paper is not None, f"explain/algorithms/{name}.py names no paper"
+        ours, hosted = (
+            algorithm(name).passes(Method.asked_for(read_parameters({"xai_algorithm": name} | more)), 1)
+            for more in ({}, {"compatibility": "azureml"})
+        )
+        rows.append(f"| `{name}` | {summary} | [{paper[1]}]({paper[0]}) | {ours} | {hosted} |")
+    head = "| algorithm | in a sentence | paper | passes, at most | with `azureml` |"
+    return "\n".join([head, "|---|---|---|---|---|", *rows])
 
 
 if __name__ == "__main__":

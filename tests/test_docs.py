@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from explain.catalog import algorithm_names
+from explain.parameter_types import visualization_names
+from explain.parameters import Parameters
+from explain.pictures.colours import COLOUR_MAPS
 from models.catalog import architecture_names
 from scripts.tables import DOCS, filled, tables
 from server.errors import ERRORS, IMAGE_CODES
@@ -27,10 +31,11 @@ def test_every_table_is_shown_somewhere() -> None:
     assert shown == set(tables())
 
 
-def test_every_setting_error_and_architecture_is_documented() -> None:
+def test_every_setting_error_parameter_and_name_is_documented() -> None:
     words = [flag(name) for name in ServerSettings.model_fields]
     words += [name for schema in SCHEMAS for name in schema.model_fields]
     words += list(ERRORS)
+    words += [*algorithm_names(), *Parameters.model_fields, *visualization_names(), *COLOUR_MAPS]
     words += [name for name in architecture_names() if not name.endswith("*")]
     assert [word for word in words if f"`{word}`" not in EVERYTHING] == []
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import fields, replace
 from typing import Any, get_args
 
 import pytest
@@ -6,6 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from explain import method
+from explain.algorithms import integrated_gradients, xrai
+from explain.catalog import algorithm_names
 from explain.defaults import DEFAULTS, HOSTED
 from explain.describe import (
     ALGORITHMS,
@@ -16,7 +20,8 @@ from explain.describe import (
     visualizations_table,
 )
 from explain.errors import ExplanationError
-from explain.parameter_types import BaselineName, RuleName, visualization_names
+from explain.method import Method
+from explain.parameter_types import AlgorithmName, BaselineName, RuleName, visualization_names
 from explain.parameters import Parameters, default, read_parameters
 from explain.pictures import visualizations
 from models.discovery import constants
@@ -74,10 +79,10 @@ def test_nothing_given_means_every_default(content: object) -> None:
     ("algorithm", "baseline", "sign"),
     [
         ("xrai", ("black", "white"), "positive"),
-        ("integrated_gradients", ("mean",), "positive"),
-        ("gradcam", ("mean",), "positive"),
-        ("guided_gradcam", ("mean",), "absolute"),
-        ("guided_backprop", ("mean",), "absolute"),
+        ("integrated_gradients", ("black",), "positive"),
+        ("gradcam", ("black",), "positive"),
+        ("guided_gradcam", ("black",), "absolute"),
+        ("guided_backprop", ("black",), "absolute"),
     ],
 )
 def test_defaults_that_depend_on_the_algorithm(algorithm: str, baseline: Any, sign: str) -> None:
@@ -278,6 +283,88 @@ def test_the_layers_hold_known_keys_and_algorithms() -> None:
         assert set(layer) <= set(Parameters.model_fields)
 
 
+def test_the_names_are_those_of_the_code() -> None:
+    assert sorted(get_args(AlgorithmName)) == sorted(algorithm_names())
+    assert get_args(RuleName) == get_args(method.Rule)
+    assert get_args(BaselineName) == get_args(method.BaselineName)
+
+
+# parameter, a value that is no default, field, what the field is then
+REACHED: list[tuple[str, Any, str, Any]] = [
+    ("xai_algorithm", "guided_backprop", "algorithm", "guided_backprop"),
+    ("output", "probability", "output", "probability"),
+    ("n_steps", 7, "n_steps", 7),
+    ("approximation_method", "gausslegendre", "approximation_method", "gausslegendre"),
+    ("baseline", ["blur", "noise"], "baselines", ("blur", "noise")),
+    ("xrai_fast", False, "xrai_fast", False),
+    ("area_threshold", 0.25, "area_threshold", 0.25),
+    ("double_scaling", True, "pixel_scaling", "twice"),
+    ("noise_samples", 3, "noise_samples", 3),
+    ("noise_std", 0.125, "noise_std", 0.125),
+    ("seed", 11, "seed", 11),
+    ("interpolation", "nearest", "interpolation", "nearest"),
+    ("guided_relu6", False, "guide_relu6", False),
+]
+
+
+@pytest.mark.parametrize(("key", "given", "field", "value"), REACHED)
+def test_each_parameter_reaches_its_field_and_no_other(key: str, given: Any, field: str, value: Any) -> None:
+    # with a baseline given, since its default changes with the algorithm
+    before = Method.asked_for(read_parameters({"baseline": "black"}))
+    after = Method.asked_for(read_parameters({"baseline": "black"} | {key: given}))
+    assert getattr(before, field) != value
+    assert after == replace(before, **{field: value})
+
+
+def test_every_field_has_its_parameter() -> None:
+    # max_steps is the server's: clients choose n_steps, and "auto" must end
+    reached = [field for _, _, field, _ in REACHED]
+    assert sorted([*reached, "max_steps"]) == sorted(field.name for field in fields(Method))
+
+
+def test_nothing_asked_for_is_what_the_algorithms_do_by_themselves() -> None:
+    own = {"xrai": xrai._BASELINES, "integrated_gradients": integrated_gradients._BASELINES}
+    for name in algorithm_names():
+        asked = Method.asked_for(read_parameters({"xai_algorithm": name}))
+        assert replace(asked, baselines=()) == Method(name)
+        assert asked.baselines == own.get(name, asked.baselines)
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        Method(
+            "xrai",
+            output="softmax",
+            n_steps=50,
+            approximation_method="pair",
+            baselines=("image_min", "image_max"),
+            xrai_fast=True,
+            area_threshold=1.0,
+            pixel_scaling="twice",
+        ),
+        Method(
+            "integrated_gradients",
+            output="logit",
+            n_steps=50,
+            approximation_method="riemann_middle",
+            baselines=("mean",),  # zeros after normalisation
+            noise_samples=5,
+            noise_std=0.2,
+        ),
+        Method("guided_backprop", output="logit", noise_samples=5, noise_std=0.2, guide_relu6=False),
+        Method("guided_gradcam", output="logit", noise_samples=0, interpolation="nearest", guide_relu6=False),
+        Method("gradcam", output="logit", interpolation="nearest"),  # the half of guided_gradcam
+    ],
+    ids=lambda expected: expected.algorithm,
+)
+def test_compatibility_computes_as_the_original_documents(expected: Method) -> None:
+    found = Method.asked_for(read_parameters({"compatibility": "azureml", "xai_algorithm": expected.algorithm}))
+    if expected.n_steps == "auto":  # follows no path
+        found = replace(found, n_steps="auto", baselines=())
+    assert found == expected
+
+
 def test_parameters_cannot_be_changed_afterwards() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         read_parameters({}).n_steps = 5  # type: ignore[misc]
@@ -313,7 +400,10 @@ def test_every_parameter_is_described() -> None:
         assert row.default
         assert set(row.applies_to) <= set(ALGORITHMS)
     by_key = {row.key: row for row in rows}
-    assert by_key["baseline"].default == "`black,white` for xrai; `mean` for integrated_gradients"
+    assert by_key["baseline"].default == "`black,white` for xrai; `black` for integrated_gradients"
+    assert by_key["sign"].default == (
+        "`positive` for xrai, integrated_gradients, gradcam; `absolute` for guided_gradcam, guided_backprop"
+    )
     assert by_key["n_steps"].applies_to == ("xrai", "integrated_gradients")
     assert parameters_table().count("\n") == len(rows) + 1
 
@@ -321,6 +411,8 @@ def test_every_parameter_is_described() -> None:
 def test_the_table_of_compatibility_shows_what_changes() -> None:
     table = hosted_table()
     assert "| `double_scaling` | `true` | - | - | - | - |" in table
+    assert "| `n_steps` | `50` | `50` | - | - | - |" in table
+    assert "| `baseline` | `image_min,image_max` | `mean` | - | - | - |" in table
     assert "`noise_std`" not in table
     assert default("output", "xrai", hosted=True) == "softmax"
 
