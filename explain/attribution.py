@@ -1,6 +1,7 @@
 """Attribution: what an algorithm answers for one target; Explanation: the answer for one picture."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -15,7 +16,8 @@ class Attribution:
     `values` is float32 on the CPU, [3, H, W] or [H, W], higher for more; the sign is meant, except by Grad-CAM, whose
     values are at least 0. `delta` is what the attributions of a path sum to, less the difference of the output
     between picture and baseline (0 if exact); `gap` is that difference's share of it, without sign. `n_steps` counts
-    the gradients of one path. All three are None where an algorithm follows no path. `notes` are sentences for people.
+    the gradients of one path. All three are None where an algorithm follows no path. `notes` are sentences for people;
+    `quality` holds what was measured, see explain/quality.py.
     """
 
     target: int
@@ -24,6 +26,7 @@ class Attribution:
     delta: float | None = None
     gap: float | None = None
     notes: tuple[str, ...] = ()
+    quality: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from explain.parameter_types import Measure
 from explain.parameters import Parameters
 
 Output: TypeAlias = Literal["logit", "probability", "softmax"]
@@ -21,6 +22,7 @@ class Method:
     - `algorithm`: the name of a file in `explain/algorithms/`
     - `output`: what is differentiated: the `logit` of the target, its `probability` as the task defines it, or its
       `softmax`, also for tasks whose labels are independent
+    - `quality`: the measures to take of each attribution, see explain/quality.py
 
     Integrated gradients and XRAI:
 
@@ -60,6 +62,7 @@ class Method:
     seed: int = 0
     interpolation: Literal["bilinear", "nearest"] = "bilinear"
     guide_relu6: bool = True
+    quality: tuple[Measure, ...] = ()
 
     @classmethod
     def asked_for(cls, parameters: Parameters) -> "Method":
@@ -78,4 +81,5 @@ class Method:
             seed=parameters.seed,
             interpolation=parameters.interpolation,
             guide_relu6=parameters.guided_relu6,
+            quality=parameters.quality,
         )

@@ -69,7 +69,8 @@ class Parameters(BaseModel):
 
     n_steps: StepCount = Field(
         "auto",
-        description="Points on the way from the baseline to the picture; auto adds points until they suffice.",
+        description="Points on the way from the baseline to the picture; auto takes 10 for xrai, and for integrated_gradients 8,"
+        " 24 or 72: as few as leave a gap below 1%.",
         json_schema_extra=_only(_PATH),
     )
     approximation_method: RuleName = Field(
@@ -120,7 +121,8 @@ class Parameters(BaseModel):
         json_schema_extra=_only(["xrai"]),
     )
     explain_budget_ms: Milliseconds | None = Field(
-        None, description="Stop after this time with what was found, and say how exact it is."
+        None,
+        description="Of integrated gradients with auto steps: refine no further if that would end after this time.",
     )
 
     visualizations: bool = Field(True, description="Return a PNG for each explained label.")

@@ -8,6 +8,7 @@ from explain.attribution import Explanation
 from explain.catalog import algorithm
 from explain.method import Method
 from explain.passes import Passes
+from explain.quality import measured
 from explain.rows import Aside, Look, Needs, Part, Rows, Steps
 from explain.subject import Choice, never
 
@@ -76,7 +77,8 @@ def begin(passes: Passes, picture: Tensor, method: Method, choose: Choice, enoug
     chosen = algorithm(method.algorithm)
     if chosen.needs_cam_layer:
         passes.layer()
-    return Run(chosen.steps(passes.subject(picture, choose, enough), method))
+    subject = passes.subject(picture, choose, enough)
+    return Run(measured(chosen.steps(subject, method), subject, method.quality))
 
 
 def explain(passes: Passes, picture: Tensor, method: Method, choose: Choice, *, batch_size: int = 8) -> Explanation:

@@ -58,6 +58,17 @@ class Preprocess:
         canvas[y.pad : y.pad + y.length, x.pad : x.pad + x.length] = np.asarray(part)
         return torch.from_numpy(canvas)
 
+    def box(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Return where the crop lies in a picture of this size: left, top, right, bottom in its pixels.
+
+        Fractions count; the box reaches beyond the edges where the crop was padded.
+        """
+        resized = self._resized(width, height)
+        x, y = (_axis(size, self.crop) for size in resized)
+        scale_x, scale_y = width / resized[0], height / resized[1]
+        left, top = (x.start - x.pad) * scale_x, (y.start - y.pad) * scale_y
+        return left, top, left + self.crop * scale_x, top + self.crop * scale_y
+
     def _resized(self, width: int, height: int) -> tuple[int, int]:
         if self.statistics.squash:
             return self.resize, self.resize

@@ -55,7 +55,12 @@ async def post_score(request: Request) -> Response:
     deadline = time.monotonic() + settings.request_timeout_ms / 1000
     protocol, cells = _read(await read_content(request, settings.max_body_bytes, deadline), settings.max_images)
     request.state.facts["images"] = len(cells)
-    reply = await _while_connected(request, score(context.engines, cells, settings.bad_images, deadline), deadline)
+    try:
+        reply = await _while_connected(request, score(context.engines, cells, settings.bad_images, deadline), deadline)
+    except ServiceError as error:
+        if error.code == "queue_full":
+            context.metrics.dropped.labels("queue_full").inc(len(cells))
+        raise
     request.state.facts |= {f"{stage}_ms": round(1000 * seconds, 1) for stage, seconds in reply.stages.items()}
     return Response(protocol.write(reply.outcomes, request.state.request_id), media_type="application/json")
 

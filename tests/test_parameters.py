@@ -304,6 +304,7 @@ REACHED: list[tuple[str, Any, str, Any]] = [
     ("seed", 11, "seed", 11),
     ("interpolation", "nearest", "interpolation", "nearest"),
     ("guided_relu6", False, "guide_relu6", False),
+    ("quality", True, "quality", ("insertion", "deletion")),
 ]
 
 

@@ -154,12 +154,6 @@ def test_a_rejected_request_names_every_bad_position(server: LiveServer) -> None
     ]
 
 
-def test_explanations_are_refused_rather_than_forgotten(server: LiveServer) -> None:
-    cell = json.dumps({"image_base64": TEXT, "model_explainability": True})
-    reply = post_json(server, {"input_data": {"columns": ["image"], "data": [cell]}})
-    assert (reply.status_code, reply.json()["code"]) == (422, "explanations_unavailable")
-
-
 def test_other_paths_and_methods(server: LiveServer) -> None:
     reply = httpx.get(server.url + NOT_FOUND)
     assert (reply.status_code, reply.json()["code"]) == (404, "not_found")

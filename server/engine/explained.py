@@ -11,14 +11,22 @@ from explain.attribution import Attribution, Explanation
 from explain.encoding import encode
 from explain.parameters import Parameters
 from explain.pictures.drawing import draw, style
-from explain.pictures.subject import Subject
+from explain.pictures.subject import Subject, Whole
 from models.predictions import ClassScores
 
 
 def explained(
-    picture: Tensor, scores: ClassScores, explanation: Explanation, parameters: Parameters, *, independent: bool
+    picture: Tensor,
+    scores: ClassScores,
+    explanation: Explanation,
+    parameters: Parameters,
+    *,
+    independent: bool,
+    whole: Whole | None = None,
 ) -> dict[str, Any]:
     """Make the keys `visualizations`, `attributions` and `explanations` for one picture, uint8 [H, W, 3].
+
+    `whole` is what that picture was cut from, to be drawn instead.
 
     One value each for a single predicted label; lists where labels are independent or several were asked for, and null
     where none of the independent ones was above the threshold. `explanations` is always a list. Needs tens of
@@ -26,7 +34,7 @@ def explained(
     """
     several = independent or parameters.top_k is not None or len(parameters.target or ()) > 1
     found = explanation.attributions
-    drawn = [_drawn(picture, scores, one, parameters) if parameters.visualizations else None for one in found]
+    drawn = [_drawn(picture, scores, one, parameters, whole) if parameters.visualizations else None for one in found]
     encoded = [
         encode(one.values.numpy(), parameters.attributions_format, parameters.attributions_channels)
         if parameters.attributions
@@ -45,13 +53,14 @@ def _shaped(values: Sequence[Any], several: bool) -> Any:
     return list(values) if several else values[0]
 
 
-def _drawn(picture: Tensor, scores: ClassScores, one: Attribution, parameters: Parameters) -> str:
+def _drawn(picture: Tensor, scores: ClassScores, one: Attribution, parameters: Parameters, whole: Whole | None) -> str:
     subject = Subject(
         picture.numpy(),
         one.values.numpy().astype(np.float32, copy=False),
         scores.labels[one.target],
         scores.probs[one.target],
         parameters.xai_algorithm,
+        whole,
     )
     return b64encode(draw(subject, style(parameters))).decode("ascii")
 
@@ -65,4 +74,4 @@ def _details(one: Attribution, scores: ClassScores, parameters: Parameters) -> d
         "n_steps": one.n_steps,
         "completeness_gap": one.gap,
         "notes": list(one.notes),
-    }
+    } | ({"quality": dict(one.quality)} if one.quality else {})

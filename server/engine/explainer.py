@@ -9,17 +9,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from explain.attribution import Explanation
 from explain.catalog import algorithm
 from explain.errors import ExplanationError
 from explain.method import Method
 from explain.parameters import Parameters
 from explain.passes import Passes
+from explain.pictures.subject import Whole
+from explain.quality import PASSES
 from explain.regions import warm_up as compile_regions
 from explain.rows import Aside, Look, Part, Path
 from explain.run import Run, begin
 from explain.subject import Choice, these
 from explain.targets import choice, count
+from models.images import ImageLimits, decode
 from models.loaded import LoadedModel
 from models.predictions import ClassScores
 from server.engine.device import out_of_memory
@@ -40,6 +45,11 @@ class Task:
     choose: Choice
     started: float = 0.0
     run: Run | None = None
+
+    @property
+    def draws_whole(self) -> bool:
+        """Whether the encoded picture is needed once more at the end."""
+        return self.parameters.visualizations and self.parameters.extent == "picture"
 
     def enough(self) -> bool:
         """Tell whether refining, which doubles the time, would end after the budget."""
@@ -69,6 +79,7 @@ class Explainer:
     def __init__(self, model: LoadedModel, rows: int) -> None:
         self._passes = Passes.through(model)
         self._rows = rows
+        self._preprocess = model.preprocess
         self._labels = model.definition.labels
         self._independent = model.definition.task.name == "multilabel"
 
@@ -81,13 +92,20 @@ class Explainer:
     def passes(self, parameters: Parameters) -> int:
         """Return how many passes through the network an explanation takes at most, as far as can be told."""
         targets = count(parameters, self._labels)
-        return algorithm(parameters.xai_algorithm).passes(Method.asked_for(parameters), targets)
+        measuring = PASSES * len(parameters.quality) * targets
+        return algorithm(parameters.xai_algorithm).passes(Method.asked_for(parameters), targets) + measuring
 
-    def reply(self, job: Job, prediction: ClassScores, explanation: Explanation) -> dict[str, Any]:
+    def reply(self, job: Job, prediction: ClassScores, explanation: Explanation, limits: ImageLimits) -> dict[str, Any]:
         """Make the JSON object of an explained picture, on any thread."""
+        task: Task = job.task
         scores = {"probs": prediction.probs, "labels": prediction.labels}
-        parameters = job.task.parameters
-        return scores | explained(job.picture, prediction, explanation, parameters, independent=self._independent)
+        whole = None
+        if task.draws_whole:
+            picture = np.asarray(decode(job.data, limits))
+            whole = Whole(picture, self._preprocess.box(picture.shape[1], picture.shape[0]))
+        return scores | explained(
+            job.picture, prediction, explanation, task.parameters, independent=self._independent, whole=whole
+        )
 
     def warm_up(self, model: LoadedModel) -> list[tuple[int, float]]:
         """Run slices of an example; returns (cost, seconds) of each but the first, which pays for memory."""

@@ -104,7 +104,6 @@ class Pipeline:
         with self._lock:
             wait = self._scheduler.admit(jobs, now)
             if wait is not None:
-                self._metrics.dropped.labels("queue_full").inc(len(jobs))
                 return wait
             self._requests[number] = _Request(number, answer, [None] * len(jobs), left=len(jobs))
             self._pump()
@@ -164,7 +163,8 @@ class Pipeline:
             failure = Failure("image_unreadable", "The picture could not be decoded.")
         now = time.monotonic()
         job.decode_s = now - started
-        job.data = b""
+        if job.task is None or not job.task.draws_whole:
+            job.data = b""
         with self._lock:
             if failure is None:
                 self._scheduler.decoded(job, job.decode_s, now)
@@ -242,7 +242,9 @@ class Pipeline:
     def _explained(self, job: Job, explanation: Explanation) -> Outcome:
         assert self._explainer is not None
         try:
-            content = self._explainer.reply(job, self._device.model.prediction(explanation.logits), explanation)
+            content = self._explainer.reply(
+                job, self._device.model.prediction(explanation.logits), explanation, self._image_limits
+            )
             return json.dumps(content, allow_nan=False).encode()
         except ExplanationError as error:
             return Failure(error.code, str(error))
