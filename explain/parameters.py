@@ -69,8 +69,8 @@ class Parameters(BaseModel):
 
     n_steps: StepCount = Field(
         "auto",
-        description="Points on the way from the baseline to the picture; auto takes 10 for xrai, and for integrated_gradients 8,"
-        " 24 or 72: as few as leave a gap below 1%.",
+        description="Points on the way from the baseline to the picture; auto takes 10 for xrai, and for"
+        " integrated_gradients 8, 24 or 72: as few as leave a gap below 1%.",
         json_schema_extra=_only(_PATH),
     )
     approximation_method: RuleName = Field(

@@ -115,7 +115,8 @@ def test_rows_may_differ_and_plain_ones_may_be_among_them(server: LiveServer) ->
     assert ["explanations" in row for row in found] == [False, True, False, True]
     assert [one["label"] for one in found[3]["explanations"]] == ["carton", "can"]
     assert len(found[3]["attributions"]) == 2
-    assert not np.array_equal(*map(numbers, found[3]["attributions"]))
+    first, second = map(numbers, found[3]["attributions"])
+    assert not np.array_equal(first, second)
 
 
 def test_the_best_labels_and_how_good_their_maps_are(server: LiveServer) -> None:
