@@ -32,11 +32,15 @@ docs: $(VENV)/.dev ## write the generated tables into docs/
 bench: $(VENV)/.dev ## measure this machine: rates, latencies and the ratio to the in-process ceiling (ARGS="--quick")
 	$(RUN) -m benchmarks.serving $(ARGS)
 
+bench-explain: $(VENV)/.dev ## measure explanations: do they point at the object, what do they cost (ARGS="--quick")
+	$(RUN) -m benchmarks.explain_quality $(ARGS)
+	$(RUN) -m benchmarks.explain_speed $(ARGS)
+
 image: ## build the container image (DEVICE=cpu or cuda)
 	docker build --build-arg DEVICE=$(or $(DEVICE),cpu) --tag sightglass:$(or $(DEVICE),cpu) .
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The stamps are newer than what they were installed from, so that nothing is installed twice
 $(VENV)/.serve: pyproject.toml constraints.txt scripts/install
@@ -47,4 +51,4 @@ $(VENV)/.dev: pyproject.toml constraints.txt scripts/install
 	PYTHON=$(PYTHON) scripts/install $(VENV) dev
 	@touch $@ $(VENV)/.serve
 
-.PHONY: serve test check fix docs bench image help
+.PHONY: serve test check fix docs bench bench-explain image help

@@ -1,0 +1,264 @@
+"""make bench-explain, second half: what explanations cost, beside the hosted original's recipes, in one run.
+
+The recipes are PAIR's `saliency` for XRAI (2x50 steps in batches of 5, softmax gradients) and captum for integrated
+gradients (5 noisy copies of 50 steps, batches of 5), wired to the network as their users do. Ours run before and after
+each recipe, and ratios are taken within a round, so that a machine whose speed drifts cannot favour either.
+
+- `ours`: our defaults. `same settings`: ours at the settings of the recipe
+- `passes`: the time of an explanation, as a multiple of what its forward and backward passes take alone
+- `regions`: the part of XRAI that needs no network, on one core
+"""
+
+import argparse
+import copy
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from captum.attr import IntegratedGradients, NoiseTunnel
+from PIL import Image
+from saliency.core import xrai as pair
+from saliency.core.base import INPUT_OUTPUT_GRADIENTS
+from torch import Tensor, nn
+
+from benchmarks.machine import describe_machine
+from examples.fridge.scene import draw_scene
+from explain.method import Method
+from explain.parameters import read_parameters
+from explain.passes import Passes
+from explain.regions import warm_up
+from explain.rows import Path as GradientPath
+from explain.run import begin
+from explain.subject import these
+from models.catalog import architecture
+from models.preprocess import Preprocess, Statistics
+from tests.checkpoints import seeded_network
+
+RESULTS = Path(__file__).parent / "results"
+SIDE = 224
+TARGET = 2
+ALGORITHMS = ("xrai", "integrated_gradients")
+_HOSTED_STEPS = 50
+_HOSTED_BATCH = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One explanation of ours: seconds in all and beside the network, rows of each kind, and steps of a path."""
+
+    seconds: float
+    regions: float
+    scores: int
+    gradients: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One round of one algorithm: seconds each."""
+
+    ours: float
+    recipe: float
+    same_settings: float
+    passes: float
+    regions: float
+
+    @property
+    def faster(self) -> float:
+        """How many times faster than the recipe our default is."""
+        return self.recipe / self.ours
+
+    @property
+    def faster_alike(self) -> float:
+        """How many times faster than the recipe we are at its settings."""
+        return self.recipe / self.same_settings
+
+    @property
+    def overhead(self) -> float:
+        """The whole explanation as a multiple of its passes."""
+        return self.ours / self.passes
+
+
+class Bench:
+    """One network, twice: as the server keeps it, and as the recipes' users load it."""
+
+    def __init__(self, name: str, batch: int) -> None:
+        network = seeded_network(name, 4, SIDE)
+        self._recipe_network = copy.deepcopy(network)
+        self._network = network.requires_grad_(False).to(memory_format=torch.channels_last)
+        preprocess = Preprocess(SIDE, SIDE)
+        self._passes = Passes(self._network, torch.device("cpu"), preprocess.inputs, architecture(name).cam_layer)
+        self._picture = preprocess.picture(Image.fromarray(draw_scene(7, size=(SIDE, SIDE), count=1).picture))
+        self._inputs = preprocess.inputs(self._picture[None])
+        self._batch = batch
+
+    def explain(self, method: Method) -> Cost:
+        """Explain the picture as explain.run does, and count."""
+        started, beside = time.perf_counter(), 0.0
+        scores = gradients = 0
+        run = begin(self._passes, self._picture, method, these(TARGET))
+        while run.explanation is None:
+            for aside in run.asides():
+                before = time.perf_counter()
+                aside.run()
+                beside += time.perf_counter() - before
+            while run.key is not None:
+                parts = run.take(self._batch, run.key)
+                count = sum(part.stop - part.start for part in parts)
+                if isinstance(parts[0].rows, GradientPath):
+                    gradients += count
+                else:
+                    scores += count
+                self._passes.run(parts)
+            run.resume()
+        steps = run.explanation.attributions[0].n_steps or 0
+        return Cost(time.perf_counter() - started, beside, scores, gradients, steps)
+
+    def forward(self) -> float:
+        """Return the seconds of a forward pass, one of a batch."""
+        batch = self._rows()
+        with torch.no_grad():
+            return _seconds(lambda: self._network(batch)) / len(batch)
+
+    def gradient(self) -> float:
+        """Return the seconds of a forward pass and the gradient at its input, one of a batch."""
+        batch = self._rows().requires_grad_()
+        return _seconds(lambda: torch.autograd.grad(self._network(batch)[:, TARGET].sum(), batch)) / len(batch)
+
+    def recipe(self, algorithm: str) -> float:
+        """Return the seconds of the hosted original's recipe."""
+        return _seconds(self._by_pair if algorithm == "xrai" else self._by_captum)
+
+    def _rows(self) -> Tensor:
+        return self._inputs.repeat(self._batch, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+
+    def _by_pair(self) -> object:
+        statistics_ = Statistics()
+        mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (statistics_.mean, statistics_.std))
+
+        def gradients(images: Any, call_model_args: Any = None, expected_keys: Any = None) -> dict[str, Any]:
+            inputs = (torch.from_numpy(images).float().permute(0, 3, 1, 2) / 255 - mean) / std
+            inputs.requires_grad_()
+            chosen = self._recipe_network(inputs).softmax(1)[:, TARGET].sum()
+            return {INPUT_OUTPUT_GRADIENTS: torch.autograd.grad(chosen, inputs)[0].permute(0, 2, 3, 1).numpy()}
+
+        # pixels in [0, 1], which the gradients above divide by 255 once more
+        image = self._picture.numpy().astype(np.float32) / 255
+        parameters = pair.XRAIParameters(steps=_HOSTED_STEPS, algorithm="fast")
+        found: object = pair.XRAI().GetMask(image, gradients, batch_size=_HOSTED_BATCH, extra_parameters=parameters)
+        return found
+
+    def _by_captum(self) -> object:
+        class Softmax(nn.Module):
+            def forward(_, inputs: Tensor) -> Tensor:  # noqa: N805 - the bench is `self` here
+                logits: Tensor = self._recipe_network(inputs)
+                return logits.softmax(1)
+
+        tunnel = NoiseTunnel(IntegratedGradients(Softmax()))
+        found: object = tunnel.attribute(
+            self._inputs.contiguous(),
+            nt_samples=5,
+            nt_type="smoothgrad",
+            stdevs=0.2,
+            target=TARGET,
+            n_steps=_HOSTED_STEPS,
+            method="riemann_middle",
+            internal_batch_size=_HOSTED_BATCH,
+        )
+        return found
+
+
+def turn(bench: Bench, algorithm: str) -> tuple[Turn, Mapping[str, Cost]]:
+    """Measure one algorithm once, everything beside everything else."""
+    default = Method.asked_for(read_parameters({"xai_algorithm": algorithm}))
+    alike = Method.asked_for(read_parameters({"xai_algorithm": algorithm, "compatibility": "azureml"}))
+    before = bench.explain(default)
+    forward, gradient = bench.forward(), bench.gradient()
+    recipe = bench.recipe(algorithm)
+    same = bench.explain(alike)
+    after = bench.explain(default)
+    forward, gradient = (forward + bench.forward()) / 2, (gradient + bench.gradient()) / 2
+    found = Turn(
+        ours=(before.seconds + after.seconds) / 2,
+        recipe=recipe,
+        same_settings=same.seconds,
+        passes=before.scores * forward + before.gradients * gradient,
+        regions=min(before.regions, after.regions, same.regions),
+    )
+    return found, {"default": after, "same settings": same}
+
+
+def bench_model(name: str, rounds: int, batch: int) -> dict[str, Any]:
+    """Measure one architecture and print its rows."""
+    print(f"\n{name} at {SIDE} pixels, batches of {batch}")
+    bench = Bench(name, batch)
+    bench.explain(Method("xrai", n_steps=2))  # the first pass lays out memory
+    bench.gradient()
+    result: dict[str, Any] = {"model": name, "batch": batch}
+    for algorithm in ALGORITHMS:
+        taken = [turn(bench, algorithm) for _ in range(rounds)]
+        turns, costs = [one for one, _ in taken], taken[-1][1]
+        _print(algorithm, turns, costs)
+        result[algorithm] = {
+            "rounds": [asdict(one) for one in turns],
+            "rows": {name: asdict(cost) for name, cost in costs.items()},
+            "faster": statistics.median(one.faster for one in turns),
+            "faster_at_same_settings": statistics.median(one.faster_alike for one in turns),
+            "over_passes": statistics.median(one.overhead for one in turns),
+        }
+    return result
+
+
+def _print(algorithm: str, turns: Sequence[Turn], costs: Mapping[str, Cost]) -> None:
+    def spread(value: Callable[[Turn], float], digits: int) -> str:
+        values = sorted(map(value, turns))
+        middle = f"{statistics.median(values):.{digits}f}"
+        return f"{middle} ({values[0]:.{digits}f}-{values[-1]:.{digits}f})" if len(values) > 1 else middle
+
+    default, same = costs["default"], costs["same settings"]
+    print(
+        f"  {algorithm}: ours {spread(lambda one: one.ours, 2)} s with {default.gradients} gradients, "
+        f"the recipe {spread(lambda one: one.recipe, 2)} s, "
+        f"same settings {spread(lambda one: one.same_settings, 2)} s with {same.gradients}"
+    )
+    print(
+        f"    ours {spread(lambda one: one.faster, 1)}x faster, at the same settings "
+        f"{spread(lambda one: one.faster_alike, 2)}x; whole / passes {spread(lambda one: one.overhead, 3)}"
+    )
+    if algorithm == "xrai":
+        print(f"    regions {spread(lambda one: 1000 * one.regions, 0)} ms")
+
+
+def _seconds(function: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Measure the models asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.explain_speed", description=__doc__.split("\n")[0])
+    parser.add_argument("--models", default="resnet18,resnet50,vitb16r224", help="architectures, separated by commas")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=8, help="rows of ours in a batch")
+    parser.add_argument("--quick", action="store_true", help="resnet18 alone, one round")
+    options = parser.parse_args()
+    models, rounds = ("resnet18", 1) if options.quick else (options.models, options.rounds)
+    machine = describe_machine()
+    print(json.dumps(machine))
+    warm_up()
+    measured = [bench_model(name, rounds, options.batch) for name in models.split(",")]
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"explain-speed-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    file.write_text(json.dumps({"machine": machine, "threads": torch.get_num_threads(), "models": measured}, indent=1))
+    print(f"\nwritten to {file}")
+
+
+if __name__ == "__main__":
+    main()
