@@ -179,6 +179,27 @@ def test_an_engine_that_was_full_is_asked_again_when_it_has_room(tmp_path: Path)
     with_engine(tmp_path / "socket", full_at_first, test)
 
 
+def test_a_full_lane_of_explanations_keeps_no_score_out(tmp_path: Path) -> None:
+    async def no_room_to_explain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.writelines(READY.parts())
+        while (frame := await read_frame(reader)) is not None:
+            if frame.fields["explain"]:
+                answer = Frame(Kind.REFUSED, frame.number, {"retry_after": 20.0})
+            else:
+                answer = Frame(Kind.RESULT, frame.number, {"failures": {}, "stages": {}}, [b"{}"])
+            writer.writelines(answer.parts())
+
+    async def test(pool: EnginePool) -> None:
+        await until_ready(pool)
+        for _ in range(2):
+            with pytest.raises(ServiceError) as caught:
+                await pool.score([b"x"], in_ten_seconds(), {0: {}})
+            assert caught.value.code == "queue_full"
+            assert (await pool.score([b"x"], in_ten_seconds())).outcomes == [b"{}"]
+
+    with_engine(tmp_path / "socket", no_room_to_explain, test)
+
+
 def test_a_caller_that_gives_up_cancels_its_work(tmp_path: Path) -> None:
     frames: list[Frame] = []
 

@@ -31,12 +31,14 @@ class EngineClient:
         self._numbers = itertools.count(1)
         self._replies: dict[int, Future[Frame]] = {}
         self._writer: StreamWriter | None = None
-        self._full_until = 0.0
+        self._full_until: dict[bool, float] = {}
 
-    @property
-    def full_s(self) -> float:
-        """For how many more seconds the engine has no room, as it said when it last refused a request."""
-        return max(0.0, self._full_until - time.monotonic())
+    def full_s(self, explains: bool) -> float:
+        """For how many more seconds there is no room, as the engine said when it last refused a request of the kind.
+
+        Requests that explain wait in a lane of their own: that it is full says nothing about plain scoring.
+        """
+        return max(0.0, self._full_until.get(explains, 0.0) - time.monotonic())
 
     async def run(self) -> None:
         """Connect, read until the connection breaks, connect again; for ever."""
@@ -67,7 +69,8 @@ class EngineClient:
         """
         if self._writer is None or not self.ready:
             raise ServiceError("engine_unavailable", f"No model can score now: {self.reason}. Try again shortly.")
-        if (full_s := self.full_s) > 0:
+        explains = bool(explain)
+        if (full_s := self.full_s(explains)) > 0:
             # carrying the pictures over only to hear the same again would take time from those that are in
             raise _queue_full(full_s)
         number = next(self._numbers)
@@ -82,7 +85,7 @@ class EngineClient:
                 raise ServiceError(frame.fields["code"], frame.fields["message"])
             if frame.kind is Kind.REFUSED:
                 retry_after_s = float(frame.fields["retry_after"])
-                self._full_until = time.monotonic() + retry_after_s
+                self._full_until[explains] = time.monotonic() + retry_after_s
                 raise _queue_full(retry_after_s)
             return _reply(frame)
         except asyncio.CancelledError:
@@ -107,7 +110,7 @@ class EngineClient:
         if self._writer is not None:
             self._writer.close()
         self._writer, self.ready, self.reason = None, False, "the engine stopped and is being started again"
-        self._full_until = 0.0
+        self._full_until.clear()
         error = ServiceError("engine_unavailable", f"The request was lost: {self.reason}. Try again shortly.")
         for reply in self._replies.values():
             if not reply.done():
@@ -140,7 +143,7 @@ class EnginePool:
     ) -> Reply:
         """See EngineClient.score."""
         ready = [client for client in self.clients if client.ready] or self.clients
-        chosen = min(ready, key=lambda client: (client.full_s, client.images_in_flight))
+        chosen = min(ready, key=lambda client: (client.full_s(bool(explain)), client.images_in_flight))
         return await chosen.score(pictures, deadline, explain)
 
     def close(self) -> None:

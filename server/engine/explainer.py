@@ -62,14 +62,13 @@ class Slice:
     """What became of the jobs of one slice.
 
     `again` holds those that need the device again, see Scheduler.finished; `asides` the work for CPU threads that some
-    of them wait for. `work` is the cost of the passes that were run; `too_large` of those that ran out of memory.
+    of them wait for. `work` is the cost of the passes that were run.
     """
 
     again: dict[Job, tuple[Stage, float]] = field(default_factory=dict)
     asides: list[tuple[Job, Aside]] = field(default_factory=list)
     done: dict[Job, Explanation | Failure] = field(default_factory=dict)
     work: float = 0.0
-    too_large: float | None = None
     failed: bool = False
 
 
