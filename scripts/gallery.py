@@ -76,7 +76,6 @@ def write(model: LoadedModel, example: Example, algorithm: str) -> Path:
 def main() -> None:
     """Draw the pictures, and say what was written."""
     model = load(ROOT / "demo/fridge")
-    model.network.requires_grad_(False)
     GALLERY.mkdir(exist_ok=True)
     seen = list(examples(model))
     wrong = [example for example in seen if not example.right]

@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
+from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 from torch import Tensor
 
@@ -232,25 +234,17 @@ class Pipeline:
 
     def _encode_explained(self, job: Job, outcome: Explanation | Failure) -> None:
         started = time.monotonic()
-        result = outcome if isinstance(outcome, Failure) else self._explained(job, outcome)
+        result = outcome if isinstance(outcome, Failure) else self._written(job, partial(self._explained, job, outcome))
         job.release()
         with self._lock:
             if isinstance(result, Failure) and result.code in _DROPPED:
                 self._metrics.dropped.labels(_DROPPED[result.code]).inc()
             self._settle(job, result, time.monotonic() - started)
 
-    def _explained(self, job: Job, explanation: Explanation) -> Outcome:
+    def _explained(self, job: Job, explanation: Explanation) -> dict[str, Any]:
         assert self._explainer is not None
-        try:
-            content = self._explainer.reply(
-                job, self._device.model.prediction(explanation.logits), explanation, self._image_limits
-            )
-            return json.dumps(content, allow_nan=False).encode()
-        except ExplanationError as error:
-            return Failure(error.code, str(error))
-        except Exception:
-            logger.exception("an explanation could not be made request=%d index=%d", job.request, job.index)
-            return Failure("scoring_failed", "The model's output for this picture is not usable.")
+        prediction = self._device.model.prediction(explanation.logits)
+        return self._explainer.reply(job, prediction, explanation, self._image_limits)
 
     def _probe(self) -> None:
         self._health(False)
@@ -266,17 +260,22 @@ class Pipeline:
     def _encode(self, batch: Batch, outputs: Sequence[Tensor | Failure]) -> None:
         for job, output in zip(batch.jobs, outputs, strict=True):
             started = time.monotonic()
-            outcome = output if isinstance(output, Failure) else self._encoded(job, output)
+            outcome = output if isinstance(output, Failure) else self._written(job, partial(self._scored, output))
             if isinstance(outcome, Failure):
                 self._metrics.dropped.labels(_DROPPED[outcome.code]).inc()
             with self._lock:
                 self._settle(job, outcome, time.monotonic() - started)
 
-    def _encoded(self, job: Job, output: Tensor) -> Outcome:
+    def _scored(self, output: Tensor) -> dict[str, Any]:
+        prediction = self._device.model.prediction(output)
+        return {part.name: getattr(prediction, part.name) for part in fields(prediction)}
+
+    def _written(self, job: Job, make: Callable[[], dict[str, Any]]) -> Outcome:
+        """Write the object of the wire contract that `make` makes for a job, or why there is none."""
         try:
-            prediction = self._device.model.prediction(output)
-            content = {part.name: getattr(prediction, part.name) for part in fields(prediction)}
-            return json.dumps(content, allow_nan=False).encode()
+            return json.dumps(make(), allow_nan=False).encode()
+        except ExplanationError as error:
+            return Failure(error.code, str(error))
         except Exception:
             logger.exception("a prediction could not be made request=%d index=%d", job.request, job.index)
             return Failure("scoring_failed", "The model's output for this picture is not usable.")
