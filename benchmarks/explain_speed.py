@@ -115,7 +115,7 @@ class Bench:
                     gradients += count
                 else:
                     scores += count
-                self._passes.run(parts)
+                self._passes.run(parts, self._batch)
             run.resume()
         steps = run.explanation.attributions[0].n_steps or 0
         return Cost(time.perf_counter() - started, beside, scores, gradients, steps)

@@ -87,7 +87,7 @@ def maps(features: Tensor, layer: CamLayer) -> Tensor:
             return patches.transpose(1, 2).reshape(len(patches), -1, side, side)
     raise ExplanationError(
         "algorithm_unsupported",
-        f"The layer {layer.name} passes a tensor of shape {tuple(features.shape)}, which is no grid of places, so "
+        f"The layer {layer.name} makes {tuple(features.shape[1:])} of each picture, which is no grid of places, so "
         "Grad-CAM cannot read it. Use xrai or integrated_gradients.",
     )
 

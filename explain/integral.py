@@ -2,36 +2,91 @@
 
 What all attributions of a path sum to is the change of the output along it; the difference says how exact the
 quadrature was (Sundararajan et al., https://arxiv.org/abs/1703.01365, "completeness").
+
+Paths of `auto` steps are refined where it helps. The outputs at the steps, which come with the gradients, tell how much
+the output really changed between two of them; what the gradients say it did tells where they are too few.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from explain.attribution import Attribution, finite
-from explain.method import Method
-from explain.quadrature import quadrature, tripled
+from explain.method import Method, Rule
+from explain.quadrature import Quadrature, quadrature, tripled
 from explain.rows import Needs, Path, Score
+from explain.subject import Enough
 
 CLOSE = 0.01  # a completeness gap that more steps are not worth
 
-_FIRST = 8  # steps
+_CELLS = 8  # of a path that is refined, one step each at first
+_AT_ONCE = 2  # cells to refine before looking again: the worst are far worse than the others
+
+Node: TypeAlias = tuple[float, float, float]  # alpha, slope, output
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cell:
+    """A stretch of a path. `path` holds its newest steps, and all of its gradient; `before` its other steps."""
+
+    start: float
+    width: float
+    path: Path
+    before: tuple[Node, ...] = ()
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The steps in order."""
+        path = self.path
+        new = zip(path.quadrature.alphas, path.slopes.tolist(), path.outputs.tolist(), strict=True)
+        return sorted([*self.before, *new])
+
+    def tripled(self) -> "Cell":
+        """Return the same stretch with three midpoints for each that it has."""
+        old = self.path
+        finer = tripled(len(self.nodes)).within(self.start, self.width)
+        path = Path(old.inputs, old.baseline, finer, old.target, old.output)
+        path.gradient += old.gradient / 3  # each step weighs a third of what it did
+        return Cell(self.start, self.width, path, tuple(self.nodes))
 
 
 @dataclass(slots=True, eq=False)
 class Integral:
-    """One path. `rise` is the change of the target's output along it."""
+    """One path, in cells. `first` and `last` are the target's output at its ends."""
 
-    path: Path
-    rise: float
-    n_steps: int
+    cells: list[Cell]
+    first: float
+    last: float
+
+    @property
+    def rise(self) -> float:
+        """The change of the target's output along the path."""
+        return self.last - self.first
+
+    @property
+    def paths(self) -> list[Path]:
+        """The newest rows of each cell."""
+        return [cell.path for cell in self.cells]
+
+    @property
+    def gradient(self) -> Tensor:
+        """The mean of the gradients along the path, float32 [3, H, W]."""
+        return torch.stack([path.gradient for path in self.paths]).sum(0) if self.cells[1:] else self.paths[0].gradient
+
+    @property
+    def n_steps(self) -> int:
+        """How many gradients were taken."""
+        return sum(len(cell.before) + cell.path.count for cell in self.cells)
 
     @property
     def attribution(self) -> Tensor:
         """The share of each value of the inputs in the rise, float32 [3, H, W]."""
-        return self.path.gradient * (self.path.inputs - self.path.baseline)
+        path = self.paths[0]
+        return self.gradient * (path.inputs - path.baseline)
 
     @property
     def delta(self) -> float:
@@ -43,51 +98,78 @@ class Integral:
         """The delta as a share of the rise, without sign."""
         return _gap(self.delta, self.rise)
 
+    def errors(self) -> list[float]:
+        """Split the delta up into what each cell of midpoints contributes."""
+        steps = [
+            (number, cell.width / len(cell.nodes) / 2, slope, output)
+            for number, cell in enumerate(self.cells)
+            for _, slope, output in cell.nodes
+        ]
+        found = [0.0] * len(self.cells)
+        (_, half, slope, output), (_, half2, slope2, output2) = steps[0], steps[-1]
+        found[0] += half * slope - (output - self.first)
+        found[-1] += half2 * slope2 - (self.last - output2)
+        for (own, half, slope, output), (next_, half2, slope2, output2) in pairwise(steps):
+            error = half * slope + half2 * slope2 - (output2 - output)
+            found[own] += error * half / (half + half2)
+            found[next_] += error * half2 / (half + half2)
+        return found
+
+    def tripled(self) -> list[Path]:
+        """Triple all steps, which then are midpoints again; returns the rows to run for that."""
+        self.cells = [cell.tripled() for cell in self.cells]
+        return self.paths
+
+    def refine(self, most: int) -> list[Path]:
+        """Triple the steps of the worst cells, up to `most` steps in all; returns the rows to run for that."""
+        worth = [abs(error) / len(cell.nodes) for cell, error in zip(self.cells, self.errors(), strict=True)]
+        rows: list[Path] = []
+        for number in sorted(range(len(worth)), key=lambda number: -worth[number]):
+            finer = 2 * len(self.cells[number].nodes)
+            if len(rows) < _AT_ONCE and self.n_steps + finer <= most:
+                self.cells[number] = self.cells[number].tripled()
+                rows.append(self.cells[number].path)
+        return rows
+
 
 def integrals(
-    ends: Sequence[Score], starts: Sequence[Score], target: int, method: Method, steps: int
+    ends: Sequence[Score], starts: Sequence[Score], target: int, method: Method, steps: int | None = None
 ) -> list[Integral]:
-    """Make the integral from each start to each end."""
-    rule = quadrature("riemann_middle" if method.n_steps == "auto" else method.approximation_method, steps)
+    """Make the integral from each start to each end: of so many steps, or of cells to be refined."""
+    rules = [(0.0, 1.0, quadrature(_rule(method), steps))] if steps else _cells()
     return [
         Integral(
-            Path(end.inputs, start.inputs, rule, target, method.output),
-            float(end.outputs[target] - start.outputs[target]),
-            steps,
+            [
+                Cell(start, width, Path(end.inputs, begin.inputs, rule, target, method.output))
+                for start, width, rule in rules
+            ],
+            float(begin.outputs[target]),
+            float(end.outputs[target]),
         )
         for end in ends
-        for start in starts
+        for begin in starts
     ]
-
-
-def first_steps(method: Method) -> int:
-    """Return how many steps integrated gradients begin with."""
-    return min(_FIRST, method.max_steps) if method.n_steps == "auto" else method.n_steps
 
 
 def most_steps(method: Method) -> int:
     """Return how many steps a path of integrated gradients takes at most."""
-    steps = first_steps(method)
-    while method.n_steps == "auto" and 3 * steps <= method.max_steps:
-        steps *= 3
-    return steps
+    return max(_CELLS, method.max_steps) if method.n_steps == "auto" else method.n_steps
 
 
-def refined(started: Sequence[Integral], method: Method, enough: Callable[[], bool]) -> Generator[Needs, None, None]:
-    """Follow the paths, then triple the steps of those that are not complete while the method allows it."""
-    yield [integral.path for integral in started]
-    if method.n_steps != "auto":
-        return
-    while wanting := [one for one in started if 3 * one.n_steps <= method.max_steps and one.gap >= CLOSE]:
-        if enough():
-            return
-        old = [integral.path for integral in wanting]
-        for integral, path in zip(wanting, old, strict=True):
-            finer = tripled(integral.n_steps)
-            integral.path = Path(path.inputs, path.baseline, finer, path.target, path.output)
-            integral.path.gradient += path.gradient / 3  # each step weighs a third of what it did
-            integral.n_steps *= 3
-        yield [integral.path for integral in wanting]
+def refined(started: Sequence[Integral], method: Method, enough: Enough) -> Generator[Needs, None, bool]:
+    """Follow the paths, then refine those that are not complete while the method allows it; false if `enough` did not.
+
+    Each time adds half of the steps so far at most.
+    """
+    yield [path for integral in started for path in integral.paths]
+    while method.n_steps == "auto" and any(one.gap >= CLOSE for one in started):
+        if enough(1 / 2):
+            return False
+        rows = [path for one in started if one.gap >= CLOSE for path in one.refine(method.max_steps)]
+        if not rows:
+            return True
+        yield rows
+    return True
 
 
 def averaged(group: Sequence[Integral]) -> Attribution:
@@ -95,15 +177,23 @@ def averaged(group: Sequence[Integral]) -> Attribution:
     values = torch.stack([integral.attribution for integral in group]).mean(0)
     delta = sum(integral.delta for integral in group) / len(group)
     gap = _gap(delta, sum(integral.rise for integral in group) / len(group))
-    notes = () if gap < 5 * CLOSE else (f"The attributions miss {gap:.0%} of the output's change. Use more steps.",)
-    return Attribution(
-        group[0].path.target,
-        finite(values),
-        n_steps=max(integral.n_steps for integral in group),
-        delta=delta,
-        gap=gap,
-        notes=notes,
-    )
+    n_steps = max(integral.n_steps for integral in group)
+    return Attribution(group[0].paths[0].target, finite(values), n_steps, delta, gap)
+
+
+def late(found: Attribution) -> str:
+    """Say that refinement was ended by time."""
+    return f"The time allowed ended refinement at {found.n_steps} steps."
+
+
+def _cells() -> list[tuple[float, float, Quadrature]]:
+    width = 1 / _CELLS
+    starts = [number * width for number in range(_CELLS)]
+    return [(start, width, Quadrature((start + width / 2,), (width,))) for start in starts]
+
+
+def _rule(method: Method) -> Rule:
+    return "riemann_middle" if method.n_steps == "auto" else method.approximation_method
 
 
 def _gap(delta: float, rise: float) -> float:

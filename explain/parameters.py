@@ -69,10 +69,11 @@ class Parameters(BaseModel):
 
     n_steps: StepCount = Field(
         "auto",
-        description="Points on the way from the baseline to the picture; auto takes 10 for xrai, and for"
-        " integrated_gradients 8, 24 or 72: as few as leave a gap below 1%.",
+        description="Points on the way from the baseline to the picture; auto takes 9 for xrai, and for"
+        " integrated_gradients from 8 on as few as leave a gap below 1%, placed where the score bends.",
         json_schema_extra=_only(_PATH),
     )
+    max_n_steps: int = Field(32, ge=8, le=1000, description="Where auto steps end.", json_schema_extra=_only(_PATH))
     approximation_method: RuleName = Field(
         "riemann_middle",
         description="How those points are placed and weighted; pair, for xrai only, puts one on each end, all weighted"
@@ -122,7 +123,8 @@ class Parameters(BaseModel):
     )
     explain_budget_ms: Milliseconds | None = Field(
         None,
-        description="Of integrated gradients with auto steps: refine no further if that would end after this time.",
+        description="With auto steps: refine no further if that would end after this time, which a note then says.",
+        json_schema_extra=_only(_PATH),
     )
 
     visualizations: bool = Field(True, description="Return a PNG for each explained label.")

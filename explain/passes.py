@@ -12,7 +12,7 @@ from explain.errors import ExplanationError
 from explain.guidance import Guidance
 from explain.method import Output
 from explain.rows import Look, Part, Path, Score
-from explain.subject import Choice, Subject, never
+from explain.subject import Choice, Enough, Subject, never
 from models.cam_layer import CamLayer
 from models.errors import ModelError
 from models.loaded import LoadedModel
@@ -45,7 +45,7 @@ class Passes:
             independent=definition.task.name == "multilabel",
         )
 
-    def subject(self, picture: Tensor, choose: Choice, enough: Callable[[], bool] = never) -> Subject:
+    def subject(self, picture: Tensor, choose: Choice, enough: Enough = never) -> Subject:
         """Prepare a picture, uint8 [H, W, 3] on the CPU, as LoadedModel.picture makes it."""
 
         def normalise(values: Tensor) -> Tensor:
@@ -61,50 +61,61 @@ class Passes:
         except ModelError as error:
             raise ExplanationError("algorithm_unsupported", f"{error} Use xrai or integrated_gradients.") from None
 
-    def run(self, parts: Sequence[Part]) -> None:
+    def run(self, parts: Sequence[Part], size: int) -> None:
         """Run parts whose rows have equal keys as one batch, and put the results where they belong.
+
+        The batch is filled up to `size` rows. How a network rounds depends on the size of a batch, but neither on the
+        other rows nor on their order: among rows of others, a row gets the same bits as alone.
 
         When this raises, as where memory runs out, nothing has happened: the same parts can be run again one by one.
         """
         match parts[0].rows:
             case Score():
-                self._score([cast(Score, part.rows) for part in parts])
+                self._score([cast(Score, part.rows) for part in parts], size)
             case Path():
-                self._follow([(cast(Path, part.rows), part.start, part.stop) for part in parts])
+                self._follow([(cast(Path, part.rows), part.start, part.stop) for part in parts], size)
             case Look():
-                self._look([cast(Look, part.rows) for part in parts])
+                self._look([cast(Look, part.rows) for part in parts], size)
         for part in parts:
             part.rows.finished += part.stop - part.start
 
-    def _score(self, scores: Sequence[Score]) -> None:
+    def _score(self, scores: Sequence[Score], size: int) -> None:
         with torch.no_grad():
-            logits = self.network(_batch([score.inputs for score in scores])).float().cpu()
+            logits = self.network(_batch([score.inputs for score in scores], size)).float().cpu()
             outputs = self._outputs(logits, scores[0].output)
         for number, score in enumerate(scores):
             score.logits, score.outputs = logits[number], outputs[number]
 
-    def _follow(self, paths: Sequence[tuple[Path, int, int]]) -> None:
+    def _follow(self, paths: Sequence[tuple[Path, int, int]], size: int) -> None:
         rows: list[Tensor] = []
         targets: list[int] = []
         for path, start, stop in paths:
             alphas = torch.tensor(path.quadrature.alphas[start:stop], device=self.device).view(-1, 1, 1, 1)
             rows += path.baseline + alphas * (path.inputs - path.baseline)
             targets += [path.target] * (stop - start)
-        batch = _batch(rows).requires_grad_()
+        batch = _batch(rows, size).requires_grad_()
         with torch.enable_grad():
-            chosen = self._outputs(self.network(batch), paths[0][0].output)[range(len(targets)), targets].sum()
-        (gradients,) = torch.autograd.grad(chosen, batch)
-        sums, at = [], 0
+            chosen = self._outputs(self.network(batch), paths[0][0].output)[range(len(targets)), targets]
+        (gradients,) = torch.autograd.grad(chosen.sum(), batch)
+        outputs, slopes = chosen.detach().double().cpu(), self._slopes(paths, gradients)
+        at = 0
         for path, start, stop in paths:
-            weights = torch.tensor(path.quadrature.weights[start:stop], device=self.device)
-            sums.append(torch.einsum("n,nchw->chw", weights, gradients[at : at + stop - start]))
-            at += stop - start
-        for (path, _, _), total in zip(paths, sums, strict=True):
-            path.gradient += total
+            path.outputs[start:stop] = outputs[at : at + stop - start]
+            path.slopes[start:stop] = slopes[at : at + stop - start]
+            for weight in path.quadrature.weights[start:stop]:
+                # row after row, so that the sum does not depend on where one batch ended and the next began
+                path.gradient.add_(gradients[at], alpha=weight)
+                at += 1
 
-    def _look(self, looks: Sequence[Look]) -> None:
+    def _slopes(self, paths: Sequence[tuple[Path, int, int]], gradients: Tensor) -> Tensor:
+        """Return the derivatives along the path at each of its rows, float64 on the CPU."""
+        lines = [path.inputs - path.baseline for path, start, stop in paths for _ in range(start, stop)]
+        each = [torch.sum(row * line, dtype=torch.float64) for row, line in zip(gradients, lines, strict=False)]
+        return torch.stack(each).cpu()
+
+    def _look(self, looks: Sequence[Look], size: int) -> None:
         first = looks[0]
-        batch = _batch([look.inputs for look in looks]).requires_grad_(first.guided)
+        batch = _batch([look.inputs for look in looks], size).requires_grad_(first.guided)
         network, guidance = self.network, Guidance(relu6=first.guide_relu6)
         if first.activation:
             layer = self.layer()
@@ -116,7 +127,7 @@ class Passes:
             else:
                 logits = network(batch)
             outputs = self._outputs(logits, first.output)
-        for look, row in zip(looks, logits.detach().float().cpu(), strict=True):
+        for look, row in zip(looks, logits.detach().float().cpu(), strict=False):
             look.logits, look.guides = row, guidance.guides
             look.activation_gradients, look.gradients = [], []
             try:
@@ -125,7 +136,7 @@ class Passes:
                 look.error = error
         if first.activation:
             features = tap.kept()
-            for look, row in zip(looks, maps(features.detach(), layer), strict=True):
+            for look, row in zip(looks, maps(features.detach(), layer), strict=False):
                 look.activations = row
             for look, row in _gradients(looks, outputs, features):
                 look.activation_gradients.append(maps(row[None], layer)[0])
@@ -156,6 +167,7 @@ def _gradients(looks: Sequence[Look], outputs: Tensor, at: Tensor) -> list[tuple
     return found
 
 
-def _batch(rows: Sequence[Tensor]) -> Tensor:
+def _batch(rows: Sequence[Tensor], size: int) -> Tensor:
+    filled = [*rows, *[rows[0]] * (size - len(rows))]
     # the memory format that the network's weights are in
-    return torch.stack(tuple(rows)).contiguous(memory_format=torch.channels_last)
+    return torch.stack(filled).contiguous(memory_format=torch.channels_last)

@@ -15,6 +15,11 @@ class Quadrature:
     alphas: tuple[float, ...]
     weights: tuple[float, ...]
 
+    def within(self, start: float, width: float) -> "Quadrature":
+        """Return the same rule for a stretch of the path."""
+        alphas, weights = ([width * value for value in values] for values in (self.alphas, self.weights))
+        return Quadrature(tuple(start + alpha for alpha in alphas), tuple(weights))
+
 
 def quadrature(rule: Rule, n_steps: int) -> Quadrature:
     """Return the rule for `n_steps` gradients. The names and numbers are captum's, except `pair`.
@@ -29,7 +34,7 @@ def quadrature(rule: Rule, n_steps: int) -> Quadrature:
 
 
 def tripled(n_steps: int) -> Quadrature:
-    """Return what `n_steps` midpoints lack to become three times as many: the old ones are midpoints again."""
+    """Return what `n_steps` midpoints, at least 1, lack to become three times as many: the old ones stay midpoints."""
     finer = quadrature("riemann_middle", 3 * n_steps)
     new = [number for number in range(3 * n_steps) if number % 3 != 1]
     return Quadrature(tuple(finer.alphas[number] for number in new), tuple(finer.weights[number] for number in new))

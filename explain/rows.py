@@ -54,6 +54,7 @@ class Path:
     """Gradients along the straight line from `baseline` to `inputs`, both [3, H, W]: one row for each alpha.
 
     `gradient` becomes the weighted sum over the line of the gradients of the target's output, float32 [3, H, W].
+    `outputs` and `slopes`, float64 on the CPU, become that output at each alpha and its derivative by alpha.
     """
 
     inputs: Tensor
@@ -62,10 +63,13 @@ class Path:
     target: int
     output: Output
     gradient: Tensor = field(init=False)
+    outputs: Tensor = field(init=False)
+    slopes: Tensor = field(init=False)
     finished: int = 0
 
     def __post_init__(self) -> None:
         self.gradient = torch.zeros_like(self.inputs)
+        self.outputs, self.slopes = torch.zeros(2, self.count, dtype=torch.float64)
 
     @property
     def count(self) -> int:

@@ -1,7 +1,5 @@
 """Run: one explanation on its way, from its picture to its attributions."""
 
-from collections.abc import Callable
-
 from torch import Tensor
 
 from explain.attribution import Explanation
@@ -10,7 +8,7 @@ from explain.method import Method
 from explain.passes import Passes
 from explain.quality import measured
 from explain.rows import Aside, Look, Needs, Part, Rows, Steps
-from explain.subject import Choice, never
+from explain.subject import Choice, Enough, never
 
 
 class Run:
@@ -68,7 +66,7 @@ class Run:
         self._waiting = [Part(need, 0, need.count) for need in rows]
 
 
-def begin(passes: Passes, picture: Tensor, method: Method, choose: Choice, enough: Callable[[], bool] = never) -> Run:
+def begin(passes: Passes, picture: Tensor, method: Method, choose: Choice, enough: Enough = never) -> Run:
     """Begin to explain a picture, uint8 [H, W, 3] on the CPU; `enough` as in Subject.
 
     ExplanationError where there is no such algorithm or the network does not suit it; later, while the run is on, for
@@ -88,6 +86,6 @@ def explain(passes: Passes, picture: Tensor, method: Method, choose: Choice, *, 
         for aside in run.asides():
             aside.run()
         while run.key is not None:
-            passes.run(run.take(batch_size, run.key))
+            passes.run(run.take(batch_size, run.key), batch_size)
         run.resume()
     return run.explanation

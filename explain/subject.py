@@ -8,9 +8,10 @@ from torch import Tensor
 from explain.errors import ExplanationError
 
 Choice = Callable[[Tensor], Sequence[int]]
+Enough = Callable[[float], bool]
 
 
-def never() -> bool:
+def never(growth: float) -> bool:
     """Let refinement go on."""
     return False
 
@@ -20,14 +21,15 @@ class Subject:
     """A picture, uint8 [H, W, 3] on the CPU; the same as inputs, float32 [3, H, W] on the device of the network.
 
     `normalise` turns values in [0, 255], [H, W, 3], into inputs. `choose` names the targets when the logits, float32
-    [C] on the CPU, are known. `enough` is asked before what was found is refined: true ends it there.
+    [C] on the CPU, are known. `enough` is asked before what was found is refined, and told by which share of the work
+    so far that grows: true ends it there.
     """
 
     picture: Tensor
     inputs: Tensor
     normalise: Callable[[Tensor], Tensor]
     choose: Choice
-    enough: Callable[[], bool] = never
+    enough: Enough = never
 
     def targets(self, logits: Tensor) -> tuple[int, ...]:
         """Choose the targets; none is an answer too. ExplanationError where there is no such class."""

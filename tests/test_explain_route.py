@@ -33,8 +33,8 @@ NUMBERS = {"visualizations": False, "attributions": True, "attributions_format":
 
 @pytest.fixture(scope="module")
 def server(fridge_folder: Path) -> Iterator[LiveServer]:
-    # however slow and busy the machine is; one thread, because two that wait for each other are slowest of all then
-    patient = ("--queue-limit-ms", "600000", "--request-timeout-ms", "300000", "--cpu-threads", "1")
+    # however slow and busy the machine is
+    patient = ("--queue-limit-ms", "600000", "--request-timeout-ms", "300000")
     with LiveServer("--model", fridge_folder, *patient) as running:
         yield running
 
@@ -137,12 +137,13 @@ def test_the_whole_picture_may_be_drawn(server: LiveServer) -> None:
     assert png(whole["visualizations"]).size == (120, 90)
 
 
-def test_a_budget_ends_refinement(server: LiveServer) -> None:
-    asked = {"xai_algorithm": "integrated_gradients", "visualizations": False}
+@pytest.mark.parametrize(("algorithm", "least"), [("integrated_gradients", 8), ("xrai", 3)])
+def test_a_budget_ends_refinement(server: LiveServer, algorithm: str, least: int) -> None:
+    asked = {"xai_algorithm": algorithm, "visualizations": False}
     (free, short) = rows(server, cell(PICTURES[0], asked), cell(PICTURES[0], asked | {"explain_budget_ms": 1}))
-    assert short["explanations"][0]["n_steps"] == 8
-    assert free["explanations"][0]["n_steps"] >= 8
-    assert short["explanations"][0]["completeness_gap"] >= 0
+    (details,) = short["explanations"]
+    assert details["n_steps"] == least < free["explanations"][0]["n_steps"]
+    assert f"The time allowed ended refinement at {least} steps." in details["notes"]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_a_budget_ends_refinement(server: LiveServer) -> None:
     [
         ({"xai_algorithm": "xria"}, "xai_parameters_invalid", "Did you mean 'xrai'?"),
         ({"n_steps": 1}, "xai_parameters_invalid", "'n_steps' is 1; expected a whole number from 2"),
-        ({"nsteps": 50}, "xai_parameters_invalid", "Did you mean 'n_steps'?"),
+        ({"nsteps": 50}, "xai_parameters_invalid", "Did you mean 'n_steps' or"),
         ("xrai", "xai_parameters_invalid", "expected a JSON object"),
         ({"target": "cartoon"}, "target_unknown", "Did you mean 'carton'"),
         ({"target": 4}, "target_unknown", "a number from 0 to 3"),
@@ -170,18 +171,17 @@ def test_a_bad_picture_is_a_bad_picture(server: LiveServer) -> None:
     assert reply.json()["details"][0]["position"] == 1
 
 
-def test_many_at_once_are_as_one_by_one(server: LiveServer) -> None:
+def test_fifty_at_once_get_the_maps_of_one_by_one(server: LiveServer) -> None:
     asked = [
         cell(PICTURES[number % 4], {"xai_algorithm": ALGORITHMS[number % 5], "target": number % 3} | NUMBERS)
-        for number in range(10)
+        for number in range(50)
     ]
-    alone = [rows(server, one)[0] for one in asked]
-    with ThreadPoolExecutor(10) as pool:
+    with ThreadPoolExecutor(50) as pool:
         together = list(pool.map(lambda one: rows(server, one)[0], asked))
-    for one, other in zip(alone, together, strict=True):
-        first, second = numbers(one["attributions"]), numbers(other["attributions"])
-        # another batch rounds differently, which now and then flips a ReLU; rows mixed up would differ altogether
-        assert np.linalg.norm(first - second) <= 0.02 * np.linalg.norm(first)
+    for one, found in zip(asked, together, strict=True):
+        alone = rows(server, one)[0]
+        assert np.array_equal(numbers(alone["attributions"]), numbers(found["attributions"])), "to the last bit"
+        assert alone["explanations"] == found["explanations"]
 
 
 def test_scoring_goes_on_while_explanations_wait(server: LiveServer) -> None:
@@ -190,7 +190,7 @@ def test_scoring_goes_on_while_explanations_wait(server: LiveServer) -> None:
 
     def explanations() -> None:
         busy.set()
-        rows(server, *[cell(PICTURES[0], {"n_steps": 200, "visualizations": False})] * 3)
+        rows(server, *[cell(PICTURES[0], {"n_steps": 40, "visualizations": False})] * 3)
         busy.clear()
 
     thread = threading.Thread(target=explanations)
@@ -212,16 +212,23 @@ def test_a_departed_client_frees_the_device(server: LiveServer) -> None:
     server.wait_for(lambda: "sightglass_queue_jobs 0.0" in httpx.get(server.url + "/metrics").text, 10)
 
 
-def test_a_deadline_ends_an_explanation(fridge_folder: Path) -> None:
-    with LiveServer("--model", fridge_folder, "--request-timeout-ms", "700", "--cpu-threads", "1") as server:
-        reply = post(server, cell(PICTURES[0], {"n_steps": 1000, "xai_algorithm": "integrated_gradients"}))
+def test_a_deadline_ends_an_explanation_and_hopeless_ones_never_begin(fridge_folder: Path) -> None:
+    with LiveServer("--model", fridge_folder, "--request-timeout-ms", "1000") as server:
+        asked = {"xai_algorithm": "integrated_gradients", "n_steps": 1000}
+        started = time.monotonic()
+        reply = post(server, cell(PICTURES[0], asked | {"baseline": ["black"] * 8}))
         assert (reply.status_code, reply.json()["code"]) == (504, "deadline_exceeded")
+        assert "16009 passes" in reply.json()["message"]
+        assert time.monotonic() - started < 0.9, "refused at once"
+        reply = post(server, *[cell(PICTURES[0], {"n_steps": 40, "xai_algorithm": "integrated_gradients"})] * 16)
+        assert (reply.status_code, reply.json()["code"]) == (504, "deadline_exceeded")
+        assert "was not scored" in reply.json()["message"]
         assert server.score([PICTURES[0]]).status_code == 200
 
 
 def test_every_label_above_the_threshold_of_a_multilabel_model(tmp_path: Path) -> None:
     folder = write_automl_folder(tmp_path, name="mobilenetv2", multilabel=True, sizes=(80, 64))
-    with LiveServer("--model", folder, "--cpu-threads", "1") as server:
+    with LiveServer("--model", folder) as server:
         asked = {"xai_algorithm": "guided_gradcam"}
         (row,) = rows(server, cell(PICTURES[0], asked | {"confidence_score_threshold_multilabel": 0.0}))
         assert len(row["visualizations"]) == 4
@@ -232,7 +239,7 @@ def test_every_label_above_the_threshold_of_a_multilabel_model(tmp_path: Path) -
 
 def test_an_algorithm_that_does_not_suit_the_architecture(tmp_path: Path) -> None:
     folder = write_automl_folder(tmp_path, name="vits16r224", sizes=(256, 224))
-    with LiveServer("--model", folder, "--cpu-threads", "1", ready_within_s=200) as server:
+    with LiveServer("--model", folder, ready_within_s=200) as server:
         (row,) = rows(server, cell(PICTURES[0], {"xai_algorithm": "guided_backprop", "visualizations": False}))
         assert any("guide" in note for note in row["explanations"][0]["notes"]), "GELU has nothing to guide"
         (row,) = rows(server, cell(PICTURES[0], {"xai_algorithm": "gradcam"} | NUMBERS))

@@ -92,7 +92,7 @@ def test_a_layer_before_work_in_place_is_read_as_it_was() -> None:
 
 
 def test_a_layer_without_places_cannot_be_read() -> None:
-    with pytest.raises(ExplanationError, match=r"layer fc passes a tensor of shape \(1, 4\), which is no grid"):
+    with pytest.raises(ExplanationError, match=r"layer fc makes \(4,\) of each picture, which is no grid"):
         attributions(at(CamLayer("fc")), Method("gradcam"), 0)
 
 

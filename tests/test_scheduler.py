@@ -6,7 +6,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from server.engine.jobs import Batch, Job, Stage
+from server.engine.jobs import Batch, Chore, Job, Stage
 from server.engine.scheduler import Limits, Scheduler
 
 IMAGE = 100.0  # the cost of one picture in these tests
@@ -298,6 +298,71 @@ def test_an_idle_lane_saves_up_no_claim() -> None:
     assert lanes.count("explain") < 10, "explanations may not catch up on the time they did not ask for"
 
 
+def chore(lane: str = "explain") -> Chore:
+    return Chore(lane, lambda: None)
+
+
+def test_chores_keep_off_the_cores_of_a_batch_and_batches_off_theirs() -> None:
+    scheduler = make_scheduler(shared_cores=True)
+    scheduler.admit(make_jobs(1), 0.0)
+    decode_all(scheduler)
+    batch = scheduler.next_batch(0.0)
+    assert batch is not None
+    work = [chore() for _ in range(3)]
+    for one in work:
+        scheduler.add_chore(one)
+    assert scheduler.next_chore() is None
+    scheduler.finished(batch, 0.1)
+    scheduler.admit(make_jobs(2), 0.1)
+    assert [scheduler.next_chore() for _ in range(3)] == [work[0], work[1], None], "two CPU threads"
+    assert scheduler.next_decode() is None, "which decode nothing meanwhile"
+    scheduler.chore_done(work[0], 0.05, 0.15)
+    decode_all(scheduler, 0.15)
+    assert scheduler.next_batch(0.15) is None, "one of them is still at it"
+    scheduler.chore_done(work[1], 0.05, 0.15)
+    assert scheduler.next_chore() is None, "scoring comes first: it has used less"
+    assert run_batch(scheduler, 0.15) == [(2, 0)]
+    assert scheduler.next_chore() is work[2]
+
+
+def test_a_device_of_its_own_goes_on_beside_chores() -> None:
+    scheduler = make_scheduler()
+    scheduler.admit(make_jobs(1), 0.0)
+    decode_all(scheduler)
+    for _ in range(3):
+        scheduler.add_chore(chore())
+    assert [scheduler.next_chore() is not None for _ in range(3)] == [True, True, False], "two CPU threads"
+    assert run_batch(scheduler, 0.0) == [(1, 0)]
+
+
+def test_explanations_wait_while_a_picture_to_score_is_decoded() -> None:
+    scheduler = make_scheduler(shared_cores=True)
+    scheduler.decoder.observe(10, 0.05)
+    scheduler.admit(make_jobs(1, 8, lane="explain"), 0.0)
+    decode_all(scheduler, 0.0)
+    assert len(run_batch(scheduler, 0.0, seconds=1.0)) == 4
+    decode_all(scheduler, 1.0)
+    scheduler.admit(make_jobs(2), 1.0)
+    decoding = scheduler.next_decode()
+    assert decoding is not None
+    assert scheduler.next_batch(1.0) is None
+    wake_at = scheduler.wake_at()
+    assert wake_at is not None and 1.0 < wake_at < 1.2, "but not for ever"
+    scheduler.decoded(decoding, 0.05, 1.05)
+    assert run_batch(scheduler, 1.05) == [(2, 0)]
+    assert len(run_batch(scheduler, 1.15)) == 4
+
+
+def test_a_waiting_explanation_counts_its_chores() -> None:
+    scheduler = make_scheduler(shared_cores=True, queue_limit_s=1.0)
+    scheduler.add_chore(one := chore())
+    assert scheduler.next_chore() is one
+    scheduler.chore_done(one, 0.5, 0.5)
+    scheduler.admit(make_jobs(1, 8, lane="explain"), 0.5)
+    assert scheduler.wait_s("explain") == pytest.approx(2.0), "half a second each, on two threads"
+    assert scheduler.admit(make_jobs(2, lane="explain"), 0.5) == pytest.approx(1.0)
+
+
 class SchedulerMachine(RuleBasedStateMachine):
     """Any order of events: every admitted job ends exactly once, and no batch breaks a rule."""
 
@@ -311,6 +376,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.admitted: dict[int, list[Job]] = {}
         self.decoding: list[Job] = []
         self.running: Batch | None = None
+        self.chores: list[Chore] = []
+        self.queued_chores = 0
         self.ran: Counter[int] = Counter()
         self.over: set[int] = set()  # cancelled or expired requests
 
@@ -358,6 +425,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         if batch is None:
             return
         assert self.running is None
+        assert not (self.shared_cores and self.chores)
         assert 1 <= len(batch.jobs) <= 4
         assert batch.cost <= self.scheduler.max_cost or len(batch.jobs) == 1
         for job in batch.jobs:
@@ -376,6 +444,25 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.now += seconds
             self.scheduler.finished(self.running, seconds, learn=fits)
             self.running = None
+
+    @rule(lane=st.sampled_from(["score", "explain"]))
+    def add_chore(self, lane: str) -> None:
+        self.scheduler.add_chore(chore(lane))
+        self.queued_chores += 1
+
+    @rule()
+    def start_chore(self) -> None:
+        if (one := self.scheduler.next_chore()) is not None:
+            assert not (self.shared_cores and self.running)
+            self.chores.append(one)
+            self.queued_chores -= 1
+        assert len(self.chores) + (len(self.decoding) if self.shared_cores else 0) <= 2
+
+    @rule(seconds=st.floats(0.001, 0.5))
+    def end_chore(self, seconds: float) -> None:
+        if self.chores:
+            self.now += seconds
+            self.scheduler.chore_done(self.chores.pop(), seconds, self.now)
 
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
@@ -403,16 +490,22 @@ class SchedulerMachine(RuleBasedStateMachine):
         """Left alone, the scheduler works everything off: nothing is stuck."""
         for job in self.decoding:
             self.scheduler.decoded(job, 0.001, self.now)
+        for one in self.chores:
+            self.scheduler.chore_done(one, 0.001, self.now)
         for _ in range(10_000):
             if self.running is not None:
                 self.scheduler.finished(self.running, 0.01)
             self.now += 0.05
             self.scheduler.expire(self.now)
             decode_all(self.scheduler, self.now)
+            while (done := self.scheduler.next_chore()) is not None:
+                self.queued_chores -= 1
+                self.scheduler.chore_done(done, 0.001, self.now)
             self.running = self.scheduler.next_batch(self.now)
-            if not self.scheduler.depth():
+            if not self.scheduler.depth() and not self.queued_chores:
                 break
         assert self.scheduler.depth() == 0
+        assert self.queued_chores == 0
 
 
 TestScheduler = SchedulerMachine.TestCase

@@ -4,18 +4,21 @@ Sundararajan et al., Axiomatic Attribution for Deep Networks, https://arxiv.org/
 [3, H, W], and sum to the change of the output.
 """
 
+from dataclasses import replace
+
 from torch import Tensor
 
 from explain.algorithm import Algorithm
-from explain.attribution import Explanation
+from explain.attribution import Attribution, Explanation
 from explain.baselines import start
-from explain.integral import averaged, first_steps, integrals, most_steps, refined
+from explain.integral import averaged, integrals, late, most_steps, refined
 from explain.method import BaselineName, Method
 from explain.noise import noisy
 from explain.rows import Score, Steps
 from explain.subject import Subject
 
 _BASELINES: tuple[BaselineName, ...] = ("black",)
+_WIDE = 0.05  # a completeness gap that people should know of
 
 
 def _steps(subject: Subject, method: Method) -> Steps:
@@ -27,12 +30,17 @@ def _steps(subject: Subject, method: Method) -> Steps:
     names = method.baselines or _BASELINES
     starts = score([start(name, subject, method.seed) for name in names])
     yield [own, *copies, *starts]
-    groups = [
-        integrals(copies or [own], starts, target, method, first_steps(method))
-        for target in subject.targets(own.logits)
-    ]
-    yield from refined([integral for group in groups for integral in group], method, subject.enough)
-    return Explanation(own.logits, tuple(averaged(group) for group in groups))
+    steps = None if method.n_steps == "auto" else method.n_steps
+    groups = [integrals(copies or [own], starts, target, method, steps) for target in subject.targets(own.logits)]
+    in_time = yield from refined([integral for group in groups for integral in group], method, subject.enough)
+    return Explanation(own.logits, tuple(_noted(averaged(group), in_time) for group in groups))
+
+
+def _noted(found: Attribution, in_time: bool) -> Attribution:
+    notes = [] if in_time else [late(found)]
+    if found.gap is not None and found.gap >= _WIDE:
+        notes.append(f"The attributions miss {found.gap:.0%} of the output's change. Use more steps.")
+    return replace(found, notes=tuple(notes))
 
 
 def _passes(method: Method, targets: int) -> int:

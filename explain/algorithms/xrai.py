@@ -11,7 +11,7 @@ import torch
 from explain.algorithm import Algorithm
 from explain.attribution import Attribution, Explanation, finite
 from explain.baselines import baseline, start
-from explain.integral import averaged, integrals
+from explain.integral import averaged, integrals, late
 from explain.method import BaselineName, Method
 from explain.regions import ranked
 from explain.rows import Aside, Score, Steps
@@ -19,7 +19,7 @@ from explain.segments import segments
 from explain.subject import Subject
 
 _BASELINES: tuple[BaselineName, ...] = ("black", "white")
-_AUTO = 10  # steps per path: more give the same regions
+_FIRST, _LAST = 3, 9  # auto steps: more give the same regions, and three are better than nothing where time is short
 
 
 def _steps(subject: Subject, method: Method) -> Steps:
@@ -39,35 +39,45 @@ def _steps(subject: Subject, method: Method) -> Steps:
     if not targets:
         return Explanation(own.logits, ())
 
-    groups = [integrals([end], starts, target, method, _count(method)) for target in targets]
-    regions = Aside(lambda: segments(subject.picture.numpy()))
-    yield [regions, *(integral.path for group in groups for integral in group)]
+    auto, regions = method.n_steps == "auto", Aside(lambda: segments(subject.picture.numpy()))
+    groups = [integrals([end], starts, target, method, _FIRST if auto else _count(method)) for target in targets]
+    followed = [integral for group in groups for integral in group]
+    yield [regions, *(path for integral in followed for path in integral.paths)]
+    in_time = True
+    if auto and method.max_steps >= _LAST and (in_time := not subject.enough(_LAST / _FIRST - 1)):
+        yield [path for integral in followed for path in integral.tripled()]
 
     found = [averaged(group) for group in groups]
     values = [attribution.values for attribution in found]
     if twice:
         differences = [(subject.picture - picture).permute(2, 0, 1) / 255 for picture in pictures]
         values = [
-            torch.stack([i.path.gradient.cpu() * d for i, d in zip(group, differences, strict=True)]).mean(0)
+            torch.stack([i.gradient.cpu() * d for i, d in zip(group, differences, strict=True)]).mean(0)
             for group in groups
         ]
     ranking = partial(ranked, regions=regions.result, fast=method.xrai_fast, area_threshold=method.area_threshold)
     asides = [Aside(partial(ranking, value.amax(0).numpy())) for value in values]
     yield asides
     maps = [finite(torch.from_numpy(aside.result)) for aside in asides]
-    return Explanation(own.logits, tuple(_answer(one, map_, twice) for one, map_ in zip(found, maps, strict=True)))
+    answer = _twice if twice else partial(_answer, in_time=in_time)
+    return Explanation(own.logits, tuple(answer(one, map_) for one, map_ in zip(found, maps, strict=True)))
 
 
-def _answer(path: Attribution, values: torch.Tensor, twice: bool) -> Attribution:
-    if not twice:
-        # regions average over what few steps get wrong, so a gap is a figure here and no reason for a note
-        return Attribution(path.target, values, path.n_steps, path.delta, path.gap)
+def _answer(path: Attribution, values: torch.Tensor, *, in_time: bool) -> Attribution:
+    # regions average over what few steps get wrong, so a gap is a figure here and no reason for a note
+    notes = () if in_time else (late(path),)
+    return Attribution(path.target, values, path.n_steps, path.delta, path.gap, notes)
+
+
+def _twice(path: Attribution, values: torch.Tensor) -> Attribution:
     note = "The network saw the picture divided by 255 twice, as the hosted original shows it: nearly black."
     return Attribution(path.target, values, path.n_steps, notes=(note,))
 
 
 def _count(method: Method) -> int:
-    return _AUTO if method.n_steps == "auto" else method.n_steps
+    if method.n_steps == "auto":
+        return _LAST if method.max_steps >= _LAST else _FIRST
+    return method.n_steps
 
 
 def _passes(method: Method, targets: int) -> int:

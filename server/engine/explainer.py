@@ -5,11 +5,12 @@ A slice is one batch of rows, taken from the explanations that came first. Only 
 
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from explain.attribution import Explanation
 from explain.catalog import algorithm
@@ -18,9 +19,10 @@ from explain.method import Method
 from explain.parameters import Parameters
 from explain.passes import Passes
 from explain.pictures.subject import Whole
+from explain.quadrature import Quadrature
 from explain.quality import PASSES
 from explain.regions import warm_up as compile_regions
-from explain.rows import Aside, Look, Part, Path
+from explain.rows import Aside, Look, Part, Path, Rows, Score
 from explain.run import Run, begin
 from explain.subject import Choice, these
 from explain.targets import choice, count
@@ -31,19 +33,24 @@ from server.engine.device import out_of_memory
 from server.engine.explained import explained
 from server.engine.jobs import Job, Stage
 from server.engine.outcome import Failure
+from server.engine.slice_sizes import SliceSizes, timings
 
 logger = logging.getLogger(__name__)
 
-_WARM_UP = Method("integrated_gradients", n_steps=16)
+_MARGIN = 1.2  # of time: an explanation must also be written
+_SURELY = 2.0  # times what is left before the deadline: predictions are not exact
 
 
 @dataclass(slots=True)
 class Task:
-    """What an explanation keeps between its slices."""
+    """What an explanation keeps between its slices. `picture` is decoded, `data` is not, and kept only if drawn."""
 
     parameters: Parameters
     choose: Choice
+    picture: Tensor = field(init=False)
+    data: bytes = b""
     started: float = 0.0
+    deadline: float = float("inf")
     run: Run | None = None
 
     @property
@@ -51,33 +58,37 @@ class Task:
         """Whether the encoded picture is needed once more at the end."""
         return self.parameters.visualizations and self.parameters.extent == "picture"
 
-    def enough(self) -> bool:
-        """Tell whether refining, which doubles the time, would end after the budget."""
+    def enough(self, growth: float) -> bool:
+        """Tell whether refining, by this share of the work so far, would end too late."""
         budget_ms = self.parameters.explain_budget_ms
-        return budget_ms is not None and 3000 * (time.monotonic() - self.started) > budget_ms
+        end = self.deadline if budget_ms is None else min(self.deadline, self.started + budget_ms / 1000)
+        now = time.monotonic()
+        return now + _MARGIN * growth * (now - self.started) > end
 
 
 @dataclass(slots=True)
 class Slice:
     """What became of the jobs of one slice.
 
-    `again` holds those that need the device again, see Scheduler.finished; `asides` the work for CPU threads that some
-    of them wait for. `work` is the cost of the passes that were run.
+    `again` holds those that are not over, see Scheduler.finished: they need the device again, or wait for `asides`,
+    their work for CPU threads, or are `explained` and wait to be written. `work` is the cost of the passes that were
+    run.
     """
 
     again: dict[Job, tuple[Stage, float]] = field(default_factory=dict)
     asides: list[tuple[Job, Aside]] = field(default_factory=list)
-    done: dict[Job, Explanation | Failure] = field(default_factory=dict)
+    explained: dict[Job, Explanation] = field(default_factory=dict)
+    failures: dict[Job, Failure] = field(default_factory=dict)
     work: float = 0.0
     failed: bool = False
 
 
 class Explainer:
-    """Explanations of one model, in slices of up to `rows` rows."""
+    """Explanations of one model, in slices whose sizes `warm_up` finds."""
 
-    def __init__(self, model: LoadedModel, rows: int) -> None:
+    def __init__(self, model: LoadedModel) -> None:
         self._passes = Passes.through(model)
-        self._rows = rows
+        self._sizes = SliceSizes()
         self._preprocess = model.preprocess
         self._labels = model.definition.labels
         self._independent = model.definition.task.name == "multilabel"
@@ -90,124 +101,138 @@ class Explainer:
 
     def passes(self, parameters: Parameters) -> int:
         """Return how many passes through the network an explanation takes at most, as far as can be told."""
+        return self._passes_by(Method.asked_for(parameters), parameters)
+
+    def check_time(self, parameters: Parameters, seconds: Callable[[int], float], left_s: float) -> None:
+        """Refuse what cannot end in time even alone: ExplanationError. `seconds` predicts those of so many passes."""
+        least = self._passes_by(replace(Method.asked_for(parameters), max_steps=0), parameters)
+        if (takes := seconds(least)) > _SURELY * left_s:
+            raise ExplanationError(
+                "deadline_exceeded",
+                f"This explanation takes {least} passes through the model, about {takes:.0f} s here, and the request "
+                f"has {left_s:.0f} s. Ask for fewer n_steps, noise_samples or labels, or raise --request-timeout-ms.",
+            )
+
+    def _passes_by(self, method: Method, parameters: Parameters) -> int:
         targets = count(parameters, self._labels)
         measuring = PASSES * len(parameters.quality) * targets
-        return algorithm(parameters.xai_algorithm).passes(Method.asked_for(parameters), targets) + measuring
+        return algorithm(method.algorithm).passes(method, targets) + measuring
 
-    def reply(self, job: Job, prediction: ClassScores, explanation: Explanation, limits: ImageLimits) -> dict[str, Any]:
+    def reply(
+        self, task: Task, prediction: ClassScores, explanation: Explanation, limits: ImageLimits
+    ) -> dict[str, Any]:
         """Make the JSON object of an explained picture, on any thread."""
-        task: Task = job.task
         scores = {"probs": prediction.probs, "labels": prediction.labels}
         whole = None
         if task.draws_whole:
-            picture = np.asarray(decode(job.data, limits))
+            picture = np.asarray(decode(task.data, limits))
             whole = Whole(picture, self._preprocess.box(picture.shape[1], picture.shape[0]))
         return scores | explained(
-            job.picture, prediction, explanation, task.parameters, independent=self._independent, whole=whole
+            task.picture, prediction, explanation, task.parameters, independent=self._independent, whole=whole
         )
 
-    def warm_up(self, model: LoadedModel) -> list[tuple[int, float]]:
-        """Run slices of an example; returns (cost, seconds) of each but the first, which pays for memory."""
+    def warm_up(self, model: LoadedModel, most: int) -> list[tuple[float, float]]:
+        """Find the sizes of slices, of up to `most` rows; returns (cost, seconds) of those of gradients."""
         compile_regions()
-        run = begin(self._passes, model.example(1)[0], _WARM_UP, these(0))
-        timings = []
-        while run.explanation is None:
-            while run.key is not None:
-                started = time.monotonic()
-                parts = run.take(self._rows, run.key)
-                self._passes.run(parts)
-                timings.append((model.pixels * _passes_of(parts), time.monotonic() - started))
-            run.resume()
-        return timings[-1:]
+        inputs = self._passes.subject(model.example(1)[0], these(0)).inputs
+        score = Score(inputs, "logit")
+        path = Path(inputs, inputs, Quadrature((0.5,), (1.0,)), 0, "logit")
+        gradients = timings(lambda size: self._passes.run([Part(path, 0, 1)], size), most)
+        others = timings(lambda size: self._passes.run([Part(score, 0, 1)], size), most)
+        self._sizes = SliceSizes.best(gradients, others)
+        logger.info("slices of explanations gradients=%d others=%d", self._sizes.gradients, self._sizes.others)
+        return [(2 * size * model.pixels, seconds) for size, seconds in gradients.items()]
 
     def slice_of(self, jobs: Sequence[Job]) -> Slice:
         """Run one batch of rows of the first of these jobs, and of as many others as fit into it."""
         found = Slice()
+        taken: dict[Job, list[Part]] = {}
+        key, room = None, 1
         for job in jobs:
-            if job.task.run is None:
+            if room and job.task.run is None:
                 self._begin(job, found)
-        self._run_rows([job for job in jobs if job not in found.done], found)
+            run: Run | None = job.task.run
+            if run is None:
+                continue
+            if key is None and run.key is not None:
+                key, room = run.key, self._sizes.of(run.key)
+            if parts := run.take(room, key):
+                taken[job] = parts
+                room -= sum(part.stop - part.start for part in parts)
+        if key is not None:
+            self._run_parts(taken, found, self._sizes.of(key))
         for job in jobs:
-            if job not in found.done:
+            if job not in found.failures:
                 self._go_on(job, found)
         return found
 
     def _begin(self, job: Job, found: Slice) -> None:
         task: Task = job.task
-        task.started = time.monotonic()
+        task.started, task.deadline = time.monotonic(), job.deadline
+        task.picture, task.data = job.picture, job.data
         try:
             method = Method.asked_for(task.parameters)
             task.run = begin(self._passes, job.picture, method, task.choose, task.enough)
         except Exception as error:
-            found.done[job] = _failure(job, error)
+            found.failures[job] = _failure(job, error)
             return
         found.asides += [(job, aside) for aside in task.run.asides()]
 
-    def _run_rows(self, jobs: Sequence[Job], found: Slice) -> None:
-        key = next((job.task.run.key for job in jobs if job.task.run.key is not None), None)
-        taken: dict[Job, list[Part]] = {}
-        room = self._rows
-        for job in jobs:
-            parts = job.task.run.take(room, key) if key is not None and room else []
-            if parts:
-                taken[job] = parts
-                room -= sum(part.stop - part.start for part in parts)
-        if taken:
-            self._run_parts(taken, found)
-
-    def _run_parts(self, taken: dict[Job, list[Part]], found: Slice) -> None:
+    def _run_parts(self, taken: dict[Job, list[Part]], found: Slice, size: int) -> None:
         parts = [part for of_job in taken.values() for part in of_job]
         try:
-            self._passes.run(parts)
+            self._passes.run(parts, size)
             for job, of_job in taken.items():
-                job.passes = max(1.0, job.passes - _passes_of(of_job))
-                found.work += job.cost * _passes_of(of_job)
+                job.passes = max(
+                    1.0, job.passes - sum(_passes(part.rows) * (part.stop - part.start) for part in of_job)
+                )
+            found.work += next(iter(taken)).cost * size * max(_passes(part.rows) for part in parts)
         except Exception as error:
             if len(parts) == 1 and parts[0].stop - parts[0].start == 1:
                 (job,) = taken
                 found.failed = True
-                found.done[job] = _failure(job, error)
+                found.failures[job] = _failure(job, error)
             else:
                 self._run_apart(taken, found, error)
 
     def _run_apart(self, taken: dict[Job, list[Part]], found: Slice, error: Exception) -> None:
         if out_of_memory(error):
-            rows = sum(part.stop - part.start for parts in taken.values() for part in parts)
-            self._rows = max(1, min(self._rows, rows // 2))
-            logger.warning("out of memory, slices of explanations are halved rows=%d", self._rows)
+            key = next(iter(taken.values()))[0].rows.key
+            self._sizes = self._sizes.halved(key)
+            logger.warning("out of memory, slices of explanations are halved rows=%d", self._sizes.of(key))
         for job, parts in taken.items():
             for part in parts:
                 for row in range(part.start, part.stop):
-                    if job not in found.done:
-                        self._run_parts({job: [Part(part.rows, row, row + 1)]}, found)
+                    if job not in found.failures:
+                        self._run_parts({job: [Part(part.rows, row, row + 1)]}, found, 1)
 
     def _go_on(self, job: Job, found: Slice) -> None:
-        run: Run = job.task.run
+        run: Run | None = job.task.run
+        if run is None:  # its turn has not come
+            found.again[job] = (Stage.READY, job.passes)
+            return
         try:
             while run.explanation is None and run.key is None and run.ready:
                 run.resume()
                 found.asides += [(job, aside) for aside in run.asides()]
         except Exception as error:
-            found.done[job] = _failure(job, error)
+            found.failures[job] = _failure(job, error)
             return
         if run.explanation is not None:
-            found.done[job] = run.explanation
-        else:
-            found.again[job] = (Stage.READY if run.key is not None else Stage.PARKED, job.passes)
+            found.explained[job] = run.explanation
+        passes = job.passes if run.explanation is None else 0.0
+        found.again[job] = (Stage.PARKED if run.key is None else Stage.READY, passes)
 
 
-def _passes_of(parts: Sequence[Part]) -> int:
-    total = 0
-    for part in parts:
-        match part.rows:
-            case Path():
-                each = 2
-            case Look() as look:
-                each = 1 + len(look.targets)
-            case _:
-                each = 1
-        total += each * (part.stop - part.start)
-    return total
+def _passes(rows: Rows) -> int:
+    """Return how many passes a row of these takes."""
+    match rows:
+        case Path():
+            return 2
+        case Look():
+            return 1 + len(rows.targets)
+        case _:
+            return 1
 
 
 def _failure(job: Job, error: Exception) -> Failure:

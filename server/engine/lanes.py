@@ -1,9 +1,10 @@
 """Lane: the jobs of one kind of work, waiting to be decoded or ready to run."""
 
 import heapq
+from collections import deque
 from dataclasses import dataclass, field
 
-from server.engine.jobs import Job, Stage
+from server.engine.jobs import Chore, Job, Stage
 from server.engine.latency import LatencyModel
 
 _QUEUED = (Stage.WAITING, Stage.READY)
@@ -32,7 +33,8 @@ class Lane:
     """Two queues ordered by due time, and the device time used so far in units of the lane's weight.
 
     Of several lanes with work, the one with the least `used` runs next, so that device time is shared by weight.
-    `ready_since` is when the first of the READY jobs became so. `device` learns how long this kind of work takes.
+    `ready_since` is when the first of the READY jobs became so. `device` learns how long this kind of work takes,
+    `chore` how long one of the `chores` does that wait for a CPU thread.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Lane:
     used: float = 0.0
     ready_since: float = 0.0
     device: LatencyModel = field(default_factory=LatencyModel)
+    chore: LatencyModel = field(default_factory=LatencyModel)
+    chores: deque[Chore] = field(default_factory=deque)
     tally: dict[Stage, Tally] = field(default_factory=lambda: {stage: Tally() for stage in Stage})
     _queues: dict[Stage, list[tuple[float, int, Job]]] = field(default_factory=lambda: {stage: [] for stage in _QUEUED})
     _pushed: int = 0

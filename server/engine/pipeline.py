@@ -25,8 +25,8 @@ from explain.rows import Aside
 from models.errors import ImageError
 from models.images import ImageLimits
 from server.engine.device import Device
-from server.engine.explainer import Explainer
-from server.engine.jobs import Batch, Job, Stage
+from server.engine.explainer import Explainer, Task
+from server.engine.jobs import Batch, Chore, Job, Stage
 from server.engine.outcome import STAGES, Failure, Outcome, Reply
 from server.engine.scheduler import Scheduler
 from server.metrics import Metrics
@@ -80,8 +80,8 @@ class Pipeline:
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._requests: dict[int, _Request] = {}
-        # one thread more than there are decoders, so that finished work never waits for a slow picture
-        self._cpu = ThreadPoolExecutor(cpu_threads + 1, thread_name_prefix="cpu")
+        # threads for decoders and chores, and one more so that finished work never waits for a slow picture
+        self._cpu = ThreadPoolExecutor(2 * cpu_threads + 1, thread_name_prefix="cpu")
 
     def submit(
         self,
@@ -100,6 +100,7 @@ class Pipeline:
         jobs = [Job(number, index, cost, len(data), now, deadline, data=data) for index, data in enumerate(pictures)]
         for index, parameters in explain.items():
             assert self._explainer is not None
+            self._explainer.check_time(parameters, partial(self._explain_s, cost), deadline - now)
             jobs[index].lane = "explain"
             jobs[index].task = self._explainer.task(parameters)
             jobs[index].passes = self._explainer.passes(parameters)
@@ -110,6 +111,10 @@ class Pipeline:
             self._requests[number] = _Request(number, answer, [None] * len(jobs), left=len(jobs))
             self._pump()
         return number
+
+    def _explain_s(self, cost: float, passes: int) -> float:
+        with self._lock:
+            return self._scheduler.run_s("explain", cost, passes)
 
     def cancel(self, number: int) -> None:
         """Forget a request whose client has left; what is not on the device yet never gets there."""
@@ -132,6 +137,8 @@ class Pipeline:
             self._expire(number)
         while (job := self._scheduler.next_decode()) is not None:
             self._start(self._cpu, self._decode, job)
+        while (chore := self._scheduler.next_chore()) is not None:
+            self._start(self._cpu, self._do, chore)
         if (batch := self._scheduler.next_batch(now)) is not None:
             if batch.lane == "explain":
                 self._start(self._device_thread, self._explain, batch)
@@ -203,19 +210,31 @@ class Pipeline:
             learn = found.work > 0 and not found.failed
             self._scheduler.finished(batch, seconds, learn=learn, work=found.work, again=found.again)
             for job in found.again:
-                if job.stage is Stage.PARKED and job.task.run.ready:  # its CPU threads were faster
-                    self._scheduler.resume(job)
+                if job.stage is Stage.PARKED and job not in found.explained and job.task.run.ready:
+                    self._scheduler.resume(job)  # its chores were done first
+            for job, failure in found.failures.items():
+                if failure.code in _DROPPED:
+                    self._metrics.dropped.labels(_DROPPED[failure.code]).inc()
+                self._settle(job, failure, 0.0)
+                job.release()
+            for job, aside in found.asides:
+                self._scheduler.add_chore(Chore(job.lane, partial(self._aside, job, job.task, aside)))
+            for job, explanation in found.explained.items():
+                self._scheduler.add_chore(Chore(job.lane, partial(self._encode_explained, job, job.task, explanation)))
             self._pump()
-        for job, aside in found.asides:
-            self._start(self._cpu, self._aside, job, aside)
-        for job, outcome in found.done.items():
-            self._start(self._cpu, self._encode_explained, job, outcome)
         if found.failed:
             self._probe()
 
-    def _aside(self, job: Job, aside: Aside) -> None:
-        task = job.task
-        if task is None:  # cancelled meanwhile
+    def _do(self, chore: Chore) -> None:
+        started = time.monotonic()
+        chore.work()
+        now = time.monotonic()
+        with self._lock:
+            self._scheduler.chore_done(chore, now - started, now)
+            self._pump()
+
+    def _aside(self, job: Job, task: Task, aside: Aside) -> None:
+        if job.stage is Stage.DONE:  # cancelled or expired meanwhile
             return
         failure = None
         try:
@@ -225,26 +244,30 @@ class Pipeline:
             failure = Failure("scoring_failed", "The picture could not be explained. The server's log has the cause.")
         with self._lock:
             if failure is not None:
-                self._scheduler.give_up(job)
-                self._metrics.dropped.labels("failed").inc()
-                self._settle(job, failure, 0.0)
-            elif job.stage is Stage.PARKED and task.run.ready:
+                self._give_up(job, failure, 0.0)
+            elif job.stage is Stage.PARKED and task.run is not None and task.run.ready:
                 self._scheduler.resume(job)
-            self._pump()
 
-    def _encode_explained(self, job: Job, outcome: Explanation | Failure) -> None:
+    def _encode_explained(self, job: Job, task: Task, explanation: Explanation) -> None:
+        if job.stage is Stage.DONE:
+            return
         started = time.monotonic()
-        result = outcome if isinstance(outcome, Failure) else self._written(job, partial(self._explained, job, outcome))
-        job.release()
+        outcome = self._written(job, partial(self._explained, task, explanation))
         with self._lock:
-            if isinstance(result, Failure) and result.code in _DROPPED:
-                self._metrics.dropped.labels(_DROPPED[result.code]).inc()
-            self._settle(job, result, time.monotonic() - started)
+            self._give_up(job, outcome, time.monotonic() - started)
+        job.release()
 
-    def _explained(self, job: Job, explanation: Explanation) -> dict[str, Any]:
+    def _give_up(self, job: Job, outcome: Outcome, encode_s: float) -> None:
+        """Settle a job that is not on the device."""
+        self._scheduler.give_up(job)
+        if isinstance(outcome, Failure) and outcome.code in _DROPPED:
+            self._metrics.dropped.labels(_DROPPED[outcome.code]).inc()
+        self._settle(job, outcome, encode_s)
+
+    def _explained(self, task: Task, explanation: Explanation) -> dict[str, Any]:
         assert self._explainer is not None
         prediction = self._device.model.prediction(explanation.logits)
-        return self._explainer.reply(job, prediction, explanation, self._image_limits)
+        return self._explainer.reply(task, prediction, explanation, self._image_limits)
 
     def _probe(self) -> None:
         self._health(False)

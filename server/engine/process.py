@@ -72,8 +72,8 @@ async def _serve(launch: Launch) -> None:
     device = Device(model)
     timings = await loop.run_in_executor(thread, device.warm_up, launch.settings.max_batch_images)
     scheduler = make_scheduler(model, timings, launch.settings)
-    explainer = Explainer(model, scheduler.limits.max_images)
-    for cost, seconds in await loop.run_in_executor(thread, explainer.warm_up, model):
+    explainer = Explainer(model)
+    for cost, seconds in await loop.run_in_executor(thread, explainer.warm_up, model, scheduler.limits.max_images):
         scheduler.learn("explain", cost, seconds)
     listener.pipeline = _pipeline(device, explainer, thread, scheduler, listener=listener, settings=launch.settings)
     # what lives now lives for ever: keep the collector from walking through all of it again and again

@@ -3,7 +3,8 @@
 It works without a fixed timer: whenever the device is free it takes what is ready, up to a bound on cost. Only while
 a decoder is about to deliver another job does it wait, and never longer than the fixed cost that joining one batch
 saves. A device that computes on the cores of the decoders takes turns with them instead: threads that compute a batch
-together wait for each other, and one that lost its core to a decoder holds up all of them.
+together wait for each other, and one that lost its core to a decoder holds up all of them. So do the chores of a lane,
+its other work for CPU threads.
 
 Jobs of a lane run in the order they are due, which for a request of many pictures is one service time after the other,
 so that a large request neither blocks small ones nor is starved by them.
@@ -13,7 +14,7 @@ import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from server.engine.jobs import Batch, Job, Stage
+from server.engine.jobs import Batch, Chore, Job, Stage
 from server.engine.lanes import Lane
 from server.engine.latency import LatencyModel
 
@@ -28,7 +29,8 @@ _PATIENCE = 2.0  # a batch waits at most this many times as long for decoders as
 class Limits:
     """Bounds on one batch, on waiting for a fuller one, and on the predicted time of all queued work.
 
-    `shared_cores` says that the device is the CPU, on which the decoders run too.
+    `decoders` is how many CPU threads decode at once, and as many do chores. `shared_cores` says that the device is the
+    CPU, on which all of them run too.
     """
 
     max_images: int
@@ -56,7 +58,9 @@ class Scheduler:
         self._requests: dict[int, _Request] = {}
         self._deadlines: list[tuple[float, int]] = []
         self._decoding = 0
+        self._chores = 0
         self._running: Batch | None = None
+        self._free_since = 0.0  # when the last batch or chore ended
         self._clock = 0.0  # device use of the lane that ran last; an idle lane returns at this point
 
     def admit(self, jobs: Sequence[Job], now: float) -> float | None:
@@ -78,11 +82,18 @@ class Scheduler:
         """Note that a batch of `cost` took a device `seconds`."""
         self._lanes[lane].device.observe(cost, seconds)
 
+    def run_s(self, lane: str, cost: float, passes: float) -> float:
+        """Predict the device time of one job of `lane` that has the device to itself."""
+        return self._lanes[lane].device.backlog_seconds(cost * passes, self.max_cost)
+
     def wait_s(self, lane: str) -> float:
         """Predict how long a new request would wait in `lane`: for the jobs before it, at the lane's share."""
         own = self._lanes[lane]
         work = {name: other.work_s(self.limits.max_images, self.max_cost) for name, other in self._lanes.items()}
         rivals = sum(other.weight for other in self._lanes.values() if work[other.name] and other is not own)
+        if self.limits.shared_cores:
+            for name, other in self._lanes.items():
+                work[name] += other.depth() * other.chore.seconds(1) / self.limits.decoders
         device = min(sum(work.values()), work[lane] * (own.weight + rivals) / own.weight)
         waiting = own.tally[Stage.WAITING]
         per_byte, per_picture = self.decoder.line()
@@ -92,7 +103,8 @@ class Scheduler:
     def next_decode(self) -> Job | None:
         """Take the job to decode next; None while all decoders are busy or enough is decoded ahead."""
         taking_turns = self.limits.shared_cores and self._running is not None
-        if taking_turns or self._decoding >= self.limits.decoders:
+        busy = self._decoding + (self._chores if self.limits.shared_cores else 0)
+        if taking_turns or busy >= self.limits.decoders:
             return None
         for lane in self._by_use(Stage.WAITING):
             job = lane.first(Stage.WAITING)
@@ -119,9 +131,33 @@ class Scheduler:
         self._decoding -= 1
         self._drop(job)
 
+    def add_chore(self, chore: Chore) -> None:
+        """Queue work for a CPU thread."""
+        self._lanes[chore.lane].chores.append(chore)
+
+    def next_chore(self) -> Chore | None:
+        """Take the chore to do next; None while the CPU threads are busy, or their cores needed for something else."""
+        shared = self.limits.shared_cores
+        if self._chores + (self._decoding if shared else 0) >= self.limits.decoders:
+            return None
+        for lane in sorted(self._lanes.values(), key=lambda lane: lane.used):
+            if lane.chores and not (shared and (self._running is not None or self._comes_after(lane))):
+                self._chores += 1
+                return lane.chores.popleft()
+        return None
+
+    def chore_done(self, chore: Chore, seconds: float, now: float) -> None:
+        """Note that a chore has ended, which on shared cores took its lane's share of them."""
+        self._chores -= 1
+        self._free_since = now
+        lane = self._lanes[chore.lane]
+        lane.chore.observe(1, seconds)
+        if self.limits.shared_cores:
+            lane.used += seconds / self.limits.decoders / lane.weight
+
     def next_batch(self, now: float) -> Batch | None:
         """Take the jobs to run next; None while the device is busy, or nothing is ready or worth starting yet."""
-        if self._running is not None:
+        if self._is_busy():
             return None
         for lane in self._by_use(Stage.READY):
             if now < self._start_at(lane):
@@ -142,6 +178,7 @@ class Scheduler:
         that need the device again, with the stage they go on in, READY or PARKED, and the passes they still need.
         """
         self._running = None
+        self._free_since = batch.jobs[0].started + seconds
         if learn:
             self.learn(batch.lane, batch.cost if work is None else work, seconds)
         lane = self._lanes[batch.lane]
@@ -153,7 +190,7 @@ class Scheduler:
                 self._drop(job)
 
     def resume(self, job: Job) -> None:
-        """Note that a CPU thread is done with what a PARKED job waited for."""
+        """Note that the chores that a PARKED job waited for are done."""
         if job.stage is Stage.PARKED:
             self._lanes[job.lane].move(job, Stage.READY)
 
@@ -189,7 +226,7 @@ class Scheduler:
         while self._deadlines and self._deadlines[0][1] not in self._requests:
             heapq.heappop(self._deadlines)
         times = [self._deadlines[0][0]] if self._deadlines else []
-        if self._running is None:
+        if not self._is_busy():
             times += [self._start_at(lane) for lane in self._by_use(Stage.READY)]
         return min(times, default=None)
 
@@ -200,6 +237,22 @@ class Scheduler:
     def _by_use(self, stage: Stage) -> list[Lane]:
         return sorted((lane for lane in self._lanes.values() if lane.first(stage)), key=lambda lane: lane.used)
 
+    def _is_busy(self) -> bool:
+        return self._running is not None or (self.limits.shared_cores and self._chores > 0)
+
+    def _first_to_decode(self, lane: Lane) -> Lane | None:
+        """Find another lane that is due before this one, as soon as its decoders have delivered."""
+        for other in self._lanes.values():
+            # an idle lane returns at the clock
+            if other is not lane and other.tally[Stage.DECODING].jobs and max(other.used, self._clock) < lane.used:
+                return other
+        return None
+
+    def _comes_after(self, lane: Lane) -> bool:
+        """Whether another lane has something to run, or soon will, and is due before this one."""
+        ready = any(other.first(Stage.READY) and other.used < lane.used for other in self._lanes.values())
+        return ready or self._first_to_decode(lane) is not None
+
     def _is_ahead(self, lane: Lane) -> bool:
         ahead = (lane.tally[Stage.DECODING], lane.tally[Stage.READY])
         batches = 1.0 if self.limits.shared_cores else _AHEAD
@@ -209,11 +262,14 @@ class Scheduler:
         )
 
     def _start_at(self, lane: Lane) -> float:
-        """The time until which a batch of this lane is better held back for more jobs."""
-        ready = lane.tally[Stage.READY]
+        """The time until which a batch of this lane is better held back, for more jobs or for a lane that is due."""
+        start_at, ready = 0.0, lane.tally[Stage.READY]
+        if self.limits.shared_cores and (other := self._first_to_decode(lane)) is not None:
+            start_at = max(lane.ready_since, self._free_since) + self._worth_waiting_s(other)
         if ready.jobs >= self.limits.max_images or ready.cost >= self.max_cost:
-            return 0.0
-        start_at = lane.oldest_arrival() + self.limits.max_delay_s if self.limits.max_delay_s else 0.0
+            return start_at
+        if self.limits.max_delay_s:
+            start_at = max(start_at, lane.oldest_arrival() + self.limits.max_delay_s)
         if lane.tally[Stage.DECODING].jobs:
             start_at = max(start_at, lane.ready_since + self._worth_waiting_s(lane))
         return start_at

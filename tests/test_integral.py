@@ -1,0 +1,80 @@
+"""Refinement of a path, on functions of the place on it whose integrals everyone knows."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from explain.integral import CLOSE, Cell, Integral, refined
+from explain.method import Method
+from explain.quadrature import Quadrature
+from explain.rows import Path
+from explain.subject import never
+
+Function = Callable[[float], float]
+
+
+def follow(path: Path, output: Function, slope: Function) -> None:
+    """Run the rows of a path through a network of one input, whose place on the path is that input."""
+    for row, (alpha, weight) in enumerate(zip(path.quadrature.alphas, path.quadrature.weights, strict=True)):
+        path.outputs[row], path.slopes[row] = output(alpha), slope(alpha)
+        path.gradient += weight * slope(alpha)
+
+
+def path(rule: Quadrature) -> Path:
+    return Path(torch.ones(1, 1, 1), torch.zeros(1, 1, 1), rule, 0, "logit")
+
+
+def in_cells(output: Function, slope: Function, most: int) -> Integral:
+    """Refine the path of a function from 0 to 1 until it is complete to 1 %, or takes `most` steps."""
+    cells = [Cell(k / 8, 1 / 8, path(Quadrature(((k + 0.5) / 8,), (1 / 8,)))) for k in range(8)]
+    integral = Integral(cells, output(0), output(1))
+    for rows in refined([integral], Method("integrated_gradients", max_steps=most), never):
+        for one in rows:
+            assert isinstance(one, Path)
+            follow(one, output, slope)
+        assert sum(integral.errors()) == pytest.approx(integral.delta, abs=1e-6)
+    return integral
+
+
+def bent(alpha: float) -> float:
+    """Nothing, then a steep rise, as where a network finds its object."""
+    return 1 / (1 + math.exp(-40 * (alpha - 0.68)))
+
+
+def bent_slope(alpha: float) -> float:
+    return 40 * bent(alpha) * (1 - bent(alpha))
+
+
+def test_what_is_complete_stays_as_it_is() -> None:
+    integral = in_cells(lambda alpha: 3 * alpha + 1, lambda alpha: 3.0, 32)
+    assert (integral.n_steps, integral.rise) == (8, 3)
+    assert float(integral.gradient) == pytest.approx(3)
+
+
+def test_steps_go_where_the_output_bends() -> None:
+    integral = in_cells(bent, bent_slope, 64)
+    assert integral.gap < CLOSE
+    counts = [len(cell.nodes) for cell in integral.cells]
+    assert counts[5] == max(counts), "the cell from 0.625 to 0.75"
+    assert counts[0] == counts[1] == counts[2] == 1
+
+
+def test_refined_cells_are_midpoint_rules() -> None:
+    integral = in_cells(lambda alpha: alpha**9, lambda alpha: 9 * alpha**8, 64)
+    total = 0.0
+    for cell in integral.cells:
+        alphas = [alpha for alpha, _, _ in cell.nodes]
+        n = len(alphas)
+        assert n in (1, 3, 9, 27)
+        assert alphas == pytest.approx([cell.start + (k + 0.5) * cell.width / n for k in range(n)])
+        total += sum(9 * alpha**8 for alpha in alphas) * cell.width / n
+    assert float(integral.gradient) == pytest.approx(total, rel=1e-5)
+    assert [len(cell.nodes) for cell in integral.cells][:4] == [1] * 4, "where next to nothing happens"
+    assert integral.gap < CLOSE
+
+
+def test_no_more_steps_than_allowed() -> None:
+    for most in range(8, 40, 5):
+        assert in_cells(bent, bent_slope, most).n_steps <= most
