@@ -35,6 +35,7 @@ bench: $(VENV)/.dev ## measure this machine: rates, latencies and the ratio to t
 bench-explain: $(VENV)/.dev ## measure explanations: do they point at the object, what do they cost (ARGS="--quick")
 	$(RUN) -m benchmarks.explain_quality $(ARGS)
 	$(RUN) -m benchmarks.explain_speed $(ARGS)
+	$(RUN) -m benchmarks.explain_lanes $(ARGS)
 
 image: ## build the container image (DEVICE=cpu or cuda)
 	docker build --build-arg DEVICE=$(or $(DEVICE),cpu) --tag sightglass:$(or $(DEVICE),cpu) .

@@ -1,17 +1,19 @@
 """A load generator that costs little itself: requests are built beforehand, replies are only counted.
 
-Run as a process of its own: python -m benchmarks.load PORT closed CONCURRENCY SECONDS | open RATE SECONDS [SEED].
+Run as a process of its own: python -m benchmarks.load PORT closed CONCURRENCY SECONDS | open RATE SECONDS.
+With --explain, a JSON list of `xai_parameters`, requests ask for explanations, one way after the other.
 Prints one JSON object: status codes, seconds, and the latency of every request by code.
 """
 
+import argparse
 import asyncio
 import json
 import random
 import re
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import cycle
 
 import uvloop
 
@@ -86,10 +88,10 @@ async def closed_loop(port: int, requests: Sequence[bytes], concurrency: int, se
     return tally
 
 
-async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: float, seed: int) -> Tally:
+async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: float) -> Tally:
     """Send at random times, `rate` a second on average, whether or not the earlier requests are answered."""
     tally = Tally()
-    chance = random.Random(seed)
+    chance = random.Random(0)
     idle: list[Connection] = []
     pending: set[asyncio.Task[None]] = set()
 
@@ -111,14 +113,21 @@ async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: 
     return tally
 
 
-def main(arguments: Sequence[str]) -> None:
+def main() -> None:
     """Run one load and print its result."""
-    port, kind, size, seconds = int(arguments[0]), arguments[1], float(arguments[2]), float(arguments[3])
-    requests = [score_request(picture) for picture in pictures()]
-    if kind == "closed":
-        work = closed_loop(port, requests, int(size), seconds)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.load")
+    parser.add_argument("port", type=int)
+    parser.add_argument("kind", choices=("closed", "open"))
+    parser.add_argument("size", type=float, help="clients of a closed loop, requests a second of an open one")
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("--explain", type=json.loads, default=[None])
+    options = parser.parse_args()
+    asked = zip(cycle(pictures()), options.explain * len(pictures()), strict=False)
+    requests = [score_request(picture, parameters) for picture, parameters in asked]
+    if options.kind == "closed":
+        work = closed_loop(options.port, requests, int(options.size), options.seconds)
     else:
-        work = open_loop(port, requests, size, seconds, seed=int(arguments[4]) if len(arguments) > 4 else 0)
+        work = open_loop(options.port, requests, options.size, options.seconds)
     tally = uvloop.run(work)
     print(
         json.dumps(
@@ -132,4 +141,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -2,7 +2,9 @@
 
 import base64
 import json
+from collections.abc import Mapping
 from io import BytesIO
+from typing import Any
 
 from PIL import Image
 
@@ -21,9 +23,12 @@ def pictures() -> list[bytes]:
     return encoded
 
 
-def score_request(picture: bytes) -> bytes:
-    """Return a complete HTTP/1.1 request that scores one picture as version 2 of the hosted contract."""
-    body = json.dumps({"input_data": {"columns": ["image"], "data": [base64.b64encode(picture).decode()]}}).encode()
+def score_request(picture: bytes, xai_parameters: Mapping[str, Any] | None = None) -> bytes:
+    """Return a complete HTTP/1.1 request of the hosted contract, version 2, that scores one picture or explains it."""
+    text = base64.b64encode(picture).decode()
+    asked = {"image_base64": text, "model_explainability": True, "xai_parameters": xai_parameters}
+    cell = text if xai_parameters is None else asked
+    body = json.dumps({"input_data": {"columns": ["image"], "data": [cell]}}).encode()
     head = (
         "POST /score HTTP/1.1\r\nHost: benchmark\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"

@@ -131,7 +131,7 @@ def bench_model(name: str, seconds: float, rounds: int) -> dict[str, Any]:
     print(f"\n{name}")
     with tempfile.TemporaryDirectory() as scratch:
         folder = seeded_folder(name, Path(scratch) / name)
-        with Ceiling(folder) as ceiling, BenchServer(folder, _free_port()) as server:
+        with Ceiling(folder) as ceiling, BenchServer(folder, free_port()) as server:
             taken = [_round(ceiling, server, seconds) for _ in range(rounds)]
             capacity = statistics.median(max(load.rate for load in one.loads) for one in taken)
             overload = run_load(server, "open 150%", "open", OVERLOAD * capacity, 4 * seconds)
@@ -158,19 +158,19 @@ def _print_rows(rounds: Sequence[Round], overload: Load, capacity: float) -> Non
     bare = statistics.median(one.ceiling["bare_ms"] for one in rounds)
     first = rounds[0].ceiling
     print(
-        f"  ceiling: {_spread([one.ceiling['rate'] for one in rounds])} pictures/s at batch {first['batch']:.0f} "
+        f"  ceiling: {spread([one.ceiling['rate'] for one in rounds])} pictures/s at batch {first['batch']:.0f} "
         f"(decode alone {first['decode_rate']:.0f}, forward alone {first['forward_rate']:.0f}); one alone {bare:.1f} ms"
     )
     for number in range(len(CONCURRENCIES)):
         loads = [one.loads[number] for one in rounds]
         print(
-            f"  {loads[0].name:<10} {_spread([load.rate for load in loads])} pictures/s, "
-            f"ratio {_spread([one.ratio(one.loads[number]) for one in rounds], 3)}, "
+            f"  {loads[0].name:<10} {spread([load.rate for load in loads])} pictures/s, "
+            f"ratio {spread([one.ratio(one.loads[number]) for one in rounds], 3)}, "
             f"p50/p95/p99 {_median(loads, 'p50'):.0f}/{_median(loads, 'p95'):.0f}/{_median(loads, 'p99'):.0f} ms, "
             f"{_median(loads, 'cpu_s_per_1000'):.1f} CPU s/1000, codes {loads[-1].codes}"
         )
     over = [one.loads[0].p50 - one.ceiling["bare_ms"] for one in rounds]
-    print(f"  one at a time: {_spread(over)} ms over bare decode and forward")
+    print(f"  one at a time: {spread(over)} ms over bare decode and forward")
     refusal = "none" if overload.slowest_refusal is None else f"{overload.slowest_refusal:.0f} ms"
     print(
         f"  {overload.name}: goodput {overload.rate / capacity:.3f} of capacity, codes {overload.codes}, "
@@ -178,7 +178,8 @@ def _print_rows(rounds: Sequence[Round], overload: Load, capacity: float) -> Non
     )
 
 
-def _spread(values: Sequence[float], digits: int = 1) -> str:
+def spread(values: Sequence[float], digits: int = 1) -> str:
+    """Write the median of some values, and their range."""
     middle = f"{statistics.median(values):.{digits}f}"
     return f"{middle} ({min(values):.{digits}f}-{max(values):.{digits}f})" if len(values) > 1 else middle
 
@@ -191,7 +192,8 @@ def _percentile(values: Sequence[float], share: float) -> float:
     return 1000 * values[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
 

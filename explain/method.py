@@ -29,7 +29,7 @@ class Method:
     - `n_steps`: gradients per path, from 2 on; `auto` refines what is there while time and `max_steps` allow: XRAI from
       3 to 9, integrated gradients from 8 where the path bends, until the completeness gap is below 1 %
     - `approximation_method`: the quadrature rule; `auto` steps use `riemann_middle` whatever this says
-    - `baselines`: where paths start; attributions are averaged. Empty stands for the algorithm's own: black for
+    - `baselines`: where paths start; attributions are averaged. Empty stands for the algorithm's own: blur for
       integrated gradients, black and white for XRAI
     - `xrai_fast`: rank regions once instead of anew after each choice; ignores `area_threshold`
     - `area_threshold`: the part of the picture, 0 to 1, that full XRAI ranks before the rest is one region

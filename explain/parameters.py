@@ -81,7 +81,7 @@ class Parameters(BaseModel):
         json_schema_extra=_only(_PATH),
     )
     baseline: Baselines = Field(
-        ("black",),
+        ("blur",),
         description="What stands for a picture without content: a name, or several to average over.",
         json_schema_extra=_only(_PATH),
     )

@@ -30,6 +30,12 @@ class Metrics:
             registry=own,
         )
         self.batch_images = Histogram("sightglass_batch_images", "Pictures in a batch.", buckets=_IMAGES, registry=own)
+        self.slice_seconds = Histogram(
+            "sightglass_explanation_slice_seconds",
+            "Device time of a slice of explanations, the longest that scoring waits for one.",
+            buckets=_SECONDS,
+            registry=own,
+        )
         self.queue_jobs = Gauge(
             "sightglass_queue_jobs", "Pictures queued or running.", multiprocess_mode="livesum", registry=own
         )

@@ -80,10 +80,10 @@ def test_nothing_given_means_every_default(content: object) -> None:
     ("algorithm", "baseline", "sign"),
     [
         ("xrai", ("black", "white"), "positive"),
-        ("integrated_gradients", ("black",), "positive"),
-        ("gradcam", ("black",), "positive"),
-        ("guided_gradcam", ("black",), "absolute"),
-        ("guided_backprop", ("black",), "absolute"),
+        ("integrated_gradients", ("blur",), "positive"),
+        ("gradcam", ("blur",), "positive"),
+        ("guided_gradcam", ("blur",), "absolute"),
+        ("guided_backprop", ("blur",), "absolute"),
     ],
 )
 def test_defaults_that_depend_on_the_algorithm(algorithm: str, baseline: Any, sign: str) -> None:
@@ -402,7 +402,7 @@ def test_every_parameter_is_described() -> None:
         assert row.default
         assert set(row.applies_to) <= set(ALGORITHMS)
     by_key = {row.key: row for row in rows}
-    assert by_key["baseline"].default == "`black,white` for xrai; `black` for integrated_gradients"
+    assert by_key["baseline"].default == "`black,white` for xrai; `blur` for integrated_gradients"
     assert by_key["sign"].default == (
         "`positive` for xrai, integrated_gradients, gradcam; `absolute` for guided_gradcam, guided_backprop"
     )

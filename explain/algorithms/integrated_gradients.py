@@ -17,7 +17,7 @@ from explain.noise import noisy
 from explain.rows import Score, Steps
 from explain.subject import Subject
 
-_BASELINES: tuple[BaselineName, ...] = ("black",)
+_BASELINES: tuple[BaselineName, ...] = ("blur",)  # blind to no colour
 _WIDE = 0.05  # a completeness gap that people should know of
 
 

@@ -204,6 +204,7 @@ class Pipeline:
         started = time.monotonic()
         found = self._explainer.slice_of(batch.jobs)
         seconds = time.monotonic() - started
+        self._metrics.slice_seconds.observe(seconds)
         for job in batch.jobs:
             job.device_s += seconds
         with self._lock:
