@@ -38,9 +38,13 @@ _REQUESTS: Mapping[str, Mapping[str, Any]] = {
     "xrai, azureml": {"xai_algorithm": "xrai", "compatibility": "azureml"},
     "integrated gradients, azureml": {"xai_algorithm": "integrated_gradients", "compatibility": "azureml"},
 }
-_MORE_STEPS: Mapping[str, Mapping[str, Any]] = {
+_MORE: Mapping[str, Mapping[str, Any]] = {
     "xrai, 2x50 steps": {"xai_algorithm": "xrai", "n_steps": 50},
     "xrai, not fast": {"xai_algorithm": "xrai", "xrai_fast": False},
+    **{
+        f"integrated gradients, {'+'.join(names)}": {"xai_algorithm": "integrated_gradients", "baseline": names}
+        for names in (["black"], ["black", "white"], ["mean"])
+    },
 }
 _COMPARED = (
     ("xrai", "xrai, azureml"),
@@ -133,11 +137,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200, help="explanations for each row")
     parser.add_argument("--minutes", type=float, default=60, help="stop earlier, with fewer explanations")
     parser.add_argument("--checked", type=int, default=12, help="scenes for which weights are drawn anew")
-    parser.add_argument("--steps", action="store_true", help="also rank XRAI with 2x50 steps, and not fast")
+    parser.add_argument("--more", action="store_true", help="more steps and other baselines, too")
     parser.add_argument("--quick", action="store_true", help="little training, few explanations, to see that it works")
     options = parser.parse_args()
     wanted, checked = (12, 2) if options.quick else (options.count, options.checked)
-    requests = {**_REQUESTS, **(_MORE_STEPS if options.steps else {})}
+    requests = {**_REQUESTS, **(_MORE if options.more else {})}
     explainers = {name: Explainer.asked_for(request) for name, request in requests.items()}
     torch.set_num_threads(2)  # so that a machine with more trains the same network
     machine = describe_machine()

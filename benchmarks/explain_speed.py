@@ -5,7 +5,8 @@ gradients (5 noisy copies of 50 steps, batches of 5), wired to the network as th
 each recipe, and ratios are taken within a round, so that a machine whose speed drifts cannot favour either.
 
 - `ours`: our defaults. `same settings`: ours at the settings of the recipe
-- `passes`: the time of an explanation, as a multiple of what its forward and backward passes take alone
+- `whole / passes`: the time of an explanation as a multiple of what its forward and backward passes take alone, each
+  row as fast as in a batch; `/ forwards`: of as many forward passes
 - `regions`: the part of XRAI that needs no network, on one core
 """
 
@@ -38,6 +39,7 @@ from explain.run import begin
 from explain.subject import these
 from models.catalog import architecture
 from models.preprocess import Preprocess, Statistics
+from server.engine.slice_sizes import SliceSizes, timings
 from tests.checkpoints import seeded_network
 
 RESULTS = Path(__file__).parent / "results"
@@ -46,6 +48,7 @@ TARGET = 2
 ALGORITHMS = ("xrai", "integrated_gradients")
 _HOSTED_STEPS = 50
 _HOSTED_BATCH = 5
+_LARGEST = 16  # rows in a batch of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Turn:
     recipe: float
     same_settings: float
     passes: float
+    forwards: float
     regions: float
 
     @property
@@ -84,11 +88,16 @@ class Turn:
         """The whole explanation as a multiple of its passes."""
         return self.ours / self.passes
 
+    @property
+    def over_forwards(self) -> float:
+        """The whole explanation as a multiple of as many forward passes."""
+        return self.ours / self.forwards
+
 
 class Bench:
     """One network, twice: as the server keeps it, and as the recipes' users load it."""
 
-    def __init__(self, name: str, batch: int) -> None:
+    def __init__(self, name: str) -> None:
         network = seeded_network(name, 4, SIDE)
         self._recipe_network = copy.deepcopy(network)
         self._network = network.requires_grad_(False).to(memory_format=torch.channels_last)
@@ -96,7 +105,12 @@ class Bench:
         self._passes = Passes(self._network, torch.device("cpu"), preprocess.inputs, architecture(name).cam_layer)
         self._picture = preprocess.picture(Image.fromarray(draw_scene(7, size=(SIDE, SIDE), count=1).picture))
         self._inputs = preprocess.inputs(self._picture[None])
-        self._batch = batch
+        self.sizes = self._tuned()
+
+    def _tuned(self) -> SliceSizes:
+        """Find the sizes of batches as an engine does."""
+        _seconds(lambda: self.forward(1))  # the first pass lays out memory
+        return SliceSizes.best(timings(self.gradient, _LARGEST), timings(self.forward, _LARGEST))
 
     def explain(self, method: Method) -> Cost:
         """Explain the picture as explain.run does, and count."""
@@ -109,34 +123,35 @@ class Bench:
                 aside.run()
                 beside += time.perf_counter() - before
             while run.key is not None:
-                parts = run.take(self._batch, run.key)
+                size = self.sizes.of(run.key)
+                parts = run.take(size, run.key)
                 count = sum(part.stop - part.start for part in parts)
                 if isinstance(parts[0].rows, GradientPath):
                     gradients += count
                 else:
                     scores += count
-                self._passes.run(parts, self._batch)
+                self._passes.run(parts, size)
             run.resume()
         steps = run.explanation.attributions[0].n_steps or 0
         return Cost(time.perf_counter() - started, beside, scores, gradients, steps)
 
-    def forward(self) -> float:
-        """Return the seconds of a forward pass, one of a batch."""
-        batch = self._rows()
+    def forward(self, size: int) -> float:
+        """Return the seconds of a forward pass, one of a batch of `size`."""
+        batch = self._rows(size)
         with torch.no_grad():
-            return _seconds(lambda: self._network(batch)) / len(batch)
+            return _seconds(lambda: self._network(batch)) / size
 
-    def gradient(self) -> float:
-        """Return the seconds of a forward pass and the gradient at its input, one of a batch."""
-        batch = self._rows().requires_grad_()
-        return _seconds(lambda: torch.autograd.grad(self._network(batch)[:, TARGET].sum(), batch)) / len(batch)
+    def gradient(self, size: int) -> float:
+        """Return the seconds of a forward pass and the gradient at its input, one of a batch of `size`."""
+        batch = self._rows(size).requires_grad_()
+        return _seconds(lambda: torch.autograd.grad(self._network(batch)[:, TARGET].sum(), batch)) / size
 
     def recipe(self, algorithm: str) -> float:
         """Return the seconds of the hosted original's recipe."""
         return _seconds(self._by_pair if algorithm == "xrai" else self._by_captum)
 
-    def _rows(self) -> Tensor:
-        return self._inputs.repeat(self._batch, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+    def _rows(self, size: int) -> Tensor:
+        return self._inputs.repeat(size, 1, 1, 1).contiguous(memory_format=torch.channels_last)
 
     def _by_pair(self) -> object:
         statistics_ = Statistics()
@@ -179,28 +194,30 @@ def turn(bench: Bench, algorithm: str) -> tuple[Turn, Mapping[str, Cost]]:
     default = Method.asked_for(read_parameters({"xai_algorithm": algorithm}))
     alike = Method.asked_for(read_parameters({"xai_algorithm": algorithm, "compatibility": "azureml"}))
     before = bench.explain(default)
-    forward, gradient = bench.forward(), bench.gradient()
+    size = bench.sizes.gradients
+    forward, gradient = bench.forward(size), bench.gradient(size)
     recipe = bench.recipe(algorithm)
     same = bench.explain(alike)
     after = bench.explain(default)
-    forward, gradient = (forward + bench.forward()) / 2, (gradient + bench.gradient()) / 2
+    forward, gradient = (forward + bench.forward(size)) / 2, (gradient + bench.gradient(size)) / 2
     found = Turn(
         ours=(before.seconds + after.seconds) / 2,
         recipe=recipe,
         same_settings=same.seconds,
         passes=before.scores * forward + before.gradients * gradient,
+        forwards=(before.scores + 2 * before.gradients) * forward,
         regions=min(before.regions, after.regions, same.regions),
     )
     return found, {"default": after, "same settings": same}
 
 
-def bench_model(name: str, rounds: int, batch: int) -> dict[str, Any]:
+def bench_model(name: str, rounds: int) -> dict[str, Any]:
     """Measure one architecture and print its rows."""
-    print(f"\n{name} at {SIDE} pixels, batches of {batch}")
-    bench = Bench(name, batch)
+    bench = Bench(name)
+    sizes = bench.sizes
+    print(f"\n{name} at {SIDE} pixels, batches of {sizes.gradients} gradients or {sizes.others} others")
     bench.explain(Method("xrai", n_steps=2))  # the first pass lays out memory
-    bench.gradient()
-    result: dict[str, Any] = {"model": name, "batch": batch}
+    result: dict[str, Any] = {"model": name, "batches": asdict(sizes)}
     for algorithm in ALGORITHMS:
         taken = [turn(bench, algorithm) for _ in range(rounds)]
         turns, costs = [one for one, _ in taken], taken[-1][1]
@@ -211,6 +228,7 @@ def bench_model(name: str, rounds: int, batch: int) -> dict[str, Any]:
             "faster": statistics.median(one.faster for one in turns),
             "faster_at_same_settings": statistics.median(one.faster_alike for one in turns),
             "over_passes": statistics.median(one.overhead for one in turns),
+            "over_forwards": statistics.median(one.over_forwards for one in turns),
         }
     return result
 
@@ -229,7 +247,8 @@ def _print(algorithm: str, turns: Sequence[Turn], costs: Mapping[str, Cost]) -> 
     )
     print(
         f"    ours {spread(lambda one: one.faster, 1)}x faster, at the same settings "
-        f"{spread(lambda one: one.faster_alike, 2)}x; whole / passes {spread(lambda one: one.overhead, 3)}"
+        f"{spread(lambda one: one.faster_alike, 2)}x; whole / passes {spread(lambda one: one.overhead, 3)}, "
+        f"/ forwards {spread(lambda one: one.over_forwards, 3)}"
     )
     if algorithm == "xrai":
         print(f"    regions {spread(lambda one: 1000 * one.regions, 0)} ms")
@@ -246,14 +265,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.explain_speed", description=__doc__.split("\n")[0])
     parser.add_argument("--models", default="resnet18,resnet50,vitb16r224", help="architectures, separated by commas")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--batch", type=int, default=8, help="rows of ours in a batch")
     parser.add_argument("--quick", action="store_true", help="resnet18 alone, one round")
     options = parser.parse_args()
     models, rounds = ("resnet18", 1) if options.quick else (options.models, options.rounds)
     machine = describe_machine()
     print(json.dumps(machine))
     warm_up()
-    measured = [bench_model(name, rounds, options.batch) for name in models.split(",")]
+    measured = [bench_model(name, rounds) for name in models.split(",")]
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"explain-speed-{time.strftime('%Y%m%d-%H%M%S')}.json"
     file.write_text(json.dumps({"machine": machine, "threads": torch.get_num_threads(), "models": measured}, indent=1))

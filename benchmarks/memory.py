@@ -1,42 +1,58 @@
-"""Does the server's memory stay flat? python -m benchmarks.memory [REQUESTS]: a small model, many requests."""
+"""Does the server's memory stay flat, and its speed? A small model, many requests.
 
-import sys
+python -m benchmarks.memory [REQUESTS], or with --explain as many explanations of all kinds, pictures included.
+"""
+
+import argparse
+import json
 import tempfile
+import time
 from pathlib import Path
 
 from benchmarks.bench_server import BenchServer
-from benchmarks.serving import run_load, seeded_folder
+from benchmarks.serving import free_port, run_load, seeded_folder
+from explain.catalog import algorithm_names
 
 _CONCURRENCY = 16
 _SLICES = 10
-_WARM_UP = 2000
+_TURN_S = 5
 
 
-def main(requests: int) -> None:
-    """Send requests in slices and print the memory after each; the first ones fill caches and do not count."""
+def main() -> None:
+    """Send requests in slices and print memory and speed after each; the first ones fill caches and do not count."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__.split("\n")[0])
+    parser.add_argument("requests", type=int, nargs="?", default=20_000)
+    parser.add_argument("--explain", action="store_true")
+    options = parser.parse_args()
+    asked = [{"xai_algorithm": name, "attributions": True} for name in algorithm_names()]
+    flags = ("--explain", json.dumps(asked)) if options.explain else ()
     with tempfile.TemporaryDirectory() as scratch:
         folder = seeded_folder("mobilenetv2", Path(scratch) / "model")
         (folder / "settings.json").write_text('{"valid_resize_size": 64, "valid_crop_size": 64}')
-        with BenchServer(folder, 5099) as server:
-            _send(server, _WARM_UP)
+        with BenchServer(folder, free_port()) as server:
+            each = options.requests // _SLICES
+            warm_up, _ = _send(server, each, *flags)
             before = server.memory_bytes()
-            print(f"after {_WARM_UP} requests of warm-up: {before / 2**20:.1f} MiB")
+            print(f"after {warm_up} requests of warm-up: {before / 2**20:.1f} MiB")
             sent = 0
             for _ in range(_SLICES):
-                sent += _send(server, requests // _SLICES)
+                count, rate = _send(server, each, *flags)
+                sent += count
                 now = server.memory_bytes()
-                print(f"after {sent:>6} more: {now / 2**20:.1f} MiB ({100 * (now / before - 1):+.2f}%)", flush=True)
+                change = 100 * (now / before - 1)
+                print(f"after {sent:>6} more: {now / 2**20:.1f} MiB ({change:+.2f}%), {rate:.1f} a second", flush=True)
 
 
-def _send(server: BenchServer, count: int) -> int:
-    sent = 0
+def _send(server: BenchServer, count: int, *flags: str) -> tuple[int, float]:
+    """Send at least `count` requests; returns how many, and how many a second."""
+    sent, started = 0, time.perf_counter()
     while sent < count:
-        codes = run_load(server, "closed", "closed", _CONCURRENCY, 5).codes
+        codes = run_load(server, "closed", "closed", _CONCURRENCY, _TURN_S, *flags).codes
         if set(codes) != {"200"}:
             raise RuntimeError(f"not all requests were answered: {codes}")
         sent += codes["200"]
-    return sent
+    return sent, sent / (time.perf_counter() - started)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)
+    main()
