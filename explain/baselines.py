@@ -8,6 +8,7 @@ from torch import Tensor
 from explain.method import BaselineName
 from explain.subject import Subject
 
+EVEN: frozenset[BaselineName] = frozenset({"black", "white", "mean"})  # the same for every picture
 _BLUR = 1 / 16  # standard deviation as a share of the shorter side: no object is left to recognise
 
 

@@ -1,8 +1,8 @@
 """Passes: runs rows through a network, a batch at a time. The only file here that runs one."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ class Passes:
 
     `normalise` turns pixels [N, H, W, 3] in [0, 255] into inputs [N, 3, H, W]; `independent` says that each label has a
     probability of its own. Everything is computed in the precision of the weights. Not to be called in inference mode,
-    whose tensors autograd refuses. Safe to use from several threads.
+    whose tensors autograd refuses. Safe to use from several threads. `memory` is that of Subject.
     """
 
     network: nn.Module
@@ -32,6 +32,7 @@ class Passes:
     normalise: Callable[[Tensor], Tensor]
     cam_layer: Callable[[nn.Module], CamLayer]
     independent: bool = False
+    memory: dict[object, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
     def through(cls, model: LoadedModel) -> "Passes":
@@ -52,7 +53,7 @@ class Passes:
             # a copy, since normalising works in place
             return self.normalise(values.to(self.device, torch.float32, copy=True)[None])[0]
 
-        return Subject(picture, normalise(picture), normalise, choose, enough)
+        return Subject(picture, normalise(picture), normalise, choose, enough, self.memory)
 
     def layer(self) -> CamLayer:
         """Return where Grad-CAM reads the network; ExplanationError where there is no such place."""

@@ -63,7 +63,7 @@ class Run:
             self._needs = ()
             self.explanation = end.value
         rows: list[Rows] = [need for need in self._needs if not isinstance(need, Aside)]
-        self._waiting = [Part(need, 0, need.count) for need in rows]
+        self._waiting = [Part(need, 0, need.count) for need in rows if need.finished < need.count]
 
 
 def begin(passes: Passes, picture: Tensor, method: Method, choose: Choice, enough: Enough = never) -> Run:

@@ -1,7 +1,8 @@
 """Subject: what is explained. One picture as the network sees it, and the choice of targets."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
@@ -22,7 +23,7 @@ class Subject:
 
     `normalise` turns values in [0, 255], [H, W, 3], into inputs. `choose` names the targets when the logits, float32
     [C] on the CPU, are known. `enough` is asked before what was found is refined, and told by which share of the work
-    so far that grows: true ends it there.
+    so far that grows: true ends it there. `memory` is shared by all subjects of a network, for what no picture changes.
     """
 
     picture: Tensor
@@ -30,6 +31,7 @@ class Subject:
     normalise: Callable[[Tensor], Tensor]
     choose: Choice
     enough: Enough = never
+    memory: dict[object, Any] = field(default_factory=dict)
 
     def targets(self, logits: Tensor) -> tuple[int, ...]:
         """Choose the targets; none is an answer too. ExplanationError where there is no such class."""

@@ -104,6 +104,19 @@ def test_targets_of_one_picture_share_its_batches() -> None:
     assert [one.target for one in together] == [0, 2, 3]
 
 
+def test_even_baselines_are_scored_once_for_all_pictures() -> None:
+    passes = passes_of(Power())
+    network = passes.network
+    calls: list[int] = []
+    network.forward = lambda x: calls.append(len(x)) or Power.forward(network, x)  # type: ignore
+    for names, again in ((("black",), 0), (("mean", "white"), 0), (("blur",), 1), (("noise", "image_min"), 2)):
+        passes.memory.clear()
+        for seed in (5, 6):
+            calls.clear()
+            attributions(passes, integrated(2, baselines=names), 0, seed=seed, batch_size=1)
+        assert sum(calls) == 1 + again + 2 * len(names)
+
+
 def test_no_target_is_an_answer_too() -> None:
     passes = passes_through()
     found = explain(passes, pixels(), integrated(3), these())

@@ -6,12 +6,9 @@ Sundararajan et al., Axiomatic Attribution for Deep Networks, https://arxiv.org/
 
 from dataclasses import replace
 
-from torch import Tensor
-
 from explain.algorithm import Algorithm
 from explain.attribution import Attribution, Explanation
-from explain.baselines import start
-from explain.integral import averaged, integrals, late, most_steps, refined
+from explain.integral import averaged, integrals, late, most_steps, refined, scored_starts
 from explain.method import BaselineName, Method
 from explain.noise import noisy
 from explain.rows import Score, Steps
@@ -22,13 +19,9 @@ _WIDE = 0.05  # a completeness gap that people should know of
 
 
 def _steps(subject: Subject, method: Method) -> Steps:
-    def score(inputs: list[Tensor]) -> list[Score]:
-        return [Score(one, method.output) for one in inputs]
-
-    (own,) = score([subject.inputs])
-    copies = score(noisy(subject.inputs, method))
-    names = method.baselines or _BASELINES
-    starts = score([start(name, subject, method.seed) for name in names])
+    own = Score(subject.inputs, method.output)
+    copies = [Score(copy, method.output) for copy in noisy(subject.inputs, method)]
+    starts = scored_starts(subject, method, method.baselines or _BASELINES)
     yield [own, *copies, *starts]
     steps = None if method.n_steps == "auto" else method.n_steps
     groups = [integrals(copies or [own], starts, target, method, steps) for target in subject.targets(own.logits)]

@@ -10,8 +10,8 @@ import torch
 
 from explain.algorithm import Algorithm
 from explain.attribution import Attribution, Explanation, finite
-from explain.baselines import baseline, start
-from explain.integral import averaged, integrals, late
+from explain.baselines import baseline
+from explain.integral import averaged, integrals, late, scored_starts
 from explain.method import BaselineName, Method
 from explain.regions import ranked
 from explain.rows import Aside, Score, Steps
@@ -33,7 +33,7 @@ def _steps(subject: Subject, method: Method) -> Steps:
         ]
         yield [own, end, *starts]
     else:
-        end, starts = own, [Score(start(name, subject, method.seed), method.output) for name in names]
+        end, starts = own, scored_starts(subject, method, names)
         yield [own, *starts]
     targets = subject.targets(own.logits)
     if not targets:

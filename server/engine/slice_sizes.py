@@ -14,7 +14,7 @@ from server.engine.device import out_of_memory
 logger = logging.getLogger(__name__)
 
 _SLICE_S = 0.5  # the most that a slice may take: scoring has to wait for it
-_CLOSE_TO_BEST = 1.05  # seconds a row: a larger slice that is hardly faster would only keep scoring waiting
+_CLOSE_TO_BEST = 1.1  # seconds a row: a larger slice that is hardly faster would only keep scoring waiting
 _LITTLE_MORE = 1.5  # seconds a slice: a lone explanation needs one row of it, and waits for all
 
 
