@@ -17,8 +17,8 @@ from torch import Tensor
 
 from explain.attribution import Attribution, finite
 from explain.baselines import EVEN, start
-from explain.method import BaselineName, Method, Rule
-from explain.quadrature import Quadrature, quadrature, tripled
+from explain.method import BaselineName, Method
+from explain.quadrature import Quadrature, tripled
 from explain.rows import Needs, Path, Score
 from explain.subject import Enough, Subject
 
@@ -48,10 +48,13 @@ class Cell:
 
     def tripled(self) -> "Cell":
         """Return the same stretch with three midpoints for each that it has."""
+        return self.with_more(tripled(len(self.nodes)).within(self.start, self.width), 1 / 3)
+
+    def with_more(self, steps: Quadrature, share: float) -> "Cell":
+        """Return the same stretch with more steps, of which the old ones weigh that share of what they did."""
         old = self.path
-        finer = tripled(len(self.nodes)).within(self.start, self.width)
-        path = Path(old.inputs, old.baseline, finer, old.target, old.output)
-        path.gradient += old.gradient / 3  # each step weighs a third of what it did
+        path = Path(old.inputs, old.baseline, steps, old.target, old.output)
+        path.gradient += share * old.gradient
         return Cell(self.start, self.width, path, tuple(self.nodes))
 
 
@@ -116,9 +119,9 @@ class Integral:
             found[next_] += error * half2 / (half + half2)
         return found
 
-    def tripled(self) -> list[Path]:
-        """Triple all steps, which then are midpoints again; returns the rows to run for that."""
-        self.cells = [cell.tripled() for cell in self.cells]
+    def add(self, steps: Quadrature, share: float) -> list[Path]:
+        """Add steps to a path of one cell, as Cell.with_more; returns the rows to run for that."""
+        self.cells = [self.cells[0].with_more(steps, share)]
         return self.paths
 
     def refine(self, most: int) -> list[Path]:
@@ -148,10 +151,10 @@ def scored_starts(subject: Subject, method: Method, names: Sequence[BaselineName
 
 
 def integrals(
-    ends: Sequence[Score], starts: Sequence[Score], target: int, method: Method, steps: int | None = None
+    ends: Sequence[Score], starts: Sequence[Score], target: int, method: Method, rule: Quadrature | None = None
 ) -> list[Integral]:
-    """Make the integral from each start to each end: of so many steps, or of cells to be refined."""
-    rules = [(0.0, 1.0, quadrature(_rule(method), steps))] if steps else _cells()
+    """Make the integral from each start to each end: by a rule, or of cells to be refined."""
+    rules = [(0.0, 1.0, rule)] if rule else _cells()
     return [
         Integral(
             [
@@ -205,10 +208,6 @@ def _cells() -> list[tuple[float, float, Quadrature]]:
     width = 1 / _CELLS
     starts = [number * width for number in range(_CELLS)]
     return [(start, width, Quadrature((start + width / 2,), (width,))) for start in starts]
-
-
-def _rule(method: Method) -> Rule:
-    return "riemann_middle" if method.n_steps == "auto" else method.approximation_method
 
 
 def _gap(delta: float, rise: float) -> float:

@@ -27,7 +27,7 @@ class Method:
     Integrated gradients and XRAI:
 
     - `n_steps`: gradients per path, from 2 on; `auto` refines what is there while time and `max_steps` allow: XRAI from
-      3 to 9, integrated gradients from 8 where the path bends, until the completeness gap is below 1 %
+      4 to 8, integrated gradients from 8 where the path bends, until the completeness gap is below 1 %
     - `approximation_method`: the quadrature rule; `auto` steps use `riemann_middle` whatever this says
     - `baselines`: where paths start; attributions are averaged. Empty stands for the algorithm's own: blur for
       integrated gradients, black and white for XRAI

@@ -69,11 +69,13 @@ class Parameters(BaseModel):
 
     n_steps: StepCount = Field(
         "auto",
-        description="Points on the way from the baseline to the picture; auto takes 9 for xrai, and for"
+        description="Points on the way from the baseline to the picture; auto takes 8 for xrai, and for"
         " integrated_gradients from 8 on as few as leave a gap below 1%, placed where the score bends.",
         json_schema_extra=_only(_PATH),
     )
-    max_n_steps: int = Field(32, ge=8, le=1000, description="Where auto steps end.", json_schema_extra=_only(_PATH))
+    max_n_steps: int = Field(
+        32, ge=8, le=1000, description="Where auto steps end.", json_schema_extra=_only(["integrated_gradients"])
+    )
     approximation_method: RuleName = Field(
         "riemann_middle",
         description="How those points are placed and weighted; pair, for xrai only, puts one on each end, all weighted"

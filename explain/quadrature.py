@@ -33,6 +33,13 @@ def quadrature(rule: Rule, n_steps: int) -> Quadrature:
     return Quadrature(tuple(alphas.tolist()), tuple(weights.tolist()))
 
 
+def halves(n_steps: int) -> tuple[Quadrature, Quadrature]:
+    """Split `n_steps` midpoints, an even number: every other one, weighed to stand for all, and those between."""
+    whole = quadrature("riemann_middle", n_steps)
+    one = Quadrature(whole.alphas[::2], tuple(2 * weight for weight in whole.weights[::2]))
+    return one, Quadrature(whole.alphas[1::2], whole.weights[1::2])
+
+
 def tripled(n_steps: int) -> Quadrature:
     """Return what `n_steps` midpoints, at least 1, lack to become three times as many: the old ones stay midpoints."""
     finer = quadrature("riemann_middle", 3 * n_steps)

@@ -137,7 +137,7 @@ def test_the_whole_picture_may_be_drawn(server: LiveServer) -> None:
     assert png(whole["visualizations"]).size == (120, 90)
 
 
-@pytest.mark.parametrize(("algorithm", "least"), [("integrated_gradients", 8), ("xrai", 3)])
+@pytest.mark.parametrize(("algorithm", "least"), [("integrated_gradients", 8), ("xrai", 4)])
 def test_a_budget_ends_refinement(server: LiveServer, algorithm: str, least: int) -> None:
     asked = {"xai_algorithm": algorithm, "visualizations": False}
     (free, short) = rows(server, cell(PICTURES[0], asked), cell(PICTURES[0], asked | {"explain_budget_ms": 1}))

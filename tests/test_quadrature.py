@@ -5,7 +5,7 @@ import pytest
 from captum.attr._utils.approximation_methods import approximation_parameters
 
 from explain.method import Rule
-from explain.quadrature import quadrature, tripled
+from explain.quadrature import halves, quadrature, tripled
 
 RULES: tuple[Rule, ...] = get_args(Rule)
 
@@ -47,6 +47,14 @@ def test_tripling_completes_the_finer_midpoints() -> None:
     assert sorted((*old.alphas, *new.alphas)) == pytest.approx(finer.alphas)
     assert len(new.weights) == 8
     assert np.sum(old.weights) / 3 + np.sum(new.weights) == pytest.approx(1)
+
+
+def test_halves_are_every_other_midpoint() -> None:
+    whole, (one, rest) = quadrature("riemann_middle", 8), halves(8)
+    assert sorted((*one.alphas, *rest.alphas)) == pytest.approx(whole.alphas)
+    assert one.alphas == pytest.approx((1 / 16, 5 / 16, 9 / 16, 13 / 16))
+    assert np.sum(one.weights) == pytest.approx(1)
+    assert np.sum(one.weights) / 2 + np.sum(rest.weights) == pytest.approx(1)
 
 
 def test_one_step_is_no_path() -> None:

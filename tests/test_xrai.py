@@ -80,17 +80,17 @@ def test_regions_share_what_integrated_gradients_find() -> None:
         assert found.notes == ()
 
 
-def test_by_default_nine_steps_from_black_and_nine_from_white() -> None:
+def test_by_default_eight_steps_from_black_and_eight_from_white() -> None:
     passes = passes_through()
     (found,) = attributions(passes, Method(), TARGET)
-    (spelt,) = attributions(passes, Method("xrai", n_steps=9, baselines=("black", "white")), TARGET)
-    assert found.n_steps == 9
+    (spelt,) = attributions(passes, Method("xrai", n_steps=8, baselines=("black", "white")), TARGET)
+    assert found.n_steps == 8
     assert difference(found.values, spelt.values) < 1e-3
     assert found.gap == pytest.approx(spelt.gap, rel=1e-2)
 
 
-def test_where_time_is_short_three_steps_are_an_answer() -> None:
-    run = begin(passes_through(), pixels(), Method(), these(TARGET), enough=lambda growth: growth == 2)
+def test_where_time_is_short_four_steps_are_an_answer() -> None:
+    run = begin(passes_through(), pixels(), Method(), these(TARGET), enough=lambda growth: growth == 1)
     while run.explanation is None:
         for aside in run.asides():
             aside.run()
@@ -98,8 +98,8 @@ def test_where_time_is_short_three_steps_are_an_answer() -> None:
             passes_through().run(run.take(4, run.key), 4)
         run.resume()
     (found,) = run.explanation.attributions
-    assert found.n_steps == 3
-    assert found.notes == ("The time allowed ended refinement at 3 steps.",)
+    assert found.n_steps == 4
+    assert found.notes == ("The time allowed ended refinement at 4 steps.",)
 
 
 def test_the_area_threshold_joins_the_rest() -> None:

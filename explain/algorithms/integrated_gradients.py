@@ -11,6 +11,7 @@ from explain.attribution import Attribution, Explanation
 from explain.integral import averaged, integrals, late, most_steps, refined, scored_starts
 from explain.method import BaselineName, Method
 from explain.noise import noisy
+from explain.quadrature import quadrature
 from explain.rows import Score, Steps
 from explain.subject import Subject
 
@@ -23,8 +24,8 @@ def _steps(subject: Subject, method: Method) -> Steps:
     copies = [Score(copy, method.output) for copy in noisy(subject.inputs, method)]
     starts = scored_starts(subject, method, method.baselines or _BASELINES)
     yield [own, *copies, *starts]
-    steps = None if method.n_steps == "auto" else method.n_steps
-    groups = [integrals(copies or [own], starts, target, method, steps) for target in subject.targets(own.logits)]
+    rule = None if method.n_steps == "auto" else quadrature(method.approximation_method, method.n_steps)
+    groups = [integrals(copies or [own], starts, target, method, rule) for target in subject.targets(own.logits)]
     in_time = yield from refined([integral for group in groups for integral in group], method, subject.enough)
     return Explanation(own.logits, tuple(_noted(averaged(group), in_time) for group in groups))
 

@@ -13,13 +13,15 @@ from explain.attribution import Attribution, Explanation, finite
 from explain.baselines import baseline
 from explain.integral import averaged, integrals, late, scored_starts
 from explain.method import BaselineName, Method
+from explain.quadrature import halves, quadrature
 from explain.regions import ranked
 from explain.rows import Aside, Score, Steps
 from explain.segments import segments
 from explain.subject import Subject
 
 _BASELINES: tuple[BaselineName, ...] = ("black", "white")
-_FIRST, _LAST = 3, 9  # auto steps: more give the same regions, and three are better than nothing where time is short
+_LAST = 8  # auto steps: more give the same regions
+_FIRST, _REST = halves(_LAST)  # half of them are better than nothing where time is short
 
 
 def _steps(subject: Subject, method: Method) -> Steps:
@@ -40,12 +42,13 @@ def _steps(subject: Subject, method: Method) -> Steps:
         return Explanation(own.logits, ())
 
     auto, regions = method.n_steps == "auto", Aside(lambda: segments(subject.picture.numpy()))
-    groups = [integrals([end], starts, target, method, _FIRST if auto else _count(method)) for target in targets]
+    rule = _FIRST if auto else quadrature(method.approximation_method, _count(method))
+    groups = [integrals([end], starts, target, method, rule) for target in targets]
     followed = [integral for group in groups for integral in group]
     yield [regions, *(path for integral in followed for path in integral.paths)]
     in_time = True
-    if auto and method.max_steps >= _LAST and (in_time := not subject.enough(_LAST / _FIRST - 1)):
-        yield [path for integral in followed for path in integral.tripled()]
+    if auto and _count(method) == _LAST and (in_time := not subject.enough(1)):
+        yield [path for integral in followed for path in integral.add(_REST, 1 / 2)]
 
     found = [averaged(group) for group in groups]
     values = [attribution.values for attribution in found]
@@ -76,7 +79,7 @@ def _twice(path: Attribution, values: torch.Tensor) -> Attribution:
 
 def _count(method: Method) -> int:
     if method.n_steps == "auto":
-        return _LAST if method.max_steps >= _LAST else _FIRST
+        return _LAST if method.max_steps >= _LAST else _LAST // 2
     return method.n_steps
 
 
