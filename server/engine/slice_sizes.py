@@ -13,7 +13,8 @@ from server.engine.device import out_of_memory
 
 logger = logging.getLogger(__name__)
 
-_SLICE_S = 0.5  # the most that a slice may take: scoring has to wait for it
+_SLICE_S = 1.2  # the most that a slice of more than one row may take: scoring has to wait for it
+_WORTH_GROWING = 0.97  # seconds a row: if twice the size gained less, twice that will not be worth its wait
 _CLOSE_TO_BEST = 1.1  # seconds a row: a larger slice that is hardly faster would only keep scoring waiting
 _LITTLE_MORE = 1.5  # seconds a slice: a lone explanation needs one row of it, and waits for all
 
@@ -49,16 +50,22 @@ def timings(run: Callable[[int], object], most: int) -> dict[int, float]:
     """Run slices of 1, 2, 4 rows and so on, up to `most` or what takes too long; returns the best seconds of each."""
     found: dict[int, float] = {}
     size = 1
-    while size == 1 or (size <= most and 2 * found[size // 2] <= _SLICE_S):
+    while size <= most and _may_grow(found):
         try:
             found[size] = min(_seconds(run, size) for _ in range(3 if size == 1 else 2))
         except Exception as error:
-            if size == 1 or not out_of_memory(error):
+            if not found or not out_of_memory(error):
                 raise
             logger.warning("out of memory at warm-up of explanations rows=%d", size)
             break
         size *= 2
     return found
+
+
+def _may_grow(found: Mapping[int, float]) -> bool:
+    each = [seconds / size for size, seconds in found.items()]
+    gained = len(each) < 2 or each[-1] < _WORTH_GROWING * each[-2]
+    return gained and 2 * max(found.values(), default=0.0) <= _SLICE_S
 
 
 def _seconds(run: Callable[[int], object], size: int) -> float:

@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from server.engine import slice_sizes
+from server.engine.slice_sizes import SliceSizes, timings
+
+GRADIENT, SCORE = ("gradient", "logit"), ("score", "logit")
+
+
+def test_the_smallest_slice_of_gradients_that_comes_close_is_chosen() -> None:
+    found = SliceSizes.best({1: 0.060, 2: 0.100, 4: 0.180, 8: 0.352}, {1: 0.030, 2: 0.060})
+    assert (found.of(GRADIENT), found.of(SCORE)) == (4, 1)
+
+
+def test_where_more_rows_cost_little_others_are_batched_too() -> None:
+    found = SliceSizes.best({1: 0.01, 2: 0.01, 4: 0.011, 8: 0.018}, {1: 0.010, 2: 0.011, 4: 0.014, 8: 0.03})
+    assert (found.of(GRADIENT), found.of(SCORE)) == (8, 4)
+
+
+def test_memory_that_ran_out_halves_one_size() -> None:
+    sizes = SliceSizes(8, 4)
+    assert sizes.halved(GRADIENT) == SliceSizes(4, 4)
+    assert sizes.halved(SCORE) == SliceSizes(8, 2)
+    assert SliceSizes().halved(SCORE) == SliceSizes(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "each", "most", "sizes"),
+    [
+        (0.1, 0.01, 32, [1, 2, 4, 8, 16, 32]),
+        (0.1, 0.01, 6, [1, 2, 4]),
+        (0.0, 0.01, 32, [1, 2]),  # nothing gained
+        (0.5, 0.2, 32, [1]),  # two might take too long
+        (0.1, 0.1, 32, [1, 2, 4, 8]),
+    ],
+)
+def test_sizes_grow_while_that_helps(
+    monkeypatch: pytest.MonkeyPatch, fixed: float, each: float, most: int, sizes: list[int]
+) -> None:
+    monkeypatch.setattr(slice_sizes, "_seconds", lambda run, size: fixed + each * size)
+    assert list(timings(lambda size: None, most)) == sizes
+
+
+def test_memory_bounds_the_sizes() -> None:
+    def run(size: int) -> None:
+        if size > 2:
+            raise torch.OutOfMemoryError
+
+    assert set(timings(run, 8)) <= {1, 2}
+    with pytest.raises(torch.OutOfMemoryError):
+        timings(lambda size: run(3), 8)
