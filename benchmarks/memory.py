@@ -1,6 +1,6 @@
 """Does the server's memory stay flat, and its speed? A small model, many requests.
 
-python -m benchmarks.memory [REQUESTS], or with --explain as many explanations of all kinds, pictures included.
+python -m benchmarks.memory [REQUESTS], or with --explain as many explanations in all ways, pictures included.
 """
 
 import argparse
@@ -24,7 +24,8 @@ def main() -> None:
     parser.add_argument("requests", type=int, nargs="?", default=20_000)
     parser.add_argument("--explain", action="store_true")
     options = parser.parse_args()
-    asked = [{"xai_algorithm": name, "attributions": True} for name in algorithm_names()]
+    small = {"attributions": True, "attributions_format": "npy_base64", "visualization": "overlay"}
+    asked = [{"xai_algorithm": name} | small for name in algorithm_names()]
     flags = ("--explain", json.dumps(asked)) if options.explain else ()
     with tempfile.TemporaryDirectory() as scratch:
         folder = seeded_folder("mobilenetv2", Path(scratch) / "model")
