@@ -1,0 +1,36 @@
+"""What tests of the scheduler share: jobs that cost alike, and the shortest ways through it."""
+
+from typing import Any
+
+from server.engine.jobs import Chore, Job
+from server.engine.scheduler import Limits, Scheduler
+
+IMAGE = 100.0  # the cost of one picture in these tests
+
+
+def make_scheduler(**limits: Any) -> Scheduler:
+    defaults = {"max_images": 4, "max_cost": 4 * IMAGE, "decoders": 2}
+    return Scheduler(Limits(**(defaults | limits)), {"score": 8.0, "explain": 1.0})
+
+
+def make_jobs(request: int, count: int = 1, now: float = 0.0, lane: str = "score", cost: float = IMAGE) -> list[Job]:
+    return [
+        Job(request=request, index=index, cost=cost, size=10, arrived=now, deadline=now + 60, lane=lane)
+        for index in range(count)
+    ]
+
+
+def decode_all(scheduler: Scheduler, now: float = 0.0) -> None:
+    while (job := scheduler.next_decode()) is not None:
+        scheduler.decoded(job, 0.001, now)
+
+
+def run_batch(scheduler: Scheduler, now: float, seconds: float = 0.1) -> list[tuple[int, int]]:
+    batch = scheduler.next_batch(now)
+    assert batch is not None
+    scheduler.finished(batch, seconds)
+    return [(job.request, job.index) for job in batch.jobs]
+
+
+def chore(lane: str = "explain") -> Chore:
+    return Chore(lane, lambda: None)
