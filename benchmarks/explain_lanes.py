@@ -22,7 +22,8 @@ from typing import Any
 
 from benchmarks.bench_server import BenchServer
 from benchmarks.machine import describe_machine
-from benchmarks.serving import RESULTS, Load, free_port, run_load, seeded_folder, spread
+from benchmarks.report import write_report
+from benchmarks.serving import Load, free_port, run_load, seeded_folder, spread
 
 EXPLAINING = [{"xai_algorithm": name} for name in ("xrai", "gradcam", "integrated_gradients", "guided_gradcam")]
 _CLIENTS = 4
@@ -139,10 +140,7 @@ def main() -> None:
     machine = describe_machine()
     print(json.dumps(machine))
     measured = [bench_model(name, seconds, rounds) for name in options.models.split(",")]
-    RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"explain-lanes-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    file.write_text(json.dumps({"machine": machine, "seconds": seconds, "models": measured}, indent=1))
-    print(f"\nwritten to {file}")
+    write_report("explain-lanes", {"machine": machine, "seconds": seconds, "models": measured})
 
 
 if __name__ == "__main__":

@@ -30,8 +30,8 @@ from benchmarks.explain_rows import SCORES, Explainer, Row, differences, measure
 from benchmarks.explain_scenes import Scenes
 from benchmarks.explain_scores import Interval
 from benchmarks.machine import describe_machine
+from benchmarks.report import write_report
 
-RESULTS = Path(__file__).parent / "results"
 ALGORITHMS = ("xrai", "integrated_gradients", "gradcam", "guided_gradcam", "guided_backprop")
 _REQUESTS: Mapping[str, Mapping[str, Any]] = {
     **{name: {"xai_algorithm": name} for name in ALGORITHMS},
@@ -150,10 +150,7 @@ def main() -> None:
     scenes = Scenes(passes(network), least=0.5 if right >= _LEAST_ACCURACY else 0.0)
     result: dict[str, Any] = {"machine": machine, "accuracy": right}
     result |= bench_scenes(scenes, explainers, wanted, options.minutes, checked)
-    RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"explain-quality-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    file.write_text(json.dumps(result, indent=1))
-    print(f"\nwritten to {file}")
+    write_report("explain-quality", result)
 
 
 def _verdict(met: bool) -> str:

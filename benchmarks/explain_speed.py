@@ -17,7 +17,6 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from saliency.core.base import INPUT_OUTPUT_GRADIENTS
 from torch import Tensor, nn
 
 from benchmarks.machine import describe_machine
+from benchmarks.report import write_report
 from examples.fridge.scene import draw_scene
 from explain.method import Method
 from explain.parameters import read_parameters
@@ -42,7 +42,6 @@ from models.preprocess import Preprocess, Statistics
 from server.engine.slice_sizes import SliceSizes, timings
 from tests.checkpoints import seeded_network
 
-RESULTS = Path(__file__).parent / "results"
 SIDE = 224
 TARGET = 2
 ALGORITHMS = ("xrai", "integrated_gradients")
@@ -272,10 +271,7 @@ def main() -> None:
     print(json.dumps(machine))
     warm_up()
     measured = [bench_model(name, rounds) for name in models.split(",")]
-    RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"explain-speed-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    file.write_text(json.dumps({"machine": machine, "threads": torch.get_num_threads(), "models": measured}, indent=1))
-    print(f"\nwritten to {file}")
+    write_report("explain-speed", {"machine": machine, "threads": torch.get_num_threads(), "models": measured})
 
 
 if __name__ == "__main__":

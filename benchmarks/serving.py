@@ -12,7 +12,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,10 +21,10 @@ import torch
 
 from benchmarks.bench_server import BenchServer
 from benchmarks.machine import describe_machine
+from benchmarks.report import write_report
 from models.catalog import architecture
 from server.supervisor import ENGINE_ENVIRONMENT
 
-RESULTS = Path(__file__).parent / "results"
 LABELS = ("can", "carton", "milk_bottle", "water_bottle")
 CONCURRENCIES = (1, 8, 32)
 OVERLOAD = 1.5
@@ -210,10 +209,7 @@ def main() -> None:
     result: dict[str, Any] = {"machine": describe_machine(), "seconds": seconds}
     print(json.dumps(result["machine"]))
     result["models"] = [bench_model(name, seconds, rounds) for name in options.models.split(",")]
-    RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"serving-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    file.write_text(json.dumps(result, indent=1))
-    print(f"\nwritten to {file}")
+    write_report("serving", result)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,11 @@ class Cell:
     before: tuple[Node, ...] = ()
 
     @property
+    def n_steps(self) -> int:
+        """How many gradients were taken."""
+        return len(self.before) + self.path.count
+
+    @property
     def nodes(self) -> list[Node]:
         """The steps in order."""
         path = self.path
@@ -48,7 +53,7 @@ class Cell:
 
     def tripled(self) -> "Cell":
         """Return the same stretch with three midpoints for each that it has."""
-        return self.with_more(tripled(len(self.nodes)).within(self.start, self.width), 1 / 3)
+        return self.with_more(tripled(self.n_steps).within(self.start, self.width), 1 / 3)
 
     def with_more(self, steps: Quadrature, share: float) -> "Cell":
         """Return the same stretch with more steps, of which the old ones weigh that share of what they did."""
@@ -84,7 +89,7 @@ class Integral:
     @property
     def n_steps(self) -> int:
         """How many gradients were taken."""
-        return sum(len(cell.before) + cell.path.count for cell in self.cells)
+        return sum(cell.n_steps for cell in self.cells)
 
     @property
     def attribution(self) -> Tensor:
@@ -105,7 +110,7 @@ class Integral:
     def errors(self) -> list[float]:
         """Split the delta up into what each cell of midpoints contributes."""
         steps = [
-            (number, cell.width / len(cell.nodes) / 2, slope, output)
+            (number, cell.width / cell.n_steps / 2, slope, output)
             for number, cell in enumerate(self.cells)
             for _, slope, output in cell.nodes
         ]
@@ -126,11 +131,10 @@ class Integral:
 
     def refine(self, most: int) -> list[Path]:
         """Triple the steps of the worst cells, up to `most` steps in all; returns the rows to run for that."""
-        worth = [abs(error) / len(cell.nodes) for cell, error in zip(self.cells, self.errors(), strict=True)]
+        worth = [abs(error) / cell.n_steps for cell, error in zip(self.cells, self.errors(), strict=True)]
         rows: list[Path] = []
         for number in sorted(range(len(worth)), key=lambda number: -worth[number]):
-            finer = 2 * len(self.cells[number].nodes)
-            if len(rows) < _AT_ONCE and self.n_steps + finer <= most:
+            if len(rows) < _AT_ONCE and self.n_steps + 2 * self.cells[number].n_steps <= most:
                 self.cells[number] = self.cells[number].tripled()
                 rows.append(self.cells[number].path)
         return rows
@@ -180,10 +184,10 @@ def refined(started: Sequence[Integral], method: Method, enough: Enough) -> Gene
     Each time adds half of the steps so far at most.
     """
     yield [path for integral in started for path in integral.paths]
-    while method.n_steps == "auto" and any(one.gap >= CLOSE for one in started):
+    while method.n_steps == "auto" and (wanting := [one for one in started if one.gap >= CLOSE]):
         if enough(1 / 2):
             return False
-        rows = [path for one in started if one.gap >= CLOSE for path in one.refine(method.max_steps)]
+        rows = [path for one in wanting for path in one.refine(method.max_steps)]
         if not rows:
             return True
         yield rows

@@ -32,7 +32,7 @@ class Passes:
     normalise: Callable[[Tensor], Tensor]
     cam_layer: Callable[[nn.Module], CamLayer]
     independent: bool = False
-    memory: dict[object, Any] = field(default_factory=dict, compare=False)
+    memory: dict[object, Any] = field(default_factory=dict, init=False, compare=False)  # each network has its own
 
     @classmethod
     def through(cls, model: LoadedModel) -> "Passes":

@@ -79,9 +79,11 @@ def begin(passes: Passes, picture: Tensor, method: Method, choose: Choice, enoug
     return Run(measured(chosen.steps(subject, method), subject, method.quality))
 
 
-def explain(passes: Passes, picture: Tensor, method: Method, choose: Choice, *, batch_size: int = 8) -> Explanation:
+def explain(
+    passes: Passes, picture: Tensor, method: Method, choose: Choice, enough: Enough = never, *, batch_size: int = 8
+) -> Explanation:
     """Explain a picture at once, in batches of `batch_size` rows. Arguments and errors are those of `begin`."""
-    run = begin(passes, picture, method, choose)
+    run = begin(passes, picture, method, choose, enough)
     while run.explanation is None:
         for aside in run.asides():
             aside.run()

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from captum.attr import IntegratedGradients
 
 from explain.method import Method
 from explain.noise import noisy
-from explain.run import begin, explain
+from explain.run import explain
 from explain.subject import these
 from tests.explaining import Linear, Power, attributions, difference, inputs, passes_of, passes_through, pixels
 
@@ -117,6 +119,13 @@ def test_even_baselines_are_scored_once_for_all_pictures() -> None:
         assert sum(calls) == 1 + again + 2 * len(names)
 
 
+def test_what_is_remembered_of_one_network_is_nothing_to_another() -> None:
+    passes = passes_of(Power())
+    attributions(passes, integrated(2, baselines=("black",)), 0)
+    assert passes.memory
+    assert not replace(passes, network=Linear()).memory
+
+
 def test_no_target_is_an_answer_too() -> None:
     passes = passes_through()
     found = explain(passes, pixels(), integrated(3), these())
@@ -125,11 +134,7 @@ def test_no_target_is_an_answer_too() -> None:
 
 
 def test_time_ends_refinement_and_is_to_blame() -> None:
-    run = begin(passes_through(), pixels(), Method("integrated_gradients"), these(0), enough=lambda growth: True)
-    while run.explanation is None:
-        while run.key is not None:
-            passes_through().run(run.take(4, run.key), 4)
-        run.resume()
-    (found,) = run.explanation.attributions
+    method = Method("integrated_gradients")
+    (found,) = explain(passes_through(), pixels(), method, these(0), lambda growth: True).attributions
     assert found.n_steps == 8
     assert found.notes[0] == "The time allowed ended refinement at 8 steps."

@@ -10,7 +10,7 @@ from explain.attribution import Attribution
 from explain.method import Method
 from explain.parameters import read_parameters
 from explain.regions import ranked
-from explain.run import begin, explain
+from explain.run import explain
 from explain.segments import segments
 from explain.subject import likely, these
 from models.preprocess import Statistics
@@ -90,14 +90,8 @@ def test_by_default_eight_steps_from_black_and_eight_from_white() -> None:
 
 
 def test_where_time_is_short_four_steps_are_an_answer() -> None:
-    run = begin(passes_through(), pixels(), Method(), these(TARGET), enough=lambda growth: growth == 1)
-    while run.explanation is None:
-        for aside in run.asides():
-            aside.run()
-        while run.key is not None:
-            passes_through().run(run.take(4, run.key), 4)
-        run.resume()
-    (found,) = run.explanation.attributions
+    explanation = explain(passes_through(), pixels(), Method(), these(TARGET), lambda growth: growth == 1)
+    (found,) = explanation.attributions
     assert found.n_steps == 4
     assert found.notes == ("The time allowed ended refinement at 4 steps.",)
 

@@ -41,13 +41,13 @@ def _steps(subject: Subject, method: Method) -> Steps:
     if not targets:
         return Explanation(own.logits, ())
 
-    auto, regions = method.n_steps == "auto", Aside(lambda: segments(subject.picture.numpy()))
-    rule = _FIRST if auto else quadrature(method.approximation_method, _count(method))
+    regions = Aside(lambda: segments(subject.picture.numpy()))
+    rule = _FIRST if method.n_steps == "auto" else quadrature(method.approximation_method, method.n_steps)
     groups = [integrals([end], starts, target, method, rule) for target in targets]
     followed = [integral for group in groups for integral in group]
     yield [regions, *(path for integral in followed for path in integral.paths)]
     in_time = True
-    if auto and _count(method) == _LAST and (in_time := not subject.enough(1)):
+    if rule is _FIRST and method.max_steps >= _LAST and (in_time := not subject.enough(1)):
         yield [path for integral in followed for path in integral.add(_REST, 1 / 2)]
 
     found = [averaged(group) for group in groups]

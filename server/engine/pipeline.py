@@ -214,8 +214,6 @@ class Pipeline:
                 if job.stage is Stage.PARKED and job not in found.explained and job.task.run.ready:
                     self._scheduler.resume(job)  # its chores were done first
             for job, failure in found.failures.items():
-                if failure.code in _DROPPED:
-                    self._metrics.dropped.labels(_DROPPED[failure.code]).inc()
                 self._settle(job, failure, 0.0)
                 job.release()
             for job, aside in found.asides:
@@ -261,8 +259,6 @@ class Pipeline:
     def _give_up(self, job: Job, outcome: Outcome, encode_s: float) -> None:
         """Settle a job that is not on the device."""
         self._scheduler.give_up(job)
-        if isinstance(outcome, Failure) and outcome.code in _DROPPED:
-            self._metrics.dropped.labels(_DROPPED[outcome.code]).inc()
         self._settle(job, outcome, encode_s)
 
     def _explained(self, task: Task, explanation: Explanation) -> dict[str, Any]:
@@ -285,8 +281,6 @@ class Pipeline:
         for job, output in zip(batch.jobs, outputs, strict=True):
             started = time.monotonic()
             outcome = output if isinstance(output, Failure) else self._written(job, partial(self._scored, output))
-            if isinstance(outcome, Failure):
-                self._metrics.dropped.labels(_DROPPED[outcome.code]).inc()
             with self._lock:
                 self._settle(job, outcome, time.monotonic() - started)
 
@@ -305,6 +299,8 @@ class Pipeline:
             return Failure("scoring_failed", "The model's output for this picture is not usable.")
 
     def _settle(self, job: Job, outcome: Outcome, encode_s: float) -> None:
+        if isinstance(outcome, Failure) and outcome.code in _DROPPED:
+            self._metrics.dropped.labels(_DROPPED[outcome.code]).inc()
         request = self._requests.get(job.request)
         if request is None:  # cancelled or expired meanwhile
             return
