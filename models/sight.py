@@ -1,0 +1,58 @@
+"""Sight: how a family of detectors sees. From pixels to views, from views to what is found in them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a detector looks at in one pass: a picture or a tile of it.
+
+    `part` is uint8 [h, w, 3] in [0, 255] on the CPU, as far prepared as its family does on CPU threads; `size` the
+    (height, width) at which the network sees it, `padded` the (height, width) of the network's input around that. Views
+    of the same `padded` may share a batch.
+    """
+
+    part: Tensor
+    size: tuple[int, int]
+    padded: tuple[int, int]
+
+    @property
+    def pixels(self) -> int:
+        """The pixels of the network's input, the unit of cost."""
+        return self.padded[0] * self.padded[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found in one view, best score first, on the CPU.
+
+    `boxes` float32 [N, 4]: left, top, right, bottom as shares of the view in [0, 1]. `scores` float32 [N] in [0, 1].
+    `labels` int64 [N], indexes into the model's labels. `masks` float32 [N, M, M]: the probability in [0, 1] of each
+    cell of the box to show the object; None where the network has none.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+    masks: Tensor | None = None
+
+
+class Sight(Protocol):
+    """One family's way to look. `settings` are the effective values of its settings schema."""
+
+    def pixels(self, settings: Any) -> int:
+        """Return the pixels of the network's input for a usual picture."""
+
+    def view(self, part: Tensor, settings: Any) -> View:
+        """Prepare a picture or a tile, uint8 [h, w, 3], on a CPU thread. `part` may be a slice of a larger tensor."""
+
+    def prepare(self, network: nn.Module, dtype: torch.dtype) -> None:
+        """Have the costly part of a network computed in `dtype`; boxes stay in float32, where pixels can be told."""
+
+    def find(self, network: nn.Module, views: Sequence[View], settings: Any) -> list[Found]:
+        """Run one batch of views of the same `padded` on the network's device."""
