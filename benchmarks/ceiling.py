@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.payload import pictures
+from models.classifier import Classifier
 from models.images import ImageLimits
-from models.loaded import LoadedModel, load
+from models.loaded import load_classifier
 from server.engine.cores import usable_cores
 
 _LIMITS = ImageLimits(2**30, 2**30)
@@ -38,7 +39,7 @@ class Recipe:
 class Ceiling:
     """Runs recipes on one model and one set of pictures."""
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(self, model: Classifier) -> None:
         self._model = model
         self._pictures = pictures()
         self._pool = ThreadPoolExecutor(usable_cores())
@@ -104,7 +105,7 @@ class Ceiling:
 def main() -> None:
     """Answer every line on standard input with a measurement."""
     torch.set_num_threads(usable_cores())
-    ceiling = Ceiling(load(Path(sys.argv[1]), device="auto"))
+    ceiling = Ceiling(load_classifier(Path(sys.argv[1]), device="auto"))
     recipe = ceiling.best()
     for line in sys.stdin:
         seconds = float(line)

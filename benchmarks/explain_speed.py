@@ -37,7 +37,7 @@ from explain.regions import warm_up
 from explain.rows import Path as GradientPath
 from explain.run import begin
 from explain.subject import these
-from models.catalog import architecture
+from models.catalog import classifier_architecture
 from models.preprocess import Preprocess, Statistics
 from server.engine.slice_sizes import SliceSizes, timings
 from tests.checkpoints import seeded_network
@@ -101,7 +101,9 @@ class Bench:
         self._recipe_network = copy.deepcopy(network)
         self._network = network.requires_grad_(False).to(memory_format=torch.channels_last)
         preprocess = Preprocess(SIDE, SIDE)
-        self._passes = Passes(self._network, torch.device("cpu"), preprocess.inputs, architecture(name).cam_layer)
+        self._passes = Passes(
+            self._network, torch.device("cpu"), preprocess.inputs, classifier_architecture(name).cam_layer
+        )
         self._picture = preprocess.picture(Image.fromarray(draw_scene(7, size=(SIDE, SIDE), count=1).picture))
         self._inputs = preprocess.inputs(self._picture[None])
         self.sizes = self._tuned()

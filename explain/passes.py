@@ -14,8 +14,8 @@ from explain.method import Output
 from explain.rows import Look, Part, Path, Score
 from explain.subject import Choice, Enough, Subject, never
 from models.cam_layer import CamLayer
+from models.classifier import Classifier
 from models.errors import ModelError
-from models.loaded import LoadedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +35,18 @@ class Passes:
     memory: dict[object, Any] = field(default_factory=dict, init=False, compare=False)  # each network has its own
 
     @classmethod
-    def through(cls, model: LoadedModel) -> "Passes":
+    def through(cls, model: Classifier) -> "Passes":
         """Make the passes through a loaded model."""
-        definition = model.definition
         return cls(
             model.network,
             model.device,
             model.preprocess.inputs,
-            definition.architecture.cam_layer,
-            independent=definition.task.name == "multilabel",
+            model.architecture.cam_layer,
+            independent=model.definition.task.name == "multilabel",
         )
 
     def subject(self, picture: Tensor, choose: Choice, enough: Enough = never) -> Subject:
-        """Prepare a picture, uint8 [H, W, 3] on the CPU, as LoadedModel.picture makes it."""
+        """Prepare a picture, uint8 [H, W, 3] on the CPU, as Classifier.picture makes it."""
 
         def normalise(values: Tensor) -> Tensor:
             # a copy, since normalising works in place

@@ -1,14 +1,17 @@
 """What the product knows of a network family: how to build it, and what scoring and explaining need of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from torch import Tensor, nn
 
 from models.cam_layer import CamLayer
+from models.manifest import TaskName
 from models.preprocess import Statistics
-from settings.model import ClassificationSettings, ModelSettings
+from models.sight import Sight
+from settings.model import ClassificationSettings, DetectionSettings, ModelSettings
 
 State = dict[str, Tensor]
 
@@ -21,19 +24,42 @@ def _unchanged(network: nn.Module, state: State) -> State:
 class Architecture:
     """One network by the name its checkpoints give it.
 
-    `build(number_of_classes, crop)` returns the network with any weights; `adapt(network, state)` brings a state
-    dict that differs from the network's in naming or resolution into its form. `fixed` holds the settings that the
-    architecture decides whatever a folder says, `defaults` those that stand below the checkpoint's.
+    `build(classes, settings)` returns the network with any weights, for the effective values of its settings;
+    `adapt(network, state)` brings a state dict that differs from the network's in naming or resolution into its form.
+    `fixed` holds the settings that the architecture decides whatever a folder says, `defaults` those that stand below
+    the checkpoint's. The first of `tasks` is what a folder is for that does not say.
     """
 
     name: str
-    build: Callable[[int, int], nn.Module]
-    cam_layer: Callable[[nn.Module], CamLayer]
+    _: KW_ONLY
+    build: Callable[[int, Any], nn.Module]
+    tasks: tuple[TaskName, ...]
+    settings: type[ModelSettings]
     adapt: Callable[[nn.Module, State], State] = _unchanged
-    settings: type[ModelSettings] = ClassificationSettings
     fixed: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     defaults: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierArchitecture(Architecture):
+    """A network with a logit for each label of a picture, and the place where Grad-CAM reads it."""
+
+    _: KW_ONLY
+    cam_layer: Callable[[nn.Module], CamLayer]
+    tasks: tuple[TaskName, ...] = ("multiclass", "multilabel")
+    settings: type[ModelSettings] = ClassificationSettings
     statistics: Statistics = field(default_factory=Statistics)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorArchitecture(Architecture):
+    """A network that finds objects. `background` says that its first class is none of the labels."""
+
+    _: KW_ONLY
+    sight: Sight
+    tasks: tuple[TaskName, ...] = ("detection",)
+    settings: type[ModelSettings] = DetectionSettings
+    background: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from models import architectures
-from models.architecture import Architecture, Family
+from models.architecture import Architecture, ClassifierArchitecture, Family
 from models.discovery import constants
 from models.errors import ModelError
 from settings.expectation import did_you_mean
@@ -24,6 +24,14 @@ def architecture(name: str) -> Architecture:
     raise ModelError(
         f"The architecture {name!r} is not known. Known: {', '.join(known)}.{did_you_mean(name.lower(), known)}"
     )
+
+
+def classifier_architecture(name: str) -> ClassifierArchitecture:
+    """Return the architecture that checkpoints call `name`; ModelError where there is none, or it finds objects."""
+    found = architecture(name)
+    if not isinstance(found, ClassifierArchitecture):
+        raise ModelError(f"The architecture {name!r} is for {' or '.join(found.tasks)}; expected one that classifies.")
+    return found
 
 
 def _families() -> Iterator[Family]:

@@ -2,22 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
+
+from torch import nn
 
 from models import tasks
-from models.architecture import Architecture, State
+from models.architecture import Architecture, ClassifierArchitecture, DetectorArchitecture, State
 from models.catalog import architecture
 from models.discovery import constants
 from models.errors import ModelError
 from models.folder import ModelFolder
-from models.manifest import MANIFEST, read_manifest
+from models.manifest import MANIFEST, TaskName, read_manifest
 from models.preprocess import Preprocess
 from models.task import Task
 from models.timm_config import read_timm_config
-from models.weights import Checkpoint, read_checkpoint
+from models.weights import Checkpoint, build_network, read_checkpoint
 from settings.load import load_model_settings
 from settings.model import ClassificationSettings, ModelSettings
 from settings.resolved import Resolved
+
+# what checkpoints of AutoML for Images call the class that is no object
+BACKGROUND = "--bg--"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,23 @@ class Definition:
     task: Task
     labels: tuple[str, ...]
     settings: Resolved[ModelSettings]
-    preprocess: Preprocess
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """The sizes and statistics of the pictures that a classifier sees."""
+        values, found = self.settings.values, self.architecture
+        assert isinstance(values, ClassificationSettings) and isinstance(found, ClassifierArchitecture)
+        return Preprocess(values.valid_resize_size, values.valid_crop_size, found.statistics)
+
+    def sizes(self) -> dict[str, int]:
+        """Return the settings that fix the size of what the network sees."""
+        return {name: getattr(self.settings.values, name) for name in self.settings.values.sizes}
+
+    def build(self, state: State) -> nn.Module:
+        """Build the network with the tensors of `state`, in evaluation mode; ModelError where they do not fit."""
+        background = isinstance(self.architecture, DetectorArchitecture) and self.architecture.background
+        classes = len(self.labels) + int(background)
+        return build_network(self.architecture, classes, self.settings.values, state, self.folder.weights)
 
 
 def define(folder: ModelFolder, *, strict: bool = False) -> tuple[Definition, State]:
@@ -40,7 +61,7 @@ def define(folder: ModelFolder, *, strict: bool = False) -> tuple[Definition, St
         saved: Mapping[str, Any] = {}
     else:
         found, task, labels = _from_checkpoint(folder, checkpoint)
-        saved = _mapping((checkpoint.specs or {}).get("model_settings"))
+        saved = _saved(found, _mapping(checkpoint.specs))
     settings = load_model_settings(
         found.settings,
         file=folder.settings,
@@ -49,9 +70,7 @@ def define(folder: ModelFolder, *, strict: bool = False) -> tuple[Definition, St
         fixed=found.fixed,
         strict=strict,
     )
-    sizes = cast(ClassificationSettings, settings.values)
-    preprocess = Preprocess(sizes.valid_resize_size, sizes.valid_crop_size, found.statistics)
-    return Definition(folder, found, task, labels, settings, preprocess), checkpoint.state
+    return Definition(folder, found, task_named(task), labels, settings), checkpoint.state
 
 
 def task_named(name: str) -> Task:
@@ -60,11 +79,12 @@ def task_named(name: str) -> Task:
     return found
 
 
-def _from_manifest(folder: ModelFolder) -> tuple[Architecture, Task, tuple[str, ...]]:
+def _from_manifest(folder: ModelFolder) -> tuple[Architecture, TaskName, tuple[str, ...]]:
     config = read_timm_config(folder.timm_config) if folder.timm_config else None
     if folder.manifest is not None:
         manifest = read_manifest(folder.manifest)
-        found, task, labels = architecture(manifest.architecture), manifest.task, tuple(manifest.labels)
+        found, labels = architecture(manifest.architecture), tuple(manifest.labels)
+        task = manifest.task or found.tasks[0]
     elif config is not None and config.architecture and config.labels:
         found, task, labels = architecture(config.architecture), "multiclass", config.labels
     else:
@@ -72,21 +92,51 @@ def _from_manifest(folder: ModelFolder) -> tuple[Architecture, Task, tuple[str, 
             f"{folder.weights} holds weights only. Put a {MANIFEST} beside it that names them: "
             '{"architecture": "resnet50", "labels": ["can", "carton"], "task": "multiclass"}.'
         )
-    return config.fitted(found) if config else found, task_named(task), labels
+    if task not in found.tasks:
+        raise ModelError(
+            f"{folder.manifest}: the task is {task!r}, but {found.name} is for {' or '.join(found.tasks)}. "
+            "Correct one of the two."
+        )
+    if isinstance(found, ClassifierArchitecture):
+        return config.fitted(found) if config else found, task, labels
+    return found, task, _objects(found, labels)
 
 
-def _from_checkpoint(folder: ModelFolder, checkpoint: Checkpoint) -> tuple[Architecture, Task, tuple[str, ...]]:
+def _from_checkpoint(folder: ModelFolder, checkpoint: Checkpoint) -> tuple[Architecture, TaskName, tuple[str, ...]]:
     specs = _mapping(checkpoint.specs)
     found = architecture(str(checkpoint.model_name))
-    labels = specs.get("labels")
+    key = "labels" if isinstance(found, ClassifierArchitecture) else "classes"
+    labels = specs.get(key)
     if not isinstance(labels, (list, tuple)) or not labels or not all(isinstance(label, str) for label in labels):
-        raise ModelError(f"{folder.weights}: specs['labels'] is {labels!r}; expected a list of texts, one a class.")
+        raise ModelError(f"{folder.weights}: specs[{key!r}] is {labels!r}; expected a list of texts, one a class.")
     if len(labels) != checkpoint.number_of_classes:
         raise ModelError(
-            f"{folder.weights} says it has {checkpoint.number_of_classes} classes, but lists {len(labels)} labels. "
+            f"{folder.weights} says it has {checkpoint.number_of_classes} classes, but lists {len(labels)} {key}. "
             "Both must agree."
         )
-    return found, task_named("multilabel" if specs.get("multilabel") else "multiclass"), tuple(labels)
+    if isinstance(found, ClassifierArchitecture):
+        return found, "multilabel" if specs.get("multilabel") else "multiclass", tuple(labels)
+    labels = _objects(found, tuple(labels))
+    if not labels:
+        raise ModelError(f"{folder.weights}: specs['classes'] names the background only; expected labels after it.")
+    return found, found.tasks[0], labels
+
+
+def _objects(found: Architecture, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out the background, which some detectors count as their first class."""
+    counted = isinstance(found, DetectorArchitecture) and found.background
+    return labels[1:] if counted and labels[0] == BACKGROUND else labels
+
+
+def _saved(found: Architecture, specs: Mapping[str, Any]) -> dict[str, Any]:
+    """Gather the settings that a checkpoint holds, the later ones first in rank.
+
+    Some checkpoints keep all of their training's settings as `model_specs`, of which only exact names count.
+    """
+    trained = {
+        key: value for key, value in _mapping(specs.get("model_specs")).items() if key in found.settings.model_fields
+    }
+    return {**trained, **_mapping(specs.get("model_settings")), **_mapping(specs.get("inference_settings"))}
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -1,10 +1,11 @@
 """Encoded bytes -> an RGB picture, within limits that are checked before a pixel is decoded."""
 
+import struct
 from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from models.errors import ImageError
 
@@ -25,15 +26,16 @@ class ImageLimits:
     max_pixels: int
 
 
-def decode(data: bytes | memoryview, limits: ImageLimits) -> Image.Image:
+def decode(data: bytes | memoryview, limits: ImageLimits, *, exif: bool = False) -> Image.Image:
     """Decode the first frame of a JPEG, PNG, WebP, BMP, GIF or TIFF into mode RGB, 8 bits a channel.
 
-    Alpha is dropped and EXIF rotation not applied (but Pillow itself turns a TIFF), as in AutoML for Images. Raises
-    ImageError with the code `image_empty`, `image_too_large`, `image_format` or `image_unreadable`.
+    Alpha is dropped. With `exif` a picture is turned as its EXIF orientation says; without, it is not (but Pillow
+    itself turns a TIFF), as in AutoML for Images. Raises ImageError with the code `image_empty`, `image_too_large`,
+    `image_format` or `image_unreadable`.
     """
     image = _open(data, limits)
     try:
-        return _to_rgb(image)
+        return _to_rgb(_upright(image) if exif else image)
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, MemoryError) as error:
         raise ImageError(
             "image_unreadable", f"The {image.format} picture is damaged or incomplete ({error}). Send it again whole."
@@ -65,6 +67,13 @@ def _open(data: bytes | memoryview, limits: ImageLimits) -> Image.Image:
             "pixels. Shrink it before sending.",
         )
     return image
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except (struct.error, KeyError, AttributeError, ZeroDivisionError, SyntaxError):
+        return image  # damaged metadata say nothing about the orientation, and the pixels may be whole
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -4,7 +4,7 @@ Whoever brings plain weights writes `architecture`, `labels` and perhaps `task`;
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,17 +14,22 @@ from settings.load import read_json_object
 
 MANIFEST = "manifest.json"
 
-TaskName = Literal["multiclass", "multilabel"]
+TaskName = Literal["multiclass", "multilabel", "detection", "segmentation"]
+
+_TASKS = " or ".join(f'"{name}"' for name in get_args(TaskName))
 
 
 class Manifest(BaseModel):
-    """The content of manifest.json. `files` maps each file's path in the folder to its sha256 in hexadecimal."""
+    """The content of manifest.json. `files` maps each file's path in the folder to its sha256 in hexadecimal.
+
+    Without a `task`, the model does what its architecture is usually for.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     architecture: str
     labels: list[str] = Field(min_length=1)
-    task: TaskName = "multiclass"
+    task: TaskName | None = None
     name: str | None = None
     version: int | None = None
     created: str | None = None
@@ -40,7 +45,7 @@ def read_manifest(file: Path) -> Manifest:
         problems = "; ".join(f"{'.'.join(map(str, item['loc']))!r}: {item['msg']}" for item in error.errors())
         raise ModelError(
             f"{file} does not describe a model: {problems}. "
-            'Expected {"architecture": NAME, "labels": [TEXT, ...], "task": "multiclass" or "multilabel"}.'
+            f'Expected {{"architecture": NAME, "labels": [TEXT, ...], "task": {_TASKS}}}.'
         ) from None
 
 

@@ -1,6 +1,7 @@
 """What a model says of one picture, in the names and order of the wire contract."""
 
 from dataclasses import dataclass
+from typing import NotRequired, TypedDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,4 +12,30 @@ class ClassScores:
     labels: list[str]
 
 
-Prediction = ClassScores
+class Corners(TypedDict):
+    """The corners of a box, as shares of the picture's width and height in [0, 1]."""
+
+    topX: float
+    topY: float
+    bottomX: float
+    bottomY: float
+
+
+class Object(TypedDict):
+    """One object. `polygon` holds its outlines, each x, y, x, y and so on in [0, 1]; `mask` a picture in base64."""
+
+    box: Corners
+    label: str
+    score: float
+    polygon: NotRequired[list[list[float]]]
+    mask: NotRequired[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """The objects found in a picture."""
+
+    boxes: list[Object]
+
+
+Prediction = ClassScores | Boxes

@@ -8,7 +8,6 @@ from models.errors import ModelError
 from models.folder import ModelFolder
 from models.manifest import MANIFEST, Manifest
 from models.registry import Registered, check_name, hashes, incoming, now, publish
-from models.weights import build_network
 
 
 def register(source: Path, root: Path, name: str, version: int | None = None) -> Registered:
@@ -28,13 +27,7 @@ def register(source: Path, root: Path, name: str, version: int | None = None) ->
         content = folder / "content"
         _copy(source, content)
         definition, state = define(ModelFolder.open(content))
-        build_network(
-            definition.architecture,
-            len(definition.labels),
-            definition.preprocess.crop,
-            state,
-            definition.folder.weights,
-        )
+        definition.build(state)
         return publish(content, root, _manifest(definition, content, name, version))
 
 
@@ -59,6 +52,6 @@ def _manifest(definition: Definition, content: Path, name: str, version: int | N
         name=name,
         version=version,
         created=now(),
-        sizes={"resize": definition.preprocess.resize, "crop": definition.preprocess.crop},
+        sizes=definition.sizes(),
         files=hashes(content),
     )

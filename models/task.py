@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import Any
 
 from models.manifest import TaskName
 from models.predictions import Prediction
@@ -13,9 +12,11 @@ from models.predictions import Prediction
 class Task:
     """`name` is what a manifest calls the task, `hosted_name` what AutoML for Images calls it.
 
-    `prediction(logits, labels)` turns the logits [C] of one picture into what a client is told.
+    `prediction(output, labels)` turns what a network says of one picture, logits float32 [C] or Instances, into what a
+    client is told. `draws` says that it takes long enough for it to take turns with a device on the same cores.
     """
 
     name: TaskName
     hosted_name: str
-    prediction: Callable[[Tensor, Sequence[str]], Prediction]
+    prediction: Callable[[Any, Sequence[str]], Prediction]
+    draws: bool = False

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from models.architecture import Architecture
+from models.architecture import ClassifierArchitecture
 from models.errors import ModelError
 from models.manifest import read_object
 from models.preprocess import INTERPOLATIONS, Statistics
@@ -20,7 +20,7 @@ class TimmConfig:
     labels: tuple[str, ...]
     trained: Mapping[str, Any]
 
-    def fitted(self, architecture: Architecture) -> Architecture:
+    def fitted(self, architecture: ClassifierArchitecture) -> ClassifierArchitecture:
         """Return `architecture` with the sizes and statistics of this file, if it is the one the file is about."""
         if architecture.name != self.architecture or "mean" not in self.trained:
             return architecture

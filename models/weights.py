@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from models.architecture import Architecture, State
 from models.errors import ModelError
+from settings.model import ModelSettings
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,9 @@ def read_checkpoint(file: Path) -> Checkpoint:
     return Checkpoint(None, None, None, _state(file, wrapped))
 
 
-def build_network(architecture: Architecture, classes: int, crop: int, state: State, file: Path) -> nn.Module:
+def build_network(
+    architecture: Architecture, classes: int, settings: ModelSettings, state: State, file: Path
+) -> nn.Module:
     """Build the architecture in evaluation mode with the tensors of `state` as its weights, in float32.
 
     ModelError names missing, unexpected and wrongly shaped tensors.
@@ -65,7 +68,7 @@ def build_network(architecture: Architecture, classes: int, crop: int, state: St
 
     def filled(device: str) -> nn.Module:
         with torch.device(device):
-            network = architecture.build(classes, crop)
+            network = architecture.build(classes, settings)
         _fill(network, architecture.adapt(network, state), file)
         return network
 

@@ -22,7 +22,8 @@ from explain.pictures.drawing import draw, style
 from explain.pictures.subject import Subject
 from explain.run import explain
 from explain.subject import highest
-from models.loaded import LoadedModel, load
+from models.classifier import Classifier
+from models.loaded import load_classifier
 
 ROOT = Path(__file__).parent.parent
 GALLERY = ROOT / "docs/gallery"
@@ -48,7 +49,7 @@ class Example:
         return self.truth == self.said
 
 
-def examples(model: LoadedModel) -> Iterator[Example]:
+def examples(model: Classifier) -> Iterator[Example]:
     """Draw pictures of one object and score them."""
     for seed in range(_FIRST_SEED, _FIRST_SEED + _DRAWN):
         scene = draw_scene(seed, count=1)
@@ -58,7 +59,7 @@ def examples(model: LoadedModel) -> Iterator[Example]:
         yield Example(seed, picture.numpy(), scene.items[0].label, said, confidence)
 
 
-def write(model: LoadedModel, example: Example, algorithm: str) -> Path:
+def write(model: Classifier, example: Example, algorithm: str) -> Path:
     """Explain what the model said of an example, and write the picture of it."""
     parameters = read_parameters({"xai_algorithm": algorithm})
     method = Method.asked_for(parameters)
@@ -75,7 +76,7 @@ def write(model: LoadedModel, example: Example, algorithm: str) -> Path:
 
 def main() -> None:
     """Draw the pictures, and say what was written."""
-    model = load(ROOT / "demo/fridge")
+    model = load_classifier(ROOT / "demo/fridge")
     GALLERY.mkdir(exist_ok=True)
     seen = list(examples(model))
     wrong = [example for example in seen if not example.right]

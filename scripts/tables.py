@@ -12,6 +12,7 @@ from explain.catalog import algorithm
 from explain.describe import ALGORITHMS, colour_maps_table, hosted_table, parameters_table, visualizations_table
 from explain.method import Method
 from explain.parameters import read_parameters
+from models.architecture import ClassifierArchitecture, DetectorArchitecture
 from models.catalog import architecture, architecture_names
 from server import health, score_route
 from server.app import metrics_router
@@ -21,6 +22,7 @@ from settings.describe import model_settings_table, server_settings_table
 from settings.model import SCHEMAS
 
 DOCS = Path(__file__).parent.parent / "docs"
+_OBJECTS = 80  # labels, as detectors are usually compared
 _BLOCK = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -83,13 +85,19 @@ def _architectures() -> str:
     rows = []
     for name in sorted(architecture_names(), key=lambda name: ("*" in name, name)):
         if name.endswith("*"):
-            rows.append(f"| `{name.replace('*', 'NAME')}` | what that library builds by this name | - |")
+            library = name.replace("*", "NAME")
+            rows.append(f"| `{library}` | multiclass or multilabel | what that library builds by this name | - |")
             continue
         found = architecture(name)
-        network = found.build(1000, 224)
+        classes = 1000
+        if isinstance(found, DetectorArchitecture):
+            classes = _OBJECTS + int(found.background)
+        network = found.build(classes, found.settings())
         millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6
-        rows.append(f"| `{name}` | {millions:.1f} M | `{found.cam_layer(network).name}` |")
-    return "\n".join(["| name | parameters (1000 classes) | layer for Grad-CAM |", "|---|---|---|", *rows])
+        layer = f"`{found.cam_layer(network).name}`" if isinstance(found, ClassifierArchitecture) else "-"
+        rows.append(f"| `{name}` | {' or '.join(found.tasks)} | {millions:.1f} M | {layer} |")
+    head = "| name | for | parameters (with 1000 labels, detectors with 80) | layer for Grad-CAM |"
+    return "\n".join([head, "|---|---|---|---|", *rows])
 
 
 def _algorithms() -> str:

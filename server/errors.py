@@ -24,6 +24,12 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "image_too_large": (422, "In `details`: the picture has more bytes or pixels than the server accepts."),
     "image_format": (422, "In `details`: the bytes are no picture of a format the server reads."),
     "image_unreadable": (422, "In `details`: the picture is damaged or incomplete."),
+    "tiles_empty": (422, "In `details`: the picture has fewer pixels than tiles along one side."),
+    "inference_parameters_invalid": (
+        422,
+        "A key of `inference_parameters` is unknown, of the wrong type or out of range for the model, or the server "
+        "takes none.",
+    ),
     "xai_parameters_invalid": (422, "A key of `xai_parameters` is unknown, of the wrong type or out of range."),
     "algorithm_unknown": (422, "There is no such explanation algorithm."),
     "algorithm_unsupported": (422, "The model's architecture does not suit the explanation algorithm."),

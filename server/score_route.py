@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -14,7 +14,7 @@ from server.body import Content, read_content
 from server.engine.outcome import Reply
 from server.errors import ServiceError
 from server.protocol import Protocol
-from server.scoring import Cell, score
+from server.scoring import Asked, Cell, score
 
 router = APIRouter(tags=["scoring"])
 
@@ -54,6 +54,7 @@ async def post_score(request: Request) -> Response:
     context.keys.check(request.headers.get("authorization"))
     deadline = time.monotonic() + settings.request_timeout_ms / 1000
     protocol, cells = _read(await read_content(request, settings.max_body_bytes, deadline), settings.max_images)
+    _check_settings(cells, settings.inference_parameters)
     request.state.facts["images"] = len(cells)
     try:
         reply = await _while_connected(request, score(context.engines, cells, settings.bad_images, deadline), deadline)
@@ -78,6 +79,15 @@ def _read(content: Content, max_images: int) -> tuple[Protocol, list[Cell]]:
         message = f"The request holds {len(cells)} pictures; this server accepts up to {max_images} at once."
         raise ServiceError("too_many_images", message)
     return protocol, cells
+
+
+def _check_settings(cells: Sequence[Cell], accepted: bool) -> None:
+    if not accepted and any(isinstance(cell, Asked) and cell.settings for cell in cells):
+        raise ServiceError(
+            "inference_parameters_invalid",
+            "This server takes no `inference_parameters`. Leave them out, or have its operator start it with "
+            "--inference-parameters.",
+        )
 
 
 async def _while_connected(request: Request, work: Coroutine[Any, Any, Reply], deadline: float) -> Reply:

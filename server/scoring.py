@@ -10,15 +10,20 @@ from server.errors import IMAGE_CODES, ServiceError
 
 
 @dataclass(frozen=True, slots=True)
-class Explain:
-    """A picture that is to be explained, and the `xai_parameters` of the request, found valid."""
+class Asked:
+    """A picture of which more is asked than its score with the model's settings.
+
+    `explain` holds the `xai_parameters` of the request, found valid, if it is to be explained; `settings` its
+    `inference_parameters`, which only the model can judge.
+    """
 
     picture: bytes
-    parameters: Mapping[str, Any]
+    explain: Mapping[str, Any] | None
+    settings: Mapping[str, Any]
 
 
 # what a protocol reads for each picture: its encoded bytes, or why there are none
-Cell = bytes | Explain | Failure
+Cell = bytes | Asked | Failure
 BadImages = Literal["reject", "report", "drop"]
 
 
@@ -32,9 +37,11 @@ async def score(engines: EnginePool, cells: Sequence[Cell], bad_images: BadImage
     if unreadable and bad_images == "reject":
         raise _rejected(unreadable, len(cells))
     readable = [cell for cell in cells if not isinstance(cell, Failure)]
-    explain = {index: cell.parameters for index, cell in enumerate(readable) if isinstance(cell, Explain)}
-    pictures = [cell.picture if isinstance(cell, Explain) else cell for cell in readable]
-    reply = await engines.score(pictures, deadline, explain) if pictures else Reply([], {})
+    more = {index: cell for index, cell in enumerate(readable) if isinstance(cell, Asked)}
+    explain = {index: cell.explain for index, cell in more.items() if cell.explain is not None}
+    settings = {index: cell.settings for index, cell in more.items() if cell.settings}
+    pictures = [cell.picture if isinstance(cell, Asked) else cell for cell in readable]
+    reply = await engines.score(pictures, deadline, explain, settings) if pictures else Reply([], {})
     scored = iter(reply.outcomes)
     outcomes: list[Outcome] = [cell if isinstance(cell, Failure) else next(scored) for cell in cells]
     failures = {index: outcome for index, outcome in enumerate(outcomes) if isinstance(outcome, Failure)}

@@ -45,13 +45,29 @@ def load_model_settings(
             other, _, key = file_given[name]
             warnings.append(f"{file}: {key!r} is {other!r}, but this architecture always uses {value!r}.")
         merged[name] = (value, "architecture", name)
-    try:
-        values = schema.model_validate({name: value for name, (value, *_) in merged.items()})
-    except ValidationError as error:
-        sentences = dict.fromkeys(_sentence(schema, merged, item) for item in error.errors())
-        raise SettingsError(" ".join(sentences)) from None
+    values = _validated(schema, merged)
     sources = {name: merged[name][1] if name in merged else "default" for name in schema.model_fields}
     return Resolved(values, sources, tuple(warnings))
+
+
+def override(values: Schema, given: Mapping[str, Any], source: str) -> Schema:
+    """Return `values` with what a request sets otherwise; SettingsError where a key or a value does not fit.
+
+    Only the fields that the schema calls `per_request` may be set; null takes the value that has no number, such as no
+    tiles, where there is one, and else the effective value.
+    """
+    schema = type(values)
+    known = [key for key, name in spellings(schema).items() if name in schema.per_request]
+    if unknown := [key for key in given if key not in known]:
+        key = unknown[0]
+        fixed = key in spellings(schema)
+        why = "is fixed for all requests, in settings.json" if fixed else "is not known"
+        hint = "" if fixed else did_you_mean(str(key), known)
+        accepted = ", ".join(schema.per_request) or "none for this kind of model"
+        raise SettingsError(f"{source}: the key {key!r} {why}.{hint} Accepted: {accepted}.")
+    changed, _ = _sort_keys(schema, given, source)
+    kept: Given = {name: (getattr(values, name), "settings", name) for name in schema.model_fields}
+    return _validated(schema, kept | changed)
 
 
 def read_json_object(file: Path) -> dict[str, Any]:
@@ -101,6 +117,14 @@ def _sort_keys(schema: type[ModelSettings], content: Mapping[str, Any], source: 
         else:
             given[name] = (value, source, key)
     return given, warnings
+
+
+def _validated(schema: type[Schema], merged: Given) -> Schema:
+    try:
+        return schema.model_validate({name: value for name, (value, *_) in merged.items()})
+    except ValidationError as error:
+        sentences = dict.fromkeys(_sentence(schema, merged, item) for item in error.errors())
+        raise SettingsError(" ".join(sentences)) from None
 
 
 def _sentence(schema: type[ModelSettings], merged: Given, item: ErrorDetails) -> str:

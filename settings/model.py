@@ -4,7 +4,7 @@ Defaults are those of AutoML for Images, so that a folder without the file score
 """
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -34,13 +34,21 @@ TileGrid = Annotated[
 
 
 class ModelSettings(BaseModel):
-    """Base of every settings.json schema: typed strictly, although a whole number may stand for a fraction."""
+    """Base of every settings.json schema: typed strictly, although a whole number may stand for a fraction.
+
+    `sizes` names the fields that fix the size of what the network sees, `per_request` those a single request may set.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
+
+    sizes: ClassVar[tuple[str, ...]] = ()
+    per_request: ClassVar[tuple[str, ...]] = ()
 
 
 class ClassificationSettings(ModelSettings):
     """Sizes of the picture a classification network sees."""
+
+    sizes: ClassVar[tuple[str, ...]] = ("valid_resize_size", "valid_crop_size")
 
     valid_resize_size: Side = Field(
         256,
@@ -56,7 +64,17 @@ class ClassificationSettings(ModelSettings):
 
 
 class _BoxSettings(ModelSettings):
-    """What all detectors share: thresholds on the predicted boxes, and tiling."""
+    """What all detectors share: thresholds on the predicted boxes, tiling, and how to read a picture."""
+
+    per_request: ClassVar[tuple[str, ...]] = (
+        "box_score_thresh",
+        "nms_iou_thresh",
+        "tile_grid_size",
+        "tile_overlap_ratio",
+        "tile_predictions_nms_thresh",
+        "exif",
+        "compatibility",
+    )
 
     box_score_thresh: Fraction = Field(0.3, description="Only boxes with a score above this are returned.")
     nms_iou_thresh: Fraction = Field(
@@ -73,16 +91,30 @@ class _BoxSettings(ModelSettings):
     tile_predictions_nms_thresh: Fraction = Field(
         0.25, description="IoU above which a box of one tile suppresses the same label's box of another tile."
     )
+    exif: bool = Field(
+        False, description="Turn a picture as its EXIF orientation says; boxes are those of the turned one."
+    )
+    compatibility: Literal["azureml"] | None = Field(
+        None, description="azureml: with tiling, all boxes that are left, in the hosted endpoint's order."
+    )
 
 
 class DetectionSettings(_BoxSettings):
     """Faster R-CNN and RetinaNet."""
 
+    sizes: ClassVar[tuple[str, ...]] = ("min_size", "max_size")
+    per_request: ClassVar[tuple[str, ...]] = (*_BoxSettings.per_request, "box_detections_per_img")
+
     min_size: Side = Field(600, description="The shorter side, in pixels, that a picture is resized to.")
     max_size: Side = Field(1333, description="The bound, in pixels, on the longer side after that resize.")
     box_detections_per_img: Annotated[int, Field(ge=1, le=10000)] = Field(
-        100, description="The most boxes returned for one pass of the network."
+        100, description="The most boxes returned for a picture, and for each of its tiles."
     )
+
+    @property
+    def most_boxes(self) -> int:
+        """The most boxes returned for a picture."""
+        return self.box_detections_per_img
 
     @model_validator(mode="after")
     def _sizes_are_ordered(self) -> "DetectionSettings":
@@ -93,6 +125,14 @@ class DetectionSettings(_BoxSettings):
 
 class SegmentationSettings(DetectionSettings):
     """Mask R-CNN."""
+
+    per_request: ClassVar[tuple[str, ...]] = (
+        *DetectionSettings.per_request,
+        "mask_pixel_score_threshold",
+        "max_number_of_polygon_points",
+        "export_as_image",
+        "image_type",
+    )
 
     mask_pixel_score_threshold: Fraction = Field(
         0.5, description="Pixels whose mask probability is above this belong to the instance."
@@ -107,11 +147,21 @@ class SegmentationSettings(DetectionSettings):
 class YoloSettings(_BoxSettings):
     """yolov5."""
 
+    sizes: ClassVar[tuple[str, ...]] = ("img_size",)
+
     box_score_thresh: Fraction = Field(0.1, description="Only boxes with a score above this are returned.")
     img_size: Side = Field(640, description="The side, in pixels, of the square that a picture is fitted into.")
+    exif: bool = Field(
+        True, description="Turn a picture as its EXIF orientation says; boxes are those of the turned one."
+    )
     model_size: Literal["small", "medium", "large", "xlarge", "extra_large"] = Field(
         "medium", description="The size of the network; it must match the weights."
     )
+
+    @property
+    def most_boxes(self) -> int:
+        """The most boxes returned for a picture, which this network does not leave to a setting."""
+        return 300
 
 
 SCHEMAS: tuple[type[ModelSettings], ...] = (

@@ -74,6 +74,10 @@ class ServerSettings(BaseModel):
         description="An unreadable picture: reject the request (422), report an error in its place, or drop it.",
     )
 
+    inference_parameters: bool = Field(
+        True, description="Let a request set thresholds, tiling and the like for its own pictures."
+    )
+
     keys_file: Path | None = Field(
         None, description="A file with the primary and the secondary bearer key, a line each; re-read on change."
     )

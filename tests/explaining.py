@@ -12,7 +12,7 @@ from explain.passes import Passes
 from explain.run import explain
 from explain.subject import these
 from models.cam_layer import last_convolution
-from models.catalog import architecture
+from models.catalog import classifier_architecture
 from models.preprocess import Preprocess
 from tests.checkpoints import seeded_network
 from tests.pictures import picture
@@ -23,11 +23,11 @@ SIDE = 64
 @cache
 def passes_through(name: str = "resnet18", side: int = SIDE) -> Passes:
     """A seeded network of four classes, shared by all tests: whoever leaves a trace on it makes others fail."""
-    return passes_of(seeded_network(name, 4, side), side, architecture(name).cam_layer)
+    return passes_of(seeded_network(name, 4, side), side, classifier_architecture(name).cam_layer)
 
 
 def passes_of(network: nn.Module, side: int = SIDE, cam_layer: Any = last_convolution) -> Passes:
-    """Any network, as LoadedModel would have it."""
+    """Any network, as Classifier would have it."""
     network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     return Passes(network, torch.device("cpu"), Preprocess(side, side).inputs, cam_layer)
 

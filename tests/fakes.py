@@ -1,13 +1,15 @@
 """A model that needs no weights: what a picture does is written in its bytes."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from models.errors import ImageError
 from models.images import ImageLimits
+from models.picture import Look, Picture
 from models.predictions import ClassScores, Prediction
 
 # bytes of a picture -> how the fake model behaves on it
@@ -30,11 +32,21 @@ class FakeModel:
         self.healthy = True
         self.batches: list[int] = []
 
-    def picture(self, data: bytes, limits: ImageLimits) -> Tensor:
+    @property
+    def draws(self) -> bool:
+        return False
+
+    def settings(self, given: Mapping[str, Any]) -> int:
+        return int(given.get("looks", 1))
+
+    def passes(self, settings: int) -> int:
+        return settings
+
+    def read(self, data: bytes, limits: ImageLimits, settings: int) -> Picture:
         time.sleep(self.decode_s)
         if data == UNREADABLE:
             raise ImageError("image_unreadable", "The picture is damaged.")
-        return torch.tensor(_KINDS.index(data))
+        return picture_of(_KINDS.index(data), settings)
 
     def example(self, count: int) -> list[Tensor]:
         return [torch.tensor(0)] * count
@@ -48,5 +60,12 @@ class FakeModel:
             raise RuntimeError("device-side assert triggered")
         return [torch.tensor([0.25, 0.75]) * (1.0 if _KINDS[picture] == FINE else torch.nan) for picture in pictures]
 
-    def prediction(self, output: Tensor) -> Prediction:
-        return ClassScores(output.tolist(), ["can", "carton"])
+    def joined(self, picture: Picture, outputs: Sequence[Tensor]) -> Prediction:
+        if not all(torch.isfinite(output).all() for output in outputs):
+            raise ValueError("not finite")
+        return ClassScores(torch.stack(list(outputs)).mean(0).tolist(), ["can", "carton"])
+
+
+def picture_of(kind: int, looks: int = 1) -> Picture:
+    """A picture that takes several looks: the first of a shape of its own."""
+    return Picture(tuple(Look(torch.tensor(kind), 100, min(number, 1)) for number in range(looks)))

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from models import loaded
+from models.classifier import Classifier
 from server import __main__ as server
 from tests.pictures import encoded
 
@@ -35,28 +36,23 @@ def coloured(fault: str) -> bytes:
     return encoded(Image.new("RGB", (80, 80), COLOURS[fault]), "PNG")
 
 
-class FaultyModel:
+class FaultyModel(Classifier):
     """A loaded model with the faults above."""
 
-    def __init__(self, model: loaded.LoadedModel) -> None:
-        self._model = model
-        self._sick = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
+    sick: ClassVar[bool] = False
 
     def outputs(self, pictures: Sequence[Tensor]) -> list[Tensor]:
         faults = {name for picture in pictures if (name := _fault(picture))}
-        self._sick = self._sick or "sick" in faults
+        FaultyModel.sick = FaultyModel.sick or "sick" in faults
         if "kill" in faults:
             os.kill(os.getpid(), signal.SIGKILL)
         if "slow" in faults:
             time.sleep(2)
         if "memory" in faults and len(pictures) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        if "poison" in faults or self._sick:
+        if "poison" in faults or FaultyModel.sick:
             raise RuntimeError("device-side assert triggered")
-        return self._model.outputs(pictures)
+        return super().outputs(pictures)
 
 
 def _fault(picture: Tensor) -> str | None:
@@ -67,7 +63,11 @@ def _fault(picture: Tensor) -> str | None:
 def _run_engine() -> None:
     from server.engine import process
 
-    setattr(process, "load", lambda *args, **options: FaultyModel(loaded.load(*args, **options)))  # noqa: B010
+    def load(*arguments: Any, **options: Any) -> FaultyModel:
+        model = loaded.load_classifier(*arguments, **options)
+        return FaultyModel(model.definition, model.network, model.device, model.dtype)
+
+    setattr(process, "load", load)  # noqa: B010
     process.main()
 
 

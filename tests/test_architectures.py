@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision import transforms
 
-from models.catalog import architecture, architecture_names
+from models.catalog import architecture, architecture_names, classifier_architecture
+from models.classifier import Classifier
 from models.errors import ModelError
 from models.images import ImageLimits
-from models.loaded import LoadedModel, load
+from models.loaded import load_classifier
 from tests.checkpoints import LABELS, Sizes, seeded_network, write_automl_folder, write_json, write_plain_folder
 from tests.pictures import encoded, picture
 
@@ -59,7 +60,7 @@ class Served:
     name: str
     origin: nn.Module
     state: dict[str, Tensor]
-    model: LoadedModel
+    model: Classifier
 
 
 @pytest.fixture(scope="module", params=FACTS)
@@ -72,7 +73,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         state = {key: tensor.half() for key, tensor in state.items()}
         origin.load_state_dict(state)
     folder = write_automl_folder(tmp_path_factory.mktemp(name), "bare", name=name, sizes=sizes, state=state)
-    yield Served(name, origin, state, load(folder))
+    yield Served(name, origin, state, load_classifier(folder))
     (folder / "model.pt").unlink()  # pytest keeps folders for a while
 
 
@@ -95,7 +96,7 @@ def independent(origin: nn.Module, inputs: Sequence[Tensor]) -> Tensor:
     return probabilities
 
 
-def scores(model: LoadedModel) -> Tensor:
+def scores(model: Classifier) -> Tensor:
     outputs = model.outputs([model.picture(data, LIMITS) for data in PICTURES])
     return torch.tensor([model.prediction(output).probs for output in outputs])
 
@@ -130,7 +131,7 @@ def test_names_of_tensors_are_those_of_real_checkpoints(served: Served) -> None:
 
 def test_the_cam_layer_gives_maps_or_a_square_of_tokens_that_the_score_depends_on(served: Served) -> None:
     network, crop = served.model.network, served.model.preprocess.crop
-    layer = served.model.definition.architecture.cam_layer(network)
+    layer = served.model.architecture.cam_layer(network)
     read: list[Tensor] = []
 
     def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -187,7 +188,7 @@ def test_seresnext_ignores_configured_sizes(tmp_path: Path) -> None:
     origin = seeded_network("seresnext", len(LABELS), 64)
     settings = {"valid_resize_size": 100, "valid_crop_size": 90}
     folder = write_automl_folder(tmp_path, name="seresnext", settings=settings, sizes=SMALL, state=origin.state_dict())
-    model = load(folder)
+    model = load_classifier(folder)
     assert (model.preprocess.resize, model.preprocess.crop) == (256, 224)
     assert set(model.definition.settings.sources.values()) == {"architecture"}
     assert ["always uses 256" in warning for warning in model.definition.settings.warnings] == [True, False]
@@ -201,7 +202,7 @@ def test_a_transformer_at_another_crop_has_its_position_embedding_interpolated(
     state = seeded_network("vits16r224", len(LABELS), trained).state_dict()
     settings = {"valid_resize_size": 100, "valid_crop_size": served_at}
     folder = write_automl_folder(tmp_path, name="vits16r224", sizes=(100, trained), settings=settings, state=state)
-    model = load(folder)
+    model = load_classifier(folder)
 
     first, patches = state["pos_embed"][:, :1], state["pos_embed"][0, 1:]
     before, after = trained // 16, served_at // 16
@@ -217,7 +218,7 @@ def test_a_transformer_at_another_crop_has_its_position_embedding_interpolated(
 def test_a_transformer_needs_at_least_one_patch(tmp_path: Path) -> None:
     folder = write_automl_folder(tmp_path, name="vits16r224", sizes=(20, 15), state={"head.bias": torch.zeros(4)})
     with pytest.raises(ModelError, match=r"valid_crop_size is 15, .*Set at least 16"):
-        load(folder)
+        load_classifier(folder)
 
 
 @pytest.mark.parametrize("tokens", [16, 14], ids=["without a class token", "no square"])
@@ -226,7 +227,7 @@ def test_a_position_embedding_of_another_form_is_named(tmp_path: Path, tokens: i
     state["pos_embed"] = state["pos_embed"][:, :tokens].clone()
     folder = write_automl_folder(tmp_path, name="vits16r224", sizes=SMALL, state=state)
     with pytest.raises(ModelError, match=rf"pos_embed is \[1, {tokens}, 384\], expected \[1, 17, 384\]"):
-        load(folder)
+        load_classifier(folder)
 
 
 @pytest.mark.parametrize("name", ["torchvision/mobilenet_v2", "torchvision/swin_t", "torchvision/mnasnet0_5"])
@@ -234,7 +235,7 @@ def test_networks_saved_with_torchvision(tmp_path: Path, name: str) -> None:
     origin = seeded_network(name, len(LABELS), SMALL[1])
     folder = write_plain_folder(tmp_path, architecture=name, sizes=SMALL, state=origin.state_dict())
     expected = independent(origin, [torchvisions(data, SMALL) for data in PICTURES])
-    assert_same(scores(load(folder)), expected)
+    assert_same(scores(load_classifier(folder)), expected)
 
 
 def trained_on(name: str) -> dict[str, Any]:
@@ -256,7 +257,7 @@ def trained_on(name: str) -> dict[str, Any]:
 def test_networks_saved_with_timm_see_what_timm_trained_them_on(tmp_path: Path, name: str) -> None:
     config = trained_on(name)
     origin = seeded_network(name, len(LABELS), config["input_size"][-1])
-    model = load(write_plain_folder(tmp_path, architecture=name, settings={}, state=origin.state_dict()))
+    model = load_classifier(write_plain_folder(tmp_path, architecture=name, settings={}, state=origin.state_dict()))
     steps: Any = create_transform(**config)
     inputs = [steps(Image.open(BytesIO(data)).convert("RGB")) for data in PICTURES]
     assert_same(scores(model), independent(origin, inputs))
@@ -265,17 +266,17 @@ def test_networks_saved_with_timm_see_what_timm_trained_them_on(tmp_path: Path, 
 def test_a_config_json_of_timm_describes_a_model(tmp_path: Path) -> None:
     state = seeded_network("timm/test_vit", len(LABELS), 160).state_dict()
     folder = write_plain_folder(tmp_path, architecture="timm/test_vit", settings={}, state=state)
-    expected = scores(load(folder))
+    expected = scores(load_classifier(folder))
     (folder / "manifest.json").unlink()
     write_json(folder / "config.json", {"architecture": "test_vit", "num_classes": 4, "label_names": list(LABELS)})
-    model = load(folder)
+    model = load_classifier(folder)
     assert model.definition.labels == LABELS
     assert_same(scores(model), expected)
 
 
 def test_a_transformer_of_an_unknown_kind_has_no_cam_layer() -> None:
     with pytest.raises(ModelError, match="has no deep convolution, so Grad-CAM has no layer to read"):
-        architecture("timm/test_vit").cam_layer(timm.create_model("test_vit"))
+        classifier_architecture("timm/test_vit").cam_layer(timm.create_model("test_vit"))
 
 
 @pytest.mark.parametrize("variant", ["prefixed", "no counters", "half", "with a wrapper of compile"])
@@ -291,5 +292,5 @@ def test_variants_of_a_state_dict_score_alike(tmp_path: Path, variant: str) -> N
         origin.load_state_dict(state)
     else:
         state = {f"_orig_mod.{key}": tensor for key, tensor in state.items()}
-    model = load(write_automl_folder(tmp_path, sizes=SMALL, state=state))
+    model = load_classifier(write_automl_folder(tmp_path, sizes=SMALL, state=state))
     assert_same(scores(model), independent(origin, [torchvisions(data, SMALL) for data in PICTURES]))

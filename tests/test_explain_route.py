@@ -20,8 +20,9 @@ from explain.parameters import read_parameters
 from explain.passes import Passes
 from explain.run import explain
 from explain.subject import highest
+from models.classifier import Classifier
 from models.images import ImageLimits
-from models.loaded import LoadedModel, load
+from models.loaded import load_classifier
 from tests.checkpoints import write_automl_folder
 from tests.live_server import LiveServer
 from tests.pictures import encoded, picture
@@ -40,8 +41,8 @@ def server(fridge_folder: Path) -> Iterator[LiveServer]:
 
 
 @pytest.fixture(scope="module")
-def model(fridge_folder: Path) -> LoadedModel:
-    return load(fridge_folder)
+def model(fridge_folder: Path) -> Classifier:
+    return load_classifier(fridge_folder)
 
 
 def cell(data: bytes, parameters: Any = None, asked: Any = True) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def test_both_keys_are_there_and_null_when_switched_off(server: LiveServer) -> N
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_maps_are_those_of_the_library(server: LiveServer, model: LoadedModel, algorithm: str) -> None:
+def test_maps_are_those_of_the_library(server: LiveServer, model: Classifier, algorithm: str) -> None:
     asked = {"xai_algorithm": algorithm} | NUMBERS
     (row,) = rows(server, cell(PICTURES[1], asked))
     seen = model.picture(PICTURES[1], ImageLimits(10**7, 10**7))

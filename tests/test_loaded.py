@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from models.classifier import Classifier
 from models.errors import ImageError, ModelError
 from models.images import ImageLimits
-from models.loaded import LoadedModel, load
+from models.loaded import load_classifier
 from settings.errors import SettingsError
 from tests.checkpoints import LABELS, seeded_network, write_automl_folder, write_plain_folder
 from tests.pictures import encoded, picture
@@ -19,16 +20,16 @@ SMALL = (80, 64)
 
 
 @pytest.fixture(scope="module")
-def model(fridge_folder: Path) -> LoadedModel:
-    return load(fridge_folder)
+def model(fridge_folder: Path) -> Classifier:
+    return load_classifier(fridge_folder)
 
 
 @pytest.fixture(scope="module")
-def pictures(model: LoadedModel) -> list[torch.Tensor]:
+def pictures(model: Classifier) -> list[torch.Tensor]:
     return [model.picture(encoded(picture(seed, 100, 90), "PNG"), LIMITS) for seed in range(4)]
 
 
-def test_a_loaded_model_knows_what_it_is(model: LoadedModel, fridge_folder: Path) -> None:
+def test_a_loaded_model_knows_what_it_is(model: Classifier, fridge_folder: Path) -> None:
     definition = model.definition
     assert definition.labels == LABELS
     assert (definition.architecture.name, definition.task.name) == ("resnet18", "multiclass")
@@ -39,20 +40,20 @@ def test_a_loaded_model_knows_what_it_is(model: LoadedModel, fridge_folder: Path
     assert definition.settings.warnings == ()
 
 
-def test_a_picture_is_decoded_and_cropped(model: LoadedModel) -> None:
+def test_a_picture_is_decoded_and_cropped(model: Classifier) -> None:
     found = model.picture(encoded(picture(1, 100, 90), "PNG"), LIMITS)
     assert (found.shape, found.dtype) == ((64, 64, 3), torch.uint8)
     with pytest.raises(ImageError):
         model.picture(b"no picture", LIMITS)
 
 
-def test_examples_can_be_scored(model: LoadedModel) -> None:
+def test_examples_can_be_scored(model: Classifier) -> None:
     outputs = model.outputs(model.example(3))
     assert [output.shape for output in outputs] == [(4,)] * 3
     assert torch.allclose(outputs[0], outputs[2], atol=1e-5)
 
 
-def test_outputs_are_those_of_the_network_that_was_saved(model: LoadedModel, pictures: list[torch.Tensor]) -> None:
+def test_outputs_are_those_of_the_network_that_was_saved(model: Classifier, pictures: list[torch.Tensor]) -> None:
     with torch.inference_mode():
         expected = seeded_network("resnet18", 4, 64)(model.preprocess.inputs(torch.stack(pictures)))
     found = model.outputs(pictures)
@@ -62,77 +63,79 @@ def test_outputs_are_those_of_the_network_that_was_saved(model: LoadedModel, pic
 
 
 def test_multilabel_and_labels_come_from_the_checkpoint(tmp_path: Path) -> None:
-    found = load(write_automl_folder(tmp_path, multilabel=True, labels=("b", "a"), sizes=SMALL))
+    found = load_classifier(write_automl_folder(tmp_path, multilabel=True, labels=("b", "a"), sizes=SMALL))
     prediction = found.prediction(torch.tensor([0.0, 5.0]))
     assert prediction.labels == ["b", "a"]
     assert prediction.probs == pytest.approx([0.5, 0.99330715])
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf], ids=str)
-def test_outputs_that_are_not_finite_are_refused(model: LoadedModel, value: float) -> None:
+def test_outputs_that_are_not_finite_are_refused(model: Classifier, value: float) -> None:
     with pytest.raises(ModelError, match=r"not finite\. Check its weights and the precision"):
         model.prediction(torch.tensor([0.0, value, 0.0, 0.0]))
 
 
 def test_settings_of_the_file_decide_over_those_of_the_checkpoint(tmp_path: Path) -> None:
-    found = load(write_automl_folder(tmp_path, sizes=(256, 224), settings={"resize_size": 90, "crop_size": 60}))
+    found = load_classifier(
+        write_automl_folder(tmp_path, sizes=(256, 224), settings={"resize_size": 90, "crop_size": 60})
+    )
     assert (found.preprocess.resize, found.preprocess.crop) == (90, 60)
 
 
 def test_without_a_file_the_checkpoint_decides(tmp_path: Path) -> None:
-    found = load(write_automl_folder(tmp_path, "bare", sizes=SMALL))
+    found = load_classifier(write_automl_folder(tmp_path, "bare", sizes=SMALL))
     assert (found.preprocess.resize, found.preprocess.crop) == SMALL
     assert found.definition.settings.sources["valid_crop_size"] == "checkpoint"
 
 
 def test_warnings_are_carried_and_with_strict_refused(tmp_path: Path) -> None:
     folder = write_automl_folder(tmp_path, sizes=SMALL, settings={"valid_crop_sise": 64})
-    (warning,) = load(folder).definition.settings.warnings
+    (warning,) = load_classifier(folder).definition.settings.warnings
     assert "Did you mean 'valid_crop_size'" in warning
     with pytest.raises(SettingsError, match="valid_crop_sise"):
-        load(folder, strict=True)
+        load_classifier(folder, strict=True)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="looks for what happens without a GPU")
 @pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:7"])
 def test_a_device_that_is_not_there_is_named(fridge_folder: Path, device: str) -> None:
     with pytest.raises(ModelError, match=rf"The device {device} does not exist: PyTorch sees 0 GPUs"):
-        load(fridge_folder, device=device)
+        load_classifier(fridge_folder, device=device)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="looks for what happens without a GPU")
 def test_auto_is_the_cpu_without_a_gpu(fridge_folder: Path) -> None:
-    assert load(fridge_folder, device="auto").device.type == "cpu"
+    assert load_classifier(fridge_folder, device="auto").device.type == "cpu"
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_a_gpu_scores_as_the_cpu_does(
-    fridge_folder: Path, model: LoadedModel, pictures: list[torch.Tensor], precision: str
+    fridge_folder: Path, model: Classifier, pictures: list[torch.Tensor], precision: str
 ) -> None:
-    found = load(fridge_folder, device="auto", precision=precision)
+    found = load_classifier(fridge_folder, device="auto", precision=precision)
     assert found.device.type == "cuda"
     with pytest.raises(ModelError, match=r"cuda:99 does not exist"):
-        load(fridge_folder, device="cuda:99")
+        load_classifier(fridge_folder, device="cuda:99")
     assert_close(found, model, pictures, 5e-2 if precision == "bf16" else 1e-2)
 
 
-def assert_close(found: LoadedModel, expected: LoadedModel, pictures: list[torch.Tensor], tolerance: float) -> None:
+def assert_close(found: Classifier, expected: Classifier, pictures: list[torch.Tensor], tolerance: float) -> None:
     for ours, theirs in zip(found.outputs(pictures), expected.outputs(pictures), strict=True):
         assert ours.dtype == torch.float32
         assert found.prediction(ours).probs == pytest.approx(expected.prediction(theirs).probs, abs=tolerance)
 
 
-def test_bf16_comes_close_to_fp32(fridge_folder: Path, model: LoadedModel, pictures: list[torch.Tensor]) -> None:
-    found = load(fridge_folder, precision="bf16")
+def test_bf16_comes_close_to_fp32(fridge_folder: Path, model: Classifier, pictures: list[torch.Tensor]) -> None:
+    found = load_classifier(fridge_folder, precision="bf16")
     assert_close(found, model, pictures, 5e-2)
     assert not torch.equal(torch.stack(found.outputs(pictures)), torch.stack(model.outputs(pictures)))
 
 
 def test_fp16_on_the_cpu_is_refused(fridge_folder: Path) -> None:
     with pytest.raises(ModelError, match=r"fp16 needs a GPU, but the device is cpu\. Use fp32 or bf16"):
-        load(fridge_folder, precision="fp16")
+        load_classifier(fridge_folder, precision="fp16")
 
 
 @pytest.mark.parametrize("form", ["automl", "plain"])
@@ -140,7 +143,7 @@ def test_overwriting_the_files_afterwards_changes_nothing(
     tmp_path: Path, pictures: list[torch.Tensor], form: str
 ) -> None:
     folder = (write_automl_folder if form == "automl" else write_plain_folder)(tmp_path, sizes=SMALL)
-    found = load(folder)
+    found = load_classifier(folder)
     before = found.outputs(pictures)
     for file in folder.rglob("model.*"):
         with file.open("r+b") as stream:  # in place, under whoever still has the file mapped
@@ -161,8 +164,8 @@ import sys
 opened = []
 sys.addaudithook(lambda event, arguments: event == "open" and opened.append(str(arguments[0])))
 from pathlib import Path
-from models.loaded import load
-load(Path({str(folder)!r}))
+from models.loaded import load_classifier
+load_classifier(Path({str(folder)!r}))
 print(*sorted({{name for name in opened if name.startswith({str(folder)!r})}}), sep="\\n")
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -173,10 +176,10 @@ def test_different_labels_than_weights_are_refused(tmp_path: Path) -> None:
     state = seeded_network("torchvision/resnet18", 4, 64).state_dict()
     folder = write_plain_folder(tmp_path, labels=("can", "carton"), sizes=SMALL, state=state)
     with pytest.raises(ModelError, match=r"fc\.weight is \[4, 512\], expected \[2, 512\]"):
-        load(folder)
+        load_classifier(folder)
 
 
-def test_mid_grey_is_the_example(model: LoadedModel) -> None:
+def test_mid_grey_is_the_example(model: Classifier) -> None:
     assert np.array_equal(model.example(1)[0].numpy(), np.full((64, 64, 3), 128, np.uint8))
 
 
@@ -184,11 +187,11 @@ def test_weights_that_are_no_numbers_are_found_at_load(tmp_path: Path) -> None:
     state = seeded_network("resnet18", 4, 64).state_dict() | {"fc.bias": torch.full((4,), torch.nan)}
     folder = write_automl_folder(tmp_path, "bare", sizes=(80, 64), state=state)
     with pytest.raises(ModelError, match="not finite"):
-        load(folder)
+        load_classifier(folder)
 
 
 def test_a_crop_that_a_network_cannot_see_is_found_at_load(tmp_path: Path) -> None:
     state = seeded_network("torchvision/vit_b_32", 4, 224).state_dict()
     folder = write_plain_folder(tmp_path / "vit", architecture="torchvision/vit_b_32", sizes=(256, 200), state=state)
     with pytest.raises(ModelError, match=r"cannot score a picture of 200x200 pixels.*Check valid_crop_size"):
-        load(folder)
+        load_classifier(folder)

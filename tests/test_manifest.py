@@ -27,7 +27,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
 
 def test_architecture_and_labels_are_enough(tmp_path: Path) -> None:
     found = read_manifest(write_json(tmp_path / "manifest.json", {"architecture": "resnet50", "labels": ["can"]}))
-    assert found == Manifest(architecture="resnet50", labels=["can"], task="multiclass")
+    assert found == Manifest(architecture="resnet50", labels=["can"], task=None)
     assert (found.name, found.version, found.created, found.sizes, found.files) == (None, None, None, {}, {})
 
 
@@ -50,7 +50,7 @@ def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
         ("labels", {"0": "can"}),
         ("labels", ["can", 5]),
         ("labels", None),
-        ("task", "detection"),
+        ("task", "detector"),
         ("task", "Multiclass"),
         ("name", 5),
         ("version", "3"),

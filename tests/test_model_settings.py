@@ -38,6 +38,8 @@ EXPECTED = {
     "max_number_of_polygon_points": "a whole number from 3 to 100000",
     "export_as_image": "true or false",
     "image_type": "one of JPG, PNG, BMP",
+    "exif": "true or false",
+    "compatibility": "azureml or null",
     "img_size": SIDE,
     "model_size": "one of small, medium, large, xlarge, extra_large",
 }
@@ -47,6 +49,8 @@ BOXES = {
     "tile_grid_size": None,
     "tile_overlap_ratio": 0.25,
     "tile_predictions_nms_thresh": 0.25,
+    "exif": False,
+    "compatibility": None,
 }
 DETECTION = BOXES | {"min_size": 600, "max_size": 1333, "box_detections_per_img": 100}
 MASKS = {
@@ -59,7 +63,7 @@ DEFAULTS: dict[type[ModelSettings], dict[str, Any]] = {
     ClassificationSettings: {"valid_resize_size": 256, "valid_crop_size": 224, "train_crop_size": 224},
     DetectionSettings: DETECTION,
     SegmentationSettings: DETECTION | MASKS,
-    YoloSettings: BOXES | {"box_score_thresh": 0.1, "img_size": 640, "model_size": "medium"},
+    YoloSettings: BOXES | {"box_score_thresh": 0.1, "exif": True, "img_size": 640, "model_size": "medium"},
 }
 ALIASES = {
     "resize_size": "valid_resize_size",
@@ -98,9 +102,9 @@ def wrong_values(schema: type[ModelSettings], name: str) -> list[Any]:
     if name == "tile_grid_size":
         return WRONG_GRIDS
     values: list[Any] = [[], {}, [1], "something else"]
-    if part["type"] == "integer":
+    if part.get("type") == "integer":
         return [*values, True, 100.5, "100", math.nan, part["minimum"] - 1, part["maximum"] + 1]
-    if part["type"] == "number":
+    if part.get("type") == "number":
         high = part["exclusiveMaximum"] if "exclusiveMaximum" in part else part["maximum"] + 0.001
         return [*values, True, "0.5", math.nan, math.inf, -0.001, high, 10**400]
     return [*values, 0, 1, 0.5, "jpg", "Medium", "true"]

@@ -13,7 +13,7 @@ import torch
 
 from models.errors import ModelError
 from models.folder import ModelFolder
-from models.loaded import load
+from models.loaded import load_classifier
 from models.manifest import Manifest, read_manifest
 from models.registration import register
 from models.registry import Registered, check_name, incoming, publish, registered, resolve, verify
@@ -56,7 +56,7 @@ def test_the_manifest_says_what_was_registered(tmp_path: Path, source: Path) -> 
     found = register(source, tmp_path, "fridge").manifest
     assert (found.name, found.version, found.task) == ("fridge", 1, "multiclass")
     assert (found.architecture, found.labels) == ("torchvision/shufflenet_v2_x0_5", list(LABELS))
-    assert found.sizes == {"resize": 40, "crop": 32}
+    assert found.sizes == {"valid_resize_size": 40, "valid_crop_size": 32}
     assert timedelta(0) <= datetime.now(UTC) - datetime.fromisoformat(str(found.created)) < timedelta(minutes=5)
     names = ("model.safetensors", "settings.json")
     assert found.files == {name: hashlib.sha256((source / name).read_bytes()).hexdigest() for name in names}
@@ -67,9 +67,9 @@ def test_a_training_run_is_registered_whole_and_scores_alike(tmp_path: Path) -> 
     found = register(folder, tmp_path / "root", "fridge")
     assert (found.manifest.architecture, found.manifest.task) == ("resnet18", "multilabel")
     assert "outputs/mlflow-model/python_model.pkl" in found.manifest.files
-    before, after = load(folder), load(found.path)
+    before, after = load_classifier(folder), load_classifier(found.path)
     assert torch.equal(after.outputs(after.example(1))[0], before.outputs(before.example(1))[0])
-    assert load(tmp_path / "root/fridge").definition.folder.manifest == found.path / "manifest.json"
+    assert load_classifier(tmp_path / "root/fridge").definition.folder.manifest == found.path / "manifest.json"
 
 
 def test_a_checkpoint_file_takes_its_companions_along(tmp_path: Path, source: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_checkpoint_file_takes_its_companions_along(tmp_path: Path, source: Pa
     (folder / "other.txt").touch()
     found = register(folder / "model.safetensors", tmp_path / "root", "fridge")
     assert sorted(found.manifest.files) == ["model.safetensors", "settings.json"]
-    assert load(found.path).preprocess.crop == 32
+    assert load_classifier(found.path).preprocess.crop == 32
 
 
 def test_versions_count_up_and_latest_is_the_highest_number(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_registered_version_can_be_registered_again(tmp_path: Path, source: Pa
     second = register(first.path, tmp_path, "cellar", 4)
     assert (second.manifest.name, second.manifest.version) == ("cellar", 4)
     assert second.manifest.files == first.manifest.files
-    load(second.path)
+    load_classifier(second.path)
 
 
 def test_an_unfinished_folder_disappears_and_a_living_one_stays(tmp_path: Path) -> None:
@@ -232,9 +232,9 @@ def test_a_change_after_registering_is_found_before_anything_is_served(tmp_path:
     found = register(source, tmp_path, "fridge")
     change(found.path)
     if name is None:
-        load(found.path)
+        load_classifier(found.path)
         return
-    for use in (lambda: load(found.path), lambda: verify(ModelFolder.open(found.path))):
+    for use in (lambda: load_classifier(found.path), lambda: verify(ModelFolder.open(found.path))):
         with pytest.raises(ModelError) as caught:
             use()
         assert str(caught.value).startswith(f"{found.path} is not as it was registered: {name} missing, added or ch")

@@ -18,7 +18,7 @@ from explain.rows import Part, Path, Score
 from explain.run import Run, begin, explain
 from explain.subject import highest, likely, these
 from models.errors import ModelError
-from models.loaded import load
+from models.loaded import load_classifier
 from tests.checkpoints import write_automl_folder
 from tests.explaining import SIDE, attributions, difference, inputs, passes_of, passes_through, pixels
 
@@ -162,7 +162,7 @@ def test_the_cost_is_what_the_algorithm_says(method: Method, targets: tuple[int,
 
 
 def test_predictions_come_with_the_explanation(tmp_path: pathlib.Path) -> None:
-    model = load(write_automl_folder(tmp_path, sizes=(80, SIDE), multilabel=True))
+    model = load_classifier(write_automl_folder(tmp_path, sizes=(80, SIDE), multilabel=True))
     passes = Passes.through(model)
     found = explain(passes, pixels(), Method("gradcam"), highest)
     assert difference(found.logits, model.outputs([pixels()])[0]) < 1e-5

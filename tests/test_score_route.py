@@ -12,8 +12,9 @@ import httpx
 import pytest
 from PIL import Image
 
+from models.classifier import Classifier
 from models.images import ImageLimits
-from models.loaded import LoadedModel, load
+from models.loaded import load_classifier
 from tests.live_server import LiveServer
 from tests.pictures import encoded, picture
 
@@ -30,8 +31,8 @@ def server(fridge_folder: Path) -> Iterator[LiveServer]:
 
 
 @pytest.fixture(scope="module")
-def model(fridge_folder: Path) -> LoadedModel:
-    return load(fridge_folder)
+def model(fridge_folder: Path) -> Classifier:
+    return load_classifier(fridge_folder)
 
 
 def post(server: LiveServer, content: bytes = b"", media_type: str | None = None, **options: Any) -> httpx.Response:
@@ -43,18 +44,18 @@ def post_json(server: LiveServer, body: object) -> httpx.Response:
     return post(server, json.dumps(body).encode(), "application/json")
 
 
-def expected(model: LoadedModel, data: bytes) -> list[float]:
+def expected(model: Classifier, data: bytes) -> list[float]:
     (output,) = model.outputs([model.picture(data, ImageLimits(10**7, 10**7))])
     return list(model.prediction(output).probs)
 
 
-def assert_scores(found: dict[str, Any], model: LoadedModel, data: bytes) -> None:
+def assert_scores(found: dict[str, Any], model: Classifier, data: bytes) -> None:
     assert found["labels"] == LABELS
     assert found["probs"] == pytest.approx(expected(model, data), abs=1e-5)
     assert math.isclose(sum(found["probs"]), 1, abs_tol=1e-5)
 
 
-def test_version_2_scores_in_order(server: LiveServer, model: LoadedModel) -> None:
+def test_version_2_scores_in_order(server: LiveServer, model: Classifier) -> None:
     reply = server.score([FIRST, SECOND, FIRST])
     assert reply.status_code == 200
     assert reply.headers["content-type"] == "application/json"
@@ -68,7 +69,7 @@ def test_version_2_scores_in_order(server: LiveServer, model: LoadedModel) -> No
     "media_type",
     ["application/octet-stream", "image/jpeg", "image/png", "application/x-www-form-urlencoded", None],
 )
-def test_raw_bytes_get_the_reply_of_version_1(server: LiveServer, model: LoadedModel, media_type: str | None) -> None:
+def test_raw_bytes_get_the_reply_of_version_1(server: LiveServer, model: Classifier, media_type: str | None) -> None:
     reply = post(server, FIRST, media_type)
     assert reply.status_code == 200
     assert reply.text.endswith("}\n")
@@ -82,13 +83,13 @@ def test_raw_bytes_get_the_reply_of_version_1(server: LiveServer, model: LoadedM
 @pytest.mark.parametrize(
     "media_type", ["application/json", "application/octet-stream", "application/json; charset=utf-8"]
 )
-def test_version_1_as_json(server: LiveServer, model: LoadedModel, media_type: str) -> None:
+def test_version_1_as_json(server: LiveServer, model: Classifier, media_type: str) -> None:
     found = post(server, json.dumps({"image": TEXT}).encode(), media_type).json()
     assert_scores(found, model, FIRST)
     assert found["filename"]
 
 
-def test_a_form_uploads_files(server: LiveServer, model: LoadedModel) -> None:
+def test_a_form_uploads_files(server: LiveServer, model: Classifier) -> None:
     files = [("image", ("a.jpg", FIRST, "image/jpeg")), ("other", ("b.png", SECOND, "image/png"))]
     reply = httpx.post(server.url + "/score", files=files, data={"note": "ignored"}, timeout=30)
     assert reply.status_code == 200
@@ -97,7 +98,7 @@ def test_a_form_uploads_files(server: LiveServer, model: LoadedModel) -> None:
     assert_scores(second, model, SECOND)
 
 
-def test_a_data_uri_and_a_json_cell_are_read(server: LiveServer, model: LoadedModel) -> None:
+def test_a_data_uri_and_a_json_cell_are_read(server: LiveServer, model: Classifier) -> None:
     cells = ["data:image/jpeg;base64," + TEXT, json.dumps({"image_base64": TEXT, "model_explainability": False})]
     for found in post_json(server, {"input_data": {"columns": ["image"], "index": [0, 1], "data": cells}}).json():
         assert_scores(found, model, FIRST)

@@ -10,7 +10,9 @@ LABELS = ("can", "carton", "milk_bottle")
 
 
 def scores(task: str, logits: list[float]) -> ClassScores:
-    return task_named(task).prediction(torch.tensor(logits), LABELS)
+    found = task_named(task).prediction(torch.tensor(logits), LABELS)
+    assert isinstance(found, ClassScores)
+    return found
 
 
 def test_multiclass_is_a_softmax() -> None:

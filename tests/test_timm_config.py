@@ -9,12 +9,12 @@ from PIL import Image
 from safetensors.torch import save_file
 from timm.data import create_transform, resolve_data_config
 
-from models.catalog import architecture
+from models.catalog import classifier_architecture
 from models.definition import Definition, define
 from models.errors import ModelError
 from models.folder import ModelFolder
 from models.images import ImageLimits
-from models.loaded import load
+from models.loaded import load_classifier
 from models.predictions import ClassScores
 from models.preprocess import Preprocess, Statistics
 from models.registration import register
@@ -54,7 +54,7 @@ def test_architecture_labels_sizes_and_statistics_are_read(tmp_path: Path) -> No
 
 
 def test_scores_equal_those_of_timm_with_its_own_transform(tmp_path: Path) -> None:
-    model = load(write_folder(tmp_path / "model"))
+    model = load_classifier(write_folder(tmp_path / "model"))
     network = seeded_network("timm/resnet10t", 3, 64)
     transform = create_transform(**resolve_data_config(TRAINED, pretrained_cfg={}))
     for seed in range(3):
@@ -130,7 +130,7 @@ def test_what_timm_knows_of_its_networks_is_taken_over() -> None:
     for name in ("resnet10t", "convnext_tiny", "vit_small_patch16_224"):
         trained = timm.get_pretrained_cfg(name)
         assert trained is not None
-        found = architecture(f"timm/{name}")
+        found = classifier_architecture(f"timm/{name}")
         assert found.statistics.mean == trained.mean
         assert found.statistics.interpolation == trained.interpolation
         assert found.defaults["valid_crop_size"] == trained.input_size[-1]

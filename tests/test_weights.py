@@ -11,10 +11,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models.architecture import Architecture
+from models.architecture import ClassifierArchitecture
 from models.cam_layer import last_convolution
 from models.errors import ModelError
 from models.weights import build_network, read_checkpoint
+from settings.model import ClassificationSettings
 from tests.checkpoints import automl_checkpoint
 
 
@@ -35,8 +36,10 @@ class Net(nn.Module):
         return scores
 
 
-def architecture(**options: bool) -> Architecture:
-    return Architecture("net", build=lambda classes, crop: Net(classes, **options), cam_layer=last_convolution)
+def architecture(**options: bool) -> ClassifierArchitecture:
+    return ClassifierArchitecture(
+        "net", build=lambda classes, settings: Net(classes, **options), cam_layer=last_convolution
+    )
 
 
 def seeded_state(classes: int = 2) -> dict[str, Tensor]:
@@ -229,7 +232,7 @@ def test_a_torchscript_archive_is_called_so(tmp_path: Path) -> None:
 
 
 def built(state: dict[str, Tensor], **options: bool) -> nn.Module:
-    return build_network(architecture(**options), 2, 224, state, Path("model.pt"))
+    return build_network(architecture(**options), 2, ClassificationSettings(), state, Path("model.pt"))
 
 
 @pytest.mark.parametrize("options", [{}, {"hidden": True}, {"computing": True}], ids=["plain", "hidden", "computing"])

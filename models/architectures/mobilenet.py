@@ -2,14 +2,14 @@
 
 from torchvision.models import mobilenet_v2
 
-from models.architecture import Architecture, Family
+from models.architecture import ClassifierArchitecture, Family
 from models.cam_layer import CamLayer
 
 
-def _architecture(name: str) -> Architecture:
-    return Architecture(
+def _architecture(name: str) -> ClassifierArchitecture:
+    return ClassifierArchitecture(
         name,
-        build=lambda classes, crop: mobilenet_v2(weights=None, num_classes=classes),
+        build=lambda classes, settings: mobilenet_v2(weights=None, num_classes=classes),
         cam_layer=lambda network: CamLayer("features.18"),
     )
 

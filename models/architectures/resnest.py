@@ -5,14 +5,16 @@ Checkpoints come from the authors' package; timm's `resnest50d` and `resnest101e
 
 from torch import nn
 
-from models.architecture import Architecture, Family
+from models.architecture import ClassifierArchitecture, Family
 from models.cam_layer import last_block_of_layer4
 
 _TIMM_NAMES = {"resnest50": "resnest50d", "resnest101": "resnest101e"}
 
 
-def _architecture(name: str) -> Architecture:
-    return Architecture(name, build=lambda classes, crop: _build(name, classes), cam_layer=last_block_of_layer4)
+def _architecture(name: str) -> ClassifierArchitecture:
+    return ClassifierArchitecture(
+        name, build=lambda classes, settings: _build(name, classes), cam_layer=last_block_of_layer4
+    )
 
 
 def _build(name: str, classes: int) -> nn.Module:

@@ -2,14 +2,14 @@
 
 from torchvision.models import get_model
 
-from models.architecture import Architecture, Family
+from models.architecture import ClassifierArchitecture, Family
 from models.cam_layer import last_block_of_layer4
 
 
-def _architecture(name: str) -> Architecture:
-    return Architecture(
+def _architecture(name: str) -> ClassifierArchitecture:
+    return ClassifierArchitecture(
         name,
-        build=lambda classes, crop: get_model(name, weights=None, num_classes=classes),
+        build=lambda classes, settings: get_model(name, weights=None, num_classes=classes),
         cam_layer=last_block_of_layer4,
     )
 

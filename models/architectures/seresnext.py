@@ -5,14 +5,14 @@ Checkpoints come from pretrainedmodels' `se_resnext50_32x4d`; timm's `legacy_ser
 
 from torch import nn
 
-from models.architecture import Architecture, Family
+from models.architecture import ClassifierArchitecture, Family
 from models.cam_layer import last_block_of_layer4
 
 
-def _architecture(name: str) -> Architecture:
-    return Architecture(
+def _architecture(name: str) -> ClassifierArchitecture:
+    return ClassifierArchitecture(
         name,
-        build=lambda classes, crop: _build(classes),
+        build=lambda classes, settings: _build(classes),
         cam_layer=last_block_of_layer4,
         # training never passed the configured sizes on to this network
         fixed={"valid_resize_size": 256, "valid_crop_size": 224, "train_crop_size": 224},

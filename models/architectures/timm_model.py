@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from models.architecture import Architecture, Family
+from models.architecture import ClassifierArchitecture, Family
 from models.cam_layer import last_convolution
 from models.errors import ModelError
 from models.timm_config import sizes_of, statistics_of
@@ -16,7 +16,7 @@ from settings.expectation import did_you_mean
 PREFIX = "timm/"
 
 
-def _architecture(name: str) -> Architecture:
+def _architecture(name: str) -> ClassifierArchitecture:
     import timm
 
     bare = name.removeprefix(PREFIX)
@@ -27,9 +27,9 @@ def _architecture(name: str) -> Architecture:
         config: Any = timm.get_pretrained_cfg(bare, allow_unregistered=True)
     except RuntimeError as error:  # the part after the dot
         raise ModelError(f"timm has no network {bare!r}: {error} Leave the tag out or correct it.") from None
-    return Architecture(
+    return ClassifierArchitecture(
         name,
-        build=lambda classes, crop: _build(bare, classes),
+        build=lambda classes, settings: _build(bare, classes),
         cam_layer=last_convolution,
         defaults=sizes_of(config.to_dict()),
         statistics=statistics_of(config.to_dict()),

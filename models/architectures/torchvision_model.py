@@ -2,7 +2,7 @@
 
 from torchvision import models as zoo
 
-from models.architecture import Architecture, Family
+from models.architecture import ClassifierArchitecture, Family
 from models.cam_layer import last_convolution
 from models.errors import ModelError
 from settings.expectation import did_you_mean
@@ -10,14 +10,14 @@ from settings.expectation import did_you_mean
 PREFIX = "torchvision/"
 
 
-def _architecture(name: str) -> Architecture:
+def _architecture(name: str) -> ClassifierArchitecture:
     known = zoo.list_models(module=zoo)
     bare = name.removeprefix(PREFIX)
     if bare not in known:
         raise ModelError(f"torchvision has no classification network {bare!r}.{did_you_mean(bare, known)}")
-    return Architecture(
+    return ClassifierArchitecture(
         name,
-        build=lambda classes, crop: zoo.get_model(bare, weights=None, num_classes=classes),
+        build=lambda classes, settings: zoo.get_model(bare, weights=None, num_classes=classes),
         cam_layer=last_convolution,
     )
 

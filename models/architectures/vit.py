@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.architecture import Architecture, Family, State
+from models.architecture import ClassifierArchitecture, Family, State
 from models.cam_layer import CamLayer
 from models.errors import ModelError
 
@@ -22,10 +22,10 @@ _TIMM_NAMES = {
 }
 
 
-def _architecture(name: str) -> Architecture:
-    return Architecture(
+def _architecture(name: str) -> ClassifierArchitecture:
+    return ClassifierArchitecture(
         name,
-        build=lambda classes, crop: _build(name, classes, crop),
+        build=lambda classes, settings: _build(name, classes, settings.valid_crop_size),
         cam_layer=_last_block,
         adapt=_fit_position_embedding,
     )

@@ -17,7 +17,9 @@ from server.errors import ServiceError
 logger = logging.getLogger(__name__)
 
 _RECONNECT_S = 0.05
-_NOTHING: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
+Asked = Mapping[int, Mapping[str, Any]]  # by the positions of the pictures
+
+_NOTHING: Asked = MappingProxyType({})
 
 
 class EngineClient:
@@ -58,13 +60,13 @@ class EngineClient:
                 self._lost()
 
     async def score(
-        self, pictures: Sequence[bytes], deadline: float, explain: Mapping[int, Mapping[str, Any]] = _NOTHING
+        self, pictures: Sequence[bytes], deadline: float, explain: Asked = _NOTHING, settings: Asked = _NOTHING
     ) -> Reply:
         """Have encoded pictures scored before `deadline` (monotonic seconds); their outcomes come in order.
 
-        `explain` holds the parameters of the pictures that are to be explained as well. Raises ServiceError:
-        `queue_full`, a code of ExplanationError where this model cannot be explained like that, or
-        `engine_unavailable` where the engine is not ready or dies meanwhile.
+        `explain` holds the parameters of the pictures that are to be explained as well, `settings` what is set
+        otherwise for some. Raises ServiceError: `queue_full`, a code of ExplanationError or RefusedError where this
+        model cannot be asked for that, or `engine_unavailable` where the engine is not ready or dies meanwhile.
         When the caller is cancelled, so is the work.
         """
         if self._writer is None or not self.ready:
@@ -74,11 +76,11 @@ class EngineClient:
             # carrying the pictures over only to hear the same again would take time from those that are in
             raise _queue_full(full_s)
         number = next(self._numbers)
-        asked = {str(index): dict(parameters) for index, parameters in explain.items()}
+        fields = {"deadline": deadline, "explain": _plain(explain), "settings": _plain(settings)}
         reply = self._replies[number] = asyncio.get_running_loop().create_future()
         self.images_in_flight += len(pictures)
         try:
-            self._send(Frame(Kind.SCORE, number, {"deadline": deadline, "explain": asked}, pictures))
+            self._send(Frame(Kind.SCORE, number, fields, pictures))
             await self._writer.drain()
             frame = await reply
             if frame.kind is Kind.REFUSED and "code" in frame.fields:
@@ -139,17 +141,21 @@ class EnginePool:
         return "; ".join(client.reason for client in self.clients)
 
     async def score(
-        self, pictures: Sequence[bytes], deadline: float, explain: Mapping[int, Mapping[str, Any]] = _NOTHING
+        self, pictures: Sequence[bytes], deadline: float, explain: Asked = _NOTHING, settings: Asked = _NOTHING
     ) -> Reply:
         """See EngineClient.score."""
         ready = [client for client in self.clients if client.ready] or self.clients
         chosen = min(ready, key=lambda client: (client.full_s(bool(explain)), client.images_in_flight))
-        return await chosen.score(pictures, deadline, explain)
+        return await chosen.score(pictures, deadline, explain, settings)
 
     def close(self) -> None:
         """Drop the connections, and with them all work in flight."""
         for task in self._tasks:
             task.cancel()
+
+
+def _plain(asked: Asked) -> dict[str, dict[str, Any]]:
+    return {str(index): dict(parameters) for index, parameters in asked.items()}
 
 
 def _queue_full(retry_after_s: float) -> ServiceError:

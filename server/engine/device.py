@@ -2,16 +2,16 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
 
 from models.images import ImageLimits
+from models.picture import Picture
 from models.predictions import Prediction
-from server.engine.jobs import Job
+from server.engine.jobs import Job, Piece
 from server.engine.outcome import Failure
 
 logger = logging.getLogger(__name__)
@@ -22,35 +22,45 @@ _CLOSE_TO_BEST = 0.97
 
 
 class Model(Protocol):
-    """What an engine needs of a model; models.loaded.LoadedModel is one."""
+    """What an engine needs of a model; models.classifier.Classifier and models.detector.Detector are."""
 
     @property
     def pixels(self) -> int:
-        """The pixels of one network input, the unit of cost."""
+        """The pixels of one usual network input, the unit of cost."""
 
-    def picture(self, data: bytes, limits: ImageLimits) -> Tensor:
+    @property
+    def draws(self) -> bool:
+        """Whether `joined` takes long enough to take turns with a device on the same cores."""
+
+    def settings(self, given: Mapping[str, Any]) -> Any:
+        """Return the settings of a request that sets `given` otherwise; SettingsError where it cannot."""
+
+    def passes(self, settings: Any) -> int:
+        """Return how many looks a picture takes under these settings, at most."""
+
+    def read(self, data: bytes, limits: ImageLimits, settings: Any) -> Picture:
         """Decode a picture, on any thread; ImageError where that is not possible."""
 
-    def example(self, count: int) -> list[Tensor]:
-        """Return pictures for warm-up and probes."""
+    def example(self, count: int) -> Sequence[Any]:
+        """Return views of one shape for warm-up and probes."""
 
-    def outputs(self, pictures: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Run one batch; an output for each picture."""
+    def outputs(self, views: Sequence[Any]) -> Sequence[Any]:
+        """Run one batch of views of one shape; an output for each."""
 
-    def prediction(self, output: Tensor) -> Prediction:
-        """Turn one output into what a client is told, on any thread."""
+    def joined(self, picture: Picture, outputs: Sequence[Any]) -> Prediction:
+        """Turn the outputs of the looks at a picture into what a client is told, on any thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
     """The outputs of a batch in order; `too_large` is the smallest cost that ran out of memory, if any did."""
 
-    outputs: Sequence[Tensor | Failure]
+    outputs: Sequence[Any | Failure]
     too_large: float | None = None
 
     @property
     def failed(self) -> bool:
-        """Whether any picture has no output."""
+        """Whether any look has no output."""
         return any(isinstance(output, Failure) for output in self.outputs)
 
 
@@ -60,31 +70,32 @@ class Device:
     def __init__(self, model: Model) -> None:
         self.model = model
 
-    def run(self, jobs: Sequence[Job]) -> Ran:
-        """Run the jobs as one batch; after a failure one by one, after running out of memory in halves."""
+    def run(self, pieces: Sequence[Piece]) -> Ran:
+        """Run pieces of one shape as one batch; after a failure one by one, after running out of memory in halves."""
         try:
-            return Ran(self.model.outputs([job.picture for job in jobs]))
+            return Ran(self.model.outputs([piece.look.view for piece in pieces]))
         except Exception as error:  # whatever a network raises, only the pictures that cause it may fail
             if out_of_memory(error):
-                return self._run_halves(jobs)
-            if len(jobs) > 1:
-                logger.warning("a batch failed and is retried picture by picture images=%d", len(jobs), exc_info=True)
-                alone = [self.run([job]) for job in jobs]
+                return self._run_halves(pieces)
+            if len(pieces) > 1:
+                logger.warning("a batch failed and is retried picture by picture images=%d", len(pieces), exc_info=True)
+                alone = [self.run([piece]) for piece in pieces]
                 return Ran([output for ran in alone for output in ran.outputs])
-            logger.exception("a picture failed request=%d index=%d", jobs[0].request, jobs[0].index)
+            job = pieces[0].job
+            logger.exception("a picture failed request=%d index=%d", job.request, job.index)
             return Ran([Failure("scoring_failed", "The model failed on this picture. The server's log has the cause.")])
 
-    def _run_halves(self, jobs: Sequence[Job]) -> Ran:
-        cost = sum(job.cost for job in jobs)
+    def _run_halves(self, pieces: Sequence[Piece]) -> Ran:
+        cost = sum(piece.look.pixels for piece in pieces)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        if len(jobs) == 1:
-            logger.error("out of memory on a single picture request=%d cost=%.0f", jobs[0].request, cost)
+        if len(pieces) == 1:
+            logger.error("out of memory on a single picture request=%d cost=%.0f", pieces[0].job.request, cost)
             message = "The device has not enough memory for this picture. Send a smaller one, or try again later."
             return Ran([Failure("out_of_memory", message)])
-        logger.warning("out of memory, the batch is halved images=%d cost=%.0f", len(jobs), cost)
-        middle = len(jobs) // 2
-        first, second = self.run(jobs[:middle]), self.run(jobs[middle:])
+        logger.warning("out of memory, the batch is halved images=%d cost=%.0f", len(pieces), cost)
+        middle = len(pieces) // 2
+        first, second = self.run(pieces[:middle]), self.run(pieces[middle:])
         too_large = min(filter(None, (cost, first.too_large, second.too_large)))
         return Ran([*first.outputs, *second.outputs], too_large)
 
@@ -112,10 +123,25 @@ class Device:
         return sorted(timings.items())
 
     def _timed(self, count: int) -> float:
-        pictures = self.model.example(count)
+        views = self.model.example(count)
         started = time.monotonic()
-        self.model.outputs(pictures)
+        self.model.outputs(views)
         return time.monotonic() - started
+
+
+def pieces_of(jobs: Sequence[Job], max_images: int, max_cost: float) -> list[Piece]:
+    """Choose what runs of jobs of one shape: a look at each picture, and more of them while there is room."""
+    queues = [
+        [Piece(job, number, look) for number, look in job.looks().items() if look.shape == job.shape] for job in jobs
+    ]
+    pieces = [queue[0] for queue in queues]
+    cost = sum(piece.look.pixels for piece in pieces)
+    for piece in (piece for queue in queues for piece in queue[1:]):
+        cost += piece.look.pixels
+        if len(pieces) >= max_images or cost > max_cost:
+            break
+        pieces.append(piece)
+    return pieces
 
 
 def best_batch(timings: Sequence[tuple[int, float]]) -> int:

@@ -26,9 +26,8 @@ from explain.rows import Aside, Look, Part, Path, Rows, Score
 from explain.run import Run, begin
 from explain.subject import Choice, these
 from explain.targets import choice, count
+from models.classifier import Classifier
 from models.images import ImageLimits, decode
-from models.loaded import LoadedModel
-from models.predictions import ClassScores
 from server.engine.device import out_of_memory
 from server.engine.explained import explained
 from server.engine.jobs import Job, Stage
@@ -38,7 +37,7 @@ from server.engine.slice_sizes import SliceSizes, timings
 logger = logging.getLogger(__name__)
 
 _MARGIN = 1.2  # of time: an explanation must also be written
-_SURELY = 2.0  # times what is left before the deadline: predictions are not exact
+SURELY = 2.0  # times what is left before the deadline: predictions are not exact
 
 
 @dataclass(slots=True)
@@ -86,7 +85,8 @@ class Slice:
 class Explainer:
     """Explanations of one model, in slices whose sizes `warm_up` finds."""
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(self, model: Classifier) -> None:
+        self._model = model
         self._passes = Passes.through(model)
         self._sizes = SliceSizes()
         self._preprocess = model.preprocess
@@ -106,7 +106,7 @@ class Explainer:
     def check_time(self, parameters: Parameters, seconds: Callable[[int], float], left_s: float) -> None:
         """Refuse what cannot end in time even alone: ExplanationError. `seconds` predicts those of so many passes."""
         least = self._passes_by(replace(Method.asked_for(parameters), max_steps=0), parameters)
-        if (takes := seconds(least)) > _SURELY * left_s:
+        if (takes := seconds(least)) > SURELY * left_s:
             raise ExplanationError(
                 "deadline_exceeded",
                 f"This explanation takes {least} passes through the model, about {takes:.0f} s here, and the request "
@@ -118,10 +118,9 @@ class Explainer:
         measuring = PASSES * len(parameters.quality) * targets
         return algorithm(method.algorithm).passes(method, targets) + measuring
 
-    def reply(
-        self, task: Task, prediction: ClassScores, explanation: Explanation, limits: ImageLimits
-    ) -> dict[str, Any]:
+    def reply(self, task: Task, explanation: Explanation, limits: ImageLimits) -> dict[str, Any]:
         """Make the JSON object of an explained picture, on any thread."""
+        prediction = self._model.prediction(explanation.logits)
         scores = {"probs": prediction.probs, "labels": prediction.labels}
         whole = None
         if task.draws_whole:
@@ -131,17 +130,17 @@ class Explainer:
             task.picture, prediction, explanation, task.parameters, independent=self._independent, whole=whole
         )
 
-    def warm_up(self, model: LoadedModel, most: int) -> list[tuple[float, float]]:
+    def warm_up(self, most: int) -> list[tuple[float, float]]:
         """Find the sizes of slices, of up to `most` rows; returns (cost, seconds) of those of gradients."""
         compile_regions()
-        inputs = self._passes.subject(model.example(1)[0], these(0)).inputs
+        inputs = self._passes.subject(self._model.example(1)[0], these(0)).inputs
         score = Score(inputs, "logit")
         path = Path(inputs, inputs, Quadrature((0.5,), (1.0,)), 0, "logit")
         gradients = timings(lambda size: self._passes.run([Part(path, 0, 1)], size), most)
         others = timings(lambda size: self._passes.run([Part(score, 0, 1)], size), most)
         self._sizes = SliceSizes.best(gradients, others)
         logger.info("slices of explanations gradients=%d others=%d", self._sizes.gradients, self._sizes.others)
-        return [(2 * size * model.pixels, seconds) for size, seconds in gradients.items()]
+        return [(2 * size * self._model.pixels, seconds) for size, seconds in gradients.items()]
 
     def slice_of(self, jobs: Sequence[Job]) -> Slice:
         """Run one batch of rows of the first of these jobs, and of as many others as fit into it."""
@@ -169,10 +168,11 @@ class Explainer:
     def _begin(self, job: Job, found: Slice) -> None:
         task: Task = job.task
         task.started, task.deadline = time.monotonic(), job.deadline
-        task.picture, task.data = job.picture, job.data
+        assert job.picture is not None
+        task.picture, task.data = job.picture.looks[0].view, job.data
         try:
             method = Method.asked_for(task.parameters)
-            task.run = begin(self._passes, job.picture, method, task.choose, task.enough)
+            task.run = begin(self._passes, task.picture, method, task.choose, task.enough)
         except Exception as error:
             found.failures[job] = _failure(job, error)
             return

@@ -1,9 +1,11 @@
 """Job: one picture of one request on its way through the engine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
+
+from models.picture import Look, Picture
 
 
 class Stage(Enum):
@@ -25,10 +27,11 @@ class Job:
     """A picture, what it costs, and when it must be done.
 
     `cost` counts pixels of the network input and `size` encoded bytes, the measures of device and decoding work.
-    `passes` is how many times the device has to work through that cost, as far as is known.
+    `passes` is how many times the device has to work through that cost, as far as is known. Only jobs whose next pass
+    is of the same `shape` share a batch.
     `due` orders a lane, `deadline` ends the job; times are seconds on the monotonic clock. The payload is none of
-    the scheduler's business: `data` holds the encoded bytes until `picture` holds the decoded tensor; `task` is what
-    an explanation keeps between its batches.
+    the scheduler's business: `data` holds the encoded bytes until `picture` holds what is decoded, `settings` what the
+    request sets, `found` the outputs of the looks so far; `task` is what an explanation keeps between its batches.
     """
 
     request: int
@@ -39,8 +42,11 @@ class Job:
     deadline: float
     lane: str = "score"
     passes: float = 1.0
+    shape: Hashable = None
     data: bytes = b""
-    picture: Any = None
+    settings: Any = None
+    picture: Picture | None = None
+    found: dict[int, Any] = field(default_factory=dict)
     task: Any = None
     due: float = 0.0
     stage: Stage = Stage.WAITING
@@ -48,9 +54,23 @@ class Job:
     started: float = 0.0
     device_s: float = 0.0
 
+    def looks(self) -> dict[int, Look]:
+        """Return the looks at the picture that are left to be run, by their numbers."""
+        assert self.picture is not None
+        return {number: look for number, look in enumerate(self.picture.looks) if number not in self.found}
+
     def release(self) -> None:
         """Let go of the payload."""
-        self.data, self.picture, self.task = b"", None, None
+        self.data, self.picture, self.found, self.task = b"", None, {}, None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One look at the picture of a job, the least that a device runs."""
+
+    job: Job
+    number: int
+    look: Look
 
 
 @dataclass(frozen=True, slots=True)

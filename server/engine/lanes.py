@@ -2,6 +2,7 @@
 
 import heapq
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from server.engine.jobs import Chore, Job, Stage
@@ -53,11 +54,15 @@ class Lane:
         self.tally[job.stage].add(job, +1)
         self._push(job)
 
-    def move(self, job: Job, stage: Stage, passes: float | None = None) -> None:
-        """Bring a job into another stage, and into that stage's queue if it has one; `passes` it still needs."""
+    def move(self, job: Job, stage: Stage, passes: float | None = None, cost: float | None = None) -> None:
+        """Bring a job into another stage, and into that stage's queue if it has one.
+
+        `passes` is how many it still needs, `cost` what each costs, where that is better known by now.
+        """
         self.tally[job.stage].add(job, -1)
         job.stage = stage
         job.passes = job.passes if passes is None else passes
+        job.cost = job.cost if cost is None else cost
         if stage is not Stage.DONE:
             self.tally[stage].add(job, +1)
         if stage in _QUEUED:
@@ -69,6 +74,12 @@ class Lane:
         while queue and queue[0][2].stage is not stage:
             heapq.heappop(queue)
         return queue[0][2] if queue else None
+
+    def ready_like(self, job: Job) -> Iterator[Job]:
+        """Yield the READY jobs of the shape of `job`, in the order they are due."""
+        for _, _, other in sorted(self._queues[Stage.READY]):
+            if other.stage is Stage.READY and other.shape == job.shape:
+                yield other
 
     def work_s(self, max_images: int, max_cost: float) -> float:
         """Predict the device time of everything in the lane, running jobs included, in batches of these bounds."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from explain.errors import ExplanationError
 from explain.parameters import read_parameters
-from server.engine.outcome import Failure, Reply
+from server.engine.outcome import Failure, RefusedError, Reply
 from server.engine.pipeline import Pipeline
 from server.engine.wire import Frame, Kind, WireError, read_frame
 
@@ -85,8 +85,9 @@ class _Connection:
 
         try:
             explain = {int(index): read_parameters(asked) for index, asked in frame.fields["explain"].items()}
-            outcome = pipeline.submit(frame.blobs, float(frame.fields["deadline"]), answer, explain)
-        except ExplanationError as error:
+            settings = {int(index): given for index, given in frame.fields["settings"].items()}
+            outcome = pipeline.submit(frame.blobs, float(frame.fields["deadline"]), answer, explain, settings)
+        except (ExplanationError, RefusedError) as error:
             self._send(Frame(Kind.REFUSED, frame.number, {"code": error.code, "message": str(error)}))
             return
         if isinstance(outcome, float):

@@ -12,6 +12,14 @@ class Failure:
     message: str
 
 
+class RefusedError(Exception):
+    """A request that the engine will not take in. `code` is one of the error codes of the product."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 # a prediction is the JSON object of the wire contract, encoded once, where it was computed
 Outcome = bytes | Failure
 

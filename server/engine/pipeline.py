@@ -16,16 +16,15 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from torch import Tensor
-
 from explain.attribution import Explanation
 from explain.errors import ExplanationError
 from explain.parameters import Parameters
 from explain.rows import Aside
 from models.errors import ImageError
 from models.images import ImageLimits
-from server.engine.device import Device
+from server.engine.device import Device, pieces_of
 from server.engine.explainer import Explainer, Task
+from server.engine.intake import Intake
 from server.engine.jobs import Batch, Chore, Job, Stage
 from server.engine.outcome import STAGES, Failure, Outcome, Reply
 from server.engine.scheduler import Scheduler
@@ -70,6 +69,7 @@ class Pipeline:
     ) -> None:
         self._device = device
         self._explainer = explainer
+        self._intake = Intake(device.model, explainer, self._run_s)
         self._device_thread = device_thread
         self._scheduler = scheduler
         self._image_limits = image_limits
@@ -89,21 +89,16 @@ class Pipeline:
         deadline: float,
         answer: Callable[[Reply], None],
         explain: Mapping[int, Parameters] = MappingProxyType({}),
+        settings: Mapping[int, Mapping[str, Any]] = MappingProxyType({}),
     ) -> int | float:
         """Take in a request and return its number; or, as a float, in how many seconds there may be room for it.
 
-        `explain` says which of the pictures are to be explained, and how. `answer` is called once, from any thread,
-        unless the request is cancelled. ExplanationError where the model cannot be explained like that.
+        `explain` says which of the pictures are to be explained, and how; `settings` what is to be set otherwise for
+        which. `answer` is called once, from any thread, unless the request is cancelled. ExplanationError or
+        RefusedError where the model cannot be asked for that.
         """
         now, number = time.monotonic(), next(self._numbers)
-        cost = self._device.model.pixels
-        jobs = [Job(number, index, cost, len(data), now, deadline, data=data) for index, data in enumerate(pictures)]
-        for index, parameters in explain.items():
-            assert self._explainer is not None
-            self._explainer.check_time(parameters, partial(self._explain_s, cost), deadline - now)
-            jobs[index].lane = "explain"
-            jobs[index].task = self._explainer.task(parameters)
-            jobs[index].passes = self._explainer.passes(parameters)
+        jobs = self._intake.jobs(number, pictures, now=now, deadline=deadline, explain=explain, settings=settings)
         with self._lock:
             wait = self._scheduler.admit(jobs, now)
             if wait is not None:
@@ -112,9 +107,9 @@ class Pipeline:
             self._pump()
         return number
 
-    def _explain_s(self, cost: float, passes: int) -> float:
+    def _run_s(self, lane: str, cost: float, passes: float) -> float:
         with self._lock:
-            return self._scheduler.run_s("explain", cost, passes)
+            return self._scheduler.run_s(lane, cost, passes)
 
     def cancel(self, number: int) -> None:
         """Forget a request whose client has left; what is not on the device yet never gets there."""
@@ -143,7 +138,6 @@ class Pipeline:
             if batch.lane == "explain":
                 self._start(self._device_thread, self._explain, batch)
             else:
-                self._metrics.batch_images.observe(len(batch.jobs))
                 self._start(self._device_thread, self._run, batch)
         self._metrics.queue_jobs.set(self._scheduler.depth())
         self._metrics.queue_ms.set(1000 * self._scheduler.wait_s("score"))
@@ -164,7 +158,7 @@ class Pipeline:
         started = time.monotonic()
         failure = None
         try:
-            job.picture = self._device.model.picture(job.data, self._image_limits)
+            job.picture = self._device.model.read(job.data, self._image_limits, job.settings)
         except ImageError as error:
             failure = Failure(error.code, str(error))
         except Exception:  # a decoder that breaks in a new way must not take its thread along
@@ -176,28 +170,61 @@ class Pipeline:
             job.data = b""
         with self._lock:
             if failure is None:
-                self._scheduler.decoded(job, job.decode_s, now)
+                self._decoded(job, now)
             else:
                 self._scheduler.undecodable(job)
                 self._metrics.dropped.labels("undecodable").inc()
                 self._settle(job, failure, 0.0)
             self._pump()
 
+    def _decoded(self, job: Job, now: float) -> None:
+        looks = job.looks() if job.stage is Stage.DECODING and job.lane == "score" else {}
+        if not looks:
+            self._scheduler.decoded(job, job.decode_s, now)
+            return
+        job.shape = looks[0].shape
+        cost = sum(look.pixels for look in looks.values()) / len(looks)
+        self._scheduler.decoded(job, job.decode_s, now, passes=len(looks), cost=cost)
+
     def _run(self, batch: Batch) -> None:
-        ran = self._device.run(batch.jobs)
-        seconds = time.monotonic() - batch.jobs[0].started
+        started = time.monotonic()
+        pieces = pieces_of(batch.jobs, self._scheduler.limits.max_images, self._scheduler.max_cost)
+        self._metrics.batch_images.observe(len(pieces))
+        ran = self._device.run(pieces)
+        seconds = time.monotonic() - started
+        failures: dict[Job, Failure] = {}
+        for piece, output in zip(pieces, ran.outputs, strict=True):
+            if isinstance(output, Failure):
+                failures[piece.job] = output
+            else:
+                piece.job.found[piece.number] = output
+        again: dict[Job, tuple[Stage, float]] = {}
         for job in batch.jobs:
-            job.device_s = seconds
-            job.release()
+            job.device_s += seconds
+            if job not in failures and (looks := job.looks()):
+                again[job] = (Stage.READY, len(looks))
+                job.shape = next(iter(looks.values())).shape
+                # others take their turn between the looks of a picture with many tiles
+                job.due += seconds
         with self._lock:
             if ran.too_large is not None:
                 self._scheduler.shrink(ran.too_large)
-            self._scheduler.finished(batch, seconds, learn=not ran.failed and ran.too_large is None)
+            learn, work = not ran.failed and ran.too_large is None, sum(piece.look.pixels for piece in pieces)
+            self._scheduler.finished(batch, seconds, learn=learn, work=work, again=again)
+            # encoded by another thread; this one goes on with the next batch, after a look at the device if need be
+            for job in batch.jobs:
+                if job not in again:
+                    self._finish(job, failures.get(job))
             self._pump()
-        # encoded by another thread; this one goes on with the next batch, after a look at the device if need be
-        self._start(self._cpu, self._encode, batch, ran.outputs)
         if ran.failed:
             self._probe()
+
+    def _finish(self, job: Job, failure: Failure | None) -> None:
+        encode = partial(self._encode, job, failure)
+        if self._device.model.draws and failure is None:
+            self._scheduler.add_chore(Chore(job.lane, encode))
+        else:
+            self._start(self._cpu, encode)
 
     def _explain(self, batch: Batch) -> None:
         assert self._explainer is not None
@@ -263,8 +290,7 @@ class Pipeline:
 
     def _explained(self, task: Task, explanation: Explanation) -> dict[str, Any]:
         assert self._explainer is not None
-        prediction = self._device.model.prediction(explanation.logits)
-        return self._explainer.reply(task, prediction, explanation, self._image_limits)
+        return self._explainer.reply(task, explanation, self._image_limits)
 
     def _probe(self) -> None:
         self._health(False)
@@ -277,15 +303,19 @@ class Pipeline:
         else:
             self._health(True)
 
-    def _encode(self, batch: Batch, outputs: Sequence[Tensor | Failure]) -> None:
-        for job, output in zip(batch.jobs, outputs, strict=True):
-            started = time.monotonic()
-            outcome = output if isinstance(output, Failure) else self._written(job, partial(self._scored, output))
-            with self._lock:
-                self._settle(job, outcome, time.monotonic() - started)
+    def _encode(self, job: Job, failure: Failure | None) -> None:
+        started = time.monotonic()
+        if job.request not in self._requests:  # cancelled or expired meanwhile
+            job.release()
+            return
+        outcome = failure or self._written(job, partial(self._scored, job))
+        with self._lock:
+            self._settle(job, outcome, time.monotonic() - started)
+        job.release()
 
-    def _scored(self, output: Tensor) -> dict[str, Any]:
-        prediction = self._device.model.prediction(output)
+    def _scored(self, job: Job) -> dict[str, Any]:
+        assert job.picture is not None
+        prediction = self._device.model.joined(job.picture, [job.found[number] for number in sorted(job.found)])
         return {part.name: getattr(prediction, part.name) for part in fields(prediction)}
 
     def _written(self, job: Job, make: Callable[[], dict[str, Any]]) -> Outcome:

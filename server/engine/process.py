@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
+from models.classifier import Classifier
 from models.errors import ModelError
 from models.images import ImageLimits
 from models.loaded import LoadedModel, load
@@ -72,9 +73,10 @@ async def _serve(launch: Launch) -> None:
     device = Device(model)
     timings = await loop.run_in_executor(thread, device.warm_up, launch.settings.max_batch_images)
     scheduler = make_scheduler(model, timings, launch.settings)
-    explainer = Explainer(model)
-    for cost, seconds in await loop.run_in_executor(thread, explainer.warm_up, model, scheduler.limits.max_images):
-        scheduler.learn("explain", cost, seconds)
+    explainer = Explainer(model) if isinstance(model, Classifier) else None
+    if explainer is not None:
+        for cost, seconds in await loop.run_in_executor(thread, explainer.warm_up, scheduler.limits.max_images):
+            scheduler.learn("explain", cost, seconds)
     listener.pipeline = _pipeline(device, explainer, thread, scheduler, listener=listener, settings=launch.settings)
     # what lives now lives for ever: keep the collector from walking through all of it again and again
     gc.collect()
@@ -123,7 +125,7 @@ def _load(launch: Launch) -> LoadedModel:
 
 def _pipeline(
     device: Device,
-    explainer: Explainer,
+    explainer: Explainer | None,
     thread: ThreadPoolExecutor,
     scheduler: Scheduler,
     *,

@@ -114,8 +114,13 @@ class Scheduler:
                 return job
         return None
 
-    def decoded(self, job: Job, seconds: float, now: float) -> None:
-        """Note that a decoder is done with `job`, which is ready to run unless it was dropped meanwhile."""
+    def decoded(
+        self, job: Job, seconds: float, now: float, *, passes: float | None = None, cost: float | None = None
+    ) -> None:
+        """Note that a decoder is done with `job`, which is ready to run unless it was dropped meanwhile.
+
+        It takes `passes` of `cost` each, where that could only be guessed before.
+        """
         self._decoding -= 1
         self.decoder.observe(job.size, seconds)
         if job.stage is Stage.DECODING:
@@ -124,7 +129,7 @@ class Scheduler:
                 # an idle lane must not save up device time and then shut the others out
                 lane.used = max(lane.used, self._clock)
                 lane.ready_since = now
-            lane.move(job, Stage.READY)
+            lane.move(job, Stage.READY, passes, cost)
 
     def undecodable(self, job: Job) -> None:
         """Note that a decoder gave up on `job`."""
@@ -286,7 +291,8 @@ class Scheduler:
 
     def _fill(self, lane: Lane) -> Iterator[Job]:
         cost, count = 0.0, 0
-        while (job := lane.first(Stage.READY)) is not None:
+        first = lane.first(Stage.READY)
+        for job in lane.ready_like(first) if first else ():
             # what does not fit stays first in line; a job that alone exceeds the bound runs alone
             if count == self.limits.max_images or (count and cost + job.cost > self.max_cost):
                 return

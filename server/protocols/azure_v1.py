@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from server.asked import asked
 from server.base64_image import decode_base64
 from server.engine.outcome import Failure, Outcome
-from server.explanation import with_explanation
 from server.protocol import Protocol, error_object
 from server.scoring import Cell
 
@@ -18,7 +18,7 @@ def _read(content: bytes | dict[str, Any]) -> list[Cell]:
         return [content]
     picture = decode_base64(content["image"])
     # by truth value, as the original does: "false" counts as true
-    return [with_explanation(picture, content) if content.get("model_explainability") else picture]
+    return [asked(picture, content, explains=bool(content.get("model_explainability")))]
 
 
 def _write(outcomes: Sequence[Outcome], request_id: str) -> bytes:

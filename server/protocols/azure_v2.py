@@ -1,12 +1,13 @@
 """Version 2 of the hosted contract: `{"input_data": {"columns": ["image"], "data": [...]}}` -> a JSON array."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
+from server.asked import asked, inference_parameters
 from server.base64_image import decode_base64
 from server.engine.outcome import Failure
 from server.errors import ServiceError
-from server.explanation import with_explanation
 from server.protocol import Protocol, json_array
 from server.scoring import Cell
 
@@ -15,7 +16,8 @@ _TRUE = frozenset({"y", "yes", "t", "true", "on", "1"})
 
 
 def _read(content: dict[str, Any]) -> list[Cell]:
-    return [_cell(value) for value in _values(content["input_data"])]
+    common = inference_parameters(content)
+    return [_cell(value, common) for value in _values(content["input_data"])]
 
 
 def _values(table: Any) -> list[Any]:
@@ -41,19 +43,20 @@ def _from_row(row: Any, position: int, number: int) -> Any:
     return row[position]
 
 
-def _cell(value: Any) -> Cell:
-    """Read base64, or a cell that says more than the picture: {"image_base64": ..., "model_explainability": ...}."""
+def _cell(value: Any, common: Mapping[str, Any]) -> Cell:
+    """Read base64, or a cell that says more than the picture: {"image_base64": ..., "model_explainability": ...}.
+
+    `common` are the `inference_parameters` of the whole request.
+    """
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError) as error:
             return Failure("base64_invalid", f"The cell starts like a JSON object but is none ({error}).")
     if not isinstance(value, dict):
-        return decode_base64(value)
-    picture = decode_base64(value.get("image_base64"))
-    if str(value.get("model_explainability", "false")).lower() in _TRUE:
-        return with_explanation(picture, value)
-    return picture
+        return asked(decode_base64(value), {}, explains=False, common=common)
+    explains = str(value.get("model_explainability", "false")).lower() in _TRUE
+    return asked(decode_base64(value.get("image_base64")), value, explains=explains, common=common)
 
 
 def _accepts(content: Any) -> bool:

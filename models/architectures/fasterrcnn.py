@@ -1,0 +1,27 @@
+"""Faster R-CNN (Ren et al., https://arxiv.org/abs/1506.01497) with a feature pyramid, in torchvision's form."""
+
+from typing import Any
+
+from torchvision.models.detection import FasterRCNN
+
+from models.architecture import DetectorArchitecture, Family
+from models.pyramid import RESNETS, fitted, on_cpu, pool, pyramid
+from models.torchvision_sight import TorchvisionSight
+
+
+def _architecture(name: str) -> DetectorArchitecture:
+    resnet = name.removeprefix("fasterrcnn_").removesuffix("_fpn")
+    return DetectorArchitecture(
+        name,
+        build=lambda classes, settings: on_cpu(lambda: _build(resnet, classes)),
+        adapt=fitted,
+        sight=TorchvisionSight(head=lambda network: network.roi_heads),
+        background=True,
+    )
+
+
+def _build(resnet: str, classes: int) -> Any:
+    return FasterRCNN(pyramid(resnet, (1, 2, 3, 4)), num_classes=classes, box_roi_pool=pool(7))
+
+
+FAMILY = Family(tuple(f"fasterrcnn_{resnet}_fpn" for resnet in RESNETS), _architecture)

@@ -1,0 +1,29 @@
+"""RetinaNet (Lin et al., https://arxiv.org/abs/1708.02002) with a feature pyramid, in torchvision's form."""
+
+from typing import Any
+
+from torchvision.models.detection import RetinaNet
+from torchvision.ops.feature_pyramid_network import LastLevelP6P7
+
+from models.architecture import DetectorArchitecture, Family
+from models.pyramid import fitted, on_cpu, pyramid
+from models.torchvision_sight import TorchvisionSight
+
+_CHANNELS = 256
+
+
+def _architecture(name: str) -> DetectorArchitecture:
+    return DetectorArchitecture(
+        name,
+        build=lambda classes, settings: on_cpu(lambda: _build(classes)),
+        adapt=fitted,
+        # it has no class for the background
+        sight=TorchvisionSight(head=lambda network: network, first_label=0),
+    )
+
+
+def _build(classes: int) -> Any:
+    return RetinaNet(pyramid("resnet50", (2, 3, 4), LastLevelP6P7(_CHANNELS, _CHANNELS)), num_classes=classes)
+
+
+FAMILY = Family(("retinanet_resnet50_fpn",), _architecture)

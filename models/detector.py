@@ -1,0 +1,121 @@
+"""Detector: a loaded network that finds objects in pictures, in the whole of each and, if asked to, in its tiles."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from models.architecture import DetectorArchitecture
+from models.definition import Definition
+from models.errors import ImageError, ModelError
+from models.images import ImageLimits, decode
+from models.instances import join
+from models.picture import Look, Picture
+from models.predictions import Prediction
+from models.sight import Found, Sight, View
+from models.tiling import Tile, tiles
+from settings.load import override
+
+_EXAMPLE = (600, 800)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A view and the settings under which it is looked at."""
+
+    view: View
+    settings: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """A network with everything around it. `outputs` is for one thread at a time, the rest for any."""
+
+    definition: Definition
+    network: nn.Module
+    device: torch.device
+    dtype: torch.dtype
+
+    def __post_init__(self) -> None:
+        self.sight.prepare(self.network, self.dtype)
+
+    @property
+    def sight(self) -> Sight:
+        """How networks of this architecture see."""
+        found = self.definition.architecture
+        assert isinstance(found, DetectorArchitecture)
+        return found.sight
+
+    @property
+    def draws(self) -> bool:
+        """Whether `joined` takes long, as outlines do."""
+        return self.definition.task.draws
+
+    @property
+    def pixels(self) -> int:
+        """The pixels of the network's input for a usual picture, the unit that batches are measured in."""
+        return self.sight.pixels(self.definition.settings.values)
+
+    def settings(self, given: Mapping[str, Any]) -> Any:
+        """Return the settings of a request that sets `given` otherwise; SettingsError where it cannot."""
+        values = self.definition.settings.values
+        return override(values, given, "inference_parameters") if given else values
+
+    def passes(self, settings: Any) -> int:
+        """Return how many passes of the network a picture takes: one, and one for each tile."""
+        grid = settings.tile_grid_size
+        return 1 if grid is None else 1 + grid[0] * grid[1]
+
+    def read(self, data: bytes | memoryview, limits: ImageLimits, settings: Any) -> Picture:
+        """Decode a picture once to a look at the whole of it, and one at each tile. Raises ImageError."""
+        pixels = torch.from_numpy(np.array(decode(data, limits, exif=settings.exif)))
+        height, width = pixels.shape[:2]
+        parts = [Tile(0, 0, width, height), *_tiles(width, height, settings)]
+        views = [self.sight.view(pixels[tile.top : tile.bottom, tile.left : tile.right], settings) for tile in parts]
+        looks = tuple(Look(Seen(view, settings), view.pixels, (view.padded, settings)) for view in views)
+        return Picture(looks, settings, tuple(parts))
+
+    def example(self, count: int) -> list[Seen]:
+        """Return `count` views of mid grey, for warm-up and probes."""
+        settings = self.definition.settings.values
+        grey = torch.full((*_EXAMPLE, 3), 128, dtype=torch.uint8)
+        return [Seen(self.sight.view(grey, settings), settings) for _ in range(count)]
+
+    def outputs(self, views: Sequence[Seen]) -> list[Found]:
+        """Run one batch of views of one shape."""
+        with torch.inference_mode():
+            return self.sight.find(self.network, [each.view for each in views], views[0].settings)
+
+    def joined(self, picture: Picture, outputs: Sequence[Found]) -> Prediction:
+        """Join what all looks at a picture have shown."""
+        instances = join(picture, outputs, picture.looks[0].view.view.size)
+        return self.definition.task.prediction(instances, self.definition.labels)
+
+    def prove(self) -> None:
+        """Look at an example; ModelError where that is not possible or the weights are no numbers."""
+        broken = [name for name, each in self.network.named_parameters() if not torch.isfinite(each).all()]
+        if broken:
+            raise ModelError(f"{self.definition.folder.weights}: the values of {broken[0]} are not finite.")
+        try:
+            self.outputs(self.example(1))
+        except (RuntimeError, ValueError, AssertionError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            sizes = ", ".join(f"{name} {value}" for name, value in self.definition.sizes().items())
+            raise ModelError(
+                f"The network {self.definition.architecture.name} cannot look at a picture ({sizes}): "
+                f"{reason.rstrip('.')}. Check these sizes."
+            ) from error
+
+
+def _tiles(width: int, height: int, settings: Any) -> list[Tile]:
+    grid = settings.tile_grid_size
+    if grid is None:
+        return []
+    try:
+        return tiles(width, height, grid, settings.tile_overlap_ratio)
+    except ValueError as error:
+        message = f"The picture is too small for its tiles: {error}. Send a larger picture, or ask for fewer tiles."
+        raise ImageError("tiles_empty", message) from None

@@ -1,0 +1,15 @@
+"""Objects, the boxes around them, and their outlines."""
+
+from collections.abc import Sequence
+
+from models.instances import Instances, objects
+from models.masks import outlined
+from models.predictions import Boxes, Prediction
+from models.task import Task
+
+
+def _prediction(instances: Instances, labels: Sequence[str]) -> Prediction:
+    return Boxes(outlined(instances, objects(instances, labels)))
+
+
+TASK = Task("segmentation", "image-instance-segmentation", _prediction, draws=True)
