@@ -6,11 +6,12 @@ Defaults are those of AutoML for Images, so that a folder without the file score
 import re
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Side = Annotated[int, Field(ge=1, le=8192)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
+_CELL = 32  # pixels; the coarsest grid of yolov5
 _GRID_TEXT = re.compile(r"\(?\s*(\d+)\s*[xX,]\s*(\d+)\s*\)?")
 
 
@@ -25,6 +26,12 @@ def _tile_grid(value: Any) -> Any:
         value = tuple(value)
     if value == (1, 1):
         raise ValueError("a grid of one tile is the whole picture; leave the key out to switch tiling off")
+    return value
+
+
+def _whole_cells(value: int) -> int:
+    if value % _CELL:
+        raise ValueError(f"the next multiple is {-(-value // _CELL) * _CELL}")
     return value
 
 
@@ -150,7 +157,11 @@ class YoloSettings(_BoxSettings):
     sizes: ClassVar[tuple[str, ...]] = ("img_size",)
 
     box_score_thresh: Fraction = Field(0.1, description="Only boxes with a score above this are returned.")
-    img_size: Side = Field(640, description="The side, in pixels, of the square that a picture is fitted into.")
+    img_size: Annotated[int, Field(ge=_CELL, le=8192), AfterValidator(_whole_cells)] = Field(
+        640,
+        description="The side, in pixels, of the square that a picture is fitted into.",
+        json_schema_extra={"expectation": f"a multiple of {_CELL} from {_CELL} to 8192"},
+    )
     exif: bool = Field(
         True, description="Turn a picture as its EXIF orientation says; boxes are those of the turned one."
     )

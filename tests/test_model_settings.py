@@ -40,7 +40,7 @@ EXPECTED = {
     "image_type": "one of JPG, PNG, BMP",
     "exif": "true or false",
     "compatibility": "azureml or null",
-    "img_size": SIDE,
+    "img_size": "a multiple of 32 from 32 to 8192",
     "model_size": "one of small, medium, large, xlarge, extra_large",
 }
 BOXES = {
@@ -192,6 +192,17 @@ def test_a_tuple_of_a_checkpoint_is_a_tile_grid() -> None:
 def test_a_grid_of_one_tile_says_how_to_switch_tiling_off(tmp_path: Path, grid: Any) -> None:
     with pytest.raises(SettingsError, match="leave the key out to switch tiling off"):
         load(DetectionSettings, tmp_path, {"tile_grid_size": grid})
+
+
+@pytest.mark.parametrize(("side", "next_side"), [(33, 64), (500, 512), (639, 640), (8190, 8192)])
+def test_a_square_that_yolo_cannot_divide_into_cells_names_the_next_one(
+    tmp_path: Path, side: int, next_side: int
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(YoloSettings, tmp_path, {"img_size": side})
+    expected = f"'img_size' is {side}; expected a multiple of 32 from 32 to 8192 (the next multiple is {next_side})."
+    assert str(caught.value).endswith(expected)
+    assert load(YoloSettings, tmp_path, {"img_size": next_side}).model_dump()["img_size"] == next_side
 
 
 def test_sizes_that_contradict_each_other_name_both_and_where_they_stand(tmp_path: Path) -> None:
