@@ -1,0 +1,74 @@
+"""How yolov5 sees: a letterboxed square in, and of its many boxes those that stand out.
+
+The rules, their order and their bounds are those of AutoML for Images: a box's objectness must pass the threshold, then
+its score, which is objectness times that of its best class; boxes of one class suppress each other.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import box_convert, nms
+
+from models.errors import ModelError
+from models.letterbox import letterbox, margin
+from models.sight import Found, View
+from models.yolov5 import YoloV5
+from settings.model import YoloSettings
+
+MOST_BOXES = 300
+# Boxes of different classes are moved this many pixels apart, so that one pass suppresses within classes only
+_APART = 4096
+
+
+class YoloSight:
+    """Sight for YoloV5. It holds no state."""
+
+    def pixels(self, settings: YoloSettings) -> int:
+        """Return the pixels of the square that any picture becomes."""
+        return settings.img_size**2
+
+    def view(self, part: Tensor, settings: YoloSettings) -> View:
+        """Fit a picture or a tile, uint8 [h, w, 3], into the middle of a grey square."""
+        square, size = letterbox(part.numpy(), settings.img_size)
+        return View(torch.from_numpy(square), size, (settings.img_size, settings.img_size))
+
+    def prepare(self, network: nn.Module, dtype: torch.dtype) -> None:
+        """Have the convolutions computed in `dtype`; head and boxes stay in float32."""
+        assert isinstance(network, YoloV5)
+        network.dtype = dtype
+
+    def find(self, network: nn.Module, views: Sequence[View], settings: YoloSettings) -> list[Found]:
+        """Run one batch of views on the network's device. ModelError where the network computes no numbers."""
+        assert isinstance(network, YoloV5)
+        with torch.inference_mode():
+            squares = torch.stack([view.part for view in views]).to(network.head.anchors.device)
+            grids = network(squares.permute(0, 3, 1, 2).float().div_(255))
+            # sigmoids would turn infinities into plausible scores, and thresholds drop what is not a number
+            if not all(bool(torch.isfinite(grid).all()) for grid in grids):
+                raise ModelError("The network computed values that are not finite. Check its weights and precision.")
+            rows = network.head.decode(grids)
+            return [within(select(one, settings), view) for one, view in zip(rows, views, strict=True)]
+
+
+def select(rows: Tensor, settings: YoloSettings) -> Found:
+    """Choose among the decoded boxes of one view, float32 [N, 5 + classes] as `Detect.decode` makes them.
+
+    Boxes of the result are in pixels of the square: left, top, right, bottom; at most 300, on the device of `rows`.
+    """
+    likely = rows[rows[:, 4] > settings.box_score_thresh]
+    scores, labels = (likely[:, 4:5] * likely[:, 5:]).max(1)
+    passed = scores > settings.box_score_thresh
+    boxes, scores, labels = box_convert(likely[passed, :4], "cxcywh", "xyxy"), scores[passed], labels[passed]
+    best = nms(boxes + labels[:, None] * _APART, scores, settings.nms_iou_thresh)[:MOST_BOXES]
+    return Found(boxes[best], scores[best], labels[best])
+
+
+def within(found: Found, view: View) -> Found:
+    """Turn boxes in pixels of the square into shares of the content, clipped to it, and move them to the CPU."""
+    height, width = view.size
+    left, top = margin(width, view.padded[1]), margin(height, view.padded[0])
+    across = (found.boxes[:, 0::2] - left).clamp(0, width) / width
+    down = (found.boxes[:, 1::2] - top).clamp(0, height) / height
+    boxes = torch.stack([across, down], 2).flatten(1)
+    return Found(boxes.cpu(), found.scores.cpu(), found.labels.cpu())
