@@ -16,7 +16,6 @@ from models.sight import Found, View
 from models.yolov5 import YoloV5
 from settings.model import YoloSettings
 
-MOST_BOXES = 300
 # Boxes of different classes are moved this many pixels apart, so that one pass suppresses within classes only
 _APART = 4096
 
@@ -60,7 +59,7 @@ def select(rows: Tensor, settings: YoloSettings) -> Found:
     scores, labels = (likely[:, 4:5] * likely[:, 5:]).max(1)
     passed = scores > settings.box_score_thresh
     boxes, scores, labels = box_convert(likely[passed, :4], "cxcywh", "xyxy"), scores[passed], labels[passed]
-    best = nms(boxes + labels[:, None] * _APART, scores, settings.nms_iou_thresh)[:MOST_BOXES]
+    best = nms(boxes + labels[:, None] * _APART, scores, settings.nms_iou_thresh)[: settings.most_boxes]
     return Found(boxes[best], scores[best], labels[best])
 
 

@@ -112,13 +112,17 @@ def write_detector_folder(
     settings: Mapping[str, Any] | None = None,
     state: Mapping[str, Tensor] | None = None,
     seed: int = 0,
+    base: Mapping[str, Any] = SETTINGS,
     **specs: Any,
 ) -> Path:
-    """Write an MLflow folder with a seeded detector; `settings` go over SETTINGS into settings.json."""
-    given = {**SETTINGS, **(settings or {})}
+    """Write an MLflow folder with a seeded detector.
+
+    The checkpoint says that it was trained with `base`; `settings` go over that into settings.json.
+    """
+    given = {**base, **(settings or {})}
     state = seeded_detector(name, seed) if state is None else state
     (path / "artifacts").mkdir(parents=True)
-    torch.save(detector_checkpoint(name, SETTINGS, state, **specs), path / "artifacts/model.pt")
+    torch.save(detector_checkpoint(name, base, state, **specs), path / "artifacts/model.pt")
     write_json(path / "artifacts/settings.json", given)
     return path
 

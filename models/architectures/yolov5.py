@@ -1,0 +1,13 @@
+"""YOLOv5 in its form of 2020, whose checkpoints name layers by their number alone, such as `0.conv.conv.weight`."""
+
+from models.architecture import DetectorArchitecture, Family
+from models.yolov5 import build_yolov5
+from models.yolov5_sight import YoloSight
+from settings.model import YoloSettings
+
+
+def _architecture(name: str) -> DetectorArchitecture:
+    return DetectorArchitecture(name, build=build_yolov5, sight=YoloSight(), settings=YoloSettings)
+
+
+FAMILY = Family(("yolov5",), _architecture)
