@@ -53,10 +53,14 @@ class ClassifierArchitecture(Architecture):
 
 @dataclass(frozen=True, slots=True)
 class DetectorArchitecture(Architecture):
-    """A network that finds objects. `background` says that its first class is none of the labels."""
+    """A network that finds objects. `background` says that its first class is none of the labels.
+
+    `untold` are the settings of a folder that sets none of them: those of the library, as the hosted endpoint has it.
+    """
 
     _: KW_ONLY
     sight: Sight
+    untold: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))
     tasks: tuple[TaskName, ...] = ("detection",)
     settings: type[ModelSettings] = DetectionSettings
     background: bool = False

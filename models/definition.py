@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -62,14 +63,12 @@ def define(folder: ModelFolder, *, strict: bool = False) -> tuple[Definition, St
     else:
         found, task, labels = _from_checkpoint(folder, checkpoint)
         saved = _saved(found, _mapping(checkpoint.specs))
-    settings = load_model_settings(
-        found.settings,
-        file=folder.settings,
-        checkpoint=saved,
-        defaults=found.defaults,
-        fixed=found.fixed,
-        strict=strict,
+    read = partial(
+        load_model_settings, found.settings, file=folder.settings, checkpoint=saved, fixed=found.fixed, strict=strict
     )
+    settings = read(defaults=found.defaults)
+    if isinstance(found, DetectorArchitecture) and all(settings.sources[name] == "default" for name in found.untold):
+        settings = read(defaults=found.untold)
     return Definition(folder, found, task_named(task), labels, settings), checkpoint.state
 
 

@@ -10,6 +10,7 @@ from models.definition import define
 from models.detector import Detector
 from models.errors import ModelError
 from models.folder import ModelFolder
+from models.folding import fold
 from models.registry import verify
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -30,9 +31,11 @@ def load(path: Path, *, device: str = "cpu", precision: str = "fp32", strict: bo
     target = _device(device)
     if precision == "fp16" and target.type == "cpu":
         raise ModelError("Precision fp16 needs a GPU, but the device is cpu. Use fp32 or bf16.")
+    finds = isinstance(definition.architecture, DetectorArchitecture)
+    if finds:  # explanations, which classifiers have, look at the layers as they were trained
+        fold(network)
     network = network.to(target).to(memory_format=torch.channels_last)
-    kind = Detector if isinstance(definition.architecture, DetectorArchitecture) else Classifier
-    loaded = kind(definition, network, target, DTYPES[precision])
+    loaded = (Detector if finds else Classifier)(definition, network, target, DTYPES[precision])
     loaded.prove()
     return loaded
 

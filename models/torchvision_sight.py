@@ -8,6 +8,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -18,6 +19,11 @@ from torchvision.models.detection.image_list import ImageList
 from models.preprocess import Statistics
 from models.sight import Found, View
 from settings.model import DetectionSettings
+
+# what torchvision does where nothing is set
+UNTOLD = MappingProxyType(
+    {"min_size": 800, "max_size": 1333, "box_score_thresh": 0.05, "nms_iou_thresh": 0.5, "box_detections_per_img": 100}
+)
 
 _STRIDE = 32  # of the deepest map that all of these networks have
 _USUAL = 4 / 3  # the aspect ratio that a picture is expected to have

@@ -114,7 +114,7 @@ def test_tiles_find_more_and_their_overlap_decides_where(models: dict[str, Detec
 
 
 def test_boxes_of_different_tiles_suppress_each_other_above_the_threshold(models: dict[str, Detector]) -> None:
-    options = {"tile_grid_size": [2, 2], "box_detections_per_img": 1000}
+    options = {"tile_grid_size": [2, 2], "compatibility": "azureml"}
     strict, loose = (
         detected(models[FASTER], DATA, tile_predictions_nms_thresh=threshold, **options) for threshold in (0.05, 1.0)
     )

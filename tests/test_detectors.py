@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from models.catalog import architecture, architecture_names
+from models.definition import define
 from models.errors import ModelError
+from models.folder import ModelFolder
 from models.loaded import load_classifier
 from tests.checkpoints import LABELS, write_json
 from tests.detectors import (
@@ -123,6 +125,20 @@ def test_plain_weights_with_a_manifest_are_served(tmp_path: Path) -> None:
     model = load_detector(tmp_path)
     assert model.definition.task.name == "detection"
     assert_alike(detected(model, PICTURES[0]), reference(FASTER).boxes(PICTURES[0]))
+
+
+def test_where_nothing_is_set_the_defaults_are_those_of_torchvision(tmp_path: Path) -> None:
+    torch.save(dict(seeded_detector(FASTER)), tmp_path / "model.pt")
+    write_json(tmp_path / "manifest.json", {"architecture": FASTER, "labels": list(LABELS)})
+    write_json(tmp_path / "settings.json", {"tile_overlap_ratio": 0.5})
+
+    def sizes() -> tuple[Any, ...]:
+        values: Any = define(ModelFolder.open(tmp_path))[0].settings.values
+        return values.min_size, values.max_size, values.box_score_thresh, values.tile_overlap_ratio
+
+    assert sizes() == (800, 1333, 0.05, 0.5)
+    write_json(tmp_path / "settings.json", {"max_size": 1000})
+    assert sizes() == (600, 1000, 0.3, 0.25)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from torchvision.models.detection import FasterRCNN
 
 from models.architecture import DetectorArchitecture, Family
 from models.pyramid import RESNETS, fitted, on_cpu, pool, pyramid
-from models.torchvision_sight import TorchvisionSight
+from models.torchvision_sight import UNTOLD, TorchvisionSight
 
 
 def _architecture(name: str) -> DetectorArchitecture:
@@ -14,6 +14,7 @@ def _architecture(name: str) -> DetectorArchitecture:
     return DetectorArchitecture(
         name,
         build=lambda classes, settings: on_cpu(lambda: _build(resnet, classes)),
+        untold=UNTOLD,
         adapt=fitted,
         sight=TorchvisionSight(head=lambda network: network.roi_heads),
         background=True,

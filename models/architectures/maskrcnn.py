@@ -8,7 +8,7 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 
 from models.architecture import DetectorArchitecture, Family, State
 from models.pyramid import RESNETS, fitted, on_cpu, pool, pyramid
-from models.torchvision_sight import TorchvisionSight
+from models.torchvision_sight import UNTOLD, TorchvisionSight
 from settings.model import SegmentationSettings
 
 _HIDDEN = "roi_heads.mask_predictor.conv5_mask.weight"
@@ -19,6 +19,7 @@ def _architecture(name: str) -> DetectorArchitecture:
     return DetectorArchitecture(
         name,
         build=lambda classes, settings: on_cpu(lambda: _build(resnet, classes)),
+        untold=UNTOLD,
         adapt=_adapt,
         sight=TorchvisionSight(head=lambda network: network.roi_heads),
         background=True,

@@ -7,7 +7,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from models.architecture import DetectorArchitecture, Family
 from models.pyramid import fitted, on_cpu, pyramid
-from models.torchvision_sight import TorchvisionSight
+from models.torchvision_sight import UNTOLD, TorchvisionSight
 
 _CHANNELS = 256
 
@@ -16,6 +16,7 @@ def _architecture(name: str) -> DetectorArchitecture:
     return DetectorArchitecture(
         name,
         build=lambda classes, settings: on_cpu(lambda: _build(classes)),
+        untold=UNTOLD,
         adapt=fitted,
         # it has no class for the background
         sight=TorchvisionSight(head=lambda network: network, first_label=0),
