@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from benchmarks.payload import pictures
-from models.classifier import Classifier
 from models.images import ImageLimits
-from models.loaded import load_classifier
+from models.loaded import load
+from models.picture import Picture
 from server.engine.cores import usable_cores
+from server.engine.device import Model
 
 _LIMITS = ImageLimits(2**30, 2**30)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64)
@@ -39,9 +39,10 @@ class Recipe:
 class Ceiling:
     """Runs recipes on one model and one set of pictures."""
 
-    def __init__(self, model: Classifier) -> None:
+    def __init__(self, model: Model) -> None:
         self._model = model
         self._pictures = pictures()
+        self._on_gpu = torch.cuda.is_available()
         self._pool = ThreadPoolExecutor(usable_cores())
         self._next = 0
 
@@ -52,13 +53,11 @@ class Ceiling:
 
     def rate(self, recipe: Recipe, seconds: float) -> float:
         """Return pictures per second over about `seconds`, from encoded bytes to predictions."""
-        waiting: deque[list[Future[Tensor]]] = deque(self._decode(recipe.batch) for _ in range(recipe.ahead))
+        waiting: deque[list[Future[Picture]]] = deque(self._decode(recipe.batch) for _ in range(recipe.ahead))
         done, started = 0, time.perf_counter()
         while time.perf_counter() - started < seconds:
             waiting.append(self._decode(recipe.batch))
-            outputs = self._model.outputs([picture.result() for picture in waiting.popleft()])
-            for output in outputs:
-                self._model.prediction(output)
+            self._told([picture.result() for picture in waiting.popleft()])
             done += recipe.batch
         rate = done / (time.perf_counter() - started)
         for batch in waiting:
@@ -69,15 +68,14 @@ class Ceiling:
         """Return the median milliseconds of one picture alone: decode, preprocess, forward."""
         times, started = [], time.perf_counter()
         while (since := time.perf_counter()) - started < seconds:
-            (output,) = self._model.outputs([self._model.picture(self._picture(), _LIMITS)])
-            self._model.prediction(output)
+            self._told([self._read(self._picture())])
             times.append(time.perf_counter() - since)
         return 1000 * statistics.median(times)
 
     def forward_rate(self, batch: int, seconds: float) -> float:
         """Return pictures per second of the forward pass alone, from pictures that are decoded already."""
-        decoded = [self._model.picture(self._picture(), _LIMITS) for _ in range(batch)]
-        return self._counted(lambda: self._model.outputs(decoded), batch, seconds)
+        views = [self._read(self._picture()).looks[0].view for _ in range(batch)]
+        return self._counted(lambda: self._model.outputs(views), batch, seconds)
 
     def decode_rate(self, seconds: float) -> float:
         """Return pictures per second of decode and preprocess alone, on all cores."""
@@ -92,10 +90,18 @@ class Ceiling:
 
     def _sizes(self) -> Sequence[int]:
         # on a CPU large batches of a large network only take time to try
-        return _BATCHES if self._model.device.type == "cuda" else _BATCHES[:5]
+        return _BATCHES if self._on_gpu else _BATCHES[:5]
 
-    def _decode(self, count: int) -> list[Future[Tensor]]:
-        return [self._pool.submit(self._model.picture, self._picture(), _LIMITS) for _ in range(count)]
+    def _told(self, read: Sequence[Picture]) -> None:
+        outputs = self._model.outputs([picture.looks[0].view for picture in read])
+        for picture, output in zip(read, outputs, strict=True):
+            self._model.joined(picture, [output])
+
+    def _decode(self, count: int) -> list[Future[Picture]]:
+        return [self._pool.submit(self._read, self._picture()) for _ in range(count)]
+
+    def _read(self, data: bytes) -> Picture:
+        return self._model.read(data, _LIMITS, self._model.settings({}))
 
     def _picture(self) -> bytes:
         self._next += 1
@@ -105,7 +111,7 @@ class Ceiling:
 def main() -> None:
     """Answer every line on standard input with a measurement."""
     torch.set_num_threads(usable_cores())
-    ceiling = Ceiling(load_classifier(Path(sys.argv[1]), device="auto"))
+    ceiling = Ceiling(load(Path(sys.argv[1]), device="auto"))
     recipe = ceiling.best()
     for line in sys.stdin:
         seconds = float(line)

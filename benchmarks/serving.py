@@ -24,9 +24,18 @@ from benchmarks.machine import describe_machine
 from benchmarks.report import write_report
 from models.catalog import architecture
 from server.supervisor import ENGINE_ENVIRONMENT
+from settings.model import ClassificationSettings
+from tests.detectors import NAMES, write_detector_folder
 
 LABELS = ("can", "carton", "milk_bottle", "water_bottle")
-CONCURRENCIES = (1, 8, 32)
+# the usual size, and ten boxes in every picture, as seeded weights have no opinion on how many there are
+DETECTION = {
+    "min_size": 600,
+    "max_size": 1333,
+    "box_score_thresh": 0.1,
+    "nms_iou_thresh": 0.5,
+    "box_detections_per_img": 10,
+}
 OVERLOAD = 1.5
 
 
@@ -87,9 +96,11 @@ class Ceiling:
 
 
 def seeded_folder(name: str, path: Path) -> Path:
-    """Write a model folder with seeded weights, in the layout of AutoML for Images."""
+    """Write a model folder with seeded weights, in the layout of AutoML for Images and with its default sizes."""
+    if name in NAMES:
+        return write_detector_folder(path, name, base=DETECTION)
     torch.manual_seed(0)
-    network = architecture(name).build(len(LABELS), 224)
+    network = architecture(name).build(len(LABELS), ClassificationSettings())
     sizes = {"valid_resize_size": 256, "valid_crop_size": 224, "train_crop_size": 224}
     checkpoint = {
         "model_name": name,
@@ -125,13 +136,13 @@ def run_load(server: BenchServer, name: str, *arguments: str | float) -> Load:
     )
 
 
-def bench_model(name: str, seconds: float, rounds: int) -> dict[str, Any]:
+def bench_model(name: str, seconds: float, rounds: int, concurrencies: Sequence[int]) -> dict[str, Any]:
     """Measure one architecture and print its rows."""
     print(f"\n{name}")
     with tempfile.TemporaryDirectory() as scratch:
         folder = seeded_folder(name, Path(scratch) / name)
         with Ceiling(folder) as ceiling, BenchServer(folder, free_port()) as server:
-            taken = [_round(ceiling, server, seconds) for _ in range(rounds)]
+            taken = [_round(ceiling, server, seconds, concurrencies) for _ in range(rounds)]
             capacity = statistics.median(max(load.rate for load in one.loads) for one in taken)
             overload = run_load(server, "open 150%", "open", OVERLOAD * capacity, 4 * seconds)
             ready_s = server.ready_s
@@ -145,10 +156,10 @@ def bench_model(name: str, seconds: float, rounds: int) -> dict[str, Any]:
     }
 
 
-def _round(ceiling: Ceiling, server: BenchServer, seconds: float) -> Round:
+def _round(ceiling: Ceiling, server: BenchServer, seconds: float, concurrencies: Sequence[int]) -> Round:
     one = Round(ceiling.measure(seconds))
     one.loads = [
-        run_load(server, f"closed {concurrency}", "closed", concurrency, seconds) for concurrency in CONCURRENCIES
+        run_load(server, f"closed {concurrency}", "closed", concurrency, seconds) for concurrency in concurrencies
     ]
     return one
 
@@ -160,7 +171,7 @@ def _print_rows(rounds: Sequence[Round], overload: Load, capacity: float) -> Non
         f"  ceiling: {spread([one.ceiling['rate'] for one in rounds])} pictures/s at batch {first['batch']:.0f} "
         f"(decode alone {first['decode_rate']:.0f}, forward alone {first['forward_rate']:.0f}); one alone {bare:.1f} ms"
     )
-    for number in range(len(CONCURRENCIES)):
+    for number in range(len(rounds[0].loads)):
         loads = [one.loads[number] for one in rounds]
         print(
             f"  {loads[0].name:<10} {spread([load.rate for load in loads])} pictures/s, "
@@ -202,13 +213,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
     parser.add_argument("--models", default="resnet50,mobilenetv2", help="architectures, separated by commas")
     parser.add_argument("--seconds", type=float, default=10, help="length of one measurement")
+    parser.add_argument("--concurrencies", default="1,8,32", help="clients in closed loops, separated by commas")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="a single short round, to see that it works")
     options = parser.parse_args()
     seconds, rounds = (3, 1) if options.quick else (options.seconds, options.rounds)
     result: dict[str, Any] = {"machine": describe_machine(), "seconds": seconds}
     print(json.dumps(result["machine"]))
-    result["models"] = [bench_model(name, seconds, rounds) for name in options.models.split(",")]
+    clients = [int(count) for count in options.concurrencies.split(",")]
+    result["models"] = [bench_model(name, seconds, rounds, clients) for name in options.models.split(",")]
     write_report("serving", result)
 
 

@@ -78,7 +78,7 @@ def test_the_number_of_boxes_is_bounded(models: dict[str, Detector]) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "size"),
-    [({}, (128, 96)), ({"min_size": 64}, (85, 64)), ({"max_size": 100}, (100, 75))],
+    [({}, (85, 64)), ({"min_size": 96}, (112, 84)), ({"max_size": 80}, (80, 60))],
     ids=["as set", "min_size", "max_size"],
 )
 def test_sizes_decide_what_the_network_sees(tmp_path: Path, settings: dict[str, int], size: tuple[int, int]) -> None:

@@ -1,16 +1,13 @@
 """Tiles and what is joined from them: hand-worked cases, and a slow way that does everything picture by picture."""
 
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from models.detector import Detector
 from models.errors import ImageError
@@ -30,6 +27,7 @@ from tests.detectors import (
     write_detector_folder,
 )
 from tests.pictures import encoded, picture
+from tests.tiled import slowly
 
 Box = tuple[float, float, float, float]
 
@@ -131,55 +129,12 @@ def test_the_number_of_boxes_is_bounded_after_joining() -> None:
     assert hosted.scores.tolist() == pytest.approx([0.7, 0.6, 0.5, 0.9, 0.8, 0.4]), "look after look, and all of them"
 
 
-def slowly(reference: Reference, data: bytes, grid: tuple[int, int], overlap: float, threshold: float) -> list[Any]:
-    """The hosted steps, one after the other: every part decoded anew, every pair of boxes compared."""
-    whole = Image.open(BytesIO(data)).convert("RGB")
-    parts: list[Any] = [(0, 0, whole.width, whole.height)]
-    tile_width = np.float32(whole.width / (overlap + (1 - overlap) * grid[0]))
-    tile_height = np.float32(whole.height / (overlap + (1 - overlap) * grid[1]))
-    for column in range(grid[0]):
-        for row in range(grid[1]):
-            left = np.float32(column) * np.float32((1 - overlap) * tile_width)
-            top = np.float32(row) * np.float32((1 - overlap) * tile_height)
-            parts.append([int(np.rint(value)) for value in (left, top, left + tile_width, top + tile_height)])
-    entries: list[dict[str, Any]] = []
-    size = (0, 0)
-    for number, (left, top, right, bottom) in enumerate(parts):
-        image = Image.open(BytesIO(data)).convert("RGB").crop((left, top, right, bottom))
-        raw, (high, wide) = reference.raw(image)
-        if number == 0:
-            size = (high, wide)
-        for index in range(len(raw["scores"])):
-            x0, y0, x1, y1 = raw["boxes"][index].double().tolist()
-            across, down = (right - left) / wide * size[1] / whole.width, (bottom - top) / high * size[0] / whole.height
-            start_x, start_y = left * size[1] / whole.width, top * size[0] / whole.height
-            box = [x0 * across + start_x, y0 * down + start_y, x1 * across + start_x, y1 * down + start_y]
-            entry = {name: values[index] for name, values in raw.items()}
-            entries.append(entry | {"boxes": torch.tensor(box), "tile": number})
-    kept: list[dict[str, Any]] = []
-    for entry in sorted(entries, key=lambda entry: -float(entry["scores"])):
-        if all(
-            other["labels"] != entry["labels"] or other["tile"] == entry["tile"] or iou(other, entry) <= threshold
-            for other in kept
-        ):
-            kept.append(entry)
-    kept = kept[: reference.settings["box_detections_per_img"]]
-    stacked = {name: torch.stack([entry[name] for entry in kept]) for name in kept[0] if name != "tile"}
-    return reference.told(stacked, size)
-
-
-def iou(one: dict[str, Any], other: dict[str, Any]) -> float:
-    a, b = one["boxes"].tolist(), other["boxes"].tolist()
-    shared = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-    return float(shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared))
-
-
 @pytest.mark.parametrize("name", ["fasterrcnn_resnet18_fpn", "retinanet_resnet50_fpn", "maskrcnn_resnet18_fpn"])
 def test_a_tiled_picture_is_what_the_slow_way_finds(tmp_path: Path, name: str) -> None:
     data = encoded(picture(1, 299, 166), "PNG")
     model = load_detector(write_detector_folder(tmp_path / "model", name))
     told = detected(model, data, tile_grid_size=[3, 2], tile_overlap_ratio=0.2, tile_predictions_nms_thresh=0.3)
-    expected = slowly(Reference(name, SETTINGS, seeded_detector(name)), data, (3, 2), 0.2, 0.3)
+    expected = slowly(Reference(name, SETTINGS, seeded_detector(name)), data, (3, 2), overlap=0.2, threshold=0.3)
     assert len(told) == SETTINGS["box_detections_per_img"]
     assert_alike(told, expected)
 

@@ -1,0 +1,182 @@
+"""What detectors cost and how exact they are: python -m benchmarks.detection.
+
+Tiled requests over HTTP beside the hosted recipe (each tile decoded anew, batches of one), outlines for each instance
+beside the recipe's, and how far a reply may move with what shares its batch, or with padding. Rounds are interleaved,
+so that ratios hold on a machine whose speed drifts. Rates of plain requests are rows of benchmarks.serving.
+"""
+
+import argparse
+import base64
+import json
+import statistics
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+from torchvision.models.detection.roi_heads import paste_masks_in_image
+
+from benchmarks.bench_server import BenchServer
+from benchmarks.machine import describe_machine
+from benchmarks.payload import pictures
+from benchmarks.report import write_report
+from benchmarks.serving import DETECTION, free_port, spread
+from models.detector import Detector
+from models.images import ImageLimits
+from models.instances import Instances, objects
+from models.loaded import load
+from models.masks import outlined
+from models.sight import Found, View
+from server.engine.cores import usable_cores
+from settings.model import SegmentationSettings
+from tests.detectors import Reference, plain_polygons, seeded_detector, write_detector_folder
+from tests.tiled import slowly
+
+GRID = (3, 2)
+_LIMITS = ImageLimits(2**30, 2**30)
+_INSTANCES = 50
+_PADDINGS = (32, 64, 128)
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Return the seconds that `work` takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def bench_tiles(name: str, rounds: int) -> dict[str, list[float]]:
+    """Time a request of a whole picture and its 3x2 tiles, by the recipe and over HTTP, in turns."""
+    recipe = Reference(name, DETECTION, seeded_detector(name))
+    drawn = pictures()[:rounds]
+    found: dict[str, list[float]] = {"recipe_s": [], "server_s": []}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = write_detector_folder(Path(scratch) / name, name, base=DETECTION)
+        with BenchServer(folder, free_port(), "--request-timeout-ms", "600000") as server:
+            for data in (drawn[0], *drawn):  # the first in vain, to warm up
+                found["recipe_s"].append(
+                    seconds_of(lambda data=data: slowly(recipe, data, GRID, overlap=0.25, threshold=0.25))  # type: ignore[misc]
+                )
+                found["server_s"].append(seconds_of(lambda data=data: _tiled(server.port, data)))  # type: ignore[misc]
+    return {key: values[1:] for key, values in found.items()}
+
+
+def _tiled(port: int, data: bytes) -> None:
+    body = {"image": base64.b64encode(data).decode(), "inference_parameters": {"tile_grid_size": GRID}}
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/score", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request) as reply:
+        reply.read()
+
+
+def bench_outlines(rounds: int) -> dict[str, list[float]]:
+    """Time the outlines of an instance in a picture of 800x600, by the recipe, which makes them twice, and ours."""
+    random = np.random.default_rng(0)
+    corners = random.uniform(0, 0.6, (_INSTANCES, 2))
+    boxes = np.concatenate([corners, corners + random.uniform(0.1, 0.4, (_INSTANCES, 2))], 1)
+    y, x = np.mgrid[-1:1:28j, -1:1:28j]
+    masks = np.stack([1 / (1 + np.exp(8 * (x**2 + y**2 - r))) for r in random.uniform(0.4, 0.9, _INSTANCES)])
+    size = (600, 800)
+    instances = Instances(
+        boxes,
+        np.ones(_INSTANCES, np.float32),
+        np.zeros(_INSTANCES, np.int64),
+        masks.astype(np.float32),
+        size,
+        SegmentationSettings(),
+    )
+
+    def recipe() -> None:
+        pixels = torch.from_numpy((boxes * (800, 600, 800, 600)).astype(np.float32))
+        pasted = paste_masks_in_image(torch.from_numpy(instances.masks)[:, None], pixels, size)
+        for mask in pasted[:, 0]:
+            for _ in range(2):
+                plain_polygons((mask > 0.5).numpy(), 100)
+
+    found: dict[str, list[float]] = {"recipe_ms": [], "ours_ms": []}
+    for _ in range(rounds):
+        found["recipe_ms"].append(1000 / _INSTANCES * seconds_of(recipe))
+        found["ours_ms"].append(
+            1000 / _INSTANCES * seconds_of(lambda: outlined(instances, objects(instances, ["object"])))
+        )
+    return found
+
+
+def bench_mates(name: str) -> dict[str, float]:
+    """Measure how far boxes (in pixels of what the network sees) and scores move with batch mates, and with padding."""
+    with tempfile.TemporaryDirectory() as scratch:
+        model = load(write_detector_folder(Path(scratch) / name, name, base=DETECTION))
+    assert isinstance(model, Detector)
+    settings = model.settings({})
+    views = [model.read(data, _LIMITS, settings).looks[0].view for data in pictures()[:4]]
+    together, alone = model.outputs(views), [model.outputs([view])[0] for view in views]
+    found = {"mates": max(_moved(one, other, views[0].view) for one, other in zip(together, alone, strict=True))}
+    for padding in _PADDINGS:
+        found[f"padding {padding}"] = _moved(_padded(model, views[0].view, padding), alone[0], views[0].view)
+    return found
+
+
+def _padded(model: Detector, view: View, padding: int) -> Found:
+    """What is found where the picture shares its input with a wider one, of nothing but black."""
+    network: Any = model.network
+    batching = network.transform.forward
+
+    def wider(images: Sequence[torch.Tensor], targets: None = None) -> Any:
+        batch, _ = batching(images)
+        batch.tensors = functional.pad(batch.tensors, (0, padding, 0, padding))
+        return batch, None
+
+    network.transform.forward = wider
+    try:
+        with torch.inference_mode():
+            return model.sight.find(network, [view], model.settings({}))[0]
+    finally:
+        network.transform.forward = batching
+
+
+def _moved(one: Found, other: Found, view: View) -> float:
+    """The largest distance of a corner to that of the same box, the one nearest to it among those of its label."""
+    height, width = view.size
+    pixels = torch.tensor([width, height, width, height])
+    distances = ((one.boxes * pixels)[:, None] - (other.boxes * pixels)[None]).abs().amax(2)
+    distances[one.labels[:, None] != other.labels[None]] = float("inf")
+    return float(distances.amin(1).max())
+
+
+def main() -> None:
+    """Measure, print and write the results."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.detection", description=__doc__)
+    parser.add_argument("--models", default="fasterrcnn_resnet50_fpn", help="detectors, separated by commas")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="a single round, to see that it works")
+    options = parser.parse_args()
+    rounds = 1 if options.quick else options.rounds
+    torch.set_num_threads(usable_cores())
+    result: dict[str, Any] = {"machine": describe_machine(), "rounds": rounds, "outlines": bench_outlines(rounds)}
+    print(json.dumps(result["machine"]))
+    outlines = result["outlines"]
+    print(
+        f"outlines: {spread(outlines['ours_ms'], 2)} ms an instance, the recipe {spread(outlines['recipe_ms'], 2)}, "
+        f"{statistics.median(outlines['recipe_ms']) / statistics.median(outlines['ours_ms']):.1f}x"
+    )
+    for name in options.models.split(","):
+        mates, tiles = bench_mates(name), bench_tiles(name, rounds)
+        result[name] = {"mates": mates, "tiles": tiles}
+        ratios = [slow / fast for slow, fast in zip(tiles["recipe_s"], tiles["server_s"], strict=True)]
+        moved = ", ".join(f"{what} {pixels:.1e}" for what, pixels in mates.items())
+        print(f"{name}\n  boxes move, in pixels: {moved}")
+        print(
+            f"  {GRID[0]}x{GRID[1]} tiles: {spread(tiles['server_s'], 2)} s over HTTP, the recipe "
+            f"{spread(tiles['recipe_s'], 2)} s, {spread(ratios, 2)}x (wanted 1.3 on two cores)"
+        )
+    write_report("detection", result)
+
+
+if __name__ == "__main__":
+    main()
