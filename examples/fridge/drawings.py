@@ -1,19 +1,15 @@
-"""Many labelled pictures at once, drawn by all processors; which process draws which makes no difference."""
+"""Many labelled pictures of one object each; which process draws which makes no difference."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 
 import numpy as np
 from numpy.typing import NDArray
 
-from examples.fridge.progress import Progress
+from examples.fridge.processors import spread
 from examples.fridge.scene import LABELS, draw_scene
 
-MOST_PROCESSES = 8
 BACKGROUND = len(LABELS)
 
 
@@ -33,15 +29,7 @@ class Drawing:
 
 def draw_pictures(what: str, seeds: Sequence[int], size: tuple[int, int]) -> list[Drawing]:
     """Draw one picture per seed at `size` (width, height), the labels in turn, and show progress as `what`."""
-    progress = Progress(what, len(seeds))
-    processes = min(_processors(), MOST_PROCESSES)
-    drawings = []
-    # Forking a process in which PyTorch has started its threads can hang; a fresh one costs a third of a second.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for drawing in pool.map(partial(_draw, size), seeds, chunksize=16):
-            drawings.append(drawing)
-            progress.advance(1)
-    return drawings
+    return spread(what, partial(_draw, size), seeds)
 
 
 def _draw(size: tuple[int, int], seed: int) -> Drawing:
@@ -50,9 +38,3 @@ def _draw(size: tuple[int, int], seed: int) -> Drawing:
     item = scene.items[0]
     kinds = np.where(item.mask, np.uint8(label), np.uint8(BACKGROUND))
     return Drawing(scene.picture, label, kinds, item.box)
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -1,0 +1,57 @@
+"""Teaches a guided network from glimpses of drawings, stage by stage."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from examples.fridge.course import SIZES, Stage
+from examples.fridge.drawings import Drawing
+from examples.fridge.glimpse import glimpse
+from examples.fridge.network import Guided, guided_loss
+from examples.fridge.progress import Progress
+from models.preprocess import Preprocess
+
+PREPROCESS = Preprocess(SIZES["valid_resize_size"], SIZES["valid_crop_size"])
+
+
+def optimizer_for(model: Guided) -> torch.optim.Optimizer:
+    """Return the optimizer to teach a guided network with."""
+    return torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), weight_decay=0.02, fused=True)
+
+
+def batches(
+    rng: np.random.Generator, drawings: Sequence[Drawing], stage: Stage
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield inputs float32 [N, 3, n, n], labels int64 [N] and kinds int64 [N, n // 4, n // 4], in a random order."""
+    order = np.concatenate([rng.permutation(len(drawings)) for _ in range(-(-stage.shown // len(drawings)))])
+    for start in range(0, stage.shown, stage.batch):
+        chosen = [drawings[index] for index in order[start : min(start + stage.batch, stage.shown)]]
+        seen = [glimpse(rng, drawing, stage.pixels, stage.closeup) for drawing in chosen]
+        pictures = torch.from_numpy(np.stack([one.picture for one in seen]))
+        kinds = torch.from_numpy(np.stack([one.kinds for one in seen])).long()
+        yield PREPROCESS.inputs(pictures), torch.tensor([drawing.label for drawing in chosen]), kinds
+
+
+def teach(
+    model: Guided,
+    optimizer: torch.optim.Optimizer,
+    stage: Stage,
+    lessons: Iterator[tuple[Tensor, Tensor, Tensor]],
+    progress: Progress,
+) -> None:
+    """Take the steps of one stage, on the device of the model; `lessons` as `batches` yields them."""
+    model.train()
+    device = next(model.parameters()).device
+    first, last = stage.rates
+    for step, lesson in enumerate(lessons):
+        inputs, labels, kinds = (tensor.to(device) for tensor in lesson)
+        share = step * stage.batch / stage.shown
+        for group in optimizer.param_groups:
+            group["lr"] = first * (last / first) ** share
+        loss = guided_loss(model(inputs), labels, kinds)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        progress.advance(len(inputs) * stage.pixels**2, f"loss {loss.item():.2f}")
