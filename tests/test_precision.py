@@ -15,6 +15,7 @@ from examples.fridge.precision import (
     box_overlaps,
     mask_overlaps,
     mean_average_precision,
+    right_shares,
 )
 
 SIDE = 60
@@ -121,6 +122,13 @@ def test_what_is_found_right_wrong_twice_or_not() -> None:
         "a late copy costs nothing"
     )
     assert average_precisions(one_picture([0.9, 0.8], [0, 0], [[0, 0], [1, 0]]))[0] == pytest.approx(0.5)
+
+
+def test_shares_count_every_mistake() -> None:
+    twice = one_picture([0.9, 0.8, 0.1, 0.1], [0, 0, 0, 2], [[0.9, 0], [1, 0], [0, 0], [1, 1]])
+    assert right_shares(twice) == (0.25, 0.5)
+    assert right_shares(twice + one_picture([0.9, 0.8], [0, 1], [[1, 0], [0, 0.5]])) == (0.5, 0.75)
+    assert right_shares(one_picture([], [], [])) == (0.0, 0.0)
 
 
 def test_nothing_to_find_is_no_measure() -> None:

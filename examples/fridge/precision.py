@@ -66,10 +66,9 @@ def average_precisions(outcomes: Sequence[Outcome]) -> dict[int, float]:
 def _average_precision(outcomes: Sequence[Outcome], label: int) -> float:
     scores, hits = [], []
     for outcome in outcomes:
-        mine = np.flatnonzero(outcome.found == label)
-        mine = mine[np.argsort(-outcome.scores[mine], kind="stable")]
+        mine, taken = _hits(outcome, label)
         scores.append(outcome.scores[mine])
-        hits.append(_hits(outcome.overlaps[np.ix_(mine, np.flatnonzero(outcome.present == label))]))
+        hits.append(taken)
     order = np.argsort(-np.concatenate(scores), kind="stable")
     right = np.cumsum(np.concatenate(hits)[order])
     recall = right / sum(int((outcome.present == label).sum()) for outcome in outcomes)
@@ -80,13 +79,28 @@ def _average_precision(outcomes: Sequence[Outcome], label: int) -> float:
     return float(np.append(best_from_here, 0.0)[places].mean())
 
 
-def _hits(overlaps: Floats) -> NDArray[np.bool_]:
-    """Return for findings (D, G), best score first, whether each takes an object, bool (D,)."""
-    left = overlaps.copy()
-    hits = np.zeros(len(left), dtype=np.bool_)
+def right_shares(outcomes: Sequence[Outcome]) -> tuple[float, float]:
+    """Return which share of all findings is right, and which share of all objects is found, both in [0, 1].
+
+    Unlike average precision this holds every mistake of a low score against the detector. 0 for a share of nothing.
+    """
+    right = findings = objects = 0
+    for outcome in outcomes:
+        findings, objects = findings + len(outcome.found), objects + len(outcome.present)
+        for label in np.unique(outcome.present):
+            right += int(_hits(outcome, label)[1].sum())
+    return right / max(findings, 1), right / max(objects, 1)
+
+
+def _hits(outcome: Outcome, label: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return which findings are of a label, best score first, and whether each takes an object, both (d,)."""
+    mine = np.flatnonzero(outcome.found == label)
+    mine = mine[np.argsort(-outcome.scores[mine], kind="stable")]
+    left = outcome.overlaps[np.ix_(mine, np.flatnonzero(outcome.present == label))]
+    hits = np.zeros(len(mine), dtype=np.bool_)
     for index, row in enumerate(left):
         if row.size and row.max() >= LEAST_OVERLAP:
             hits[index] = True
             # Of equally good objects the last is taken, as COCO's evaluation does
             left[:, row.size - 1 - int(row[::-1].argmax())] = -1.0
-    return hits
+    return mine, hits
