@@ -4,12 +4,13 @@ VENV := .venv
 PYTHON ?= python3
 RUN := $(VENV)/bin/python
 PORT ?= 5001
-DEMO := demo/fridge
+TASK ?= multiclass
+DEMO := demo/fridge$(if $(filter-out multiclass,$(TASK)),_$(TASK))
 
 .DEFAULT_GOAL := help
 
-serve: $(VENV)/.serve ## install, build the demo model once, serve it on port 5001 (PORT=N ARGS="--flags")
-	$(RUN) -m examples.fridge build --output $(DEMO)
+serve: $(VENV)/.serve ## install, build the demo model once, serve it on port 5001 (TASK=detection PORT=N ARGS="--flags")
+	$(RUN) -m examples.fridge build --task $(TASK) --output $(DEMO)
 	exec $(RUN) -m server --model $(DEMO) --port $(PORT) $(ARGS)
 
 test: $(VENV)/.dev ## install, run all tests (ARGS="-k name")

@@ -1,4 +1,4 @@
-"""`python -m examples.fridge`: build the demo model, or draw labelled pictures."""
+"""`python -m examples.fridge`: build a demo model, or draw labelled pictures."""
 
 import argparse
 import json
@@ -9,6 +9,8 @@ from examples.fridge.album import write_album
 from examples.fridge.folder import DemoError, build, fingerprint, read_card
 from examples.fridge.scene import MOST_ITEMS
 from examples.fridge.task import find_task, task_names
+
+_FIRST = "multiclass"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,13 +28,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _build(options: argparse.Namespace) -> int:
     task = find_task(options.task)
-    card = read_card(options.output)
+    output = options.output or Path("demo", "fridge" if options.task == _FIRST else f"fridge_{options.task}")
+    card = read_card(output)
     if options.force or card is None or card.get("fingerprint") != fingerprint(task, options.seed):
-        print(f"building the demo model in {options.output}, about two minutes, this once", file=sys.stderr)
-        card = build(options.output, task, options.seed)
+        print(f"building the demo model in {output}, some minutes, this once", file=sys.stderr)
+        card = build(output, task, options.seed)
+    figures = ", ".join(f"{name} {card[name]:.1%}" for name in (task.measure, *task.also))
     print(
-        f"{options.output}: {card['architecture']}, {task.measure} {card[task.measure]:.1%} on {card['test_pictures']} "
-        f"unseen pictures, built in {card['seconds']:.0f} s",
+        f"{output}: {card['architecture']}, {figures} on {card['test_pictures']} unseen pictures, "
+        f"built in {card['seconds']:.0f} s",
         file=sys.stderr,
     )
     return 0
@@ -48,9 +52,11 @@ def _draw(options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m examples.fridge", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="{build,draw}")
-    command = commands.add_parser("build", help="train the demo model, unless it is there already")
-    command.add_argument("--output", type=Path, default=Path("demo/fridge"), metavar="FOLDER")
-    command.add_argument("--task", choices=task_names(), default="multiclass")
+    command = commands.add_parser("build", help="train a demo model, unless it is there already")
+    command.add_argument("--task", choices=task_names(), default=_FIRST, help=f"what the model does; else {_FIRST}")
+    command.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="else demo/fridge, or demo/fridge_TASK for another task"
+    )
     command.add_argument("--seed", type=_seed, default=0, help="another seed draws and trains anew")
     command.add_argument("--force", action="store_true", help="build even if the folder is up to date")
     command.set_defaults(run=_build)

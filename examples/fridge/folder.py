@@ -18,12 +18,12 @@ from typing import Any
 
 from PIL import Image
 
-from examples.fridge.scene import LABELS, draw_scene
+from examples.fridge.scene import LABELS, MOST_ITEMS, draw_scene
 from examples.fridge.seeds import SAMPLE_BLOCK, seeds
 from examples.fridge.task import Task, Trained
 
 CARD = "card.json"
-_PICTURES_PER_LABEL = 3
+_PICTURES = 12
 _TRIES = 2
 _SOURCE = Path(__file__).parent
 
@@ -78,7 +78,7 @@ def build(folder: Path, task: Task, seed: int) -> dict[str, Any]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _replacing(folder) as fresh:
         _write_model(fresh / "outputs/mlflow-model", task, trained)
-        _write_pictures(fresh / "pictures", used)
+        _write_pictures(fresh / "pictures", used, task.crowded)
         card = _card(task, trained, (seed, used), time.monotonic() - start)
         (fresh / CARD).write_text(json.dumps(card, indent=2) + "\n")
     return card
@@ -119,12 +119,13 @@ def _plain(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     return {key: dict(value) if isinstance(value, Mapping) else value for key, value in checkpoint.items()}
 
 
-def _write_pictures(folder: Path, seed: int) -> None:
+def _write_pictures(folder: Path, seed: int, crowded: bool) -> None:
     folder.mkdir()
-    for index, number in enumerate(seeds(seed, SAMPLE_BLOCK, _PICTURES_PER_LABEL * len(LABELS))):
-        label = LABELS[index % len(LABELS)]
-        picture = Image.fromarray(draw_scene(number, labels=[label]).picture)
-        picture.save(folder / f"{label}_{index // len(LABELS) + 1}.jpg", quality=90)
+    for index, number in enumerate(seeds(seed, SAMPLE_BLOCK, _PICTURES)):
+        label, turn = LABELS[index % len(LABELS)], index // len(LABELS) + 1
+        scene = draw_scene(number, count=index % MOST_ITEMS + 1) if crowded else draw_scene(number, labels=[label])
+        name = f"scene_{index + 1:02d}" if crowded else f"{label}_{turn}"
+        Image.fromarray(scene.picture).save(folder / f"{name}.jpg", quality=90)
 
 
 @contextmanager

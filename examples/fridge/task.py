@@ -18,7 +18,7 @@ class Trained:
     """
 
     checkpoint: Mapping[str, Any]
-    settings: Mapping[str, int]
+    settings: Mapping[str, float]
     score: float
     details: Mapping[str, Any]
 
@@ -30,6 +30,8 @@ class Task:
     automl_name: what MLmodel calls the task. outputs: the columns it predicts. recipe: all that decides the result
     beside the source code, plain JSON values. measure: what the score is, such as "accuracy". least: the score
     under which the model is no good. train: makes the model from a seed; only calling it may import PyTorch.
+    also: other numbers in [0, 1] among the details worth a first glance. crowded: whether the pictures to try show 1 to
+    4 objects each, instead of one.
     """
 
     automl_name: str
@@ -38,6 +40,8 @@ class Task:
     measure: str
     least: float
     train: Callable[[int], Trained]
+    also: tuple[str, ...] = ()
+    crowded: bool = False
 
 
 def task_names() -> list[str]:

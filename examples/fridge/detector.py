@@ -1,0 +1,135 @@
+"""Trains the demo's detectors: a Faster R-CNN, and a Mask R-CNN that also learns masks."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from examples.fridge import detector_course as course
+from examples.fridge.allocator import keep_freed_memory
+from examples.fridge.batch_norm import freeze, settle
+from examples.fridge.detector_loss import detector_loss
+from examples.fridge.detector_network import BOXES, CLASSES, MASKS, served_network, served_state, training_network
+from examples.fridge.exam import measure
+from examples.fridge.gathering import Gathering, draw_gatherings
+from examples.fridge.guidance import batches, optimizer_for, teach
+from examples.fridge.lesson import Lesson, prepare
+from examples.fridge.network import Guided
+from examples.fridge.progress import Progress
+from examples.fridge.scene import LABELS
+from examples.fridge.seeds import TEST_BLOCK, seeds
+from examples.fridge.task import Trained
+
+_SETTLING_BATCHES = 6
+_WARMING_STEPS = 10
+_STEEPEST = 5.0
+
+
+def train_detector(seed: int, *, masks: bool) -> Trained:
+    """Draw the pictures, train on them, and test on others; minutes on two processors, seconds on a GPU."""
+    keep_freed_memory()
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    gatherings = draw_gatherings("drawing", seeds(seed, 0, course.DRAWINGS), course.DRAWING_SIZE)
+    network = training_network()
+    network.backbone.body.load_state_dict(_learned_backbone(rng, gatherings, device))
+    network.to(device, memory_format=torch.channels_last)
+    train_scenes(network, rng, gatherings, course.SCENES, masks=masks)
+    return _trained(network, seed, MASKS if masks else BOXES, device)
+
+
+def train_scenes(
+    network: Any,
+    rng: np.random.Generator,
+    gatherings: Sequence[Gathering],
+    stages: Sequence[course.SceneStage],
+    *,
+    masks: bool,
+) -> list[float]:
+    """Train a network of `training_network` in place, its mask head only with `masks`; return every step's loss."""
+    progress = Progress("training", sum(_work(stage) * stage.shown for stage in stages))
+    named = [(name, one) for name, one in network.named_parameters() if masks or not name.startswith("roi_heads.mask_")]
+    optimizer = torch.optim.AdamW([one for _, one in named], betas=(0.9, 0.95), weight_decay=0.02, fused=True)
+    losses = []
+    for stage in stages:
+        lessons = _lessons(rng, gatherings, stage, next(network.parameters()).device)
+        if stage.settled:
+            settle(network.backbone, (lesson.inputs for lesson in islice(lessons, _SETTLING_BATCHES)))
+        network.train()
+        if stage.settled:
+            freeze(network)
+        for step in range(stage.shown // stage.batch):
+            _set_rate(optimizer, stage, step)
+            loss = detector_loss(network, next(lessons), masks=masks)
+            losses.append(_step(network, optimizer, loss))
+            progress.advance(_work(stage) * stage.batch, f"loss {losses[-1]:.2f}")
+    return losses
+
+
+def _work(stage: course.SceneStage) -> int:
+    return stage.size[0] * stage.size[1]
+
+
+def _step(network: nn.Module, optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> float:
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(network.parameters(), _STEEPEST)
+    optimizer.step()
+    return loss.item()
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, stage: course.SceneStage, step: int) -> None:
+    first, last = stage.rates
+    rate = first * (last / first) ** (step * stage.batch / stage.shown)
+    for group in optimizer.param_groups:
+        group["lr"] = rate * min(1.0, (step + 1) / _WARMING_STEPS)
+
+
+def _lessons(
+    rng: np.random.Generator, gatherings: Sequence[Gathering], stage: course.SceneStage, device: torch.device
+) -> Iterator[Lesson]:
+    """Yield batches without end, every picture as often as any other."""
+    order: list[int] = []
+    while True:
+        while len(order) < stage.batch:
+            order.extend(rng.permutation(len(gatherings)).tolist())
+        chosen, order = order[: stage.batch], order[stage.batch :]
+        yield prepare(rng, [gatherings[index] for index in chosen], stage.size).to(device)
+
+
+def _learned_backbone(
+    rng: np.random.Generator, gatherings: Sequence[Gathering], device: torch.device
+) -> dict[str, torch.Tensor]:
+    """Return the weights of a resnet18 that tells objects and background apart, without its last layer."""
+    drawings = [drawing for gathering in gatherings for drawing in gathering.drawings()]
+    model = Guided(len(LABELS))
+    model.to(device).to(memory_format=torch.channels_last)
+    stage = course.CLOSEUPS
+    progress = Progress("training on close-ups", stage.shown * stage.pixels**2)
+    teach(model, optimizer_for(model), stage, batches(rng, drawings, stage), progress)
+    return {name: tensor for name, tensor in model.network.state_dict().items() if not name.startswith("fc.")}
+
+
+def _trained(network: nn.Module, seed: int, architecture: str, device: torch.device) -> Trained:
+    state = served_state(network, architecture)
+    unseen = draw_gatherings("drawing unseen pictures", seeds(seed, TEST_BLOCK, course.TEST_PICTURES), course.TEST_SIZE)
+    figures = measure(served_network(architecture, course.SETTINGS, state).to(device), unseen)
+    specs = {"mask_predictor_hidden_dim": 256} if architecture == MASKS else None
+    checkpoint = {
+        "model_name": architecture,
+        "number_of_classes": len(CLASSES),
+        "specs": {
+            "model_specs": specs,
+            "model_settings": course.SETTINGS,
+            "classes": list(CLASSES),
+            "inference_settings": {},
+        },
+        "model_state": state,
+    }
+    score = figures["mask_map50" if architecture == MASKS else "box_map50"]
+    details = {"architecture": architecture, **figures, "test_pictures": len(unseen)}
+    return Trained(checkpoint, course.SETTINGS, score, details)

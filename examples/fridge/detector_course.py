@@ -1,0 +1,58 @@
+"""The numbers of the detectors' training: what they see, how large, how often, and how fast they learn from it.
+
+The backbone first learns on small close-ups to tell the objects apart, as the classifier does. Then the detector learns
+on small scenes, which is cheap, where its objects are, and last at the scale at which it will be served.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from examples.fridge.course import Stage
+
+DRAWINGS = 1000
+DRAWING_SIZE = (320, 240)
+TEST_PICTURES = 100
+TEST_SIZE = (640, 480)
+SETTINGS = {
+    "min_size": 160,
+    "max_size": 288,
+    "box_score_thresh": 0.3,
+    "nms_iou_thresh": 0.5,
+    "box_detections_per_img": 100,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SceneStage:
+    """Some steps on whole scenes.
+
+    size: width and height of what the network sees. shown: how many pictures, `batch` at a time. rates: the learning
+    rate at the start and at the end. settled: whether the batch norms keep the statistics they have at this size.
+    """
+
+    size: tuple[int, int]
+    shown: int
+    batch: int
+    rates: tuple[float, float]
+    settled: bool = False
+
+
+CLOSEUPS = Stage(64, 4320, 24, (2e-3, 1e-3))
+SCENES = (
+    SceneStage((128, 96), 960, 4, (5e-4, 4e-4)),
+    SceneStage((213, 160), 320, 4, (4e-4, 1e-5), settled=True),
+)
+# A mask costs as much as a third of a small picture
+MASKS_PER_PICTURE = 1
+
+
+def recipe() -> dict[str, Any]:
+    """Return all the numbers above, plain JSON values."""
+    return {
+        "drawings": [DRAWINGS, DRAWING_SIZE],
+        "closeups": asdict(CLOSEUPS),
+        "scenes": [asdict(stage) for stage in SCENES],
+        "masks_per_picture": MASKS_PER_PICTURE,
+        "settings": SETTINGS,
+        "test_pictures": TEST_PICTURES,
+    }

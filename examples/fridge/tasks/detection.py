@@ -1,0 +1,22 @@
+"""Several objects a picture, a box and a label each: a Faster R-CNN on a resnet18."""
+
+from examples.fridge.detector_course import recipe
+from examples.fridge.task import Task, Trained
+
+
+def _train(seed: int) -> Trained:
+    # PyTorch takes seconds to load, and a model that is already built needs none of it.
+    from examples.fridge.detector import train_detector
+
+    return train_detector(seed, masks=False)
+
+
+TASK = Task(
+    automl_name="image-object-detection",
+    outputs=("boxes",),
+    recipe=recipe(),
+    measure="box_map50",
+    least=0.8,
+    train=_train,
+    crowded=True,
+)
