@@ -1,79 +1,13 @@
 import json
 import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from models.images import ImageLimits
 from server.engine.device import Device
-from server.engine.outcome import STAGES, Failure, Reply
-from server.engine.pipeline import Pipeline
-from server.engine.scheduler import Limits, Scheduler
-from server.metrics import Metrics
+from server.engine.outcome import STAGES
 from tests.fakes import FINE, NOT_FINITE, POISON, UNREADABLE, FakeModel
-
-
-class Bench:
-    """A pipeline around a fake model, with its replies and its state of health."""
-
-    def __init__(self, model: FakeModel, **limits: float) -> None:
-        defaults = {"max_images": 4, "max_cost": 400, "decoders": 2}
-        self.model = model
-        self.metrics = Metrics()
-        self.health: list[bool] = []
-        self.broken = threading.Event()
-        self.scheduler = Scheduler(Limits(**(defaults | limits)), {"score": 1.0})  # type: ignore[arg-type]
-        self.pipeline = Pipeline(
-            Device(model),
-            None,
-            ThreadPoolExecutor(1),
-            self.scheduler,
-            ImageLimits(10**6, 10**6),
-            metrics=self.metrics,
-            cpu_threads=2,
-            health=self.health.append,
-            broken=self.broken.set,
-            wake=self.wake,
-        )
-
-    def wake(self, at: float) -> None:
-        timer = threading.Timer(max(0.0, at - time.monotonic()), self.pipeline.tick)
-        timer.daemon = True
-        timer.start()
-
-    def submit(self, pictures: Sequence[bytes], within_s: float = 10) -> "Pending":
-        pending = Pending()
-        number = self.pipeline.submit(pictures, time.monotonic() + within_s, pending.answer)
-        pending.number = number
-        return pending
-
-
-class Pending:
-    """One request's reply, when it comes."""
-
-    def __init__(self) -> None:
-        self.number: int | float = 0
-        self._reply: list[Reply] = []
-        self._arrived = threading.Event()
-
-    def answer(self, reply: Reply) -> None:
-        self._reply.append(reply)
-        self._arrived.set()
-
-    def wait(self, within_s: float = 10) -> Reply:
-        assert self._arrived.wait(within_s), "no reply"
-        assert len(self._reply) == 1, "more than one reply"
-        return self._reply[0]
-
-    @property
-    def arrived(self) -> bool:
-        return self._arrived.is_set()
-
-
-def codes(reply: Reply) -> list[str]:
-    return [outcome.code if isinstance(outcome, Failure) else "ok" for outcome in reply.outcomes]
+from tests.pipelining import Bench, codes
 
 
 def test_a_request_is_scored_in_order() -> None:
