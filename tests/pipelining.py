@@ -55,10 +55,12 @@ class Pending:
 
     def __init__(self) -> None:
         self.number: int | float = 0
+        self.at = float("inf")
         self._reply: list[Reply] = []
         self._arrived = threading.Event()
 
     def answer(self, reply: Reply) -> None:
+        self.at = time.monotonic()
         self._reply.append(reply)
         self._arrived.set()
 
