@@ -10,6 +10,8 @@ from server.engine.latency import LatencyModel
 
 _QUEUED = (Stage.WAITING, Stage.READY)
 
+Entry = tuple[float, int, Job]  # due time, ticket
+
 
 @dataclass(slots=True)
 class Tally:
@@ -46,7 +48,7 @@ class Lane:
     chore: LatencyModel = field(default_factory=LatencyModel)
     chores: deque[Chore] = field(default_factory=deque)
     tally: dict[Stage, Tally] = field(default_factory=lambda: {stage: Tally() for stage in Stage})
-    _queues: dict[Stage, list[tuple[float, int, Job]]] = field(default_factory=lambda: {stage: [] for stage in _QUEUED})
+    _queues: dict[Stage, list[Entry]] = field(default_factory=lambda: {stage: [] for stage in _QUEUED})
     _pushed: int = 0
 
     def add(self, job: Job) -> None:
@@ -71,15 +73,15 @@ class Lane:
     def first(self, stage: Stage) -> Job | None:
         """Return the job that is due first in `stage`; entries of jobs that moved on are cleared away."""
         queue = self._queues[stage]
-        while queue and queue[0][2].stage is not stage:
+        while queue and not _is_valid(queue[0], stage):
             heapq.heappop(queue)
         return queue[0][2] if queue else None
 
     def ready_like(self, job: Job) -> Iterator[Job]:
         """Yield the READY jobs of the shape of `job`, in the order they are due."""
-        for _, _, other in sorted(self._queues[Stage.READY]):
-            if other.stage is Stage.READY and other.shape == job.shape:
-                yield other
+        for entry in sorted(self._queues[Stage.READY]):
+            if _is_valid(entry, Stage.READY) and entry[2].shape == job.shape:
+                yield entry[2]
 
     def work_s(self, max_images: int, max_cost: float) -> float:
         """Predict the device time of everything in the lane, running jobs included, in batches of these bounds."""
@@ -97,4 +99,11 @@ class Lane:
 
     def _push(self, job: Job) -> None:
         self._pushed += 1  # breaks ties, so that equal jobs keep their order
-        heapq.heappush(self._queues[job.stage], (job.due, self._pushed, job))
+        job.ticket = self._pushed
+        heapq.heappush(self._queues[job.stage], (job.due, job.ticket, job))
+
+
+def _is_valid(entry: Entry, stage: Stage) -> bool:
+    """Whether an entry still stands for its job, which may have moved on, or come back with another due time."""
+    _, ticket, job = entry
+    return job.stage is stage and job.ticket == ticket
