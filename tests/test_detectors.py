@@ -14,6 +14,7 @@ from models.definition import define
 from models.errors import ModelError
 from models.folder import ModelFolder
 from models.loaded import load_classifier
+from models.registration import register
 from tests.checkpoints import LABELS, write_json
 from tests.detectors import (
     LIMITS,
@@ -188,3 +189,20 @@ def test_bf16_finds_nearly_the_same_boxes(tmp_path: Path) -> None:
     assert ours != theirs
     corners = [np.array(list(one["box"].values())) for one in (ours, theirs)]
     assert np.abs(corners[0] - corners[1]).max() < 0.05
+
+
+def test_a_registered_detector_finds_the_same(tmp_path: Path) -> None:
+    folder = write_detector_folder(tmp_path / "model")
+    registered = register(folder, tmp_path / "root", "fridge")
+    manifest = registered.manifest
+    assert (manifest.task, manifest.labels) == ("detection", list(LABELS))
+    assert manifest.sizes == {"min_size": SETTINGS["min_size"], "max_size": SETTINGS["max_size"]}
+    assert detected(load_detector(registered.path), PICTURES[0]) == detected(load_detector(folder), PICTURES[0])
+
+
+def test_thousands_of_boxes_are_told(tmp_path: Path) -> None:
+    model = load_detector(write_detector_folder(tmp_path / "model"))
+    given = {"box_score_thresh": 0.0, "nms_iou_thresh": 1.0, "box_detections_per_img": 10000, "tile_grid_size": [2, 2]}
+    found = detected(model, PICTURES[0], **given)
+    assert len(found) > 2000
+    assert [one["score"] for one in found] == sorted((one["score"] for one in found), reverse=True)
