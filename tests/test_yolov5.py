@@ -1,4 +1,3 @@
-import math
 from typing import Any, get_args
 
 import pytest
@@ -8,6 +7,7 @@ from torch import Tensor, nn
 from models.csp_blocks import BottleneckCSP, Conv, Focus
 from models.yolov5 import SIZES, Detect, Size, YoloV5, build_yolov5
 from settings.model import YoloSettings
+from tests.yolov5_described import decoded, described
 
 THIN = Size(0.33, 0.125)
 
@@ -159,6 +159,22 @@ def test_the_layer_before_is_joined_to_an_earlier_one(joint: int, last: int, ear
     assert torch.equal(given[0], torch.cat([made[last], made[earlier]], 1))
 
 
+def test_the_network_computes_what_its_description_says() -> None:
+    network, picture = drawn(), torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(4))
+    random = torch.Generator().manual_seed(6)
+    for norm in network.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            for part, least, most in (
+                (norm.running_mean, -0.2, 0.2),
+                (norm.running_var, 0.7, 1.4),
+                (norm.bias, -0.2, 0.2),
+            ):
+                assert part is not None
+                part.uniform_(least, most, generator=random)
+    for one, other in zip(network(picture), described(network.state_dict(), picture), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+
+
 def test_focus_lists_rows_before_columns() -> None:
     given: list[Tensor] = []
     focus = Focus(1, 8, 3)
@@ -188,7 +204,7 @@ def test_boxes_are_decoded_as_published() -> None:
     found = head.decode(grids)
     assert found.shape == (2, 3 * (24 + 6 + 2), 7)
     for number in range(2):
-        rows = [row for level, grid in enumerate(grids) for row in slowly(grid[number], level)]
+        rows = [row for level, grid in enumerate(grids) for row in decoded(grid[number], level)]
         torch.testing.assert_close(found[number], torch.tensor(rows), rtol=1e-5, atol=1e-4)
 
 
@@ -228,24 +244,3 @@ def test_half_the_precision_changes_little_and_grids_stay_float32() -> None:
         assert one.dtype == other.dtype == torch.float32
         assert 0 < (one - other).abs().mean() < 0.03 * one.std()
     assert inner == [torch.bfloat16]
-
-
-def slowly(grid: Tensor, level: int) -> list[list[float]]:
-    """Decode [3, h, w, values] by the published formula, a number at a time."""
-    stride = (8, 16, 32)[level]
-    anchors = [[10, 13, 16, 30, 33, 23], [30, 61, 62, 45, 59, 119], [116, 90, 156, 198, 373, 326]][level]
-    rows = []
-    for anchor in range(3):
-        for y in range(grid.shape[1]):
-            for x in range(grid.shape[2]):
-                share = [1 / (1 + math.exp(-value)) for value in grid[anchor, y, x].tolist()]
-                rows.append(
-                    [
-                        (2 * share[0] - 0.5 + x) * stride,
-                        (2 * share[1] - 0.5 + y) * stride,
-                        (2 * share[2]) ** 2 * anchors[2 * anchor],
-                        (2 * share[3]) ** 2 * anchors[2 * anchor + 1],
-                        *share[4:],
-                    ]
-                )
-    return rows

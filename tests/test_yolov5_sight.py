@@ -156,6 +156,16 @@ def test_a_batch_finds_what_each_view_holds_alone_a_thin_one_first() -> None:
         assert result.masks is None
 
 
+def test_the_network_sees_colours_in_their_order_between_0_and_1() -> None:
+    network, seen = drawn(), []
+    network.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    picture = torch.tensor([255, 51, 0], dtype=torch.uint8).expand(32, 96, 3)
+    SIGHT.find(network, [SIGHT.view(picture, settings())], settings())
+    assert (seen[0].shape, seen[0].dtype) == ((1, 3, 96, 96), torch.float32)
+    assert seen[0][0, :, 48, 10].tolist() == pytest.approx([1, 0.2, 0])
+    assert seen[0][0, :, 10, 48].tolist() == pytest.approx([114 / 255] * 3)
+
+
 def test_a_planted_object_is_found_where_it_was_planted() -> None:
     network, chosen = drawn(classes=2), settings(img_size=64)
     _plant(network)
