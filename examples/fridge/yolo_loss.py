@@ -34,6 +34,10 @@ class Truth:
     labels: Tensor
     boxes: Tensor
 
+    def to(self, device: torch.device) -> "Truth":
+        """Return the same on another device."""
+        return Truth(self.pictures.to(device), self.labels.to(device), self.boxes.to(device))
+
 
 @dataclass(frozen=True, slots=True)
 class Matches:

@@ -1,0 +1,60 @@
+"""Places a drawing in the square that yolov5 sees: as serving would, but larger or smaller, shifted and mirrored."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from examples.fridge.gathering import Gathering
+from models.letterbox import GREY
+from models.resampling import resize
+
+# The drawing's longer side as a share of the square's; 1 is what serving shows
+_SCALES = (0.8, 1.35)
+# An object of which less is left after its drawing was cut is no longer asked for
+_LEAST_LEFT = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """A square of n pixels a side.
+
+    picture: uint8 (n, n, 3) RGB. labels: int64 (N,), indexes into LABELS. boxes: float32 (N, 4), left, top, right,
+    bottom in pixels.
+    """
+
+    picture: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    boxes: NDArray[np.float32]
+
+
+def frame(rng: np.random.Generator, gathering: Gathering, pixels: int) -> Framed:
+    """Place a drawing by chance in a square of `pixels`, and say which objects are left in it, if any, and where."""
+    picture, boxes = _scaled(gathering, pixels / max(gathering.picture.shape) * rng.uniform(*_SCALES))
+    height, width = picture.shape[:2]
+    if rng.random() < 0.5:
+        picture, boxes = picture[:, ::-1], np.array([width, 0, width, 0]) + boxes[:, [2, 1, 0, 3]] * [-1, 1, -1, 1]
+    top, left = (_place(rng, length, pixels) for length in (height, width))
+    square = np.full((pixels, pixels, 3), GREY, dtype=np.uint8)
+    shown = square[max(top, 0) : top + height, max(left, 0) : left + width]
+    shown[:] = picture[max(-top, 0) :, max(-left, 0) :][: shown.shape[0], : shown.shape[1]]
+    whole = boxes + np.array([left, top, left, top])
+    seen = whole.clip(0, pixels)
+    kept = _areas(seen) >= _LEAST_LEFT * _areas(whole)
+    return Framed(square, gathering.labels[kept], seen[kept].astype(np.float32))
+
+
+def _scaled(gathering: Gathering, ratio: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    height, width = gathering.picture.shape[:2]
+    size = max(1, round(height * ratio)), max(1, round(width * ratio))
+    across, down = size[1] / width, size[0] / height
+    return resize(gathering.picture, *size), gathering.boxes * np.array([across, down, across, down])
+
+
+def _place(rng: np.random.Generator, length: int, pixels: int) -> int:
+    """Return where a side of `length` begins: inside the square where it fits, else so that it fills the square."""
+    return int(rng.integers(min(0, pixels - length), max(0, pixels - length), endpoint=True))
+
+
+def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))

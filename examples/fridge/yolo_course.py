@@ -1,0 +1,30 @@
+"""The numbers of yolov5's training: what it sees, how large, how often, and how fast it learns from it.
+
+Most is learned on small squares, which cost a third of the time; the last stage has the size that is served.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+SETTINGS: dict[str, Any] = {"img_size": 160, "model_size": "small", "box_score_thresh": 0.1, "nms_iou_thresh": 0.5}
+DRAWINGS = 2000
+DRAWING_SIZE = (240, 180)
+TEST_PICTURES = 300
+TEST_SIZE = (640, 480)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Some steps at one size.
+
+    pixels: width and height of what the network sees. shown: how many pictures, `batch` at a time. rates: the learning
+    rate at the start and at the end.
+    """
+
+    pixels: int
+    shown: int
+    batch: int
+    rates: tuple[float, float]
+
+
+STAGES = (Stage(96, 8000, 16, (1.5e-3, 6e-4)), Stage(160, 3200, 16, (8e-4, 1e-5)))
