@@ -4,7 +4,7 @@ The references follow the hosted pipeline step by step and picture by picture, a
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def build(name: str, classes: int, **options: Any) -> Any:
     return builders[kind](backbone, num_classes=classes if kind == "retinanet" else classes + 1, **options).eval()
 
 
-@cache
+@lru_cache(maxsize=4)  # hundreds of megabytes each
 def seeded_detector(name: str, seed: int = 0) -> Mapping[str, Tensor]:
     """The state dict of a detector whose weights find boxes of clearly different scores in any picture."""
     with torch.random.fork_rng(devices=[]):

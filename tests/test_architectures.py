@@ -168,7 +168,7 @@ def test_all_names_of_real_checkpoints_are_known() -> None:
     [
         ("ResNet-18", "Did you mean 'resnet18'"),
         ("vitb16r384", "Did you mean 'vitb16r224'"),
-        ("fasterrcnn_resnet50_fpn", "'fasterrcnn_resnet50_fpn' is not known. Known: mobilenetv2, "),
+        ("fasterrcnn_resnet50", "Did you mean 'fasterrcnn_resnet50_fpn'"),
         ("", "'' is not known"),
         ("timm/resnet10x", "timm has no network 'resnet10x'. Did you mean 'resnet10"),
         ("timm/resnet10t.nonsense", "timm has no network 'resnet10t.nonsense'"),
