@@ -35,6 +35,7 @@ FIELDS: dict[str, tuple[Any, tuple[str, Any], tuple[str, Any]]] = {
     "max_image_pixels": (100_000_000, ("1", 1), ("2", 2)),
     "max_images": (256, ("1", 1), ("2", 2)),
     "bad_images": ("reject", ("report", "report"), ("drop", "drop")),
+    "inference_parameters": (True, ("false", False), ("1", True)),
     "keys_file": (None, ("keys", Path("keys")), ("/run/keys", Path("/run/keys"))),
     "log_format": ("text", ("json", "json"), ("json", "json")),
     "log_level": ("info", ("debug", "debug"), ("error", "error")),
@@ -74,8 +75,8 @@ def parse(words: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Re
 
 
 def words_for(name: str, text: str) -> list[str]:
-    if name == "strict_settings":
-        return [flag(name) if text in ("true", "1") else "--no-strict-settings"]
+    if ServerSettings.model_fields[name].annotation is bool:
+        return [flag(name) if text in ("true", "1") else flag(name).replace("--", "--no-")]
     return [flag(name), text]
 
 
