@@ -36,8 +36,8 @@ NAMES = (
 )
 # small pictures, to be fast: the fewer places, the fewer proposals
 SETTINGS = {
-    "min_size": 64,
-    "max_size": 112,
+    "min_size": 48,
+    "max_size": 80,
     "box_score_thresh": 0.1,
     "nms_iou_thresh": 0.5,
     "box_detections_per_img": 12,

@@ -78,7 +78,7 @@ def test_the_number_of_boxes_is_bounded(models: dict[str, Detector]) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "size"),
-    [({}, (85, 64)), ({"min_size": 96}, (112, 84)), ({"max_size": 80}, (80, 60))],
+    [({}, (64, 48)), ({"min_size": 72}, (80, 60)), ({"max_size": 60}, (60, 45))],
     ids=["as set", "min_size", "max_size"],
 )
 def test_sizes_decide_what_the_network_sees(tmp_path: Path, settings: dict[str, int], size: tuple[int, int]) -> None:

@@ -239,9 +239,9 @@ def test_every_label_above_the_threshold_of_a_multilabel_model(tmp_path: Path) -
 
 
 def test_an_algorithm_that_does_not_suit_the_architecture(tmp_path: Path) -> None:
-    folder = write_automl_folder(tmp_path, name="vits16r224", sizes=(256, 224))
+    folder = write_automl_folder(tmp_path, name="vits16r224", sizes=(80, 64))
     with LiveServer("--model", folder, ready_within_s=200) as server:
         (row,) = rows(server, cell(PICTURES[0], {"xai_algorithm": "guided_backprop", "visualizations": False}))
         assert any("guide" in note for note in row["explanations"][0]["notes"]), "GELU has nothing to guide"
         (row,) = rows(server, cell(PICTURES[0], {"xai_algorithm": "gradcam"} | NUMBERS))
-        assert numbers(row["attributions"]).shape == (3, 224, 224)
+        assert numbers(row["attributions"]).shape == (3, 64, 64)

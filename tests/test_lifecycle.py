@@ -1,10 +1,7 @@
 """Start, refusal and end of the real server, with an eye on its exit codes and its children."""
 
-import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -14,11 +11,13 @@ import httpx
 import psutil
 import pytest
 
+from models.registration import register
 from tests.checkpoints import write_automl_folder
 from tests.live_server import LiveServer, run_server
 from tests.pictures import encoded, picture
 
 FINE = encoded(picture(1, 120, 90), "JPEG")
+SMALL = (80, 64)
 
 
 def children_of(server: LiveServer) -> list[psutil.Process]:
@@ -160,7 +159,9 @@ def test_settings_that_do_not_fit_are_3_and_named(tmp_path: Path) -> None:
 
 
 def test_a_stray_key_is_a_warning_unless_settings_are_strict(tmp_path: Path) -> None:
-    folder = write_automl_folder(tmp_path, name="resnet18", labels=("a", "b"), settings={"valid_crop_sise": 64})
+    folder = write_automl_folder(
+        tmp_path, name="resnet18", labels=("a", "b"), sizes=SMALL, settings={"valid_crop_sise": 64}
+    )
     with LiveServer("--model", folder) as server:
         assert "Did you mean 'valid_crop_size'" in server.log()
     done = run_server("--model", folder, "--port", "0", "--strict-settings")
@@ -169,7 +170,9 @@ def test_a_stray_key_is_a_warning_unless_settings_are_strict(tmp_path: Path) -> 
 
 
 def test_check_prints_every_value_and_its_source_and_opens_no_port(tmp_path: Path) -> None:
-    folder = write_automl_folder(tmp_path, name="resnet18", labels=("a", "b"), settings={"resize_size": 90})
+    folder = write_automl_folder(
+        tmp_path, name="resnet18", labels=("a", "b"), sizes=SMALL, settings={"resize_size": 90}
+    )
     done = run_server("--model", folder, "--check", env={"SIGHTGLASS_QUEUE_LIMIT_MS": "700"})
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
@@ -188,7 +191,7 @@ def test_check_refuses_like_the_server(tmp_path: Path) -> None:
 
 
 def test_the_hosted_environment_variables_name_the_model(tmp_path: Path) -> None:
-    write_automl_folder(tmp_path, layout="mlflow-model", name="resnet18", labels=("a", "b"))
+    write_automl_folder(tmp_path, layout="mlflow-model", name="resnet18", labels=("a", "b"), sizes=SMALL)
     env = {"AZUREML_MODEL_DIR": str(tmp_path), "MLFLOW_MODEL_FOLDER": "mlflow-model"}
     with LiveServer(env=env) as server:
         assert server.score([FINE]).json()[0]["labels"] == ["a", "b"]
@@ -197,12 +200,7 @@ def test_the_hosted_environment_variables_name_the_model(tmp_path: Path) -> None
 def test_a_registered_model_is_served_by_name(tmp_path: Path, fridge_folder: Path) -> None:
     root = tmp_path / "root"
     for _ in range(2):
-        subprocess.run(
-            [sys.executable, "-m", "models", "register", fridge_folder, "--name", "fridge", "--model-root", root],
-            check=True,
-            cwd=Path(__file__).parent.parent,
-            env=os.environ,
-        )
+        register(fridge_folder, root, "fridge")
     with LiveServer("--model-root", root, "--name", "fridge@latest") as server:
         assert "fridge/2" in server.log()
         assert server.score([FINE]).status_code == 200
