@@ -26,6 +26,7 @@ from server.engine.device import Model
 _LIMITS = ImageLimits(2**30, 2**30)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64)
 _TRIAL_S = 1.5
+_LONGEST_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,12 @@ class Ceiling:
 
     def best(self) -> Recipe:
         """Try the recipes for a moment each and return the fastest."""
-        recipes = [Recipe(batch, ahead) for batch in self._sizes() for ahead in (0, 1)]
-        return max(recipes, key=lambda recipe: self.rate(recipe, _TRIAL_S))
+        rates: dict[Recipe, float] = {}
+        for batch in self._sizes():
+            rates |= {recipe: self.rate(recipe, _TRIAL_S) for recipe in (Recipe(batch, 0), Recipe(batch, 1))}
+            if 2 * batch > _LONGEST_S * max(rates.values()):
+                break  # twice as many would take too long to be of use to anybody
+        return max(rates, key=rates.__getitem__)
 
     def rate(self, recipe: Recipe, seconds: float) -> float:
         """Return pictures per second over about `seconds`, from encoded bytes to predictions."""
