@@ -35,6 +35,8 @@ class LiveServer:
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the process runs
         self._ready_within_s = ready_within_s
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("SIGHTGLASS_", "AZUREML_"))}
+        # warm-up tries no larger batches than tests fill, which makes starts faster
+        clean = {"SIGHTGLASS_MAX_BATCH_IMAGES": "8"} | clean
         self.process = subprocess.Popen(
             [*command, "--port", "0", *map(str, arguments)],
             cwd=cwd,

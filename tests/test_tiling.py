@@ -131,7 +131,8 @@ def test_the_number_of_boxes_is_bounded_after_joining() -> None:
 
 @pytest.mark.parametrize("name", ["fasterrcnn_resnet18_fpn", "retinanet_resnet50_fpn", "maskrcnn_resnet18_fpn"])
 def test_a_tiled_picture_is_what_the_slow_way_finds(tmp_path: Path, name: str) -> None:
-    data = encoded(picture(1, 299, 166), "PNG")
+    # no flatter, as torchvision alone takes its padding for a part of it and pools from wrong places
+    data = encoded(picture(1, 203, 151), "PNG")
     model = load_detector(write_detector_folder(tmp_path / "model", name))
     told = detected(model, data, tile_grid_size=[3, 2], tile_overlap_ratio=0.2, tile_predictions_nms_thresh=0.3)
     expected = slowly(Reference(name, SETTINGS, seeded_detector(name)), data, (3, 2), overlap=0.2, threshold=0.3)
