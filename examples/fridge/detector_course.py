@@ -16,7 +16,7 @@ TEST_SIZE = (640, 480)
 SETTINGS = {
     "min_size": 160,
     "max_size": 288,
-    "box_score_thresh": 0.5,
+    "box_score_thresh": 0.3,
     "nms_iou_thresh": 0.5,
     "box_detections_per_img": 100,
 }

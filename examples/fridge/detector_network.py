@@ -14,13 +14,12 @@ from examples.fridge.scene import LABELS
 CLASSES = ("--bg--", *LABELS)
 BOXES, MASKS = "fasterrcnn_resnet18_fpn", "maskrcnn_resnet18_fpn"
 
-# Fewer regions than torchvision's defaults for COCO: a picture holds at most four objects, and regions cost time. But
-# those that are learnt from are drawn from many, as a server looks at a thousand.
+# Fewer regions than torchvision's defaults for COCO: a picture holds at most four objects, and regions cost time.
 _TRAINING = {
-    "rpn_pre_nms_top_n_train": 600,
-    "rpn_post_nms_top_n_train": 400,
+    "rpn_pre_nms_top_n_train": 200,
+    "rpn_post_nms_top_n_train": 100,
     "rpn_batch_size_per_image": 64,
-    "box_batch_size_per_image": 64,
+    "box_batch_size_per_image": 48,
 }
 
 
