@@ -15,7 +15,6 @@ from models.images import ImageLimits, decode
 from models.picture import Look, Picture
 from models.predictions import ClassScores, Prediction
 from models.preprocess import Preprocess
-from settings.load import override
 from settings.model import ModelSettings
 
 
@@ -52,8 +51,7 @@ class Classifier:
 
     def settings(self, given: Mapping[str, Any]) -> ModelSettings:
         """Return the settings of a request that sets `given`; SettingsError, as a classifier leaves nothing to set."""
-        values = self.definition.settings.values
-        return override(values, given, "inference_parameters") if given else values
+        return self.definition.settings_for(given)
 
     def passes(self, settings: ModelSettings) -> int:
         """Return how many passes of the network a picture takes: one."""

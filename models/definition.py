@@ -18,7 +18,7 @@ from models.preprocess import Preprocess
 from models.task import Task
 from models.timm_config import read_timm_config
 from models.weights import Checkpoint, build_network, read_checkpoint
-from settings.load import load_model_settings
+from settings.load import load_model_settings, override
 from settings.model import ClassificationSettings, ModelSettings
 from settings.resolved import Resolved
 
@@ -46,6 +46,11 @@ class Definition:
     def sizes(self) -> dict[str, int]:
         """Return the settings that fix the size of what the network sees."""
         return {name: getattr(self.settings.values, name) for name in self.settings.values.sizes}
+
+    def settings_for(self, given: Mapping[str, Any]) -> ModelSettings:
+        """Return the settings of a request that sets `given` otherwise; SettingsError where it cannot."""
+        values = self.settings.values
+        return override(values, given, "inference_parameters") if given else values
 
     def build(self, state: State) -> nn.Module:
         """Build the network with the tensors of `state`, in evaluation mode; ModelError where they do not fit."""

@@ -17,7 +17,6 @@ from models.picture import Look, Picture
 from models.predictions import Prediction
 from models.sight import Found, Sight, View
 from models.tiling import Tile, tiles
-from settings.load import override
 
 _EXAMPLE = (600, 800)
 
@@ -61,8 +60,7 @@ class Detector:
 
     def settings(self, given: Mapping[str, Any]) -> Any:
         """Return the settings of a request that sets `given` otherwise; SettingsError where it cannot."""
-        values = self.definition.settings.values
-        return override(values, given, "inference_parameters") if given else values
+        return self.definition.settings_for(given)
 
     def passes(self, settings: Any) -> int:
         """Return how many passes of the network a picture takes: one, and one for each tile."""

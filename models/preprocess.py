@@ -33,6 +33,12 @@ class Statistics:
     interpolation: str = "bilinear"
     squash: bool = False
 
+    def normalised(self, values: torch.Tensor) -> torch.Tensor:
+        """Normalise float32 [N, 3, H, W] in [0, 255], in place."""
+        mean = torch.tensor(self.mean, device=values.device).view(1, 3, 1, 1)
+        std = torch.tensor(self.std, device=values.device).view(1, 3, 1, 1)
+        return values.div_(255).sub_(mean).div_(std)
+
 
 @dataclass(frozen=True, slots=True)
 class Preprocess:
@@ -88,10 +94,9 @@ class Preprocess:
 
     def inputs(self, pictures: torch.Tensor) -> torch.Tensor:
         """Normalise uint8 [N, crop, crop, 3] in [0, 255] to float32 [N, 3, crop, crop], channels last in memory."""
-        mean = torch.tensor(self.statistics.mean, device=pictures.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.statistics.std, device=pictures.device).view(1, 3, 1, 1)
-        values = pictures.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
-        return values.div_(255).sub_(mean).div_(std)
+        return self.statistics.normalised(
+            pictures.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
+        )
 
 
 @dataclass(frozen=True, slots=True)

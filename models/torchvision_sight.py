@@ -102,12 +102,10 @@ class Reduced(nn.Module):
 
 def _inputs(view: View, device: torch.device) -> Tensor:
     """Bring a part to the device, resize and normalise it: float32 [3, h, w]."""
-    values = view.part.to(device).permute(2, 0, 1)[None].float().div_(255)
+    values = view.part.to(device).permute(2, 0, 1)[None].float()
     if values.shape[2:] != view.size:
         values = functional.interpolate(values, size=view.size, mode="bilinear", align_corners=False)
-    statistics = Statistics()
-    mean, std = (torch.tensor(each, device=device).view(3, 1, 1) for each in (statistics.mean, statistics.std))
-    return values[0].sub_(mean).div_(std)
+    return Statistics().normalised(values)[0]
 
 
 def _resized(height: int, width: int, settings: DetectionSettings) -> tuple[int, int]:
