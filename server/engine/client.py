@@ -17,9 +17,9 @@ from server.errors import ServiceError
 logger = logging.getLogger(__name__)
 
 _RECONNECT_S = 0.05
-Asked = Mapping[int, Mapping[str, Any]]  # by the positions of the pictures
+ByPosition = Mapping[int, Mapping[str, Any]]  # of the pictures of a request
 
-_NOTHING: Asked = MappingProxyType({})
+_NOTHING: ByPosition = MappingProxyType({})
 
 
 class EngineClient:
@@ -60,7 +60,11 @@ class EngineClient:
                 self._lost()
 
     async def score(
-        self, pictures: Sequence[bytes], deadline: float, explain: Asked = _NOTHING, settings: Asked = _NOTHING
+        self,
+        pictures: Sequence[bytes],
+        deadline: float,
+        explain: ByPosition = _NOTHING,
+        settings: ByPosition = _NOTHING,
     ) -> Reply:
         """Have encoded pictures scored before `deadline` (monotonic seconds); their outcomes come in order.
 
@@ -141,7 +145,11 @@ class EnginePool:
         return "; ".join(client.reason for client in self.clients)
 
     async def score(
-        self, pictures: Sequence[bytes], deadline: float, explain: Asked = _NOTHING, settings: Asked = _NOTHING
+        self,
+        pictures: Sequence[bytes],
+        deadline: float,
+        explain: ByPosition = _NOTHING,
+        settings: ByPosition = _NOTHING,
     ) -> Reply:
         """See EngineClient.score."""
         ready = [client for client in self.clients if client.ready] or self.clients
@@ -154,7 +162,7 @@ class EnginePool:
             task.cancel()
 
 
-def _plain(asked: Asked) -> dict[str, dict[str, Any]]:
+def _plain(asked: ByPosition) -> dict[str, dict[str, Any]]:
     return {str(index): dict(parameters) for index, parameters in asked.items()}
 
 

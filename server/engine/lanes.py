@@ -2,7 +2,6 @@
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from server.engine.jobs import Chore, Job, Stage
@@ -10,7 +9,7 @@ from server.engine.latency import LatencyModel
 
 _QUEUED = (Stage.WAITING, Stage.READY)
 
-Entry = tuple[float, int, Job]  # due time, ticket
+Entry = tuple[float, int, Job]  # due time, and what breaks ties
 
 
 @dataclass(slots=True)
@@ -73,15 +72,33 @@ class Lane:
     def first(self, stage: Stage) -> Job | None:
         """Return the job that is due first in `stage`; entries of jobs that moved on are cleared away."""
         queue = self._queues[stage]
-        while queue and not _is_valid(queue[0], stage):
+        while queue and queue[0][2].stage is not stage:
             heapq.heappop(queue)
         return queue[0][2] if queue else None
 
-    def ready_like(self, job: Job) -> Iterator[Job]:
-        """Yield the READY jobs of the shape of `job`, in the order they are due."""
-        for entry in sorted(self._queues[Stage.READY]):
-            if _is_valid(entry, Stage.READY) and entry[2].shape == job.shape:
-                yield entry[2]
+    def take(self, max_jobs: int, max_cost: float) -> list[Job]:
+        """Bring READY jobs that run together into RUNNING: the one due first, and others of its shape in their order.
+
+        What does not fit stays first in line; a job that alone exceeds the bound on cost runs alone.
+        """
+        queue, taken, aside, cost = self._queues[Stage.READY], list[Job](), list[Entry](), 0.0
+        while queue and len(taken) < max_jobs:
+            entry = heapq.heappop(queue)
+            job = entry[2]
+            if job.stage is not Stage.READY:
+                continue
+            if taken and job.shape != taken[0].shape:
+                aside.append(entry)
+                continue
+            if taken and cost + job.cost > max_cost:
+                aside.append(entry)
+                break
+            cost += job.cost
+            self.move(job, Stage.RUNNING)
+            taken.append(job)
+        for entry in aside:
+            heapq.heappush(queue, entry)
+        return taken
 
     def work_s(self, max_images: int, max_cost: float) -> float:
         """Predict the device time of everything in the lane, running jobs included, in batches of these bounds."""
@@ -99,11 +116,4 @@ class Lane:
 
     def _push(self, job: Job) -> None:
         self._pushed += 1  # breaks ties, so that equal jobs keep their order
-        job.ticket = self._pushed
-        heapq.heappush(self._queues[job.stage], (job.due, job.ticket, job))
-
-
-def _is_valid(entry: Entry, stage: Stage) -> bool:
-    """Whether an entry still stands for its job, which may have moved on, or come back with another due time."""
-    _, ticket, job = entry
-    return job.stage is stage and job.ticket == ticket
+        heapq.heappush(self._queues[job.stage], (job.due, self._pushed, job))

@@ -11,7 +11,7 @@ so that a large request neither blocks small ones nor is starved by them.
 """
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from server.engine.jobs import Batch, Chore, Job, Stage
@@ -167,7 +167,7 @@ class Scheduler:
         for lane in self._by_use(Stage.READY):
             if now < self._start_at(lane):
                 continue
-            batch = Batch(lane.name, tuple(self._fill(lane)))
+            batch = Batch(lane.name, tuple(lane.take(self.limits.max_images, self.max_cost)))
             for job in batch.jobs:
                 job.started = now
             self._running, self._clock = batch, lane.used
@@ -288,17 +288,6 @@ class Scheduler:
         per_byte, per_picture = self.decoder.line()
         decoding = (per_byte * size / count + per_picture) * min(count, self.limits.max_images) / self.limits.decoders
         return max(saved, _PATIENCE * decoding)
-
-    def _fill(self, lane: Lane) -> Iterator[Job]:
-        cost, count = 0.0, 0
-        first = lane.first(Stage.READY)
-        for job in lane.ready_like(first) if first else ():
-            # what does not fit stays first in line; a job that alone exceeds the bound runs alone
-            if count == self.limits.max_images or (count and cost + job.cost > self.max_cost):
-                return
-            cost, count = cost + job.cost, count + 1
-            lane.move(job, Stage.RUNNING)
-            yield job
 
     def _drop(self, job: Job) -> None:
         if job.stage is Stage.DONE:
