@@ -10,16 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 from torchvision.models.detection.backbone_utils import BackboneWithFPN, resnet_fpn_backbone
-from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
+from torchvision.ops import FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
-from torchvision.ops.poolers import initLevelMapper
 
 from models.architecture import State
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
-
-_LEVELS = ["0", "1", "2", "3"]
-_FIRST, _LAST = 2, 5  # the maps' sides are the input's, halved so many times
 
 # names of torchvision before 0.13, when what is now a block was a lone convolution
 _OLD_NAMES: Sequence[tuple[str, Callable[["re.Match[str]"], str]]] = (
@@ -40,18 +36,6 @@ def pyramid(resnet: str, layers: Sequence[int], extra: ExtraFPNBlock | None = No
         extra_blocks=extra,
         trainable_layers=5,
     )
-
-
-def pool(side: int) -> MultiScaleRoIAlign:
-    """Build the pooling of regions into `side` by `side` cells, for a pyramid on all four stages.
-
-    Left to itself it takes the scales of the maps from the first picture that it sees and keeps them: a thin one, whose
-    maps are rounded up a lot, would spoil the boxes of all later ones.
-    """
-    found = MultiScaleRoIAlign(_LEVELS, side, sampling_ratio=2)
-    found.scales = [0.5**level for level in range(_FIRST, _LAST + 1)]
-    found.map_levels = initLevelMapper(_FIRST, _LAST)
-    return found
 
 
 def on_cpu(build: Callable[[], Any]) -> nn.Module:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torchvision.ops import MultiScaleRoIAlign
 
 from examples.fridge.__main__ import main
 from examples.fridge.batch_norm import freeze, settle
@@ -21,7 +20,6 @@ from examples.fridge.exam import measure
 from examples.fridge.folder import build
 from examples.fridge.gathering import NOBODY, Gathering, draw_gathering
 from examples.fridge.lesson import prepare
-from examples.fridge.region_pool import RegionPool
 from examples.fridge.scene import draw_scene
 from examples.fridge.task import Trained, find_task
 
@@ -103,16 +101,6 @@ def test_pictures_are_seen_as_a_served_network_sees_them(gatherings: list[Gather
 def fresh_state(architecture: str) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
     return served_state(training_network(), architecture)
-
-
-@pytest.mark.parametrize("cells", [7, 14])
-def test_regions_are_cut_as_torchvision_cuts_them(cells: int) -> None:
-    chance = torch.Generator().manual_seed(3)
-    maps = {str(level): torch.randn(2, 4, 160 >> level, 224 >> level, generator=chance) for level in range(4)}
-    ends = torch.rand(2, 2, 60, 2, generator=chance) * torch.tensor([880.0, 620.0])
-    regions = [torch.cat([pair.amin(0), pair.amax(0)], dim=1) for pair in ends]
-    theirs = MultiScaleRoIAlign(list(maps), cells, 2)(maps, regions, [(640, 896)] * 2)
-    assert torch.allclose(RegionPool(cells)(maps, regions, None), theirs, atol=1e-4)
 
 
 @pytest.fixture(scope="module")

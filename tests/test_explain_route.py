@@ -221,7 +221,8 @@ def test_a_deadline_ends_an_explanation_and_hopeless_ones_never_begin(fridge_fol
         assert (reply.status_code, reply.json()["code"]) == (504, "deadline_exceeded")
         assert "16009 passes" in reply.json()["message"]
         assert time.monotonic() - started < 0.9, "refused at once"
-        reply = post(server, *[cell(PICTURES[0], {"n_steps": 40, "xai_algorithm": "integrated_gradients"})] * 16)
+        # one of them ends in time on a machine far slower than this, all of them do not on one far faster
+        reply = post(server, *[cell(PICTURES[0], {"n_steps": 4, "xai_algorithm": "integrated_gradients"})] * 200)
         assert (reply.status_code, reply.json()["code"]) == (504, "deadline_exceeded")
         assert "was not scored" in reply.json()["message"]
         assert server.score([PICTURES[0]]).status_code == 200

@@ -265,7 +265,8 @@ sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in chi
 def test_two_dozen_processes_get_two_dozen_versions(tmp_path: Path, source: Path) -> None:
     root = tmp_path / "root"
     command = [sys.executable, "-c", CROWD, "register", str(source), "--name", "fridge", "--model-root", str(root)]
-    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    # unbuffered, a line and its end would be two writes, and another process may write in between
+    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": ""}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(done.stdout.splitlines()) == sorted(

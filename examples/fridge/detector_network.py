@@ -8,8 +8,8 @@ from torchvision.models.detection import FasterRCNN, MaskRCNN
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops import FrozenBatchNorm2d
 
-from examples.fridge.region_pool import RegionPool
 from examples.fridge.scene import LABELS
+from models.region_pool import RegionPool
 
 CLASSES = ("--bg--", *LABELS)
 BOXES, MASKS = "fasterrcnn_resnet18_fpn", "maskrcnn_resnet18_fpn"

@@ -5,7 +5,8 @@ from typing import Any
 from torchvision.models.detection import FasterRCNN
 
 from models.architecture import DetectorArchitecture, Family
-from models.pyramid import RESNETS, fitted, on_cpu, pool, pyramid
+from models.pyramid import RESNETS, fitted, on_cpu, pyramid
+from models.region_pool import RegionPool
 from models.torchvision_sight import UNTOLD, TorchvisionSight
 
 
@@ -22,7 +23,7 @@ def _architecture(name: str) -> DetectorArchitecture:
 
 
 def _build(resnet: str, classes: int) -> Any:
-    return FasterRCNN(pyramid(resnet, (1, 2, 3, 4)), num_classes=classes, box_roi_pool=pool(7))
+    return FasterRCNN(pyramid(resnet, (1, 2, 3, 4)), num_classes=classes, box_roi_pool=RegionPool(7))
 
 
 FAMILY = Family(tuple(f"fasterrcnn_{resnet}_fpn" for resnet in RESNETS), _architecture)

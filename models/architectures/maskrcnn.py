@@ -7,7 +7,8 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 
 from models.architecture import DetectorArchitecture, Family, State
-from models.pyramid import RESNETS, fitted, on_cpu, pool, pyramid
+from models.pyramid import RESNETS, fitted, on_cpu, pyramid
+from models.region_pool import RegionPool
 from models.torchvision_sight import UNTOLD, TorchvisionSight
 from settings.model import SegmentationSettings
 
@@ -29,7 +30,9 @@ def _architecture(name: str) -> DetectorArchitecture:
 
 
 def _build(resnet: str, classes: int) -> Any:
-    return MaskRCNN(pyramid(resnet, (1, 2, 3, 4)), num_classes=classes, box_roi_pool=pool(7), mask_roi_pool=pool(14))
+    return MaskRCNN(
+        pyramid(resnet, (1, 2, 3, 4)), num_classes=classes, box_roi_pool=RegionPool(7), mask_roi_pool=RegionPool(14)
+    )
 
 
 def _adapt(network: nn.Module, state: State) -> State:

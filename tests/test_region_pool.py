@@ -1,0 +1,53 @@
+"""Regions of maps against torchvision's RoIAlign."""
+
+import pytest
+import torch
+from torch import Tensor
+from torchvision.ops import MultiScaleRoIAlign
+
+from models.region_pool import RegionPool
+
+HEIGHT, WIDTH = 192, 256
+SIZES = [(HEIGHT, WIDTH)] * 2
+NAMES = ["0", "1", "2", "3"]
+
+
+def maps() -> dict[str, Tensor]:
+    chance = torch.Generator().manual_seed(3)
+    return {
+        name: torch.randn(2, 8, HEIGHT >> level, WIDTH >> level, generator=chance).requires_grad_()
+        for level, name in enumerate(NAMES, start=2)
+    }
+
+
+def regions() -> list[Tensor]:
+    """Of all sizes, some without area and some outside of the picture."""
+    chance = torch.Generator().manual_seed(4)
+    start = torch.rand(2, 60, 2, generator=chance) * torch.tensor([WIDTH, HEIGHT]) - 20
+    size = torch.rand(2, 60, 2, generator=chance) ** 3 * 500
+    size[:, :3] = 0
+    size[:, 3] = 600
+    found = torch.cat([start, start + size], dim=2)
+    found[:, 4] += 1000
+    return list(found)
+
+
+@pytest.mark.parametrize("side", [7, 14])
+def test_values_and_gradients_are_those_of_torchvision(side: int) -> None:
+    results = []
+    for pool in (RegionPool(side), MultiScaleRoIAlign(NAMES, side, sampling_ratio=2)):
+        given = maps()
+        pooled = pool(given, regions(), SIZES)
+        (pooled * torch.linspace(0, 1, pooled.numel()).view(pooled.shape)).sum().backward()
+        results.append([pooled.detach(), *(values.grad for values in given.values())])
+    for ours, theirs in zip(*results, strict=True):
+        assert ours.abs().max() > 0.1
+        assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+def test_pictures_without_regions() -> None:
+    some = regions()[0]
+    assert RegionPool(7)(maps(), [some[:0]] * 2, SIZES).shape == (0, 8, 7, 7)
+    given = maps()
+    alone = RegionPool(7)({name: values[1:] for name, values in given.items()}, [some], SIZES[1:])
+    assert torch.allclose(RegionPool(7)(given, [some[:0], some], SIZES), alone, atol=1e-5)
