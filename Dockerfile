@@ -9,7 +9,7 @@ WORKDIR /app
 # first only what decides the dependencies, so that a change of code does not install them again
 COPY pyproject.toml constraints.txt ./
 COPY scripts/install scripts/install
-RUN TORCH_INDEX="$TORCH_INDEX" scripts/install /app/.venv
+RUN TORCH_INDEX="$TORCH_INDEX" scripts/install /app/.venv openvino
 
 FROM python:${PYTHON}-slim
 ARG DEVICE=cpu

@@ -46,7 +46,7 @@ help: ## list these commands
 
 # The stamps are newer than what they were installed from, so that nothing is installed twice
 $(VENV)/.serve: pyproject.toml constraints.txt scripts/install
-	PYTHON=$(PYTHON) scripts/install $(VENV)
+	PYTHON=$(PYTHON) scripts/install $(VENV) openvino
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt scripts/install

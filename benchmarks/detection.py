@@ -12,7 +12,7 @@ import statistics
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.payload import pictures
 from benchmarks.report import write_report
 from benchmarks.serving import DETECTION, free_port, spread
-from models.detector import Detector
+from models.detector import Detector, Seen
 from models.images import ImageLimits
 from models.instances import Instances, objects
 from models.loaded import load
@@ -124,20 +124,9 @@ def bench_mates(name: str) -> dict[str, float]:
 
 def _padded(model: Detector, view: View, padding: int) -> Found:
     """What is found where the picture shares its input with a wider one, of nothing but black."""
-    network: Any = model.network
-    batching = network.transform.forward
-
-    def wider(images: Sequence[torch.Tensor], targets: None = None) -> Any:
-        batch, _ = batching(images)
-        batch.tensors = functional.pad(batch.tensors, (0, padding, 0, padding))
-        return batch, None
-
-    network.transform.forward = wider
-    try:
-        with torch.inference_mode():
-            return model.sight.find(network, [view], model.settings({}))[0]
-    finally:
-        network.transform.forward = batching
+    given: Any = model.graph
+    wider = model.computed_by("wider", lambda batch: given(functional.pad(batch, (0, padding, 0, padding))))
+    return wider.outputs([Seen(view, model.settings({}))])[0]
 
 
 def _moved(one: Found, other: Found, view: View) -> float:

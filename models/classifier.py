@@ -1,31 +1,42 @@
 """Classifier: a loaded network that gives every label of a picture a probability."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from models.architecture import ClassifierArchitecture
+from models.calibration import calibration_pictures
 from models.definition import Definition
+from models.deviation import Deviation
 from models.errors import ModelError
 from models.images import ImageLimits, decode
 from models.picture import Look, Picture
 from models.predictions import ClassScores, Prediction
 from models.preprocess import Preprocess
+from models.runtime import EAGER, Graph, Work
 from settings.model import ModelSettings
+
+_SAME = {torch.float32: 1e-5, torch.bfloat16: 0.05, torch.float16: 0.01}  # of a probability
+_CALIBRATION = 8
+_EXAMPLES = 2  # a batch of one would be taken for a constant by some tracers
 
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """A network with everything around it. Safe to use from several threads; it holds no state of its own."""
+    """A network with everything around it: `graph` scores with it, explanations look at its layers.
+
+    `outputs` is for one thread at a time, the rest for any.
+    """
 
     definition: Definition
     network: nn.Module
     device: torch.device
     dtype: torch.dtype
+    graph: Graph
+    runtime: str = EAGER
 
     @property
     def architecture(self) -> ClassifierArchitecture:
@@ -67,14 +78,31 @@ class Classifier:
 
     def example(self, count: int) -> list[Tensor]:
         """Return `count` pictures of mid grey, for warm-up and probes."""
-        side = self.preprocess.crop
-        return [torch.full((side, side, 3), 128, dtype=torch.uint8) for _ in range(count)]
+        return list(_grey(self.preprocess, count))
+
+    def calibration(self) -> list[list[Tensor]]:
+        """Return batches of views on which two ways to compute are compared."""
+        views = [self.preprocess.picture(picture) for picture in calibration_pictures(_CALIBRATION)]
+        return [views, views[:1]]
+
+    def work(self) -> Work:
+        """Return what a runtime is to compute."""
+        return classifying(self.preprocess, self.network)
+
+    def computed_by(self, name: str, graph: Graph) -> "Classifier":
+        """Return the same model with another runtime for its scores."""
+        return replace(self, graph=graph, runtime=name)
+
+    def deviation(self, outputs: Sequence[Tensor], expected: Sequence[Tensor]) -> Deviation:
+        """Tell how far outputs are from those expected, in float32, of the same views."""
+        pairs = zip(map(self.prediction, outputs), map(self.prediction, expected), strict=True)
+        apart = [abs(p - q) for one, other in pairs for p, q in zip(one.probs, other.probs, strict=True)]
+        return Deviation("probabilities", max(apart), _SAME[self.dtype])
 
     def outputs(self, views: Sequence[Tensor]) -> list[Tensor]:
         """Run one batch: uint8 [crop, crop, 3] each -> the logits of each, float32 [C] on the CPU."""
-        with torch.inference_mode(), self._autocast():
-            batch = torch.stack(tuple(views)).to(self.device)
-            logits: Tensor = self.network(self.preprocess.inputs(batch))
+        with torch.inference_mode():
+            (logits,) = self.graph(torch.stack(tuple(views)))
             return list(logits.float().cpu())
 
     def joined(self, picture: Picture, outputs: Sequence[Tensor]) -> Prediction:
@@ -102,7 +130,23 @@ class Classifier:
             ) from error
         self.prediction(output)
 
-    def _autocast(self) -> AbstractContextManager[object]:
-        if self.dtype is torch.float32:
-            return nullcontext()
-        return torch.autocast(self.device.type, self.dtype)
+
+def classifying(preprocess: Preprocess, network: nn.Module) -> Work:
+    """Return what a runtime is to compute for a classifier: uint8 [N, crop, crop, 3] -> logits [N, C]."""
+    return Work(_Whole(preprocess, network), _grey(preprocess, _EXAMPLES))
+
+
+def _grey(preprocess: Preprocess, count: int) -> Tensor:
+    return torch.full((count, preprocess.crop, preprocess.crop, 3), 128, dtype=torch.uint8)
+
+
+class _Whole(nn.Module):
+    """A network from bytes to logits, so that a runtime computes what leads to its inputs too."""
+
+    def __init__(self, preprocess: Preprocess, network: nn.Module) -> None:
+        super().__init__()
+        self.preprocess, self.network = preprocess, network
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        logits: Tensor = self.network(self.preprocess.inputs(pictures))
+        return logits

@@ -1,7 +1,8 @@
 """Detector: a loaded network that finds objects in pictures, in the whole of each and, if asked to, in its tiles."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,21 @@ import torch
 from torch import nn
 
 from models.architecture import DetectorArchitecture
+from models.calibration import calibration_pictures
 from models.definition import Definition
+from models.deviation import Deviation
 from models.errors import ImageError, ModelError
 from models.images import ImageLimits, decode
 from models.instances import join
 from models.picture import Look, Picture
 from models.predictions import Prediction
+from models.runtime import EAGER, Graph, Work
 from models.sight import Found, Sight, View
 from models.tiling import Tile, tiles
 
 _EXAMPLE = (600, 800)
+_CALIBRATION = 3
+_SAME = {torch.float32: 1e-3, torch.bfloat16: 4.0, torch.float16: 1.0}  # pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +43,8 @@ class Detector:
     network: nn.Module
     device: torch.device
     dtype: torch.dtype
-
-    def __post_init__(self) -> None:
-        self.sight.prepare(self.network, self.dtype)
+    graph: Graph
+    runtime: str = EAGER
 
     @property
     def sight(self) -> Sight:
@@ -82,10 +87,31 @@ class Detector:
         grey = torch.full((*_EXAMPLE, 3), 128, dtype=torch.uint8)
         return [Seen(self.sight.view(grey, settings), settings) for _ in range(count)]
 
+    def calibration(self) -> list[list[Seen]]:
+        """Return batches of views, each of its own shape, on which two ways to compute are compared."""
+        settings = self.definition.settings.values
+        parts = (torch.from_numpy(np.array(picture)) for picture in calibration_pictures(_CALIBRATION))
+        views = [Seen(self.sight.view(part, settings), settings) for part in parts]
+        return [[view, view] if number == 0 else [view] for number, view in enumerate(views)]
+
+    def work(self) -> Work:
+        """Return what a runtime is to compute."""
+        return self.sight.work(self.network, self.dtype)
+
+    def computed_by(self, name: str, graph: Graph) -> "Detector":
+        """Return the same model with another runtime."""
+        return replace(self, graph=graph, runtime=name)
+
+    def deviation(self, outputs: Sequence[Found], expected: Sequence[Found]) -> Deviation:
+        """Tell how far outputs are from those expected, of views of one size."""
+        apart = [_apart(one, other) for one, other in zip(outputs, expected, strict=True)]
+        side = math.sqrt(self.pixels)
+        return Deviation("boxes, in pixels of the network's input,", side * max(apart), _SAME[self.dtype])
+
     def outputs(self, views: Sequence[Seen]) -> list[Found]:
         """Run one batch of views of one shape."""
         with torch.inference_mode():
-            return self.sight.find(self.network, [each.view for each in views], views[0].settings)
+            return self.sight.find(self.network, self.graph, [each.view for each in views], views[0].settings)
 
     def joined(self, picture: Picture, outputs: Sequence[Found]) -> Prediction:
         """Join what all looks at a picture have shown."""
@@ -106,6 +132,13 @@ class Detector:
                 f"The network {self.definition.architecture.name} cannot look at a picture ({sizes}): "
                 f"{reason.rstrip('.')}. Check these sizes."
             ) from error
+
+
+def _apart(one: Found, other: Found) -> float:
+    """Return the largest distance of two edges, as a share of the side; infinite where different objects were found."""
+    if one.labels.tolist() != other.labels.tolist():
+        return math.inf
+    return float((one.boxes - other.boxes).abs().max()) if len(one.labels) else 0.0
 
 
 def _tiles(width: int, height: int, settings: Any) -> list[Tile]:

@@ -5,13 +5,14 @@ from pathlib import Path
 import torch
 
 from models.architecture import DetectorArchitecture
-from models.classifier import Classifier
+from models.classifier import Classifier, classifying
 from models.definition import define
 from models.detector import Detector
 from models.errors import ModelError
 from models.folder import ModelFolder
-from models.folding import fold
 from models.registry import verify
+from models.runtime import Terms
+from models.runtimes.eager import RUNTIME
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -31,11 +32,16 @@ def load(path: Path, *, device: str = "cpu", precision: str = "fp32", strict: bo
     target = _device(device)
     if precision == "fp16" and target.type == "cpu":
         raise ModelError("Precision fp16 needs a GPU, but the device is cpu. Use fp32 or bf16.")
-    finds = isinstance(definition.architecture, DetectorArchitecture)
-    if finds:  # explanations, which classifiers have, look at the layers as they were trained
-        fold(network)
+    found = definition.architecture
     network = network.to(target).to(memory_format=torch.channels_last)
-    loaded = (Detector if finds else Classifier)(definition, network, target, DTYPES[precision])
+    dtype = DTYPES[precision]
+    if isinstance(found, DetectorArchitecture):
+        work = found.sight.work(network, dtype)
+    else:
+        work = classifying(definition.preprocess, network)
+    eager = RUNTIME.load(work, None, Terms(target, dtype))
+    kind = Detector if isinstance(found, DetectorArchitecture) else Classifier
+    loaded = kind(definition, network, target, dtype, eager)
     loaded.prove()
     return loaded
 

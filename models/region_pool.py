@@ -50,6 +50,8 @@ class RegionPool(MultiScaleRoIAlign):  # type: ignore[misc]  # its package has n
     def _sums(self, values: Tensor, corners: Tensor, picture: Tensor) -> Tensor:
         """Pool from one map, [N, C, h, w], by corners in its own pixels: [K, side * side, C]."""
         height, width = values.shape[2:]
+        # sums of rows that do not lie in one piece take ten times as long
+        rows = values.permute(0, 2, 3, 1).contiguous()
         left, top, right, bottom = corners.unbind(1)
         column, across = _places(left, right, self.side, width)
         row, down = _places(top, bottom, self.side, height)
@@ -58,7 +60,7 @@ class RegionPool(MultiScaleRoIAlign):  # type: ignore[misc]  # its package has n
         shares = down[:, :, None, :, None] * across[:, None, :, None, :] / _POINTS**2
         sums = functional.embedding_bag(
             places.reshape(-1, (2 * _POINTS) ** 2),
-            values.permute(0, 2, 3, 1).reshape(-1, values.shape[1]),
+            rows.reshape(-1, rows.shape[3]),
             per_sample_weights=shares.reshape(-1, (2 * _POINTS) ** 2),
             mode="sum",
         )

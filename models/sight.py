@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from models.runtime import Graph, Work
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -51,8 +53,11 @@ class Sight(Protocol):
     def view(self, part: Tensor, settings: Any) -> View:
         """Prepare a picture or a tile, uint8 [h, w, 3], on a CPU thread. `part` may be a slice of a larger tensor."""
 
-    def prepare(self, network: nn.Module, dtype: torch.dtype) -> None:
-        """Have the costly part of a network computed in `dtype`; boxes stay in float32, where pixels can be told."""
+    def work(self, network: nn.Module, dtype: torch.dtype) -> Work:
+        """Return the costly part of a network, to be computed in `dtype`; boxes need float32, where pixels can be told.
 
-    def find(self, network: nn.Module, views: Sequence[View], settings: Any) -> list[Found]:
-        """Run one batch of views of the same `padded` on the network's device."""
+        What it returns need not be whole: `find` does the rest.
+        """
+
+    def find(self, network: nn.Module, graph: Graph, views: Sequence[View], settings: Any) -> list[Found]:
+        """Run one batch of views of the same `padded` on the network's device; `graph` computes its `work`."""

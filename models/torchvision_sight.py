@@ -6,7 +6,8 @@ a batch, and a picture's reply does not depend on what it shares one with.
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +18,7 @@ from torch.nn import functional
 from torchvision.models.detection.image_list import ImageList
 
 from models.preprocess import Statistics
+from models.runtime import Graph, Work
 from models.sight import Found, View
 from settings.model import DetectionSettings
 
@@ -29,12 +31,36 @@ _STRIDE = 32  # of the deepest map that all of these networks have
 _USUAL = 4 / 3  # the aspect ratio that a picture is expected to have
 
 
+_RCNN = ("0", "1", "2", "3", "pool")
+
+_ROUNDING = 1e-4  # maps that are off by so much move boxes by far less than a pixel
+
+_TRACED = (2, 3, 256, 320)  # the example that runtimes convert with; other batches and sides work
+
+
 @dataclass(frozen=True, slots=True)
 class TorchvisionSight:
-    """`head(network)` is the part that holds the thresholds on boxes; `first_label` what it calls the first label."""
+    """`head(network)` is the part that holds the thresholds on boxes; `first_label` what it calls the first label.
+
+    `maps` are the names of what its backbone makes; `dense` the path of the module that looks at all places of those,
+    and `shaped` puts what that found, a flat list of tensors, into the shape that it returned.
+    """
 
     head: Callable[[Any], Any]
+    dense: str
+    shaped: Callable[[list[Tensor]], Any]
+    maps: tuple[str, ...]
     first_label: int = 1
+
+    @classmethod
+    def of_regions(cls) -> "TorchvisionSight":
+        """Return how networks with region proposals see: objectness and deltas of each map, then the regions' head."""
+        return cls(
+            head=lambda network: network.roi_heads,
+            dense="rpn.head",
+            shaped=lambda found: (found[: len(_RCNN)], found[len(_RCNN) :]),
+            maps=_RCNN,
+        )
 
     def pixels(self, settings: DetectionSettings) -> int:
         """Return the pixels of the network's input for a picture of 4 by 3."""
@@ -46,20 +72,38 @@ class TorchvisionSight:
         size = _resized(part.shape[0], part.shape[1], settings)
         return View(part, size, _padded(size))
 
-    def prepare(self, network: nn.Module, dtype: torch.dtype) -> None:
-        """Leave resizing and pasting to us, and have the backbone computed in `dtype`."""
-        detector: Any = network
-        detector.transform = Batching()
-        if dtype is not torch.float32:
-            detector.backbone = Reduced(detector.backbone, dtype)
+    def work(self, network: nn.Module, dtype: torch.dtype) -> Work:
+        """Return the backbone, and in float32 what looks at all places too: halves cannot tell a pixel of a box."""
+        dense = network.get_submodule(self.dense) if dtype is torch.float32 else None
+        return Work(
+            _Everywhere(network.get_submodule("backbone"), dense),
+            torch.zeros(_TRACED),
+            free=(0, 2, 3),
+            rounding=_ROUNDING,
+        )
 
-    def find(self, network: nn.Module, views: Sequence[View], settings: DetectionSettings) -> list[Found]:
+    def find(self, network: nn.Module, graph: Graph, views: Sequence[View], settings: DetectionSettings) -> list[Found]:
         """Run one batch of views of the same `padded` on the network's device."""
         head = self.head(network)
         head.score_thresh, head.nms_thresh = settings.box_score_thresh, settings.nms_iou_thresh
         head.detections_per_img = settings.box_detections_per_img
         device = next(network.parameters()).device
-        results = network([_inputs(view, device) for view in views])
+        dense, values = network.get_submodule(self.dense), list[Tensor]()
+
+        def backbone(batch: Tensor) -> OrderedDict[str, Tensor]:
+            values.extend(each.float() for each in graph(batch))
+            return OrderedDict(zip(self.maps, values, strict=False))
+
+        def looked(maps: list[Tensor]) -> Any:
+            found = values[len(self.maps) :]
+            return self.shaped(found) if found else dense(maps)
+
+        with (
+            _instead(network, "transform", Batching()),
+            _instead(network, "backbone", _Calling(backbone)),
+            _instead(network, self.dense, _Calling(looked)),
+        ):
+            results = network([_inputs(view, device) for view in views])
         return [self._found(result, view.size) for result, view in zip(results, views, strict=True)]
 
     def _found(self, result: dict[str, Tensor], size: tuple[int, int]) -> Found:
@@ -86,18 +130,44 @@ class Batching(nn.Module):
         return result
 
 
-class Reduced(nn.Module):
-    """A backbone that computes in a smaller type and hands on float32: half floats cannot tell a pixel of a box."""
+class _Everywhere(nn.Module):
+    """A backbone and the module that looks at all places of its maps: [N, 3, H, W] to the tensors of both."""
 
-    def __init__(self, backbone: Any, dtype: torch.dtype) -> None:
+    def __init__(self, backbone: nn.Module, dense: nn.Module | None) -> None:
         super().__init__()
-        self.inner, self.dtype, self.out_channels = backbone, dtype, backbone.out_channels
+        self.backbone, self.dense = backbone, dense
 
-    def forward(self, batch: Tensor) -> OrderedDict[str, Tensor]:
-        """Map [N, 3, H, W] to maps by name."""
-        with torch.autocast(batch.device.type, self.dtype):
-            maps = self.inner(batch)
-        return OrderedDict((name, values.float()) for name, values in maps.items())
+    def forward(self, batch: Tensor) -> tuple[Tensor, ...]:
+        maps = list(self.backbone(batch).values())
+        return (*maps, *(_flat(self.dense(maps)) if self.dense is not None else ()))
+
+
+class _Calling(nn.Module):
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, given: Any) -> Any:
+        return self.function(given)
+
+
+@contextmanager
+def _instead(network: nn.Module, path: str, module: nn.Module) -> Iterator[None]:
+    """Have `module` in the place of another for a while."""
+    place, _, name = path.rpartition(".")
+    parent = network.get_submodule(place)
+    real = getattr(parent, name)
+    setattr(parent, name, module)
+    try:
+        yield
+    finally:
+        setattr(parent, name, real)
+
+
+def _flat(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    return [tensor for part in (value.values() if isinstance(value, dict) else value) for tensor in _flat(part)]
 
 
 def _inputs(view: View, device: torch.device) -> Tensor:

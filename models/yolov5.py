@@ -89,10 +89,7 @@ class Detect(nn.Module):
 
 
 class YoloV5(nn.Sequential):
-    """The network: [N, 3, H, W] in [0, 1], sides multiples of 32, to the three grids of `Detect` in float32.
-
-    `dtype` is what the convolutions before the head compute in: float32, or another that PyTorch's autocast knows.
-    """
+    """The network: [N, 3, H, W] in [0, 1], sides multiples of 32, to the three grids of `Detect`."""
 
     def __init__(self, classes: int, size: Size) -> None:
         c, n = size.channels, size.repeats
@@ -123,7 +120,6 @@ class YoloV5(nn.Sequential):
             BottleneckCSP(c(1024), c(1024), n(3), shortcut=False),
             Detect(classes, (c(256), c(512), c(1024))),
         )
-        self.dtype = torch.float32
 
     @property
     def head(self) -> Detect:
@@ -133,16 +129,12 @@ class YoloV5(nn.Sequential):
         return last
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Run the layers; the head runs in float32, because a box is told by small differences of its values."""
-        if self.dtype is torch.float32:
-            maps = self._maps(x)
-        else:
-            with torch.autocast(x.device.type, self.dtype):
-                maps = [one.float() for one in self._maps(x)]
-        grids: list[Tensor] = self.head(maps)
+        """Run all layers."""
+        grids: list[Tensor] = self.head(self.maps(x))
         return grids
 
-    def _maps(self, x: Tensor) -> list[Tensor]:
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """Run the layers before the head: three maps, with strides of 8, 16 and 32 pixels."""
         awaited = {*_JOINED.values(), *_SEEN}
         kept: dict[int, Tensor] = {}
         for number, layer in enumerate(list(self)[:-1]):

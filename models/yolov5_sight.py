@@ -12,12 +12,16 @@ from torchvision.ops import box_convert, nms
 
 from models.errors import ModelError
 from models.letterbox import letterbox, margin
+from models.runtime import Graph, Work
 from models.sight import Found, View
 from models.yolov5 import YoloV5
 from settings.model import YoloSettings
 
 # Boxes of different classes are moved this many pixels apart, so that one pass suppresses within classes only
 _APART = 4096
+
+_ROUNDING = 1e-4  # maps that are off by so much move boxes by far less than a pixel
+_TRACED = 128  # the side of the example that runtimes convert with; any other works
 
 
 class YoloSight:
@@ -32,22 +36,35 @@ class YoloSight:
         square, size = letterbox(part.numpy(), settings.img_size)
         return View(torch.from_numpy(square), size, (settings.img_size, settings.img_size))
 
-    def prepare(self, network: nn.Module, dtype: torch.dtype) -> None:
-        """Have the convolutions computed in `dtype`; head and boxes stay in float32."""
+    def work(self, network: nn.Module, dtype: torch.dtype) -> Work:
+        """Return all before the head, from uint8 [N, S, S, 3] to maps; a box is told by small differences in those."""
         assert isinstance(network, YoloV5)
-        network.dtype = dtype
+        return Work(
+            _Maps(network), torch.zeros((2, _TRACED, _TRACED, 3), dtype=torch.uint8), free=(0, 1, 2), rounding=_ROUNDING
+        )
 
-    def find(self, network: nn.Module, views: Sequence[View], settings: YoloSettings) -> list[Found]:
+    def find(self, network: nn.Module, graph: Graph, views: Sequence[View], settings: YoloSettings) -> list[Found]:
         """Run one batch of views on the network's device. ModelError where the network computes no numbers."""
         assert isinstance(network, YoloV5)
         with torch.inference_mode():
-            squares = torch.stack([view.part for view in views]).to(network.head.anchors.device)
-            grids = network(squares.permute(0, 3, 1, 2).float().div_(255))
+            maps = graph(torch.stack([view.part for view in views]))
+            grids = network.head([values.float() for values in maps])
             # sigmoids would turn infinities into plausible scores, and thresholds drop what is not a number
             if not all(bool(torch.isfinite(grid).all()) for grid in grids):
                 raise ModelError("The network computed values that are not finite. Check its weights and precision.")
             rows = network.head.decode(grids)
             return [within(select(one, settings), view) for one, view in zip(rows, views, strict=True)]
+
+
+class _Maps(nn.Module):
+    """The layers of a network before its head, from pictures in [0, 255]."""
+
+    def __init__(self, network: YoloV5) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, squares: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.network.maps(squares.permute(0, 3, 1, 2).float().div_(255)))
 
 
 def select(rows: Tensor, settings: YoloSettings) -> Found:

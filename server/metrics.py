@@ -54,6 +54,13 @@ class Metrics:
         self.cancelled = Counter(
             "sightglass_cancelled_images", "Pictures spared because their client left before they ran.", registry=own
         )
+        self.runtime = Gauge(
+            "sightglass_runtime",
+            "Engines that score with a runtime.",
+            ["runtime"],
+            multiprocess_mode="livesum",
+            registry=own,
+        )
         self.engine_restarts = Counter(
             "sightglass_engine_restarts", "Engine processes started again after one ended.", registry=own
         )

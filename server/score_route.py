@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -52,18 +52,28 @@ async def post_score(request: Request) -> Response:
     context = request.app.state.context
     settings = context.settings
     context.keys.check(request.headers.get("authorization"))
-    deadline = time.monotonic() + settings.request_timeout_ms / 1000
+    started = time.monotonic()
+    deadline = started + settings.request_timeout_ms / 1000
     protocol, cells = _read(await read_content(request, settings.max_body_bytes, deadline), settings.max_images)
     _check_settings(cells, settings.inference_parameters)
     request.state.facts["images"] = len(cells)
+    read_s = time.monotonic() - started
     try:
         reply = await _while_connected(request, score(context.engines, cells, settings.bad_images, deadline), deadline)
     except ServiceError as error:
         if error.code == "queue_full":
             context.metrics.dropped.labels("queue_full").inc(len(cells))
         raise
-    request.state.facts |= {f"{stage}_ms": round(1000 * seconds, 1) for stage, seconds in reply.stages.items()}
-    return Response(protocol.write(reply.outcomes, request.state.request_id), media_type="application/json")
+    stages = {"read": read_s, **reply.stages}
+    request.state.facts |= {f"{stage}_ms": round(1000 * seconds, 1) for stage, seconds in stages.items()}
+    body = protocol.write(reply.outcomes, request.state.request_id)
+    timing = _server_timing(stages | {"total": time.monotonic() - started})
+    return Response(body, media_type="application/json", headers={"server-timing": timing})
+
+
+def _server_timing(stages: Mapping[str, float]) -> str:
+    """Write the header that browsers and proxies show, https://www.w3.org/TR/server-timing/: milliseconds by name."""
+    return ", ".join(f"{stage};dur={1000 * seconds:.1f}" for stage, seconds in stages.items())
 
 
 def _read(content: Content, max_images: int) -> tuple[Protocol, list[Cell]]:

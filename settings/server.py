@@ -45,6 +45,14 @@ class ServerSettings(BaseModel):
         description="Where the model runs: auto, cpu, cuda, cuda:N, or several separated by commas (an engine each).",
     )
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="The arithmetic of the forward pass.")
+    runtime: Literal["auto", "eager", "compiled", "openvino"] = Field(
+        "auto",
+        description="What computes scores: auto finds the fastest that says the same, while it serves already.",
+    )
+    cache_folder: Path | None = Field(
+        None,
+        description="Where the files of runtimes and the choice among them stay; by default ~/.cache/sightglass.",
+    )
     cpu_threads: Annotated[int, Field(ge=0, le=1024)] = Field(
         0, description="CPU threads for decoding and for the model; 0 uses every core the process may use."
     )

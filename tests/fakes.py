@@ -26,6 +26,7 @@ class FakeModel:
 
     def __init__(self, *, memory: int = 1000, decode_s: float = 0.0, seconds: float = 0.0) -> None:
         self.pixels = 100
+        self.runtime = "eager"
         self.memory = memory
         self.decode_s = decode_s
         self.seconds = seconds

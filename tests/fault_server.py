@@ -65,7 +65,7 @@ def _run_engine() -> None:
 
     def load(*arguments: Any, **options: Any) -> FaultyModel:
         model = loaded.load_classifier(*arguments, **options)
-        return FaultyModel(model.definition, model.network, model.device, model.dtype)
+        return FaultyModel(model.definition, model.network, model.device, model.dtype, model.graph)
 
     setattr(process, "load", load)  # noqa: B010
     process.main()

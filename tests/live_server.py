@@ -35,8 +35,8 @@ class LiveServer:
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the process runs
         self._ready_within_s = ready_within_s
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("SIGHTGLASS_", "AZUREML_"))}
-        # warm-up tries no larger batches than tests fill, which makes starts faster
-        clean = {"SIGHTGLASS_MAX_BATCH_IMAGES": "8"} | clean
+        # warm-up tries no larger batches than tests fill, which makes starts faster, and no runtimes in the background
+        clean = {"SIGHTGLASS_MAX_BATCH_IMAGES": "8", "SIGHTGLASS_RUNTIME": "eager"} | clean
         self.process = subprocess.Popen(
             [*command, "--port", "0", *map(str, arguments)],
             cwd=cwd,
@@ -110,7 +110,7 @@ def run_server(*arguments: str | Path, env: Mapping[str, str] | None = None) -> 
     return subprocess.run(
         [*SERVER, *map(str, arguments)],
         cwd=ROOT,
-        env=clean | dict(env or {}),
+        env={"SIGHTGLASS_RUNTIME": "eager"} | clean | dict(env or {}),
         capture_output=True,
         text=True,
         timeout=60,

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from models.errors import ModelError
 from models.letterbox import letterbox
+from models.runtime import Terms
+from models.runtimes.eager import RUNTIME as EAGER
 from models.sight import Found, Sight, View
 from models.yolov5 import YoloV5
 from models.yolov5_sight import YoloSight, select, within
@@ -143,9 +145,9 @@ def test_a_view_is_the_letterboxed_square() -> None:
 def test_a_batch_finds_what_each_view_holds_alone_a_thin_one_first() -> None:
     network, chosen = drawn(), settings(box_score_thresh=0.3)
     views = [SIGHT.view(torch.from_numpy(noise(*size)), chosen) for size in ((1000, 5), (60, 90), (96, 96), (1, 1))]
-    together = SIGHT.find(network, views, chosen)
+    together = find(network, views, chosen)
     for view, result in zip(views, together, strict=True):
-        (alone,) = SIGHT.find(network, [view], chosen)
+        (alone,) = find(network, [view], chosen)
         for one, other in zip(_parts(result), _parts(alone), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
         assert len(result.scores) > 0
@@ -158,9 +160,9 @@ def test_a_batch_finds_what_each_view_holds_alone_a_thin_one_first() -> None:
 
 def test_the_network_sees_colours_in_their_order_between_0_and_1() -> None:
     network, seen = drawn(), []
-    network.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    network[0].register_forward_pre_hook(lambda module, given: seen.append(given[0]))
     picture = torch.tensor([255, 51, 0], dtype=torch.uint8).expand(32, 96, 3)
-    SIGHT.find(network, [SIGHT.view(picture, settings())], settings())
+    find(network, [SIGHT.view(picture, settings())], settings())
     assert (seen[0].shape, seen[0].dtype) == ((1, 3, 96, 96), torch.float32)
     assert seen[0][0, :, 48, 10].tolist() == pytest.approx([1, 0.2, 0])
     assert seen[0][0, :, 10, 48].tolist() == pytest.approx([114 / 255] * 3)
@@ -170,7 +172,7 @@ def test_a_planted_object_is_found_where_it_was_planted() -> None:
     network, chosen = drawn(classes=2), settings(img_size=64)
     _plant(network)
     # the picture is 64 x 32 in the square, from row 16 on; the box is 30 x 61 around the centre of the cell at (1, 2)
-    (result,) = SIGHT.find(network, [SIGHT.view(torch.from_numpy(noise(50, 100)), chosen)], chosen)
+    (result,) = find(network, [SIGHT.view(torch.from_numpy(noise(50, 100)), chosen)], chosen)
     assert result.labels.tolist() == [1]
     assert result.scores.tolist() == pytest.approx([0.5 * 0.75], abs=1e-3)
     left, top, right, bottom = result.boxes[0].tolist()
@@ -185,18 +187,23 @@ def test_a_network_that_computes_no_numbers_is_an_error(value: float) -> None:
     assert isinstance(bias, Tensor)
     bias[0] = value
     with pytest.raises(ModelError, match="not finite"):
-        SIGHT.find(network, [SIGHT.view(torch.from_numpy(noise(9, 9)), settings())], settings())
+        find(network, [SIGHT.view(torch.from_numpy(noise(9, 9)), settings())], settings())
 
 
-def test_prepare_decides_what_convolutions_compute_in() -> None:
-    network, inner = drawn(), []
-    network[23].register_forward_hook(lambda module, given, made: inner.append(made.dtype))
+def test_arithmetic_is_reduced_before_the_head_only() -> None:
+    network, seen = drawn(), []
+    network[23].register_forward_hook(lambda module, given, made: seen.append(made.dtype))
+    network.head.register_forward_pre_hook(lambda module, given: seen.extend(each.dtype for each in given[0]))
+    graph = EAGER.load(SIGHT.work(network, torch.bfloat16), None, Terms(torch.device("cpu"), torch.bfloat16))
+    seen.clear()
     view = SIGHT.view(torch.from_numpy(noise(60, 90)), settings())
-    for dtype in (torch.bfloat16, torch.float32):
-        SIGHT.prepare(network, dtype)
-        (result,) = SIGHT.find(network, [view], settings(box_score_thresh=0.3))
-        assert inner.pop() == dtype
-        assert result.boxes.dtype == result.scores.dtype == torch.float32
+    (result,) = SIGHT.find(network, graph, [view], settings(box_score_thresh=0.3))
+    assert seen == [torch.bfloat16, torch.float32, torch.float32, torch.float32]
+    assert result.boxes.dtype == result.scores.dtype == torch.float32
+
+
+def find(network: YoloV5, views: list[View], chosen: YoloSettings) -> list[Found]:
+    return SIGHT.find(network, SIGHT.work(network, torch.float32).module, views, chosen)
 
 
 def _parts(result: Found) -> tuple[Tensor, Tensor, Tensor]:

@@ -17,7 +17,7 @@ def _architecture(name: str) -> DetectorArchitecture:
         build=lambda classes, settings: on_cpu(lambda: _build(resnet, classes)),
         untold=UNTOLD,
         adapt=fitted,
-        sight=TorchvisionSight(head=lambda network: network.roi_heads),
+        sight=TorchvisionSight.of_regions(),
         background=True,
     )
 

@@ -18,8 +18,13 @@ def _architecture(name: str) -> DetectorArchitecture:
         build=lambda classes, settings: on_cpu(lambda: _build(classes)),
         untold=UNTOLD,
         adapt=fitted,
-        # it has no class for the background
-        sight=TorchvisionSight(head=lambda network: network, first_label=0),
+        sight=TorchvisionSight(
+            head=lambda network: network,
+            dense="head",
+            shaped=lambda found: dict(zip(("cls_logits", "bbox_regression"), found, strict=True)),
+            maps=("0", "1", "2", "p6", "p7"),
+            first_label=0,  # it has no class for the background
+        ),
     )
 
 

@@ -29,6 +29,10 @@ class Model(Protocol):
         """The pixels of one usual network input, the unit of cost."""
 
     @property
+    def runtime(self) -> str:
+        """What computes its outputs."""
+
+    @property
     def draws(self) -> bool:
         """Whether `joined` takes long enough to take turns with a device on the same cores."""
 

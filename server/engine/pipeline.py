@@ -22,12 +22,12 @@ from explain.parameters import Parameters
 from explain.rows import Aside
 from models.errors import ImageError
 from models.images import ImageLimits
-from server.engine.device import Device, pieces_of
+from server.engine.device import Device, Model, pieces_of
 from server.engine.explainer import Explainer, Task
 from server.engine.intake import Intake
 from server.engine.jobs import Batch, Chore, Job, Stage
 from server.engine.outcome import STAGES, Failure, Outcome, Reply
-from server.engine.scheduler import Scheduler
+from server.engine.scheduler import Limits, Scheduler
 from server.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -74,6 +74,7 @@ class Pipeline:
         self._scheduler = scheduler
         self._image_limits = image_limits
         self._metrics = metrics
+        metrics.runtime.labels(device.model.runtime).set(1)
         self._health = health
         self._broken = broken
         self._wake = wake
@@ -119,6 +120,15 @@ class Pipeline:
             for job in spared:
                 job.release()
             self._metrics.cancelled.inc(len(spared))
+            self._pump()
+
+    def renew(self, model: Model, limits: Limits, seen: Sequence[tuple[float, float]]) -> None:
+        """Score with `model`, the same but faster, from the next batch on. It takes (cost, seconds) as `seen`."""
+        with self._lock:
+            self._metrics.runtime.labels(self._device.model.runtime).set(0)
+            self._metrics.runtime.labels(model.runtime).set(1)
+            self._device.model = model
+            self._scheduler.renew(limits, "score", seen)
             self._pump()
 
     def tick(self) -> None:

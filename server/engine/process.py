@@ -5,9 +5,10 @@ import gc
 import logging
 import os
 import sys
+import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -16,12 +17,14 @@ from models.classifier import Classifier
 from models.errors import ModelError
 from models.images import ImageLimits
 from models.loaded import LoadedModel, load
+from models.runtime import Terms
 from server.engine.cores import usable_cores
 from server.engine.device import Device, best_batch
 from server.engine.explainer import Explainer
 from server.engine.listener import Listener
 from server.engine.pipeline import Pipeline
 from server.engine.scheduler import Limits, Scheduler
+from server.engine.tuner import Tuner, open_cache
 from server.lifeline import Launch, follow, receive_launch
 from server.logs import configure_logs
 from server.metrics import Metrics
@@ -36,6 +39,8 @@ READY = b"ready\n"
 
 # The shares of a saturated device
 _LANES = {"score": 8.0, "explain": 1.0}
+
+Timings = Sequence[tuple[int, float]]  # pictures in a batch, its seconds
 
 
 def main() -> None:
@@ -70,9 +75,13 @@ async def _serve(launch: Launch) -> None:
     loop, thread = asyncio.get_running_loop(), ThreadPoolExecutor(1, thread_name_prefix="device")
     model = await loop.run_in_executor(thread, _load, launch)
     listener.announce({"ready": False, "reason": "the model is warming up"})
-    device = Device(model)
+    tuner = _tuner(launch, model, thread)
+    chosen = await asyncio.to_thread(tuner.start, launch.settings.runtime)
+    device = Device(chosen or model)
     timings = await loop.run_in_executor(thread, device.warm_up, launch.settings.max_batch_images)
-    scheduler = make_scheduler(model, timings, launch.settings)
+    scheduler = Scheduler(limits_of(model, timings, launch.settings), _LANES)
+    for cost, seconds in costs(model, timings):
+        scheduler.learn("score", cost, seconds)
     explainer = Explainer(model) if isinstance(model, Classifier) else None
     if explainer is not None:
         for cost, seconds in await loop.run_in_executor(thread, explainer.warm_up, scheduler.limits.max_images):
@@ -84,18 +93,55 @@ async def _serve(launch: Launch) -> None:
     listener.announce({"ready": True, "reason": "ready"})
     os.write(sys.stdout.fileno(), READY)
     logger.info(
-        "engine ready device=%s batch=%d seconds=%.1f",
+        "engine ready device=%s runtime=%s batch=%d seconds=%.1f",
         model.device,
+        (chosen or model).runtime,
         scheduler.limits.max_images,
         time.monotonic() - started,
     )
+    if chosen is None:
+        threading.Thread(target=_tune, args=(tuner, timings, listener.pipeline, launch.settings), daemon=True).start()
     await asyncio.Event().wait()
 
 
-def make_scheduler(model: LoadedModel, timings: list[tuple[int, float]], settings: ServerSettings) -> Scheduler:
-    """Build a scheduler for one lane of scoring that knows from `timings` how fast the device is."""
+def _tuner(launch: Launch, model: LoadedModel, thread: ThreadPoolExecutor) -> Tuner:
+    settings, terms = launch.settings, Terms(model.device, model.dtype)
+    cache = open_cache(settings.cache_folder, model.definition, terms, otherwise=launch.sockets[0].parent / "runtimes")
+    return Tuner(
+        launch.folder,
+        model,
+        terms,
+        cache,
+        precision=settings.precision,
+        on_device=lambda step: thread.submit(step).result(),
+    )
+
+
+def _tune(tuner: Tuner, timings: Timings, pipeline: Pipeline, settings: ServerSettings) -> None:
+    def adopt(model: LoadedModel, seen: Timings) -> None:
+        pipeline.renew(model, limits_of(model, seen, settings), costs(model, seen))
+
+    try:
+        tuner.tune(sizes_to_try(timings), adopt)
+    except Exception:
+        logger.exception("no runtime could be chosen, and the model goes on as it is")
+
+
+def sizes_to_try(timings: Timings) -> list[int]:
+    """Return the sizes of batches that matter: up to twice the best."""
+    most = 2 * best_batch(timings)
+    return [count for count, _ in timings if count <= most]
+
+
+def costs(model: LoadedModel, timings: Timings) -> list[tuple[float, float]]:
+    """Turn (pictures, seconds) into (cost, seconds)."""
+    return [(count * model.pixels, seconds) for count, seconds in timings]
+
+
+def limits_of(model: LoadedModel, timings: Timings, settings: ServerSettings) -> Limits:
+    """Return the bounds on batches of a model that takes `timings`."""
     max_images = settings.max_batch_images or best_batch(timings)
-    limits = Limits(
+    return Limits(
         max_images=max_images,
         max_cost=settings.max_batch_pixels or max_images * model.pixels,
         max_delay_s=settings.max_delay_ms / 1000,
@@ -103,10 +149,6 @@ def make_scheduler(model: LoadedModel, timings: list[tuple[int, float]], setting
         decoders=cpu_threads(settings),
         shared_cores=model.device.type == "cpu",
     )
-    scheduler = Scheduler(limits, _LANES)
-    for count, seconds in timings:
-        scheduler.learn("score", count * model.pixels, seconds)
-    return scheduler
 
 
 def cpu_threads(settings: ServerSettings) -> int:

@@ -82,6 +82,15 @@ class Scheduler:
         """Note that a batch of `cost` took a device `seconds`."""
         self._lanes[lane].device.observe(cost, seconds)
 
+    def renew(self, limits: Limits, lane: str, seen: Sequence[tuple[float, float]]) -> None:
+        """Go on with other limits, as what a `lane` runs now takes other times: (cost, seconds) of some batches."""
+        memory_bound = self.max_cost < self.limits.max_cost
+        self.max_cost = min(self.max_cost, limits.max_cost) if memory_bound else limits.max_cost
+        self.limits = limits
+        self._lanes[lane].device = LatencyModel()
+        for cost, seconds in seen:
+            self.learn(lane, cost, seconds)
+
     def run_s(self, lane: str, cost: float, passes: float) -> float:
         """Predict the device time of one job of `lane` that has the device to itself."""
         return self._lanes[lane].device.backlog_seconds(cost * passes, self.max_cost)

@@ -1,0 +1,85 @@
+"""OpenVINO (https://docs.openvino.ai): one graph for the whole network, computed on CPUs by oneDNN and its own kernels.
+
+Pictures go in as bytes; changing their layout and normalising them are part of the graph.
+"""
+
+import importlib.metadata
+import sys
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.runtime import Graph, Terms, Work
+
+_FILE = "graph.xml"
+_PRECISION = {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}
+_CAPABILITY = {torch.float32: "FP32", torch.bfloat16: "BF16", torch.float16: "FP16"}
+
+
+class OpenVino:
+    """Runtime of the extra `openvino`."""
+
+    name = "openvino"
+    converts = True
+    seconds = 10.0
+
+    def obstacle(self, terms: Terms) -> str | None:
+        """Say why it cannot be used on these terms here; None where it can."""
+        if terms.device.type != "cpu":
+            return "it computes on CPUs"
+        if find_spec("openvino") is None:
+            return "it is not installed: pip install openvino"
+        able = _library().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if _CAPABILITY[terms.dtype] not in able:
+            return f"this processor does not compute in {_CAPABILITY[terms.dtype].lower()}"
+        return None
+
+    def version(self) -> str:
+        """Return the version of the library."""
+        return importlib.metadata.version("openvino") if find_spec("openvino") else "none"
+
+    def convert(self, work: Work, terms: Terms, folder: Path) -> None:
+        """Trace the module with its example and save the graph, weights in float32."""
+        openvino = _library()
+        shape = [-1 if place in work.free else length for place, length in enumerate(work.example.shape)]
+        with torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the tracer, about values that are meant to be constant
+            graph = openvino.convert_model(work.module.eval(), example_input=work.example, input=[shape])
+        openvino.save_model(graph, folder / _FILE, compress_to_fp16=False)
+
+    def load(self, work: Work, folder: Path | None, terms: Terms) -> Graph:
+        """Compile the graph for this processor."""
+        assert folder is not None
+        options = {
+            # by default some processors compute in a smaller type than they are asked to
+            "INFERENCE_PRECISION_HINT": _PRECISION[terms.dtype],
+            "INFERENCE_NUM_THREADS": terms.threads,
+            "NUM_STREAMS": 1,
+            # in a container the cores that it would pin threads to may be those of others
+            "ENABLE_CPU_PINNING": False,
+        }
+        compiled = _library().Core().compile_model(folder / _FILE, "CPU", options)
+        request, outputs = compiled.create_infer_request(), range(len(compiled.outputs))
+
+        def graph(inputs: Tensor) -> list[Tensor]:
+            found = request.infer([inputs.contiguous().numpy()], share_inputs=True, share_outputs=True)
+            # the next batch overwrites what is shared
+            return [torch.from_numpy(np.array(found[place])) for place in outputs]
+
+        return graph
+
+
+def _library() -> Any:
+    # the library tells its makers of every use, but for where the package that does so is missing
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino  # an extra, and slow to import
+
+    return openvino
+
+
+RUNTIME = OpenVino()

@@ -1,0 +1,106 @@
+"""Every runtime beside eager: the same probabilities and boxes, for any batch and size, from files made once."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from models.conversion import convert_apart
+from models.errors import ModelError
+from models.loaded import LoadedModel, load
+from models.runtime import EAGER, Terms, Work, available
+from models.yolov5_sight import YoloSight
+from tests.checkpoints import write_automl_folder
+from tests.detectors import LIMITS, write_detector_folder
+from tests.pictures import encoded, picture
+from tests.test_yolov5 import drawn
+
+CPU = torch.device("cpu")
+TERMS = Terms(CPU, torch.float32)
+SIZES = [(320, 240), (150, 200), (60, 50), (333, 90)]
+
+
+def converted(model: LoadedModel, name: str, into: Path) -> Any:
+    runtime = available()[name]
+    into.mkdir()
+    runtime.convert(model.work(), TERMS, into)
+    return model.computed_by(name, runtime.load(model.work(), into, TERMS))
+
+
+def test_runtimes_that_are_made_quickly_come_first() -> None:
+    assert list(available()) == [EAGER, "openvino", "compiled"]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vits16r224", "seresnext"])
+def test_probabilities_of_openvino_are_those_of_eager(tmp_path: Path, name: str) -> None:
+    model: Any = load(write_automl_folder(tmp_path / "model", name=name, sizes=(80, 64)))
+    rival = converted(model, "openvino", tmp_path / "files")
+    views, _ = model.calibration()
+    for count in (1, 3, len(views)):
+        expected, found = model.outputs(views[:count]), rival.outputs(views[:count])
+        assert rival.deviation(found, expected).fits
+        for one, other in zip(found, expected, strict=True):
+            assert torch.allclose(one, other, rtol=1e-4, atol=1e-4 * float(other.abs().max()))
+    first = rival.outputs(views[:2])
+    kept = [output.clone() for output in first]
+    rival.outputs(views[2:4])
+    assert all(torch.equal(one, other) for one, other in zip(first, kept, strict=True)), (
+        "the next batch changes nothing"
+    )
+
+
+@pytest.mark.parametrize("name", ["fasterrcnn_resnet18_fpn", "retinanet_resnet50_fpn"])
+def test_boxes_of_openvino_are_those_of_eager(tmp_path: Path, name: str) -> None:
+    model: Any = load(write_detector_folder(tmp_path / "model", name))
+    rival = converted(model, "openvino", tmp_path / "files")
+    count = 0
+    for seed, size in enumerate(SIZES):
+        read = model.read(encoded(picture(seed, *size), "PNG"), LIMITS, model.settings({}))
+        views = [look.view for look in read.looks]
+        expected, found = model.outputs(views * 2), rival.outputs(views * 2)
+        assert rival.deviation(found, expected).fits, str(rival.deviation(found, expected))
+        count += len(expected[0].labels)
+    assert count >= 5
+
+
+def test_maps_of_yolov5_by_openvino_are_those_of_eager(tmp_path: Path) -> None:
+    work = YoloSight().work(drawn(), torch.float32)
+    openvino = available()["openvino"]
+    openvino.convert(work, TERMS, tmp_path)
+    graph, eager = openvino.load(work, tmp_path, TERMS), available()[EAGER].load(work, None, TERMS)
+    for count, side in ((1, 128), (3, 96)):
+        chance = torch.Generator().manual_seed(count)
+        squares = torch.randint(0, 256, (count, side, side, 3), dtype=torch.uint8, generator=chance)
+        for found, expected in zip(graph(squares), eager(squares), strict=True):
+            assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+
+
+def test_compiled_code_computes_the_same(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
+    work = Work(network.eval(), torch.zeros(2, 3, 24, 32), free=(0,))
+    compiled = available()["compiled"]
+    compiled.convert(work, TERMS, tmp_path)
+    graph, eager = compiled.load(work, tmp_path, TERMS), available()[EAGER].load(work, None, TERMS)
+    for count, layout in itertools.product((1, 5), (torch.contiguous_format, torch.channels_last)):
+        inputs = torch.randn((count, 3, 24, 32), generator=torch.Generator().manual_seed(1))
+        (found,), (expected,) = graph(inputs.contiguous(memory_format=layout)), eager(inputs)
+        assert found.shape == (count, 32)
+        assert torch.allclose(found, expected, atol=1e-6)
+    with pytest.raises(ValueError, match="pictures of one size only"):
+        compiled.convert(Work(network, work.example, free=(0, 2, 3)), TERMS, tmp_path)
+
+
+def test_a_conversion_in_a_process_of_its_own_says_why_it_failed(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"ModelError: The model folder .* does not exist"):
+        convert_apart(tmp_path / "nothing", "openvino", "fp32", "cpu", tmp_path)
+
+
+def test_what_a_machine_cannot_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert available()["openvino"].obstacle(TERMS) is None
+    assert "CPU" in str(available()["openvino"].obstacle(Terms(torch.device("cuda"), torch.float32)))
+    assert "fp16" in str(available()["openvino"].obstacle(Terms(CPU, torch.float16)))
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert "no-such-compiler" in str(available()["compiled"].obstacle(TERMS))

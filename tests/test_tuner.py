@@ -1,0 +1,213 @@
+"""The choice of a runtime: what is faster and the same is taken, all else is reported and left out, and it is kept."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from models.errors import ModelError
+from models.loaded import LoadedModel, load_classifier
+from models.runtime import EAGER, Graph, Terms, Work
+from models.runtime_cache import RuntimeCache
+from server.engine import tuner as tuner_module
+from server.engine.race import Race
+from server.engine.tuner import Tuner, open_cache
+from tests.checkpoints import write_automl_folder
+
+TERMS = Terms(torch.device("cpu"), torch.float32)
+
+
+class FakeRuntime:
+    """Computes as `graph` does, made of that of the model; counts its conversions."""
+
+    converts = True
+    seconds = 1.0
+
+    def __init__(self, name: str, graph: Callable[[Graph], Graph], obstacle: str | None = None) -> None:
+        self.name = name
+        self.conversions = 0
+        self._graph = graph
+        self._obstacle = obstacle
+        self.eager: Any = None
+
+    def obstacle(self, terms: Terms) -> str | None:
+        return self._obstacle
+
+    def version(self) -> str:
+        return "1"
+
+    def convert(self, work: Work, terms: Terms, folder: Path) -> None:
+        self.conversions += 1
+        (folder / "file").write_text("graph")
+
+    def load(self, work: Work, folder: Path | None, terms: Terms) -> Graph:
+        assert folder is not None
+        if (folder / "file").read_text() != "graph":
+            raise ValueError("the file is damaged")
+        return self._graph(self.eager)
+
+
+def faster(eager: Graph) -> Graph:
+    """The same values at once, from what was computed before."""
+    known: dict[bytes, Any] = {}
+
+    def graph(inputs: torch.Tensor) -> Any:
+        key = inputs.numpy().tobytes()
+        if key not in known:
+            known[key] = eager(inputs)
+        return known[key]
+
+    return graph
+
+
+def slower(eager: Graph) -> Graph:
+    def graph(inputs: torch.Tensor) -> Any:
+        time.sleep(0.2)
+        return eager(inputs)
+
+    return graph
+
+
+def other(eager: Graph) -> Graph:
+    return lambda inputs: [values + torch.tensor([0.01, 0, 0, 0]) for values in eager(inputs)]
+
+
+def broken(eager: Graph) -> Graph:
+    raise RuntimeError("no such kernel\nand a long story")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_automl_folder(tmp_path_factory.mktemp("model"), name="resnet18", sizes=(40, 32))
+
+
+@pytest.fixture
+def choosing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Tuner]:
+    model = load_classifier(folder)
+
+    def make(*runtimes: FakeRuntime) -> Tuner:
+        for runtime in runtimes:
+            runtime.eager = model.graph
+        found = {runtime.name: runtime for runtime in runtimes}
+        monkeypatch.setattr(tuner_module, "available", lambda: found)
+        monkeypatch.setattr(
+            tuner_module,
+            "convert_apart",
+            lambda folder, name, precision, device, into: found[name].convert(model.work(), TERMS, into),
+        )
+        cache = RuntimeCache.open(tmp_path / "cache", model.definition, TERMS)
+        return Tuner(folder, model, TERMS, cache, precision="fp32", on_device=lambda step: step())
+
+    return make
+
+
+def tuned(tuner: Tuner) -> list[str]:
+    adopted: list[LoadedModel] = []
+    tuner.tune([1, 2], lambda model, seen: adopted.append(model))
+    return [model.runtime for model in adopted]
+
+
+def test_the_fastest_that_says_the_same_is_chosen_and_kept(choosing: Callable[..., Tuner], caplog: Any) -> None:
+    caplog.set_level(logging.INFO)
+    runtimes = [
+        FakeRuntime("slower", slower),
+        FakeRuntime("other", other),
+        FakeRuntime("broken", broken),
+        FakeRuntime("absent", faster, obstacle="it is not installed"),
+        FakeRuntime("faster", faster),
+    ]
+    tuner = choosing(*runtimes)
+    assert tuner.start("auto") is None, "nothing is known yet"
+    assert tuned(tuner) == ["faster"]
+    assert tuner.reasons["other"].startswith(
+        "The runtime other does not compute the same: probabilities differ by up to"
+    )
+    assert tuner.reasons["broken"] == "no such kernel"
+    assert tuner.reasons["absent"] == "The runtime absent cannot be used: it is not installed."
+    assert "times as fast as eager; probabilities differ by up to 0.0e+00" in tuner.reasons["faster"]
+    assert tuner.reasons["slower"].startswith("0.")
+    assert "a runtime is left out runtime=other" in caplog.text
+    assert "runtime chosen runtime=faster" in caplog.text
+    again = choosing(*runtimes)
+    chosen = again.start("auto")
+    assert chosen is not None and chosen.runtime == "faster"
+    assert again.reasons == tuner.reasons
+    assert runtimes[-1].conversions == 1
+    assert tuned(again) == ["faster"], "another engine that waited for this one races what won alone"
+    assert [runtime.conversions for runtime in runtimes] == [1, 1, 1, 0, 1]
+
+
+def test_where_nothing_is_faster_the_model_stays_as_it_is(choosing: Callable[..., Tuner]) -> None:
+    tuner = choosing(FakeRuntime("slower", slower))
+    assert tuned(tuner) == []
+    chosen = choosing(FakeRuntime("slower", slower)).start("auto")
+    assert chosen is not None and chosen.runtime == EAGER
+
+
+def test_a_choice_that_no_longer_holds_is_made_anew(
+    choosing: Callable[..., Tuner], tmp_path: Path, caplog: Any
+) -> None:
+    runtime = FakeRuntime("faster", faster)
+    assert tuned(choosing(runtime)) == ["faster"]
+    (file,) = tmp_path.glob("cache/*/faster/file")
+    file.write_text("damaged")
+    tuner = choosing(runtime)
+    assert tuner.start("auto") is None
+    assert "is tried anew runtime=faster: the file is damaged" in caplog.text
+    assert tuned(tuner) == ["faster"]
+    assert runtime.conversions == 2
+
+
+def test_a_runtime_that_is_asked_for_is_used_or_refused(choosing: Callable[..., Tuner]) -> None:
+    tuner = choosing(FakeRuntime("slower", slower), FakeRuntime("other", other), FakeRuntime("broken", broken))
+    chosen, eager = tuner.start("slower"), tuner.start(EAGER)
+    assert chosen is not None and chosen.runtime == "slower"
+    assert eager is not None and eager.runtime == EAGER
+    with pytest.raises(ModelError, match="The runtime other does not compute the same"):
+        tuner.start("other")
+    with pytest.raises(ModelError, match=r"The runtime broken cannot be used: no such kernel\. Try auto\."):
+        tuner.start("broken")
+
+
+def test_a_cache_that_others_may_write_to_is_refused(folder: Path, tmp_path: Path, caplog: Any) -> None:
+    definition = load_classifier(folder).definition
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    with pytest.raises(ModelError, match="can be written to by others"):
+        RuntimeCache.open(shared, definition, TERMS)
+    found = open_cache(shared, definition, TERMS, otherwise=tmp_path / "otherwise")
+    assert found.folder.parent == tmp_path / "otherwise"
+    assert "will not be remembered" in caplog.text
+    with pytest.raises(ModelError, match="cannot be used: Not a directory"):
+        RuntimeCache.open(Path(__file__) / "cache", definition, TERMS)
+
+
+def test_a_model_finds_its_own_files_and_no_others(folder: Path, tmp_path: Path) -> None:
+    definition = load_classifier(folder).definition
+    mine = RuntimeCache.open(tmp_path, definition, TERMS)
+    assert RuntimeCache.open(tmp_path, definition, TERMS).folder == mine.folder
+    fewer = Terms(TERMS.device, TERMS.dtype, TERMS.threads + 1)
+    half = Terms(TERMS.device, torch.bfloat16)
+    another = load_classifier(write_automl_folder(tmp_path / "another", name="resnet18", sizes=(40, 36)))
+    folders = {RuntimeCache.open(tmp_path, definition, terms).folder for terms in (TERMS, fewer, half)}
+    assert len(folders | {RuntimeCache.open(tmp_path, another.definition, TERMS).folder}) == 4
+
+
+def test_models_that_were_not_used_for_long_make_room(tmp_path: Path) -> None:
+    for number in range(10):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        cache = RuntimeCache(folder)
+        cache.files("fake", lambda into: None)
+        cache.choose("fake", {})
+        assert RuntimeCache(tmp_path / "0").chosen() == ("fake", {})  # which makes it the latest
+    assert {int(folder.name) for folder in tmp_path.iterdir()} == {0, 3, 4, 5, 6, 7, 8, 9}
+
+
+def test_a_race_is_told_as_the_mean_of_ratios() -> None:
+    assert Race({1: 0.4, 8: 2.0}, {1: 0.2, 8: 0.25}).faster == pytest.approx(4.0)
