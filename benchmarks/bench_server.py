@@ -15,14 +15,17 @@ _READY_WITHIN_S = 120
 
 
 class BenchServer:
-    """`python -m server` on a port of its own, started like a user would; a context manager."""
+    """`python -m server` on a port of its own, started like a user would; a context manager.
+
+    It computes eagerly unless the flags name a runtime, as one that is looked for meanwhile would change the figures.
+    """
 
     def __init__(self, folder: Path, port: int, *flags: str) -> None:
         self.port = port
         self.ready_s = 0.0
         self._command: Sequence[str] = [
             *(sys.executable, "-m", "server", "--model", str(folder), "--port", str(port)),
-            *("--log-level", "error", *flags),
+            *("--log-level", "error", "--runtime", "eager", *flags),
         ]
         self._process: subprocess.Popen[bytes] | None = None
 

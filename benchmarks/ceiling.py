@@ -1,7 +1,7 @@
 """The ceiling: what the same decode, preprocess and forward do in one process, without HTTP, batched at their best.
 
-Run as a process of its own with the environment of an engine: python -m benchmarks.ceiling FOLDER. Each line on its
-standard input, a number of seconds, is answered by one line of JSON.
+Run as a process of its own with the environment of an engine: python -m benchmarks.ceiling FOLDER RUNTIME CACHE. Each
+line on its standard input, a number of seconds, is answered by one line of JSON.
 """
 
 import json
@@ -18,10 +18,12 @@ import torch
 
 from benchmarks.payload import pictures
 from models.images import ImageLimits
-from models.loaded import load
+from models.loaded import LoadedModel, load
 from models.picture import Picture
+from models.runtime import Terms
 from server.engine.cores import usable_cores
 from server.engine.device import Model
+from server.engine.tuner import Tuner, open_cache
 
 _LIMITS = ImageLimits(2**30, 2**30)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64)
@@ -113,10 +115,19 @@ class Ceiling:
         return self._pictures[self._next % len(self._pictures)]
 
 
+def _loaded(folder: Path, runtime: str, cache: Path) -> LoadedModel:
+    model = load(folder, device="auto")
+    terms = Terms(model.device, model.dtype)
+    files = open_cache(cache, model.definition, terms, otherwise=cache)
+    tuner = Tuner(folder, model, terms, files, precision="fp32", on_device=lambda step: step())
+    return tuner.start(runtime) or model
+
+
 def main() -> None:
     """Answer every line on standard input with a measurement."""
     torch.set_num_threads(usable_cores())
-    ceiling = Ceiling(load(Path(sys.argv[1]), device="auto"))
+    folder, runtime, cache = sys.argv[1:]
+    ceiling = Ceiling(_loaded(Path(folder), runtime, Path(cache)))
     recipe = ceiling.best()
     for line in sys.stdin:
         seconds = float(line)

@@ -19,8 +19,7 @@ import uvloop
 
 from benchmarks.payload import pictures, score_request
 
-_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
-_PATIENCE_S = 60.0
+_LENGTH = re.compile(rb"content-length: (\d+)")
 
 
 class Connection:
@@ -37,10 +36,15 @@ class Connection:
                 self._streams = await asyncio.open_connection("127.0.0.1", self._port)
             reader, writer = self._streams
             writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
             length = _LENGTH.search(head)
-            await reader.readexactly(int(length[1]) if length else 0)
-            if b"connection: close" in head.lower():
+            if length:
+                await reader.readexactly(int(length[1]))
+            elif b"transfer-encoding: chunked" in head:
+                while size := int((await reader.readline()).partition(b";")[0], 16):
+                    await reader.readexactly(size + 2)
+                await reader.readline()
+            if b"connection: close" in head:
                 self.close()
             return int(head[9:12])
         except (OSError, EOFError):
@@ -88,8 +92,11 @@ async def closed_loop(port: int, requests: Sequence[bytes], concurrency: int, se
     return tally
 
 
-async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: float) -> Tally:
-    """Send at random times, `rate` a second on average, whether or not the earlier requests are answered."""
+async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: float, patience: float) -> Tally:
+    """Send at random times, `rate` a second on average, whether or not the earlier requests are answered.
+
+    In the end it waits for replies for `patience` seconds at most.
+    """
     tally = Tally()
     chance = random.Random(0)
     idle: list[Connection] = []
@@ -109,7 +116,7 @@ async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: 
         due += chance.expovariate(rate)
         turn += 1
     if pending:
-        await asyncio.wait(pending, timeout=_PATIENCE_S)
+        await asyncio.wait(pending, timeout=patience)
     return tally
 
 
@@ -120,6 +127,7 @@ def main() -> None:
     parser.add_argument("kind", choices=("closed", "open"))
     parser.add_argument("size", type=float, help="clients of a closed loop, requests a second of an open one")
     parser.add_argument("seconds", type=float)
+    parser.add_argument("--patience", type=float, default=60.0)
     parser.add_argument("--explain", type=json.loads, default=[None])
     options = parser.parse_args()
     asked = zip(cycle(pictures()), options.explain * len(pictures()), strict=False)
@@ -127,7 +135,7 @@ def main() -> None:
     if options.kind == "closed":
         work = closed_loop(options.port, requests, int(options.size), options.seconds)
     else:
-        work = open_loop(options.port, requests, options.size, options.seconds)
+        work = open_loop(options.port, requests, options.size, options.seconds, options.patience)
     tally = uvloop.run(work)
     print(
         json.dumps(

@@ -70,10 +70,10 @@ class Round:
 class Ceiling:
     """The ceiling process, asked again in every round; a context manager."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, runtime: str, cache: Path) -> None:
         environment = {**ENGINE_ENVIRONMENT, **os.environ}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.ceiling", str(folder)],
+            [sys.executable, "-m", "benchmarks.ceiling", str(folder), runtime, str(cache)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -138,22 +138,31 @@ def run_load(server: BenchServer, name: str, *arguments: str | float) -> Load:
     )
 
 
-def bench_model(name: str, seconds: float, rounds: int, concurrencies: Sequence[int]) -> dict[str, Any]:
+def fastest(folder: Path, runtime: str, cache: Path) -> str:
+    """Fill a cache of runtimes for a model, and return the one that is used where `runtime` is asked for."""
+    command = [sys.executable, "-m", "server", "--check", "--model", str(folder), "--runtime", runtime]
+    done = subprocess.run([*command, "--cache-folder", str(cache)], stdout=subprocess.PIPE, text=True, check=True)
+    return next(line.removeprefix("runtime: ") for line in done.stdout.splitlines() if line.startswith("runtime: "))
+
+
+def bench_model(name: str, asked: str, seconds: float, rounds: int, concurrencies: Sequence[int]) -> dict[str, Any]:
     """Measure one architecture and print its rows."""
-    print(f"\n{name}")
     with tempfile.TemporaryDirectory() as scratch:
-        folder = seeded_folder(name, Path(scratch) / name)
-        flags = _PATIENT if name in NAMES else ()
-        with Ceiling(folder) as ceiling, BenchServer(folder, free_port(), *flags) as server:
+        folder, cache = seeded_folder(name, Path(scratch) / name), Path(scratch) / "cache"
+        runtime = fastest(folder, asked, cache)
+        print(f"\n{name}, runtime {runtime}")
+        flags = ("--runtime", runtime, "--cache-folder", str(cache), *(_PATIENT if name in NAMES else ()))
+        with Ceiling(folder, runtime, cache) as ceiling, BenchServer(folder, free_port(), *flags) as server:
             taken = [_round(ceiling, server, seconds, concurrencies) for _ in range(rounds)]
             capacity = statistics.median(max(load.rate for load in one.loads) for one in taken)
             overload = None
-            if not flags:
+            if name not in NAMES:
                 overload = run_load(server, "open 150%", "open", OVERLOAD * capacity, 4 * seconds)
             ready_s = server.ready_s
     _print_rows(taken, overload, capacity)
     return {
         "model": name,
+        "runtime": runtime,
         "ready_s": ready_s,
         "capacity": capacity,
         "rounds": [asdict(one) for one in taken],
@@ -222,13 +231,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="length of one measurement")
     parser.add_argument("--concurrencies", default="1,8,32", help="clients in closed loops, separated by commas")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--runtime", default="auto", help="what computes: auto, the fastest, or the name of one")
     parser.add_argument("--quick", action="store_true", help="a single short round, to see that it works")
     options = parser.parse_args()
     seconds, rounds = (3, 1) if options.quick else (options.seconds, options.rounds)
     result: dict[str, Any] = {"machine": describe_machine(), "seconds": seconds}
     print(json.dumps(result["machine"]))
     clients = [int(count) for count in options.concurrencies.split(",")]
-    result["models"] = [bench_model(name, seconds, rounds, clients) for name in options.models.split(",")]
+    result["models"] = [
+        bench_model(name, options.runtime, seconds, rounds, clients) for name in options.models.split(",")
+    ]
     write_report("serving", result)
 
 

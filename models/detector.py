@@ -24,6 +24,7 @@ from models.tiling import Tile, tiles
 
 _EXAMPLE = (600, 800)
 _CALIBRATION = 3
+_UNSURE = 0.1  # of a score: in a smaller type, boxes so close to the threshold may come and go
 _SAME = {torch.float32: 1e-3, torch.bfloat16: 4.0, torch.float16: 1.0}  # pixels
 
 
@@ -104,7 +105,9 @@ class Detector:
 
     def deviation(self, outputs: Sequence[Found], expected: Sequence[Found]) -> Deviation:
         """Tell how far outputs are from those expected, of views of one size."""
-        apart = [_apart(one, other) for one, other in zip(outputs, expected, strict=True)]
+        settings: Any = self.definition.settings.values
+        sure = 0.0 if self.dtype is torch.float32 else settings.box_score_thresh + _UNSURE
+        apart = [_apart(one, other, sure) for one, other in zip(outputs, expected, strict=True)]
         side = math.sqrt(self.pixels)
         return Deviation("boxes, in pixels of the network's input,", side * max(apart), _SAME[self.dtype])
 
@@ -134,11 +137,17 @@ class Detector:
             ) from error
 
 
-def _apart(one: Found, other: Found) -> float:
-    """Return the largest distance of two edges, as a share of the side; infinite where different objects were found."""
-    if one.labels.tolist() != other.labels.tolist():
-        return math.inf
-    return float((one.boxes - other.boxes).abs().max()) if len(one.labels) else 0.0
+def _apart(one: Found, other: Found, sure: float) -> float:
+    """Return the largest distance of an edge to that of the nearest box of its label, as a share of the side.
+
+    Only boxes with scores above `sure` need one; infinite where there is none.
+    """
+    distances = (one.boxes[:, None] - other.boxes[None]).abs().amax(2)
+    distances[one.labels[:, None] != other.labels[None]] = math.inf
+    lonely = [distances.new_full((len(found.labels), 1), math.inf) for found in (one, other)]
+    nearest = torch.cat([distances, lonely[0]], 1).amin(1), torch.cat([distances.T, lonely[1]], 1).amin(1)
+    known = [near[found.scores > sure] for near, found in zip(nearest, (one, other), strict=True)]
+    return float(torch.cat([torch.zeros(1), *known]).max())
 
 
 def _tiles(width: int, height: int, settings: Any) -> list[Tile]:

@@ -3,15 +3,16 @@
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from models.architecture import DetectorArchitecture
 from models.classifier import Classifier, classifying
-from models.definition import define
+from models.definition import Definition, define
 from models.detector import Detector
 from models.errors import ModelError
 from models.folder import ModelFolder
 from models.registry import verify
-from models.runtime import Terms
+from models.runtime import EAGER, Terms, Work
 from models.runtimes.eager import RUNTIME
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -32,18 +33,25 @@ def load(path: Path, *, device: str = "cpu", precision: str = "fp32", strict: bo
     target = _device(device)
     if precision == "fp16" and target.type == "cpu":
         raise ModelError("Precision fp16 needs a GPU, but the device is cpu. Use fp32 or bf16.")
-    found = definition.architecture
     network = network.to(target).to(memory_format=torch.channels_last)
     dtype = DTYPES[precision]
-    if isinstance(found, DetectorArchitecture):
-        work = found.sight.work(network, dtype)
-    else:
-        work = classifying(definition.preprocess, network)
-    eager = RUNTIME.load(work, None, Terms(target, dtype))
-    kind = Detector if isinstance(found, DetectorArchitecture) else Classifier
+    eager = RUNTIME.load(_work(definition, network, dtype), None, Terms(target, dtype))
+    kind = Detector if isinstance(definition.architecture, DetectorArchitecture) else Classifier
     loaded = kind(definition, network, target, dtype, eager)
     loaded.prove()
     return loaded
+
+
+def exact(model: LoadedModel) -> LoadedModel:
+    """Return the same model computing eagerly in float32, which any other way of computing is compared with."""
+    terms = Terms(model.device, torch.float32)
+    return model.computed_by(EAGER, RUNTIME.load(_work(model.definition, model.network, torch.float32), None, terms))
+
+
+def _work(definition: Definition, network: nn.Module, dtype: torch.dtype) -> Work:
+    if isinstance(definition.architecture, DetectorArchitecture):
+        return definition.architecture.sight.work(network, dtype)
+    return classifying(definition.preprocess, network)
 
 
 def load_classifier(path: Path, *, device: str = "cpu", precision: str = "fp32", strict: bool = False) -> Classifier:

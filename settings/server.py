@@ -45,6 +45,9 @@ class ServerSettings(BaseModel):
         description="Where the model runs: auto, cpu, cuda, cuda:N, or several separated by commas (an engine each).",
     )
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="The arithmetic of the forward pass.")
+    force_precision: bool = Field(
+        False, description="Serve in bf16 or fp16 even where that changes scores by more than is allowed."
+    )
     runtime: Literal["auto", "eager", "compiled", "openvino"] = Field(
         "auto",
         description="What computes scores: auto finds the fastest that says the same, while it serves already.",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from models.agreement import check_precision, precision_of
 from models.loaded import LoadedModel, load
 from models.runtime import EAGER, Terms
 from server.engine.device import Device, best_batch
@@ -24,6 +25,8 @@ def check(folder: Path, settings: ServerSettings) -> str:
     started = time.monotonic()
     model = load(folder, device=settings.device[0], precision=settings.precision, strict=settings.strict_settings)
     loaded_s = time.monotonic() - started
+    precise = precision_of(model)
+    check_precision(precise, settings.force_precision)
     definition = model.definition
     timings = Device(model).warm_up(settings.max_batch_images)
     chosen, reasons = _chosen(folder, model, settings, sizes_to_try(timings))
@@ -40,6 +43,7 @@ def check(folder: Path, settings: ServerSettings) -> str:
             f"  labels        {len(definition.labels)}: {', '.join(definition.labels[:8])}",
             f"  device        {model.device}",
             f"  loaded in     {loaded_s:.1f} s",
+            *([f"precision: {settings.precision}", f"  {precise}"] if precise else []),
             f"runtime: {chosen.runtime}",
             *(f"  {name:<12}  {reason}" for name, reason in reasons.items()),
             "warm-up (pictures in a batch, pictures per second)",

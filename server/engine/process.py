@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
+from models.agreement import check_precision, precision_of
 from models.classifier import Classifier
 from models.errors import ModelError
 from models.images import ImageLimits
@@ -162,6 +163,9 @@ def _load(launch: Launch) -> LoadedModel:
     model = load(launch.folder, device=launch.device, precision=settings.precision, strict=settings.strict_settings)
     for warning in model.definition.settings.warnings:
         logger.warning("%s", warning)
+    if (found := precision_of(model)) is not None:
+        check_precision(found, settings.force_precision)
+        logger.info("precision=%s: %s", settings.precision, found)
     return model
 
 

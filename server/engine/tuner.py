@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from models.agreement import Agreement, compared, together
 from models.conversion import convert_apart
 from models.definition import Definition
-from models.deviation import Deviation
 from models.errors import ModelError
-from models.loaded import LoadedModel
+from models.loaded import LoadedModel, exact
 from models.runtime import AUTO, EAGER, Runtime, Terms, available
 from models.runtime_cache import RuntimeCache
 from server.engine.race import OnDevice, race
@@ -42,6 +42,7 @@ class Tuner:
     ) -> None:
         self._folder = folder
         self._model = model
+        self._reference: LoadedModel | None = None
         self._precision = precision
         self._terms = terms
         self._cache = cache
@@ -73,7 +74,7 @@ class Tuner:
             self._cache.forget()
             return None
 
-    def _proven(self, runtime: Runtime) -> tuple[LoadedModel, Deviation]:
+    def _proven(self, runtime: Runtime) -> tuple[LoadedModel, Agreement]:
         """Return the model with a runtime, converted if need be; any exception where it cannot, or says otherwise."""
         if obstacle := runtime.obstacle(self._terms):
             raise ModelError(f"The runtime {runtime.name} cannot be used: {obstacle}.")
@@ -84,13 +85,13 @@ class Tuner:
             # all that PyTorch computes is computed on the one thread, or it would be slow ever after
             graph = self._on_device(lambda: runtime.load(self._model.work(), files, self._terms))
             rival = self._model.computed_by(runtime.name, graph)
-            deviation = self._deviation(rival)
+            agreement = self._agreement(rival)
         except Exception:
             self._cache.drop(runtime.name)  # files that are damaged are made anew the next time
             raise
-        if not deviation.fits:
-            raise ModelError(f"The runtime {runtime.name} does not compute the same: {deviation}.")
-        return rival, deviation
+        if not agreement.deviation.fits:
+            raise ModelError(f"The runtime {runtime.name} does not compute the same: {agreement}.")
+        return rival, agreement
 
     def tune(self, sizes: Sequence[int], adopt: Adopt) -> None:
         """Try all runtimes with batches of these sizes; `adopt` is told each that is the fastest so far.
@@ -104,13 +105,13 @@ class Tuner:
             best, fastest = EAGER, _WORTH
             for runtime in (available()[name] for name in rivals if name != EAGER):
                 try:
-                    rival, deviation = self._proven(runtime)
+                    rival, agreement = self._proven(runtime)
                     found = race(self._model, rival, sizes, self._on_device)
                 except Exception as error:
                     self.reasons[runtime.name] = _sentence(error)
                     logger.info("a runtime is left out runtime=%s: %s", runtime.name, self.reasons[runtime.name])
                     continue
-                self.reasons[runtime.name] = f"{found.faster:.2f} times as fast as eager; {deviation}"
+                self.reasons[runtime.name] = f"{found.faster:.2f} times as fast as eager; {agreement}"
                 if found.faster > fastest:
                     best, fastest = runtime.name, found.faster
                     adopt(rival, sorted(found.rival.items()))
@@ -120,16 +121,12 @@ class Tuner:
     def _convert(self, runtime: Runtime, into: Path) -> None:
         convert_apart(self._folder, runtime.name, self._precision, str(self._terms.device), into)
 
-    def _deviation(self, rival: Any) -> Deviation:
-        model: Any = self._model
-        batches = self._on_device(model.calibration)
-        found: list[Deviation] = [self._on_device(partial(_deviation, model, rival, views)) for views in batches]
-        return max(found, key=lambda deviation: (not deviation.fits, deviation.largest))
-
-
-def _deviation(model: Any, rival: Any, views: Any) -> Deviation:
-    found: Deviation = rival.deviation(rival.outputs(views), model.outputs(views))
-    return found
+    def _agreement(self, rival: LoadedModel) -> Agreement:
+        if self._reference is None:
+            self._reference = self._on_device(lambda: exact(self._model))
+        batches = self._on_device(self._model.calibration)
+        steps = [partial(compared, rival, self._reference, views) for views in batches]
+        return together([self._on_device(step) for step in steps])
 
 
 def open_cache(folder: Path | None, definition: Definition, terms: Terms, *, otherwise: Path) -> RuntimeCache:

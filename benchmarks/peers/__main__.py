@@ -1,0 +1,158 @@
+"""Sightglass beside other servers of Python: python -m benchmarks.peers.
+
+All serve the same checkpoint and get the same requests from the same load generator, one server after the other, in
+rounds, each with the ceiling of eager PyTorch in one process. Ratios are taken within a round.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bench_server import BenchServer
+from benchmarks.machine import describe_machine
+from benchmarks.payload import pictures, score_request
+from benchmarks.peers.peer_server import COMMANDS, PeerServer
+from benchmarks.report import write_report
+from benchmarks.serving import Ceiling, fastest, free_port, seeded_folder, spread
+from models.runtime import EAGER
+
+OURS, OURS_EAGER = "sightglass", "sightglass eager"
+_OVERLOAD = 3.0
+_DEADLINE_S = 5.0  # of a reply that is of use
+_OVERLOAD_S = 20.0
+_WARM_UP_S = 2.0
+_PATIENT = ("--queue-limit-ms", "4000", "--request-timeout-ms", "600000")
+_CLOSE = 1e-5  # of a probability, or of a side for the corner of a box
+
+Server = BenchServer | PeerServer
+
+
+def main() -> None:
+    """Measure the models and servers asked for, and print and write the results."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
+    parser.add_argument("--models", default="resnet50,mobilenetv2", help="architectures, separated by commas")
+    parser.add_argument("--peers", default=",".join(COMMANDS), help="servers beside ours, separated by commas")
+    parser.add_argument("--clients", default="1,8", help="clients of closed loops, separated by commas")
+    parser.add_argument("--seconds", type=float, default=10, help="length of one measurement")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--overload", action="store_true", help="in the last round, three times what each can do too")
+    options = parser.parse_args()
+    result: dict[str, Any] = {"machine": describe_machine(), "options": vars(options), "models": {}}
+    print(json.dumps(result["machine"]))
+    for name in options.models.split(","):
+        with tempfile.TemporaryDirectory() as scratch:
+            result["models"][name] = _bench(name, Path(scratch), options)
+        _print_rows(name, result["models"][name])
+    write_report("peers", result)
+
+
+def _bench(name: str, scratch: Path, options: argparse.Namespace) -> dict[str, Any]:
+    folder, cache = seeded_folder(name, scratch / name), scratch / "cache"
+    runtime = fastest(folder, "auto", cache)
+    servers = [OURS, OURS_EAGER, *options.peers.split(",")]
+    found: dict[str, Any] = {"runtime": runtime, "ceilings": [], "servers": {server: [] for server in servers}}
+    clients = [int(count) for count in options.clients.split(",")]
+    for turn in range(options.rounds):
+        ceilings = {}
+        for label in (EAGER, runtime):
+            with Ceiling(folder, label, cache) as ceiling:
+                ceilings[label] = ceiling.measure(options.seconds)
+        found["ceilings"].append(ceilings)
+        overload = options.overload and turn == options.rounds - 1
+        replies: dict[str, Any] = {}
+        for server in servers:
+            with _started(server, folder, cache, runtime) as running:
+                replies[server] = _reply(running.port)
+                taken = _measured(running, clients, options.seconds, overload)
+            _check(server, replies[server], replies[OURS])
+            found["servers"][server].append(taken)
+            rates = ", ".join(
+                f"{count}: {load['rate']:.1f}/s p50 {load['p50_ms']:.0f}" for count, load in taken["closed"].items()
+            )
+            print(f"  {name} round {turn + 1} {server}: {rates}", flush=True)
+    return found
+
+
+def _started(server: str, folder: Path, cache: Path, runtime: str) -> AbstractContextManager[Server]:
+    if server in COMMANDS:
+        return PeerServer(server, folder / "model.pt", free_port())
+    used = runtime if server == OURS else EAGER
+    return BenchServer(folder, free_port(), "--runtime", used, "--cache-folder", str(cache), *_PATIENT)
+
+
+def _measured(server: Server, clients: Sequence[int], seconds: float, overload: bool) -> dict[str, Any]:
+    _load(server, "closed", max(clients), _WARM_UP_S)
+    closed = {str(count): _load(server, "closed", count, seconds) for count in clients}
+    found: dict[str, Any] = {"ready_s": server.ready_s, "closed": closed}
+    if overload:
+        capacity = max(load["rate"] for load in closed.values())
+        load = _load(server, "open", _OVERLOAD * capacity, _OVERLOAD_S)
+        found["overload"] = load | {"goodput": load["in_time"] / _OVERLOAD_S / capacity}
+    return found
+
+
+def _load(server: Server, kind: str, size: float, seconds: float) -> dict[str, Any]:
+    before = server.cpu_s()
+    command = [sys.executable, "-m", "benchmarks.load", str(server.port), kind, str(size), str(seconds)]
+    done = subprocess.run([*command, "--patience", str(_DEADLINE_S)], capture_output=True, text=True, check=True)
+    seen = json.loads(done.stdout)
+    answered = sorted(seen["latencies"].get("200", []))
+    return {
+        "rate": len(seen["finished"]) / seen["seconds"],
+        "p50_ms": 1000 * statistics.median(answered) if answered else None,
+        "p99_ms": 1000 * answered[int(0.99 * len(answered))] if answered else None,
+        "in_time": sum(latency <= _DEADLINE_S for latency in answered),
+        "codes": {code: len(values) for code, values in seen["latencies"].items()},
+        "cpu_s_per_1000": 1000 * (server.cpu_s() - before) / max(1, len(answered)),
+    }
+
+
+def _reply(port: int) -> Any:
+    body = score_request(pictures()[0]).partition(b"\r\n\r\n")[2]
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/score", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as reply:
+        return json.load(reply)[0]
+
+
+def _check(server: str, reply: Any, expected: Any) -> None:
+    """Refuse to compare servers that do not say the same."""
+    one, other = _numbers(reply), _numbers(expected)
+    if len(one) != len(other) or max((abs(p - q) for p, q in zip(one, other, strict=True)), default=0) > _CLOSE:
+        raise RuntimeError(f"{server} says {reply}, expected {expected}")
+
+
+def _numbers(reply: Any) -> list[float]:
+    if "probs" in reply:
+        return list(reply["probs"])
+    return [value for found in reply["boxes"] for value in found["box"].values()]
+
+
+def _print_rows(name: str, found: dict[str, Any]) -> None:
+    print(f"\n{name}, {len(os.sched_getaffinity(0))} cores, runtime {found['runtime']}")
+    for label in found["ceilings"][0]:
+        print(f"  ceiling {label}: {spread([each[label]['rate'] for each in found['ceilings']])} pictures/s")
+    ours = found["servers"][OURS]
+    for server, taken in found["servers"].items():
+        rows = []
+        for count in taken[0]["closed"]:
+            rates = [one["closed"][count]["rate"] for one in taken]
+            ratios = [mine["closed"][count]["rate"] / rate for mine, rate in zip(ours, rates, strict=True)]
+            middle = statistics.median(one["closed"][count]["p50_ms"] for one in taken)
+            rows.append(f"{count} clients {spread(rates)}/s, p50 {middle:.0f} ms, ours {spread(ratios, 2)}x")
+        over = taken[-1].get("overload")
+        if over:
+            rows.append(f"3x overload: goodput {over['goodput']:.2f}, codes {over['codes']}")
+        print(f"  {server:<17} {'; '.join(rows)}")
+
+
+if __name__ == "__main__":
+    main()

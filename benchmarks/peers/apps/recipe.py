@@ -1,0 +1,83 @@
+"""What all peers serve: a checkpoint of AutoML for Images in eager PyTorch, by torchvision's own transforms.
+
+Part of no server: each peer imports it as `recipe`. MODEL_FILE names the checkpoint.
+"""
+
+import base64
+import io
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+from torchvision.models import get_model
+from torchvision.models.detection import fasterrcnn_resnet50_fpn
+from torchvision.transforms import v2
+
+_NAMES = {"mobilenetv2": "mobilenet_v2"}
+CORES = len(os.sched_getaffinity(0))
+
+
+class Recipe:
+    """Decodes on any thread; computes on one. Rows are those of the wire contract."""
+
+    def __init__(self, file: str = os.environ.get("MODEL_FILE", "")) -> None:
+        torch.set_num_threads(CORES)
+        checkpoint = torch.load(file, weights_only=True)
+        name, specs = checkpoint["model_name"], checkpoint["specs"]
+        self.finds = name.endswith("_fpn")
+        settings = specs.get("model_settings") or specs.get("inference_settings")
+        if self.finds:
+            self.labels = specs["classes"]
+            network = fasterrcnn_resnet50_fpn(
+                weights=None,
+                weights_backbone=None,
+                num_classes=len(self.labels),
+                min_size=settings["min_size"],
+                max_size=settings["max_size"],
+                box_score_thresh=settings["box_score_thresh"],
+                box_nms_thresh=settings["nms_iou_thresh"],
+                box_detections_per_img=settings["box_detections_per_img"],
+            )
+            self.transform = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
+        else:
+            self.labels = specs["labels"]
+            network = get_model(_NAMES.get(name, name), weights=None, num_classes=len(self.labels))
+            self.transform = v2.Compose(
+                [
+                    v2.Resize(settings["valid_resize_size"]),
+                    v2.CenterCrop(settings["valid_crop_size"]),
+                    v2.ToImage(),
+                    v2.ToDtype(torch.float32, scale=True),
+                    v2.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+                ]
+            )
+        network.load_state_dict(checkpoint["model_state"])
+        self.network = network.eval().to(memory_format=torch.channels_last)
+
+    def decode(self, body: dict[str, Any]) -> torch.Tensor:
+        """Turn the body of a request with one picture into what the network takes."""
+        data = base64.b64decode(body["input_data"]["data"][0])
+        inputs: torch.Tensor = self.transform(Image.open(io.BytesIO(data)).convert("RGB"))
+        return inputs
+
+    def rows(self, inputs: Sequence[torch.Tensor]) -> list[dict[str, Any]]:
+        """Score a batch: a row for each picture."""
+        with torch.inference_mode():
+            if self.finds:
+                return [self._found(one, found) for one, found in zip(inputs, self.network(list(inputs)), strict=True)]
+            batch = torch.stack(list(inputs)).contiguous(memory_format=torch.channels_last)
+            return [{"probs": probs, "labels": self.labels} for probs in self.network(batch).softmax(1).tolist()]
+
+    def _found(self, inputs: torch.Tensor, found: dict[str, torch.Tensor]) -> dict[str, Any]:
+        height, width = inputs.shape[1:]
+        shares = found["boxes"] / torch.tensor([width, height, width, height])
+        columns = zip(shares.tolist(), found["labels"].tolist(), found["scores"].tolist(), strict=True)
+        corners = ("topX", "topY", "bottomX", "bottomY")
+        return {
+            "boxes": [
+                {"box": dict(zip(corners, box, strict=True)), "label": self.labels[label], "score": score}
+                for box, label, score in columns
+            ]
+        }

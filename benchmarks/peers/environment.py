@@ -1,0 +1,32 @@
+"""An environment for each peer: its own pinned packages first, then PyTorch and Pillow of the environment that runs."""
+
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+HERE = Path(__file__).parent
+_ENVIRONMENTS = HERE / ".environments"
+
+
+def python_of(peer: str) -> Path:
+    """Return the interpreter of a peer's environment, which is made the first time.
+
+    FastAPI is there already: it needs no environment of its own.
+    """
+    requirements = HERE / "requirements" / f"{peer}.txt"
+    if not requirements.exists():
+        return Path(sys.executable)
+    home = _ENVIRONMENTS / peer
+    python, done = home / "bin" / "python", home / "done"
+    if not done.exists() or done.read_text() != requirements.read_text():
+        print(f"installing {peer}", flush=True)
+        venv.create(home, clear=True, with_pip=True)
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*install, "-r", str(requirements)], check=True, cwd=home)
+        (packages,) = home.glob("lib/python*/site-packages")
+        # looked at last: what the peer pins comes first
+        (packages / "shared.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        done.write_text(requirements.read_text())
+    return python
