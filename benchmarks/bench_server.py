@@ -17,14 +17,15 @@ _READY_WITHIN_S = 120
 class BenchServer:
     """`python -m server` on a port of its own, started like a user would; a context manager.
 
-    It computes eagerly unless the flags name a runtime, as one that is looked for meanwhile would change the figures.
+    `module` is the server's. It computes eagerly unless the flags name a runtime, as one that is looked for meanwhile
+    would change the figures.
     """
 
-    def __init__(self, folder: Path, port: int, *flags: str) -> None:
+    def __init__(self, folder: Path, port: int, *flags: str, module: str = "server") -> None:
         self.port = port
         self.ready_s = 0.0
         self._command: Sequence[str] = [
-            *(sys.executable, "-m", "server", "--model", str(folder), "--port", str(port)),
+            *(sys.executable, "-m", module, "--model", str(folder), "--port", str(port)),
             *("--log-level", "error", "--runtime", "eager", *flags),
         ]
         self._process: subprocess.Popen[bytes] | None = None

@@ -14,6 +14,7 @@ from explain.method import Method
 from explain.parameters import read_parameters
 from models.architecture import ClassifierArchitecture, DetectorArchitecture
 from models.catalog import architecture, architecture_names
+from scripts.comparison import peers_table
 from server import health, score_route
 from server.app import metrics_router
 from server.errors import ERRORS
@@ -40,6 +41,7 @@ def tables() -> Mapping[str, Callable[[], str]]:
         "azureml compatibility": hosted_table,
         "visualizations": visualizations_table,
         "colour maps": colour_maps_table,
+        "peers": peers_table,
         **settings,
     }
 

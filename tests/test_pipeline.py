@@ -6,6 +6,7 @@ import pytest
 
 from server.engine.device import Device
 from server.engine.outcome import STAGES
+from server.engine.scheduler import Limits
 from tests.fakes import FINE, NOT_FINITE, POISON, UNREADABLE, FakeModel
 from tests.pipelining import Bench, codes
 
@@ -122,3 +123,17 @@ def test_many_threads_get_their_own_answers() -> None:
         thread.join()
     assert failures == []
     assert bench.scheduler.depth() == 0
+
+
+def test_another_model_takes_over_between_two_batches() -> None:
+    first, second = FakeModel(seconds=0.2), FakeModel()
+    second.runtime = "faster"
+    bench = Bench(first)
+    running, waiting = bench.submit([FINE]), [bench.submit([FINE]) for _ in range(3)]
+    bench.pipeline.renew(second, Limits(max_images=4, max_cost=400, decoders=2), [(100, 0.01)])
+    assert [codes(each.wait()) for each in (running, *waiting)] == [["ok"]] * 4
+    assert codes(bench.submit([FINE]).wait()) == ["ok"]
+    assert sum(first.batches) + sum(second.batches) == 5
+    assert second.batches, "the new one scores"
+    value = bench.metrics.runtime.labels
+    assert (value("eager")._value.get(), value("faster")._value.get()) == (0, 1)

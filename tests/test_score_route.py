@@ -166,6 +166,10 @@ def test_other_paths_and_methods(server: LiveServer) -> None:
 def test_request_ids_are_echoed_or_made(server: LiveServer) -> None:
     reply = post(server, FIRST, "image/jpeg")
     assert len(reply.headers["x-request-id"]) == 36
+    timing = dict(part.split(";dur=") for part in reply.headers["server-timing"].split(", "))
+    assert list(timing) == ["read", "decode", "queue", "device", "encode", "total"]
+    *stages, total = map(float, timing.values())
+    assert 0 < max(stages) <= total < 10_000
     reply = httpx.post(server.url + "/score", content=FIRST, headers={"x-request-id": "mine-17"})
     assert reply.headers["x-request-id"] == "mine-17"
     assert reply.json()["filename"] == "mine-17"

@@ -26,6 +26,7 @@ from benchmarks.serving import Ceiling, fastest, free_port, seeded_folder, sprea
 from models.runtime import EAGER
 
 OURS, OURS_EAGER = "sightglass", "sightglass eager"
+NOOP = "noop"  # instead of an architecture: a model that looks at nothing
 _OVERLOAD = 3.0
 _DEADLINE_S = 5.0  # of a reply that is of use
 _OVERLOAD_S = 20.0
@@ -56,14 +57,18 @@ def main() -> None:
 
 
 def _bench(name: str, scratch: Path, options: argparse.Namespace) -> dict[str, Any]:
-    folder, cache = seeded_folder(name, scratch / name), scratch / "cache"
-    runtime = fastest(folder, "auto", cache)
-    servers = [OURS, OURS_EAGER, *options.peers.split(",")]
+    cache = scratch / "cache"
+    if name == NOOP:
+        folder, runtime, ways = seeded_folder("resnet18", scratch / name), EAGER, [OURS]
+    else:
+        folder = seeded_folder(name, scratch / name)
+        runtime, ways = fastest(folder, "auto", cache), [OURS, OURS_EAGER]
+    servers = [*ways, *options.peers.split(",")]
     found: dict[str, Any] = {"runtime": runtime, "ceilings": [], "servers": {server: [] for server in servers}}
     clients = [int(count) for count in options.clients.split(",")]
     for turn in range(options.rounds):
         ceilings = {}
-        for label in (EAGER, runtime):
+        for label in () if name == NOOP else (EAGER, runtime):
             with Ceiling(folder, label, cache) as ceiling:
                 ceilings[label] = ceiling.measure(options.seconds)
         found["ceilings"].append(ceilings)
@@ -83,8 +88,11 @@ def _bench(name: str, scratch: Path, options: argparse.Namespace) -> dict[str, A
 
 
 def _started(server: str, folder: Path, cache: Path, runtime: str) -> AbstractContextManager[Server]:
+    noop = folder.name == NOOP
     if server in COMMANDS:
-        return PeerServer(server, folder / "model.pt", free_port())
+        return PeerServer(server, folder / "model.pt", free_port(), noop=noop)
+    if noop:
+        return BenchServer(folder, free_port(), module="benchmarks.noop_server")
     used = runtime if server == OURS else EAGER
     return BenchServer(folder, free_port(), "--runtime", used, "--cache-folder", str(cache), *_PATIENT)
 
@@ -96,7 +104,8 @@ def _measured(server: Server, clients: Sequence[int], seconds: float, overload: 
     if overload:
         capacity = max(load["rate"] for load in closed.values())
         load = _load(server, "open", _OVERLOAD * capacity, _OVERLOAD_S)
-        found["overload"] = load | {"goodput": load["in_time"] / _OVERLOAD_S / capacity}
+        # of what could be answered until the last request is of no more use
+        found["overload"] = load | {"goodput": load["in_time"] / (_OVERLOAD_S + _DEADLINE_S) / capacity}
     return found
 
 
@@ -147,7 +156,11 @@ def _print_rows(name: str, found: dict[str, Any]) -> None:
             rates = [one["closed"][count]["rate"] for one in taken]
             ratios = [mine["closed"][count]["rate"] / rate for mine, rate in zip(ours, rates, strict=True)]
             middle = statistics.median(one["closed"][count]["p50_ms"] for one in taken)
-            rows.append(f"{count} clients {spread(rates)}/s, p50 {middle:.0f} ms, ours {spread(ratios, 2)}x")
+            cost = statistics.median(one["closed"][count]["cpu_s_per_1000"] for one in taken)
+            rows.append(
+                f"{count} clients {spread(rates)}/s, p50 {middle:.0f} ms, {cost:.1f} CPU s/1000, "
+                f"ours {spread(ratios, 2)}x"
+            )
         over = taken[-1].get("overload")
         if over:
             rows.append(f"3x overload: goodput {over['goodput']:.2f}, codes {over['codes']}")

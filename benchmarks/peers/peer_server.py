@@ -35,9 +35,9 @@ COMMANDS: dict[str, Callable[[int], Sequence[str]]] = {
 
 
 class PeerServer:
-    """The peer `name` serving the checkpoint `model` on `port`; a context manager."""
+    """The peer `name` serving the checkpoint `model` on `port`, or with `noop` nothing; a context manager."""
 
-    def __init__(self, name: str, model: Path, port: int) -> None:
+    def __init__(self, name: str, model: Path, port: int, *, noop: bool = False) -> None:
         self.port = port
         self.ready_s = 0.0
         bin_folder = python_of(name).parent
@@ -55,6 +55,7 @@ class PeerServer:
             | more
             | {
                 "MODEL_FILE": str(model),
+                "NOOP": "1" if noop else "",
                 "PYTHONPATH": str(_APPS),
                 "PATH": f"{bin_folder}:{os.environ['PATH']}",
                 "AML_APP_ROOT": str(_APPS),

@@ -1,0 +1,88 @@
+"""What a picture costs around the network: python -m benchmarks.path.
+
+Each step of a scored request alone, on one thread, with what else could do it, in milliseconds of the median. Only
+steps that give the same bytes are compared.
+"""
+
+import argparse
+import base64
+import binascii
+import io
+import json
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision.io import ImageReadMode, decode_jpeg
+
+from benchmarks.machine import describe_machine
+from benchmarks.payload import pictures
+from benchmarks.report import write_report
+from models.images import ImageLimits, decode
+from models.preprocess import Preprocess
+from server.base64_image import decode_base64
+from server.engine.wire import Frame, Kind
+
+_LIMITS = ImageLimits(2**30, 2**30)
+
+
+def main() -> None:
+    """Measure all steps and print them."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.path", description=__doc__)
+    parser.add_argument("--repeat", type=int, default=200)
+    options = parser.parse_args()
+    machine = describe_machine()
+    print(json.dumps(machine))
+    torch.set_num_threads(1)
+    found = {
+        step: {way: _median_ms(work, options.repeat) for way, work in ways.items()} for step, ways in _steps().items()
+    }
+    for step, ways in found.items():
+        print(f"{step:<22}" + ", ".join(f"{way} {ms:.3f}" for way, ms in ways.items()))
+    write_report("path", {"machine": machine, "milliseconds": found})
+
+
+def _steps() -> dict[str, dict[str, Callable[[], Any]]]:
+    picture = pictures()[0]
+    text = base64.b64encode(picture).decode()
+    body = json.dumps({"input_data": {"columns": ["image"], "data": [text]}}).encode()
+    preprocess = Preprocess(256, 224)
+    image = decode(picture, _LIMITS)
+    stored = torch.frombuffer(bytearray(picture), dtype=torch.uint8)
+    reply = [0.1] * 80
+    return {
+        f"JSON, {len(body) // 1000} kB": {"json": lambda: json.loads(body)},
+        "base64": {
+            "ours, forgiving": lambda: decode_base64(text),
+            "binascii, strict": lambda: binascii.a2b_base64(text, strict_mode=True),
+        },
+        "wire": {"frame": lambda: Frame(Kind.SCORE, 1, {"deadline": 1.0}, [picture]).parts()},
+        "JPEG, 640x480": {
+            "ours": lambda: decode(picture, _LIMITS),
+            "Pillow": lambda: Image.open(io.BytesIO(picture)).convert("RGB"),
+            "torchvision": lambda: decode_jpeg(stored, mode=ImageReadMode.RGB),
+        },
+        "resize and crop": {
+            "ours": lambda: preprocess.picture(image),
+            "Pillow, resize alone": lambda: image.resize((341, 256), Image.Resampling.BILINEAR),
+        },
+        "pixels to an array": {"numpy": lambda: np.asarray(image)},
+        "reply, 80 labels": {"json": lambda: json.dumps({"probs": reply}, allow_nan=False)},
+    }
+
+
+def _median_ms(work: Callable[[], Any], repeat: int) -> float:
+    times = []
+    for _ in range(repeat):
+        started = time.perf_counter()
+        work()
+        times.append(1000 * (time.perf_counter() - started))
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    main()
