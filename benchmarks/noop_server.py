@@ -23,7 +23,7 @@ class NoOp(Classifier):
 
     def read(self, data: bytes | memoryview, limits: ImageLimits, settings: ModelSettings) -> Picture:
         """Return a look at nothing."""
-        return Picture((Look(torch.zeros(0), 1),))
+        return Picture((Look(torch.zeros(0), self.pixels),))
 
     def outputs(self, views: Sequence[Tensor]) -> list[Tensor]:
         """Return the same logits for each view."""
