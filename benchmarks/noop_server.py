@@ -3,19 +3,16 @@
 What is left is the cost of everything but the model. Run with `engine` as its first argument it is the engine.
 """
 
-import sys
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from models import loaded
 from models.classifier import Classifier
 from models.images import ImageLimits
 from models.picture import Look, Picture
-from server import __main__ as server
 from settings.model import ModelSettings
+from tests.other_model import serve_with
 
 
 class NoOp(Classifier):
@@ -30,19 +27,5 @@ class NoOp(Classifier):
         return [torch.zeros(len(self.definition.labels)) for _ in views]
 
 
-def _run_engine() -> None:
-    from server.engine import process
-
-    def load(*arguments: Any, **options: Any) -> NoOp:
-        model = loaded.load_classifier(*arguments, **options)
-        return NoOp(model.definition, model.network, model.device, model.dtype, model.graph)
-
-    setattr(process, "load", load)  # noqa: B010
-    process.main()
-
-
 if __name__ == "__main__":
-    if sys.argv[1] == "engine":
-        _run_engine()
-    else:
-        sys.exit(server.main(sys.argv[1:], engine_command=(sys.executable, "-m", "benchmarks.noop_server", "engine")))
+    serve_with(NoOp, "benchmarks.noop_server")

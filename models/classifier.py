@@ -11,7 +11,7 @@ from models.architecture import ClassifierArchitecture
 from models.calibration import calibration_pictures
 from models.definition import Definition
 from models.deviation import Deviation
-from models.errors import ModelError
+from models.errors import ModelError, first_line
 from models.images import ImageLimits, decode
 from models.picture import Look, Picture
 from models.predictions import ClassScores, Prediction
@@ -122,11 +122,10 @@ class Classifier:
         try:
             output = self.outputs(self.example(1))[0]
         except (RuntimeError, ValueError, AssertionError) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             side = self.preprocess.crop
             raise ModelError(
                 f"The network {self.definition.architecture.name} cannot score a picture of {side}x{side} pixels: "
-                f"{reason.rstrip('.')}. Check valid_crop_size."
+                f"{first_line(error).rstrip('.')}. Check valid_crop_size."
             ) from error
         self.prediction(output)
 

@@ -10,8 +10,8 @@ import sys
 import threading
 from pathlib import Path
 
-from models.errors import ModelError
-from models.loaded import DTYPES, load
+from models.errors import ModelError, first_line
+from models.loaded import load
 from models.runtime import Terms, available
 
 _NICE = 10  # an engine that serves meanwhile goes first
@@ -34,9 +34,8 @@ def convert_apart(folder: Path, runtime: str, precision: str, device: str, into:
 
 
 def _convert(folder: Path, runtime: str, precision: str, device: str, into: Path) -> None:
-    model = load(folder, device=device)
-    terms = Terms(model.device, DTYPES[precision])
-    available()[runtime].convert(model.work(), terms, into)
+    model = load(folder, device=device, precision=precision)
+    available()[runtime].convert(model.work(), Terms(model.device, model.dtype), into)
 
 
 def _follow() -> None:
@@ -52,8 +51,7 @@ def main() -> None:
     try:
         _convert(Path(folder), runtime, precision, device, Path(into))
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        sys.exit(f"{type(error).__name__}: {reason}")
+        sys.exit(f"{type(error).__name__}: {first_line(error)}")
 
 
 if __name__ == "__main__":

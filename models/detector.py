@@ -13,7 +13,7 @@ from models.architecture import DetectorArchitecture
 from models.calibration import calibration_pictures
 from models.definition import Definition
 from models.deviation import Deviation
-from models.errors import ImageError, ModelError
+from models.errors import ImageError, ModelError, first_line
 from models.images import ImageLimits, decode
 from models.instances import join
 from models.picture import Look, Picture
@@ -129,11 +129,10 @@ class Detector:
         try:
             self.outputs(self.example(1))
         except (RuntimeError, ValueError, AssertionError) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             sizes = ", ".join(f"{name} {value}" for name, value in self.definition.sizes().items())
             raise ModelError(
                 f"The network {self.definition.architecture.name} cannot look at a picture ({sizes}): "
-                f"{reason.rstrip('.')}. Check these sizes."
+                f"{first_line(error).rstrip('.')}. Check these sizes."
             ) from error
 
 

@@ -11,3 +11,8 @@ class ImageError(ValueError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error of a library says, without the long story that may follow; its name if it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

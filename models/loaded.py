@@ -44,6 +44,8 @@ def load(path: Path, *, device: str = "cpu", precision: str = "fp32", strict: bo
 
 def exact(model: LoadedModel) -> LoadedModel:
     """Return the same model computing eagerly in float32, which any other way of computing is compared with."""
+    if model.dtype is torch.float32 and model.runtime == EAGER:
+        return model
     terms = Terms(model.device, torch.float32)
     return model.computed_by(EAGER, RUNTIME.load(_work(model.definition, model.network, torch.float32), None, terms))
 

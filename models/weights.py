@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.architecture import Architecture, State
-from models.errors import ModelError
+from models.errors import ModelError, first_line
 from settings.model import ModelSettings
 
 logger = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ def _read_torch(file: Path) -> Any:
         if "TorchScript" in str(error):
             raise ModelError(f"{file} is a TorchScript archive. Save model.state_dict() of the original.") from None
         logger.debug("torch.load failed", exc_info=True)
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise ModelError(f"{file} is damaged or incomplete ({reason}). Copy the file again.") from None
 
 

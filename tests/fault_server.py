@@ -6,19 +6,17 @@ of a picture before it scores it.
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from models import loaded
 from models.classifier import Classifier
-from server import __main__ as server
+from tests.other_model import serve_with
 from tests.pictures import encoded
 
 # what happens to a batch that holds a picture of this colour
@@ -60,19 +58,5 @@ def _fault(picture: Tensor) -> str | None:
     return next((name for name, colour in COLOURS.items() if colour == middle), None)
 
 
-def _run_engine() -> None:
-    from server.engine import process
-
-    def load(*arguments: Any, **options: Any) -> FaultyModel:
-        model = loaded.load_classifier(*arguments, **options)
-        return FaultyModel(model.definition, model.network, model.device, model.dtype, model.graph)
-
-    setattr(process, "load", load)  # noqa: B010
-    process.main()
-
-
 if __name__ == "__main__":
-    if sys.argv[1] == "engine":
-        _run_engine()
-    else:
-        sys.exit(server.main(sys.argv[1:], engine_command=(sys.executable, "-m", "tests.fault_server", "engine")))
+    serve_with(FaultyModel, "tests.fault_server")

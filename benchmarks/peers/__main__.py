@@ -11,7 +11,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -19,8 +18,7 @@ from typing import Any
 
 from benchmarks.bench_server import BenchServer
 from benchmarks.machine import describe_machine
-from benchmarks.payload import pictures, score_request
-from benchmarks.peers.peer_server import COMMANDS, PeerServer
+from benchmarks.peers.peer_server import COMMANDS, PeerServer, score_one
 from benchmarks.report import write_report
 from benchmarks.serving import Ceiling, fastest, free_port, seeded_folder, spread
 from models.runtime import EAGER
@@ -76,7 +74,7 @@ def _bench(name: str, scratch: Path, options: argparse.Namespace) -> dict[str, A
         replies: dict[str, Any] = {}
         for server in servers:
             with _started(server, folder, cache, runtime) as running:
-                replies[server] = _reply(running.port)
+                replies[server] = score_one(running.port)
                 taken = _measured(running, clients, options.seconds, overload)
             _check(server, replies[server], replies[OURS])
             found["servers"][server].append(taken)
@@ -123,13 +121,6 @@ def _load(server: Server, kind: str, size: float, seconds: float) -> dict[str, A
         "codes": {code: len(values) for code, values in seen["latencies"].items()},
         "cpu_s_per_1000": 1000 * (server.cpu_s() - before) / max(1, len(answered)),
     }
-
-
-def _reply(port: int) -> Any:
-    body = score_request(pictures()[0]).partition(b"\r\n\r\n")[2]
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/score", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request) as reply:
-        return json.load(reply)[0]
 
 
 def _check(server: str, reply: Any, expected: Any) -> None:

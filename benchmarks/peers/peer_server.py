@@ -1,5 +1,6 @@
 """A peer under measurement, started as its documentation says, with a program of ours that serves the recipe."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psutil
 
@@ -110,12 +111,16 @@ class PeerServer:
             return []
 
     def _answers(self) -> bool:
-        body = score_request(pictures()[0]).partition(b"\r\n\r\n")[2]
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/score", body, {"Content-Type": "application/json"}
-        )
         try:
-            with urllib.request.urlopen(request, timeout=60) as reply:
-                return bool(reply.status == 200)
+            score_one(self.port)
         except (urllib.error.URLError, OSError):
             return False
+        return True
+
+
+def score_one(port: int) -> Any:
+    """Have one picture scored and return its row; URLError or OSError where the answer is no 200."""
+    body = score_request(pictures()[0]).partition(b"\r\n\r\n")[2]
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/score", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        return json.load(reply)[0]

@@ -113,20 +113,21 @@ class Device:
         Returns (pictures, best seconds) for each size, growing. Large batches come first: a size is slow until memory
         has grown to it, which takes two passes.
         """
-        alone = min(self._timed(1) for _ in range(3))
+        alone = min(self.timed(1) for _ in range(3))
         fitting = [count for count in _ladder(max_images) if 2 * count * alone <= _WARM_UP_S]
         timings = {1: alone}
         for count in reversed(fitting[1:]):
             try:
                 passes = 2 if len(timings) > 1 else 4
-                timings[count] = min(self._timed(count) for _ in range(passes))
+                timings[count] = min(self.timed(count) for _ in range(passes))
             except Exception as error:
                 if not out_of_memory(error):
                     raise
                 logger.warning("out of memory at warm-up images=%d", count)
         return sorted(timings.items())
 
-    def _timed(self, count: int) -> float:
+    def timed(self, count: int) -> float:
+        """Run one batch of an example and return its seconds."""
         views = self.model.example(count)
         started = time.monotonic()
         self.model.outputs(views)

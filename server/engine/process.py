@@ -18,7 +18,7 @@ from models.classifier import Classifier
 from models.errors import ModelError
 from models.images import ImageLimits
 from models.loaded import LoadedModel, load
-from models.runtime import Terms
+from models.runtime import EAGER, Terms
 from server.engine.cores import usable_cores
 from server.engine.device import Device, best_batch
 from server.engine.explainer import Explainer
@@ -76,8 +76,11 @@ async def _serve(launch: Launch) -> None:
     loop, thread = asyncio.get_running_loop(), ThreadPoolExecutor(1, thread_name_prefix="device")
     model = await loop.run_in_executor(thread, _load, launch)
     listener.announce({"ready": False, "reason": "the model is warming up"})
-    tuner = _tuner(launch, model, thread)
-    chosen = await asyncio.to_thread(tuner.start, launch.settings.runtime)
+    tuner: Tuner | None = None
+    chosen: LoadedModel | None = model
+    if launch.settings.runtime != EAGER:
+        tuner = await asyncio.to_thread(_tuner, launch, model, thread)
+        chosen = await asyncio.to_thread(tuner.start, launch.settings.runtime)
     device = Device(chosen or model)
     timings = await loop.run_in_executor(thread, device.warm_up, launch.settings.max_batch_images)
     scheduler = Scheduler(limits_of(model, timings, launch.settings), _LANES)
@@ -100,13 +103,14 @@ async def _serve(launch: Launch) -> None:
         scheduler.limits.max_images,
         time.monotonic() - started,
     )
-    if chosen is None:
+    if tuner is not None and chosen is None:
         threading.Thread(target=_tune, args=(tuner, timings, listener.pipeline, launch.settings), daemon=True).start()
     await asyncio.Event().wait()
 
 
 def _tuner(launch: Launch, model: LoadedModel, thread: ThreadPoolExecutor) -> Tuner:
-    settings, terms = launch.settings, Terms(model.device, model.dtype)
+    settings = launch.settings
+    terms = Terms(model.device, model.dtype, cpu_threads(settings))
     cache = open_cache(settings.cache_folder, model.definition, terms, otherwise=launch.sockets[0].parent / "runtimes")
     return Tuner(
         launch.folder,

@@ -4,9 +4,10 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from models.loaded import LoadedModel
+from server.engine.device import Device
 
 _ROUNDS = 3
 
@@ -36,14 +37,7 @@ def race(current: LoadedModel, rival: LoadedModel, sizes: Sequence[int], on_devi
     for size in sizes:
         for _ in range(_ROUNDS):
             for model, times in zip((current, rival), best, strict=True):
-                seconds = on_device(lambda model=model, size=size: _timed(model, size))  # type: ignore[misc]
+                seconds = on_device(lambda model=model, size=size: Device(model).timed(size))  # type: ignore[misc]
                 times[size] = min(seconds, times.get(size, math.inf))
                 time.sleep(seconds)
     return Race(*best)
-
-
-def _timed(model: LoadedModel, size: int) -> float:
-    views: Sequence[Any] = model.example(size)
-    started = time.monotonic()
-    model.outputs(views)
-    return time.monotonic() - started

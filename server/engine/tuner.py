@@ -9,7 +9,7 @@ from typing import Any
 from models.agreement import Agreement, compared, together
 from models.conversion import convert_apart
 from models.definition import Definition
-from models.errors import ModelError
+from models.errors import ModelError, first_line
 from models.loaded import LoadedModel, exact
 from models.runtime import AUTO, EAGER, Runtime, Terms, available
 from models.runtime_cache import RuntimeCache
@@ -61,7 +61,7 @@ class Tuner:
         except ModelError:
             raise
         except Exception as error:
-            raise ModelError(f"The runtime {wanted} cannot be used: {_sentence(error)}. Try auto.") from error
+            raise ModelError(f"The runtime {wanted} cannot be used: {first_line(error)}. Try auto.") from error
 
     def _remembered(self) -> LoadedModel | None:
         name, self.reasons = self._cache.chosen()
@@ -108,7 +108,7 @@ class Tuner:
                     rival, agreement = self._proven(runtime)
                     found = race(self._model, rival, sizes, self._on_device)
                 except Exception as error:
-                    self.reasons[runtime.name] = _sentence(error)
+                    self.reasons[runtime.name] = first_line(error)
                     logger.info("a runtime is left out runtime=%s: %s", runtime.name, self.reasons[runtime.name])
                     continue
                 self.reasons[runtime.name] = f"{found.faster:.2f} times as fast as eager; {agreement}"
@@ -136,7 +136,3 @@ def open_cache(folder: Path | None, definition: Definition, terms: Terms, *, oth
     except (ModelError, RuntimeError) as error:  # nobody's home
         logger.warning("the choice of a runtime will not be remembered: %s", error)
         return RuntimeCache.open(otherwise, definition, terms)
-
-
-def _sentence(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
