@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from explain.compiled import compiled
+from models.compiled import compiled
 
 Labels = NDArray[np.int32]
 

@@ -7,8 +7,8 @@ and region: each region's sum over what is not covered yet is kept up to date.
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.compiled import compiled
 from explain.segments import Segments, segments
+from models.compiled import compiled
 
 Values = NDArray[np.floating]
 Sums = NDArray[np.float64]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from explain.compiled import compiled
 from explain.oversegmentation import Labels, label_maps
+from models.compiled import compiled
 
 _RADIUS = 5  # pixels of the picture
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from models.architecture import ClassifierArchitecture
@@ -21,6 +22,7 @@ from settings.model import ModelSettings
 
 _SAME = {torch.float32: 1e-5, torch.bfloat16: 0.05, torch.float16: 0.01}  # of a probability
 _CALIBRATION = 8
+_GREY = 128
 _EXAMPLES = 2  # a batch of one would be taken for a constant by some tracers
 
 
@@ -119,8 +121,10 @@ class Classifier:
 
     def prove(self) -> None:
         """Score an example; ModelError where the network cannot see pictures of this size or computes no numbers."""
+        # as large as it need be to be resized, for which code is compiled now and not when the first request waits
+        grey = Image.new("RGB", (2 * self.preprocess.resize, 2 * self.preprocess.resize), (_GREY, _GREY, _GREY))
         try:
-            output = self.outputs(self.example(1))[0]
+            output = self.outputs([self.preprocess.picture(grey)])[0]
         except (RuntimeError, ValueError, AssertionError) as error:
             side = self.preprocess.crop
             raise ModelError(
@@ -136,7 +140,7 @@ def classifying(preprocess: Preprocess, network: nn.Module) -> Work:
 
 
 def _grey(preprocess: Preprocess, count: int) -> Tensor:
-    return torch.full((count, preprocess.crop, preprocess.crop, 3), 128, dtype=torch.uint8)
+    return torch.full((count, preprocess.crop, preprocess.crop, 3), _GREY, dtype=torch.uint8)
 
 
 class _Whole(nn.Module):

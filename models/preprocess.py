@@ -9,15 +9,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-_FILTERS = {
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
-INTERPOLATIONS = tuple(_FILTERS)
+from models.antialias import FILTERS, resized
 
-# A picture of 20000x1 pixels is within every limit, but 1.3 gigapixels large once its shorter side is 256
-_LARGEST_RESIZED = 2**24
+INTERPOLATIONS = tuple(FILTERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +50,9 @@ class Preprocess:
         canvas = np.zeros((self.crop, self.crop, 3), dtype=np.uint8)
         width, height = self._resized(image.width, image.height)
         x, y = _axis(width, self.crop), _axis(height, self.crop)
-        if width * height > _LARGEST_RESIZED:
-            part = self._resize_part(image, width, height, x, y)
-        else:
-            whole = image.resize((width, height), _FILTERS[self.statistics.interpolation])
-            part = whole.crop((x.start, y.start, x.start + x.length, y.start + y.length))
-        canvas[y.pad : y.pad + y.length, x.pad : x.pad + x.length] = np.asarray(part)
+        box = (x.start, y.start, x.start + x.length, y.start + y.length)
+        part = resized(image, (width, height), box, FILTERS[self.statistics.interpolation])
+        canvas[y.pad : y.pad + y.length, x.pad : x.pad + x.length] = part
         return torch.from_numpy(canvas)
 
     def box(self, width: int, height: int) -> tuple[float, float, float, float]:
@@ -81,16 +72,6 @@ class Preprocess:
         if width <= height:
             return self.resize, int(self.resize * height / width)
         return int(self.resize * width / height), self.resize
-
-    def _resize_part(self, image: Image.Image, width: int, height: int, x: "_Axis", y: "_Axis") -> Image.Image:
-        # Resamples only what the crop keeps: within 2 of 255 of the same pixels, without the memory in between
-        scale_x, scale_y = image.width / width, image.height / height
-        right, bottom = (x.start + x.length) * scale_x, (y.start + y.length) * scale_y
-        return image.resize(
-            (x.length, y.length),
-            _FILTERS[self.statistics.interpolation],
-            box=(x.start * scale_x, y.start * scale_y, min(right, image.width), min(bottom, image.height)),
-        )
 
     def inputs(self, pictures: torch.Tensor) -> torch.Tensor:
         """Normalise uint8 [N, crop, crop, 3] in [0, 255] to float32 [N, 3, crop, crop], channels last in memory."""

@@ -9,13 +9,13 @@ from saliency.core import xrai as pair
 from scipy import ndimage
 from skimage.segmentation import felzenszwalb
 
-from explain import compiled as compilation
 from explain import oversegmentation, regions
 from explain import segments as grown_segments
-from explain.compiled import compiled
 from explain.oversegmentation import SCALES, label_maps
 from explain.regions import ranked, warm_up
 from explain.segments import Segments, grown, segments
+from models import compiled as compilation
+from models.compiled import compiled
 from tests.pictures import picture
 
 Pixels = NDArray[np.uint8]
