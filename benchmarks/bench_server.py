@@ -11,21 +11,22 @@ from typing import Self
 
 import psutil
 
+_COMMAND = (sys.executable, "-m", "server")
 _READY_WITHIN_S = 120
 
 
 class BenchServer:
     """`python -m server` on a port of its own, started like a user would; a context manager.
 
-    `module` is the server's. It computes eagerly unless the flags name a runtime, as one that is looked for meanwhile
+    `command` starts it. It computes eagerly unless the flags name a runtime, as one that is looked for meanwhile
     would change the figures.
     """
 
-    def __init__(self, folder: Path, port: int, *flags: str, module: str = "server") -> None:
+    def __init__(self, folder: Path, port: int, *flags: str, command: Sequence[str] = _COMMAND) -> None:
         self.port = port
         self.ready_s = 0.0
         self._command: Sequence[str] = [
-            *(sys.executable, "-m", module, "--model", str(folder), "--port", str(port)),
+            *(*command, "--model", str(folder), "--port", str(port)),
             *("--log-level", "error", "--runtime", "eager", *flags),
         ]
         self._process: subprocess.Popen[bytes] | None = None

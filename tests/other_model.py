@@ -1,27 +1,39 @@
-"""Runs the real server around another model than the one it loads, in engines that are this module's processes."""
+"""Runs the real server around another model than the one it loads: python -m tests.other_model MODULE:CLASS [--flags].
+
+Its engines are processes of this module too, the others are the server's own and load nothing of the model.
+"""
 
 import sys
+from importlib import import_module
 from typing import Any
 
-from models import loaded
-from models.classifier import Classifier
 from server import __main__ as server
 
-
-def serve_with(kind: type[Classifier], module: str) -> None:
-    """Run the server's command line; `module` names the caller, whose `engine` command is an engine around `kind`."""
-    if sys.argv[1] == "engine":
-        _run_engine(kind)
-    else:
-        sys.exit(server.main(sys.argv[1:], engine_command=(sys.executable, "-m", module, "engine")))
+_COMMAND = (sys.executable, "-m", "tests.other_model")
 
 
-def _run_engine(kind: type[Classifier]) -> None:
+def other_model(kind: str) -> tuple[str, ...]:
+    """Return the command of a server whose engines load `kind`, MODULE:CLASS, a subclass of Classifier."""
+    return (*_COMMAND, kind)
+
+
+def _run_engine(kind: str) -> None:
+    from models import loaded
     from server.engine import process
 
-    def load(*arguments: Any, **options: Any) -> Classifier:
+    module, _, name = kind.partition(":")
+    chosen = getattr(import_module(module), name)
+
+    def load(*arguments: Any, **options: Any) -> Any:
         model = loaded.load_classifier(*arguments, **options)
-        return kind(model.definition, model.network, model.device, model.dtype, model.graph)
+        return chosen(model.definition, model.network, model.device, model.dtype, model.graph)
 
     setattr(process, "load", load)  # noqa: B010
     process.main()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "engine":
+        _run_engine(sys.argv[2])
+    else:
+        sys.exit(server.main(sys.argv[2:], engine_command=(*_COMMAND, "engine", sys.argv[1])))

@@ -75,7 +75,7 @@ def test_a_probe_shows_that_the_device_is_broken() -> None:
 
 
 def test_warm_up_grows_until_memory_or_time_ends() -> None:
-    assert [count for count, _ in Device(FakeModel(memory=8)).warm_up(0)] == [1, 2, 4, 8]
+    assert [count for count, _ in Device(FakeModel(memory=8, seconds=0.002)).warm_up(0)] == [1, 2, 4, 8]
     assert [count for count, _ in Device(FakeModel()).warm_up(6)] == [1, 2, 4, 6]
     assert [count for count, _ in Device(FakeModel(seconds=0.3)).warm_up(0)] == [1, 2]
 

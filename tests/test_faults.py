@@ -1,6 +1,5 @@
 """One picture's trouble stays its own: the real server, with an engine that fails on command."""
 
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,11 +8,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.fault_server import coloured
+from tests.faulty_model import coloured
 from tests.live_server import LiveServer
+from tests.other_model import other_model
 from tests.pictures import encoded, picture
 
-FAULTY = (sys.executable, "-m", "tests.fault_server")
+FAULTY = other_model("tests.faulty_model:FaultyModel")
 FINE = encoded(picture(1, 80, 80), "PNG")
 
 
@@ -62,7 +62,7 @@ def test_a_batch_that_does_not_fit_is_halved(server: LiveServer, pool: ThreadPoo
 def test_an_engine_that_dies_fails_its_requests_at_once_and_comes_back(
     server: LiveServer, pool: ThreadPoolExecutor
 ) -> None:
-    (before,) = server.children("tests.fault_server")
+    (before,) = server.children("tests.other_model")
     slow = behind_a_slow_batch(server, pool)
     queued = [pool.submit(server.score, [FINE]) for _ in range(3)]
     time.sleep(0.2)
@@ -89,7 +89,7 @@ def test_an_engine_killed_by_a_picture_takes_nobody_with_it_for_long(server: Liv
 
 
 def test_a_device_that_stays_broken_is_replaced(server: LiveServer) -> None:
-    (before,) = server.children("tests.fault_server")
+    (before,) = server.children("tests.other_model")
     assert server.score([coloured("sick")]).status_code in (500, 503)
     server.wait_for(lambda: not before.is_running())
     server.wait_ready()

@@ -1,6 +1,5 @@
 """More work than the server can do: refuse early, drop what is late or unwanted, keep the rest."""
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -10,11 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.fault_server import coloured
+from tests.faulty_model import coloured
 from tests.live_server import LiveServer
+from tests.other_model import other_model
 from tests.pictures import encoded, picture
 
-FAULTY = (sys.executable, "-m", "tests.fault_server")
+FAULTY = other_model("tests.faulty_model:FaultyModel")
 FINE = encoded(picture(1, 80, 80), "PNG")
 
 

@@ -22,6 +22,7 @@ from benchmarks.peers.peer_server import COMMANDS, PeerServer, score_one
 from benchmarks.report import write_report
 from benchmarks.serving import Ceiling, fastest, free_port, seeded_folder, spread
 from models.runtime import EAGER
+from tests.other_model import other_model
 
 OURS, OURS_EAGER = "sightglass", "sightglass eager"
 NOOP = "noop"  # instead of an architecture: a model that looks at nothing
@@ -90,7 +91,7 @@ def _started(server: str, folder: Path, cache: Path, runtime: str) -> AbstractCo
     if server in COMMANDS:
         return PeerServer(server, folder / "model.pt", free_port(), noop=noop)
     if noop:
-        return BenchServer(folder, free_port(), module="benchmarks.noop_server")
+        return BenchServer(folder, free_port(), command=other_model("benchmarks.noop_model:NoOp"))
     used = runtime if server == OURS else EAGER
     return BenchServer(folder, free_port(), "--runtime", used, "--cache-folder", str(cache), *_PATIENT)
 

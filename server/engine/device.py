@@ -108,23 +108,23 @@ class Device:
         self.model.outputs(self.model.example(1))
 
     def warm_up(self, max_images: int) -> list[tuple[int, float]]:
-        """Run batches of an example, up to `max_images` (0: as many as help), for about two seconds.
+        """Run batches of an example, up to `max_images` (0: while larger ones help), for about two seconds.
 
-        Returns (pictures, best seconds) for each size, growing. Large batches come first: a size is slow until memory
-        has grown to it, which takes two passes.
+        Returns (pictures, best seconds) for each size, growing.
         """
-        alone = min(self.timed(1) for _ in range(3))
-        fitting = [count for count in _ladder(max_images) if 2 * count * alone <= _WARM_UP_S]
-        timings = {1: alone}
-        for count in reversed(fitting[1:]):
+        timings: list[tuple[int, float]] = []
+        for count in _ladder(max_images):
+            if timings and (2 * count * timings[0][1] > _WARM_UP_S or not (max_images or _still_helps(timings))):
+                break
             try:
-                passes = 2 if len(timings) > 1 else 4
-                timings[count] = min(self.timed(count) for _ in range(passes))
+                # a size is slow until memory has grown to it, which takes two passes
+                timings.append((count, min(self.timed(count) for _ in range(3))))
             except Exception as error:
-                if not out_of_memory(error):
+                if not timings or not out_of_memory(error):
                     raise
                 logger.warning("out of memory at warm-up images=%d", count)
-        return sorted(timings.items())
+                break
+        return timings
 
     def timed(self, count: int) -> float:
         """Run one batch of an example and return its seconds."""
@@ -153,6 +153,10 @@ def best_batch(timings: Sequence[tuple[int, float]]) -> int:
     """Choose the smallest batch whose pictures per second come close to the best: more would only add latency."""
     best = max(count / seconds for count, seconds in timings)
     return min(count for count, seconds in timings if count / seconds >= _CLOSE_TO_BEST * best)
+
+
+def _still_helps(timings: Sequence[tuple[int, float]]) -> bool:
+    return len(timings) == 1 or best_batch(timings) == timings[-1][0]
 
 
 def _ladder(max_images: int) -> list[int]:

@@ -1,8 +1,4 @@
-"""The real server with engines that fail on command: python -m tests.fault_server --model FOLDER --port N.
-
-Run with `engine` as its first argument it is such an engine: the real one, around a model that looks at the colour
-of a picture before it scores it.
-"""
+"""A model that fails on command: it looks at the colour of a picture before it scores it. tests.other_model serves it."""
 
 import os
 import signal
@@ -16,7 +12,6 @@ from PIL import Image
 from torch import Tensor
 
 from models.classifier import Classifier
-from tests.other_model import serve_with
 from tests.pictures import encoded
 
 # what happens to a batch that holds a picture of this colour
@@ -56,7 +51,3 @@ class FaultyModel(Classifier):
 def _fault(picture: Tensor) -> str | None:
     middle = tuple(int(value) for value in np.asarray(picture)[len(picture) // 2, len(picture) // 2])
     return next((name for name, colour in COLOURS.items() if colour == middle), None)
-
-
-if __name__ == "__main__":
-    serve_with(FaultyModel, "tests.fault_server")

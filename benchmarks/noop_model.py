@@ -1,7 +1,4 @@
-"""The real server around a model that looks at nothing: python -m benchmarks.noop_server, with the server's flags.
-
-What is left is the cost of everything but the model. Run with `engine` as its first argument it is the engine.
-"""
+"""A model that looks at nothing: what a server of it takes is the cost of everything but the model."""
 
 from collections.abc import Sequence
 
@@ -12,7 +9,6 @@ from models.classifier import Classifier
 from models.images import ImageLimits
 from models.picture import Look, Picture
 from settings.model import ModelSettings
-from tests.other_model import serve_with
 
 
 class NoOp(Classifier):
@@ -25,7 +21,3 @@ class NoOp(Classifier):
     def outputs(self, views: Sequence[Tensor]) -> list[Tensor]:
         """Return the same logits for each view."""
         return [torch.zeros(len(self.definition.labels)) for _ in views]
-
-
-if __name__ == "__main__":
-    serve_with(NoOp, "benchmarks.noop_server")
