@@ -1,4 +1,4 @@
-"""A model that fails on command: it looks at the colour of a picture before it scores it. tests.other_model serves it."""
+"""A model that fails on command: it looks at the colour of a picture before it scores it."""
 
 import os
 import signal
