@@ -36,6 +36,7 @@ class BenchServer:
         self._process = subprocess.Popen(self._command)
         while not self._is_ready():
             if self._process.poll() is not None or time.perf_counter() - started > _READY_WITHIN_S:
+                self._process.kill()
                 raise RuntimeError(f"the server did not become ready: {' '.join(self._command)}")
             time.sleep(0.02)
         self.ready_s = time.perf_counter() - started

@@ -129,8 +129,10 @@ def main() -> None:
     parser.add_argument("seconds", type=float)
     parser.add_argument("--patience", type=float, default=60.0)
     parser.add_argument("--explain", type=json.loads, default=[None])
+    parser.add_argument("--picture-bytes", type=int, default=0, help="the least that an encoded picture has")
     options = parser.parse_args()
-    asked = zip(cycle(pictures()), options.explain * len(pictures()), strict=False)
+    drawn = pictures(options.picture_bytes)
+    asked = zip(cycle(drawn), options.explain * len(drawn), strict=False)
     requests = [score_request(picture, parameters) for picture, parameters in asked]
     if options.kind == "closed":
         work = closed_loop(options.port, requests, int(options.size), options.seconds)

@@ -13,13 +13,13 @@ from examples.fridge.scene import draw_scene
 _PICTURES = 16
 
 
-def pictures() -> list[bytes]:
-    """Draw 640x480 pictures and encode each as a JPEG of quality 90."""
+def pictures(least_bytes: int = 0) -> list[bytes]:
+    """Draw 640x480 pictures and encode each as a JPEG of quality 90, followed by zeros where it would be shorter."""
     encoded = []
     for seed in range(_PICTURES):
         stream = BytesIO()
         Image.fromarray(draw_scene(seed).picture).save(stream, "JPEG", quality=90)
-        encoded.append(stream.getvalue())
+        encoded.append(stream.getvalue().ljust(least_bytes, b"\0"))
     return encoded
 
 

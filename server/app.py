@@ -15,6 +15,7 @@ from server.engine.client import EnginePool
 from server.errors import ServiceError
 from server.metrics import Metrics, exposition
 from server.middleware import Requests, routing_error, service_error
+from server.shortcut import Shortcut
 from settings.server import ServerSettings
 
 metrics_router = APIRouter(tags=["operation"])
@@ -54,4 +55,4 @@ def create_app(settings: ServerSettings, sockets: Sequence[Path], started: Calla
     app.include_router(metrics_router)
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(HTTPException, routing_error)
-    return Requests(app, context)
+    return Requests(Shortcut(app, score_route.router.routes), context)

@@ -3,9 +3,10 @@
 import binascii
 from typing import Any
 
+import pybase64
+
 from server.engine.outcome import Failure
 
-_WHITE_SPACE = b" \t\r\n"
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
@@ -19,7 +20,15 @@ def decode_base64(text: Any) -> bytes | Failure:
     if text.startswith("data:"):
         text = text.partition(",")[2]
     try:
-        data = text.encode("ascii").translate(_URL_SAFE, _WHITE_SPACE).rstrip(b"=")
-        return binascii.a2b_base64(data + b"=" * (-len(data) % 4), strict_mode=True)
+        data = text.encode("ascii")
+        try:
+            return pybase64.b64decode(data, validate=True)
+        except binascii.Error:  # most clients send the standard form, which costs a tenth
+            for space in (b"\n", b"\r", b" ", b"\t"):
+                data = data.replace(space, b"")
+            data = data.rstrip(b"=")
+            if b"-" in data or b"_" in data:
+                data = data.translate(_URL_SAFE)
+            return pybase64.b64decode(data + b"=" * (-len(data) % 4), validate=True)
     except (UnicodeEncodeError, binascii.Error) as error:
         return Failure("base64_invalid", f"The picture is not valid base64 ({error}).")

@@ -61,6 +61,7 @@ def serve(launch: Launch) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # who sent a request makes no difference here
         lifespan="on",
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, settings.grace_period_ms // 1000),

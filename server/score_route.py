@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -100,22 +100,32 @@ def _check_settings(cells: Sequence[Cell], accepted: bool) -> None:
         )
 
 
-async def _while_connected(request: Request, work: Coroutine[Any, Any, Reply], deadline: float) -> Reply:
+async def _while_connected(request: Request, work: Awaitable[Reply], deadline: float) -> Reply:
     """Wait for `work`, but no longer than the client does, and not past the deadline."""
-    scoring = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_disconnected(request))
+    waiting, has_left = asyncio.current_task(), False
+    assert waiting is not None
+
+    def leave(watch: asyncio.Task[None]) -> None:
+        nonlocal has_left
+        has_left = True
+        waiting.cancel()
+
+    watch = asyncio.create_task(_disconnected(request))
+    watch.add_done_callback(leave)
     try:
         # the engine answers at the deadline itself; the extra time is for an engine that cannot
-        timeout = max(0.0, deadline - time.monotonic()) + 0.25
-        await asyncio.wait({scoring, leaving}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        if scoring.done():
-            return await scoring
-        if leaving.done():
-            raise ClientDisconnect
-        raise ServiceError("deadline_exceeded", "The request was not scored before its deadline.")
+        async with asyncio.timeout(max(0.0, deadline - time.monotonic()) + 0.25):
+            return await work
+    except TimeoutError:
+        raise ServiceError("deadline_exceeded", "The request was not scored before its deadline.") from None
+    except asyncio.CancelledError:
+        if not has_left:
+            raise
+        waiting.uncancel()
+        raise ClientDisconnect from None
     finally:
-        scoring.cancel()
-        leaving.cancel()
+        watch.remove_done_callback(leave)
+        watch.cancel()
 
 
 async def _disconnected(request: Request) -> None:

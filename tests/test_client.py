@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,10 +11,25 @@ import pytest
 
 from server.engine.client import EnginePool
 from server.engine.outcome import Failure
-from server.engine.wire import Frame, Kind, read_frame
+from server.engine.wire import Frame, FrameReader, Kind
 from server.errors import ServiceError
 
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+class Frames:
+    """The frames that a client sends, one by one; None at the end."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+        self._frames = FrameReader()
+        self._arrived: deque[Frame] = deque()
+
+    async def next(self) -> Frame | None:
+        while not self._arrived and (data := await self._reader.read(2**16)):
+            self._arrived.extend(self._frames.feed(data))
+        return self._arrived.popleft() if self._arrived else None
+
+
+Handler = Callable[[Frames, asyncio.StreamWriter], Awaitable[None]]
 READY = Frame(Kind.STATE, fields={"ready": True, "reason": "ready"})
 
 
@@ -26,7 +42,7 @@ async def engines(handler: Handler, *paths: Path) -> AsyncIterator[EnginePool]:
         nonlocal open_connections
         open_connections += 1
         try:
-            await handler(reader, writer)
+            await handler(Frames(reader), writer)
             if not writer.is_closing():
                 await reader.read()
         finally:
@@ -66,10 +82,10 @@ def in_ten_seconds() -> float:
 
 
 def test_replies_find_their_requests_in_any_order(tmp_path: Path) -> None:
-    async def backwards(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def backwards(frames: Frames, writer: asyncio.StreamWriter) -> None:
         writer.writelines(READY.parts())
-        frames = [frame for _ in range(3) if (frame := await read_frame(reader)) is not None]
-        for frame in reversed(frames):
+        asked = [frame for _ in range(3) if (frame := await frames.next()) is not None]
+        for frame in reversed(asked):
             fields: dict[str, object] = {"failures": {}, "stages": {}}
             writer.writelines(Frame(Kind.RESULT, frame.number, fields, frame.blobs).parts())
 
@@ -82,9 +98,9 @@ def test_replies_find_their_requests_in_any_order(tmp_path: Path) -> None:
 
 
 def test_failures_take_their_position(tmp_path: Path) -> None:
-    async def failing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def failing(frames: Frames, writer: asyncio.StreamWriter) -> None:
         writer.writelines(READY.parts())
-        frame = await read_frame(reader)
+        frame = await frames.next()
         assert frame is not None
         fields = {"failures": {"1": ["image_format", "no picture"]}, "stages": {"decode": 0.5}}
         writer.writelines(Frame(Kind.RESULT, frame.number, fields, [b"{}", b""]).parts())
@@ -102,11 +118,11 @@ def test_failures_take_their_position(tmp_path: Path) -> None:
 def test_an_engine_that_goes_away_fails_what_is_in_flight_at_once(tmp_path: Path, last_words: bytes) -> None:
     connections = 0
 
-    async def leaving(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def leaving(frames: Frames, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
         writer.writelines(READY.parts())
-        await read_frame(reader)
+        await frames.next()
         writer.write(last_words)
         writer.close()
 
@@ -122,9 +138,9 @@ def test_an_engine_that_goes_away_fails_what_is_in_flight_at_once(tmp_path: Path
 
 
 def test_an_engine_that_is_not_ready_is_not_asked(tmp_path: Path) -> None:
-    async def loading(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def loading(frames: Frames, writer: asyncio.StreamWriter) -> None:
         writer.writelines(Frame(Kind.STATE, fields={"ready": False, "reason": "the model is loading"}).parts())
-        assert await read_frame(reader) is None
+        assert await frames.next() is None
 
     async def test(pool: EnginePool) -> None:
         while pool.reason != "the model is loading":
@@ -136,9 +152,9 @@ def test_an_engine_that_is_not_ready_is_not_asked(tmp_path: Path) -> None:
 
 
 def test_a_full_queue_becomes_an_error_with_the_time_to_wait(tmp_path: Path) -> None:
-    async def full(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def full(frames: Frames, writer: asyncio.StreamWriter) -> None:
         writer.writelines(READY.parts())
-        frame = await read_frame(reader)
+        frame = await frames.next()
         assert frame is not None
         writer.writelines(Frame(Kind.REFUSED, frame.number, {"retry_after": 2.5}).parts())
 
@@ -154,10 +170,10 @@ def test_a_full_queue_becomes_an_error_with_the_time_to_wait(tmp_path: Path) -> 
 def test_an_engine_that_was_full_is_asked_again_when_it_has_room(tmp_path: Path) -> None:
     asked = 0
 
-    async def full_at_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def full_at_first(frames: Frames, writer: asyncio.StreamWriter) -> None:
         nonlocal asked
         writer.writelines(READY.parts())
-        while (frame := await read_frame(reader)) is not None:
+        while (frame := await frames.next()) is not None:
             asked += 1
             if asked == 1:
                 writer.writelines(Frame(Kind.REFUSED, frame.number, {"retry_after": 0.3}).parts())
@@ -180,9 +196,9 @@ def test_an_engine_that_was_full_is_asked_again_when_it_has_room(tmp_path: Path)
 
 
 def test_a_full_lane_of_explanations_keeps_no_score_out(tmp_path: Path) -> None:
-    async def no_room_to_explain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def no_room_to_explain(frames: Frames, writer: asyncio.StreamWriter) -> None:
         writer.writelines(READY.parts())
-        while (frame := await read_frame(reader)) is not None:
+        while (frame := await frames.next()) is not None:
             if frame.fields["explain"]:
                 answer = Frame(Kind.REFUSED, frame.number, {"retry_after": 20.0})
             else:
@@ -201,32 +217,32 @@ def test_a_full_lane_of_explanations_keeps_no_score_out(tmp_path: Path) -> None:
 
 
 def test_a_caller_that_gives_up_cancels_its_work(tmp_path: Path) -> None:
-    frames: list[Frame] = []
+    seen: list[Frame] = []
 
-    async def patient(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def patient(frames: Frames, writer: asyncio.StreamWriter) -> None:
         writer.writelines(READY.parts())
-        while (frame := await read_frame(reader)) is not None:
-            frames.append(frame)
+        while (frame := await frames.next()) is not None:
+            seen.append(frame)
 
     async def test(pool: EnginePool) -> None:
         await until_ready(pool)
         work = asyncio.create_task(pool.score([b"x"], in_ten_seconds()))
-        while not frames:
+        while not seen:
             await asyncio.sleep(0.005)
         work.cancel()
-        while len(frames) < 2:
+        while len(seen) < 2:
             await asyncio.sleep(0.005)
-        assert [frame.kind for frame in frames] == [Kind.SCORE, Kind.CANCEL]
-        assert frames[0].number == frames[1].number
+        assert [frame.kind for frame in seen] == [Kind.SCORE, Kind.CANCEL]
+        assert seen[0].number == seen[1].number
 
     with_engine(tmp_path / "socket", patient, test)
 
 
 def test_the_ready_engine_with_the_least_in_flight_is_taken(tmp_path: Path) -> None:
     async def run() -> None:
-        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def silent(frames: Frames, writer: asyncio.StreamWriter) -> None:
             writer.writelines(READY.parts())
-            while await read_frame(reader) is not None:
+            while await frames.next() is not None:
                 pass
 
         async with engines(silent, tmp_path / "first", tmp_path / "second") as pool:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.other_model import other_model
 
 OURS, OURS_EAGER = "sightglass", "sightglass eager"
 NOOP = "noop"  # instead of an architecture: a model that looks at nothing
+_NOOP_BYTES = 75_000  # of a picture, which makes a body of 100 kB
 _OVERLOAD = 3.0
 _DEADLINE_S = 5.0  # of a reply that is of use
 _OVERLOAD_S = 20.0
@@ -62,7 +64,7 @@ def _bench(name: str, scratch: Path, options: argparse.Namespace) -> dict[str, A
     else:
         folder = seeded_folder(name, scratch / name)
         runtime, ways = fastest(folder, "auto", cache), [OURS, OURS_EAGER]
-    servers = [*ways, *options.peers.split(",")]
+    servers = [*ways, *filter(None, options.peers.split(","))]
     found: dict[str, Any] = {"runtime": runtime, "ceilings": [], "servers": {server: [] for server in servers}}
     clients = [int(count) for count in options.clients.split(",")]
     for turn in range(options.rounds):
@@ -76,7 +78,7 @@ def _bench(name: str, scratch: Path, options: argparse.Namespace) -> dict[str, A
         for server in servers:
             with _started(server, folder, cache, runtime) as running:
                 replies[server] = score_one(running.port)
-                taken = _measured(running, clients, options.seconds, overload)
+                taken = _measured(running, clients, options.seconds, overload, _NOOP_BYTES if name == NOOP else 0)
             _check(server, replies[server], replies[OURS])
             found["servers"][server].append(taken)
             rates = ", ".join(
@@ -96,22 +98,26 @@ def _started(server: str, folder: Path, cache: Path, runtime: str) -> AbstractCo
     return BenchServer(folder, free_port(), "--runtime", used, "--cache-folder", str(cache), *_PATIENT)
 
 
-def _measured(server: Server, clients: Sequence[int], seconds: float, overload: bool) -> dict[str, Any]:
-    _load(server, "closed", max(clients), _WARM_UP_S)
-    closed = {str(count): _load(server, "closed", count, seconds) for count in clients}
+def _measured(
+    server: Server, clients: Sequence[int], seconds: float, overload: bool, picture_bytes: int
+) -> dict[str, Any]:
+    load = partial(_load, server, picture_bytes)
+    load("closed", max(clients), _WARM_UP_S)
+    closed = {str(count): load("closed", count, seconds) for count in clients}
     found: dict[str, Any] = {"ready_s": server.ready_s, "closed": closed}
     if overload:
         capacity = max(load["rate"] for load in closed.values())
-        load = _load(server, "open", _OVERLOAD * capacity, _OVERLOAD_S)
+        seen = load("open", _OVERLOAD * capacity, _OVERLOAD_S)
         # of what could be answered until the last request is of no more use
-        found["overload"] = load | {"goodput": load["in_time"] / (_OVERLOAD_S + _DEADLINE_S) / capacity}
+        found["overload"] = seen | {"goodput": seen["in_time"] / (_OVERLOAD_S + _DEADLINE_S) / capacity}
     return found
 
 
-def _load(server: Server, kind: str, size: float, seconds: float) -> dict[str, Any]:
+def _load(server: Server, picture_bytes: int, kind: str, size: float, seconds: float) -> dict[str, Any]:
     before = server.cpu_s()
     command = [sys.executable, "-m", "benchmarks.load", str(server.port), kind, str(size), str(seconds)]
-    done = subprocess.run([*command, "--patience", str(_DEADLINE_S)], capture_output=True, text=True, check=True)
+    command += ["--patience", str(_DEADLINE_S), "--picture-bytes", str(picture_bytes)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     seen = json.loads(done.stdout)
     answered = sorted(seen["latencies"].get("200", []))
     return {

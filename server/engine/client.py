@@ -2,19 +2,18 @@
 
 import asyncio
 import itertools
-import logging
 import time
-from asyncio import Future, StreamReader, StreamWriter
+from asyncio import Future
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from server.engine.connection import Connection
 from server.engine.outcome import Failure, Outcome, Reply
-from server.engine.wire import Frame, Kind, WireError, read_frame
+from server.engine.wire import Frame, Kind
 from server.errors import ServiceError
-
-logger = logging.getLogger(__name__)
 
 _RECONNECT_S = 0.05
 ByPosition = Mapping[int, Mapping[str, Any]]  # of the pictures of a request
@@ -32,7 +31,7 @@ class EngineClient:
         self._path = path
         self._numbers = itertools.count(1)
         self._replies: dict[int, Future[Frame]] = {}
-        self._writer: StreamWriter | None = None
+        self._connection: Connection | None = None
         self._full_until: dict[bool, float] = {}
 
     def full_s(self, explains: bool) -> float:
@@ -43,21 +42,27 @@ class EngineClient:
         return max(0.0, self._full_until.get(explains, 0.0) - time.monotonic())
 
     async def run(self) -> None:
-        """Connect, read until the connection breaks, connect again; for ever."""
+        """Connect, and connect again whenever the connection breaks; for ever."""
         while True:
             try:
-                reader, self._writer = await asyncio.open_unix_connection(self._path)
+                await self._live()
             except OSError:
                 await asyncio.sleep(_RECONNECT_S)
-                continue
-            try:
-                await self._read(reader)
-            except WireError as error:
-                logger.error("the engine sent no frame: %s", error)
-            except Exception:  # whatever it is, without a connection this process is of no use
-                logger.exception("reading from the engine failed")
-            finally:
-                self._lost()
+
+    async def _live(self) -> None:
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+
+        def begun() -> None:
+            self._connection = connection
+
+        connection = Connection(self._received, partial(ended.set_result, None), begun)
+        await loop.create_unix_connection(lambda: connection, str(self._path))
+        try:
+            await asyncio.shield(ended)
+        finally:
+            connection.close()
+            self._lost()
 
     async def score(
         self,
@@ -73,7 +78,8 @@ class EngineClient:
         model cannot be asked for that, or `engine_unavailable` where the engine is not ready or dies meanwhile.
         When the caller is cancelled, so is the work.
         """
-        if self._writer is None or not self.ready:
+        connection = self._connection
+        if connection is None or not self.ready:
             raise ServiceError("engine_unavailable", f"No model can score now: {self.reason}. Try again shortly.")
         explains = bool(explain)
         if (full_s := self.full_s(explains)) > 0:
@@ -84,8 +90,8 @@ class EngineClient:
         reply = self._replies[number] = asyncio.get_running_loop().create_future()
         self.images_in_flight += len(pictures)
         try:
-            self._send(Frame(Kind.SCORE, number, fields, pictures))
-            await self._writer.drain()
+            connection.send(Frame(Kind.SCORE, number, fields, pictures))
+            await connection.drained()
             frame = await reply
             if frame.kind is Kind.REFUSED and "code" in frame.fields:
                 raise ServiceError(frame.fields["code"], frame.fields["message"])
@@ -95,27 +101,20 @@ class EngineClient:
                 raise _queue_full(retry_after_s)
             return _reply(frame)
         except asyncio.CancelledError:
-            self._send(Frame(Kind.CANCEL, number))
+            connection.send(Frame(Kind.CANCEL, number))
             raise
         finally:
             self.images_in_flight -= len(pictures)
             self._replies.pop(number, None)
 
-    async def _read(self, reader: StreamReader) -> None:
-        while (frame := await read_frame(reader)) is not None:
-            if frame.kind is Kind.STATE:
-                self.ready, self.reason = bool(frame.fields["ready"]), str(frame.fields["reason"])
-            elif (reply := self._replies.get(frame.number)) is not None and not reply.done():
-                reply.set_result(frame)
-
-    def _send(self, frame: Frame) -> None:
-        if self._writer is not None and not self._writer.is_closing():
-            self._writer.writelines(frame.parts())
+    def _received(self, frame: Frame) -> None:
+        if frame.kind is Kind.STATE:
+            self.ready, self.reason = bool(frame.fields["ready"]), str(frame.fields["reason"])
+        elif (reply := self._replies.get(frame.number)) is not None and not reply.done():
+            reply.set_result(frame)
 
     def _lost(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-        self._writer, self.ready, self.reason = None, False, "the engine stopped and is being started again"
+        self._connection, self.ready, self.reason = None, False, "the engine stopped and is being started again"
         self._full_until.clear()
         error = ServiceError("engine_unavailable", f"The request was lost: {self.reason}. Try again shortly.")
         for reply in self._replies.values():

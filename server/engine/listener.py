@@ -1,19 +1,16 @@
 """Listener: the engine's end of the wire. Turns frames into pipeline calls and replies into frames."""
 
 import asyncio
-import logging
-from asyncio import StreamReader, StreamWriter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from explain.errors import ExplanationError
 from explain.parameters import read_parameters
+from server.engine.connection import Connection
 from server.engine.outcome import Failure, RefusedError, Reply
 from server.engine.pipeline import Pipeline
-from server.engine.wire import Frame, Kind, WireError, read_frame
-
-logger = logging.getLogger(__name__)
+from server.engine.wire import Frame, Kind, WireError
 
 
 class Listener:
@@ -21,49 +18,42 @@ class Listener:
 
     def __init__(self) -> None:
         self.pipeline: Pipeline | None = None
-        self._state: dict[str, Any] = {"ready": False, "reason": "the model is loading"}
-        self._writers: set[StreamWriter] = set()
+        self.state: dict[str, Any] = {"ready": False, "reason": "the model is loading"}
+        self.clients: set[_Client] = set()
         self._loop = asyncio.get_running_loop()
+        self._server: asyncio.AbstractServer | None = None  # event loops keep no reference of their own
 
     async def listen(self, path: Path) -> None:
         """Start to accept connections on a Unix socket at `path`, replacing what a dead engine left there."""
         path.unlink(missing_ok=True)
-        await asyncio.start_unix_server(self._serve, path)
+        self._server = await self._loop.create_unix_server(lambda: _Client(self, self._loop).connection, str(path))
 
     def announce(self, state: Mapping[str, Any]) -> None:
         """Tell all connections the new state; callable from any thread."""
         self._loop.call_soon_threadsafe(self._announce, dict(state))
 
     def _announce(self, state: dict[str, Any]) -> None:
-        self._state = state
-        for writer in self._writers:
-            writer.writelines(Frame(Kind.STATE, fields=state).parts())
-
-    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
-        connection = _Connection(self, writer, self._loop)
-        self._writers.add(writer)
-        writer.writelines(Frame(Kind.STATE, fields=self._state).parts())
-        try:
-            while (frame := await read_frame(reader)) is not None:
-                connection.handle(frame)
-        except WireError as error:
-            logger.error("a connection sent no frame and is closed: %s", error)
-        finally:
-            self._writers.discard(writer)
-            connection.abandon()
-            writer.close()
+        self.state = state
+        for client in self.clients:
+            client.connection.send(Frame(Kind.STATE, fields=state))
 
 
-class _Connection:
+class _Client:
     """One HTTP process: maps its numbers for requests to those of the pipeline."""
 
-    def __init__(self, listener: Listener, writer: StreamWriter, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        self.connection = Connection(self.handle, self.abandon, begun=self.greet)
         self._listener = listener
-        self._writer = writer
         self._loop = loop
         self._open: dict[int, int] = {}
 
+    def greet(self) -> None:
+        """Tell the state to whoever has just connected, and from then on every change."""
+        self._listener.clients.add(self)
+        self.connection.send(Frame(Kind.STATE, fields=self._listener.state))
+
     def handle(self, frame: Frame) -> None:
+        """Do what a frame asks for."""
         pipeline = self._listener.pipeline
         if pipeline is None:
             raise WireError(f"{frame.kind.name} before the engine was ready")
@@ -74,6 +64,7 @@ class _Connection:
 
     def abandon(self) -> None:
         """Cancel everything the HTTP process was waiting for."""
+        self._listener.clients.discard(self)
         for number in self._open.values():
             assert self._listener.pipeline is not None
             self._listener.pipeline.cancel(number)
@@ -88,10 +79,10 @@ class _Connection:
             settings = {int(index): given for index, given in frame.fields["settings"].items()}
             outcome = pipeline.submit(frame.blobs, float(frame.fields["deadline"]), answer, explain, settings)
         except (ExplanationError, RefusedError) as error:
-            self._send(Frame(Kind.REFUSED, frame.number, {"code": error.code, "message": str(error)}))
+            self.connection.send(Frame(Kind.REFUSED, frame.number, {"code": error.code, "message": str(error)}))
             return
         if isinstance(outcome, float):
-            self._send(Frame(Kind.REFUSED, frame.number, {"retry_after": outcome}))
+            self.connection.send(Frame(Kind.REFUSED, frame.number, {"retry_after": outcome}))
         else:
             self._open[frame.number] = outcome
 
@@ -104,8 +95,4 @@ class _Connection:
             if isinstance(outcome, Failure)
         }
         blobs = [b"" if isinstance(outcome, Failure) else outcome for outcome in reply.outcomes]
-        self._send(Frame(Kind.RESULT, number, {"failures": failures, "stages": dict(reply.stages)}, blobs))
-
-    def _send(self, frame: Frame) -> None:
-        if not self._writer.is_closing():
-            self._writer.writelines(frame.parts())
+        self.connection.send(Frame(Kind.RESULT, number, {"failures": failures, "stages": dict(reply.stages)}, blobs))

@@ -26,6 +26,7 @@ from server.engine.device import Device, Model, pieces_of
 from server.engine.explainer import Explainer, Task
 from server.engine.intake import Intake
 from server.engine.jobs import Batch, Chore, Job, Stage
+from server.engine.meters import Meters
 from server.engine.outcome import STAGES, Failure, Outcome, Reply
 from server.engine.scheduler import Limits, Scheduler
 from server.metrics import Metrics
@@ -33,6 +34,7 @@ from server.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 _DROPPED = {"out_of_memory": "out_of_memory", "scoring_failed": "failed", "internal_error": "failed"}
+_json = json.JSONEncoder(allow_nan=False).encode
 _EXPIRED = Failure("deadline_exceeded", "The request was not scored before its deadline. Try again, or send less.")
 
 
@@ -74,6 +76,7 @@ class Pipeline:
         self._scheduler = scheduler
         self._image_limits = image_limits
         self._metrics = metrics
+        self._meters = Meters(metrics)
         metrics.runtime.labels(device.model.runtime).set(1)
         self._health = health
         self._broken = broken
@@ -149,8 +152,7 @@ class Pipeline:
                 self._start(self._device_thread, self._explain, batch)
             else:
                 self._start(self._device_thread, self._run, batch)
-        self._metrics.queue_jobs.set(self._scheduler.depth())
-        self._metrics.queue_ms.set(1000 * self._scheduler.wait_s("score"))
+        self._meters.queue(self._scheduler, now)
         wake_at = self._scheduler.wake_at()
         if wake_at is not None:
             self._wake(wake_at)
@@ -164,7 +166,21 @@ class Pipeline:
             logger.critical("a step of the pipeline ended unexpectedly", exc_info=error)
             self._broken()
 
-    def _decode(self, job: Job) -> None:
+    def _decode(self, job: Job | None) -> None:
+        while job is not None:
+            failure = self._read(job)
+            with self._lock:
+                if failure is None:
+                    self._decoded(job, time.monotonic())
+                else:
+                    self._scheduler.undecodable(job)
+                    self._metrics.dropped.labels("undecodable").inc()
+                    self._settle(job, failure, 0.0)
+                # this thread takes the next one itself, which spares a change of threads
+                job = self._scheduler.next_decode()
+                self._pump()
+
+    def _read(self, job: Job) -> Failure | None:
         started = time.monotonic()
         failure = None
         try:
@@ -174,18 +190,10 @@ class Pipeline:
         except Exception:  # a decoder that breaks in a new way must not take its thread along
             logger.exception("decoding failed unexpectedly request=%d index=%d", job.request, job.index)
             failure = Failure("image_unreadable", "The picture could not be decoded.")
-        now = time.monotonic()
-        job.decode_s = now - started
+        job.decode_s = time.monotonic() - started
         if job.task is None or not job.task.draws_whole:
             job.data = b""
-        with self._lock:
-            if failure is None:
-                self._decoded(job, now)
-            else:
-                self._scheduler.undecodable(job)
-                self._metrics.dropped.labels("undecodable").inc()
-                self._settle(job, failure, 0.0)
-            self._pump()
+        return failure
 
     def _decoded(self, job: Job, now: float) -> None:
         looks = job.looks() if job.stage is Stage.DECODING and job.lane == "score" else {}
@@ -222,19 +230,17 @@ class Pipeline:
             learn, work = not ran.failed and ran.too_large is None, sum(piece.look.pixels for piece in pieces)
             self._scheduler.finished(batch, seconds, learn=learn, work=work, again=again)
             # encoded by another thread; this one goes on with the next batch, after a look at the device if need be
-            for job in batch.jobs:
-                if job not in again:
-                    self._finish(job, failures.get(job))
+            self._finish([(job, failures.get(job)) for job in batch.jobs if job not in again])
             self._pump()
         if ran.failed:
             self._probe()
 
-    def _finish(self, job: Job, failure: Failure | None) -> None:
-        encode = partial(self._encode, job, failure)
-        if self._device.model.draws and failure is None:
-            self._scheduler.add_chore(Chore(job.lane, encode))
-        else:
-            self._start(self._cpu, encode)
+    def _finish(self, jobs: Sequence[tuple[Job, Failure | None]]) -> None:
+        if not self._device.model.draws:
+            self._start(self._cpu, self._encode, jobs)
+            return
+        for job, failure in jobs:
+            self._scheduler.add_chore(Chore(job.lane, partial(self._encode, [(job, failure)])))
 
     def _explain(self, batch: Batch) -> None:
         assert self._explainer is not None
@@ -313,15 +319,18 @@ class Pipeline:
         else:
             self._health(True)
 
-    def _encode(self, job: Job, failure: Failure | None) -> None:
-        started = time.monotonic()
-        if job.request not in self._requests:  # cancelled or expired meanwhile
-            job.release()
-            return
-        outcome = failure or self._written(job, partial(self._scored, job))
+    def _encode(self, jobs: Sequence[tuple[Job, Failure | None]]) -> None:
+        settled = []
+        for job, failure in jobs:
+            started = time.monotonic()
+            if job.request in self._requests:  # else cancelled or expired meanwhile
+                outcome = failure or self._written(job, partial(self._scored, job))
+                settled.append((job, outcome, time.monotonic() - started))
         with self._lock:
-            self._settle(job, outcome, time.monotonic() - started)
-        job.release()
+            for job, outcome, seconds in settled:
+                self._settle(job, outcome, seconds)
+        for job, _ in jobs:
+            job.release()
 
     def _scored(self, job: Job) -> dict[str, Any]:
         assert job.picture is not None
@@ -331,7 +340,7 @@ class Pipeline:
     def _written(self, job: Job, make: Callable[[], dict[str, Any]]) -> Outcome:
         """Write the object of the wire contract that `make` makes for a job, or why there is none."""
         try:
-            return json.dumps(make(), allow_nan=False).encode()
+            return _json(make()).encode()
         except ExplanationError as error:
             return Failure(error.code, str(error))
         except Exception:
@@ -346,8 +355,7 @@ class Pipeline:
             return
         queue_s = max(0.0, job.started - job.arrived - job.decode_s) if job.started else 0.0
         seconds = dict(zip(STAGES, (job.decode_s, queue_s, job.device_s, encode_s), strict=True))
-        for stage, value in seconds.items():
-            self._metrics.stage_seconds.labels(stage).observe(value)
+        self._meters.stages(seconds)
         request.outcomes[job.index] = outcome
         request.stages = max(request.stages, seconds, key=lambda stages: sum(stages.values()))
         request.left -= 1

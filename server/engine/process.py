@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
+import uvloop
 
 from models.agreement import check_precision, precision_of
 from models.classifier import Classifier
@@ -51,7 +52,7 @@ def main() -> None:
     # about metadata and palettes of pictures, once for each place in Pillow; the pixels decode or raise
     warnings.filterwarnings("ignore", module="PIL")
     follow(drain=lambda: None)
-    asyncio.run(_run(launch))
+    uvloop.run(_run(launch))
 
 
 async def _run(launch: Launch) -> None:

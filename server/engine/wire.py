@@ -6,10 +6,10 @@ fields as JSON, then the blobs as they are. Numbers are big-endian. Nothing in a
 
 import json
 import struct
-from asyncio import IncompleteReadError, StreamReader
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import accumulate, pairwise
 from typing import Any
 
 _HEADER = struct.Struct("!HBQII")
@@ -33,6 +33,7 @@ class Kind(IntEnum):
     STATE = 5
 
 
+_written = json.JSONEncoder(separators=(",", ":")).encode
 _KINDS = frozenset(kind.value for kind in Kind)
 
 
@@ -47,31 +48,55 @@ class Frame:
 
     def parts(self) -> list[bytes]:
         """Return the buffers to write, in order, without copying the blobs together."""
-        fields = json.dumps(self.fields, separators=(",", ":")).encode()
+        fields = _written(self.fields).encode()
         lengths = struct.pack(f"!{len(self.blobs)}Q", *map(len, self.blobs))
         header = _HEADER.pack(_MAGIC, self.kind, self.number, len(fields), len(self.blobs))
         return [header, lengths, fields, *self.blobs]
 
 
-async def read_frame(reader: StreamReader) -> Frame | None:
-    """Read the next frame; None where the other side has closed. WireError where the bytes are no frame."""
-    try:
-        header = await reader.readexactly(_HEADER.size)
-    except (IncompleteReadError, ConnectionError):
-        return None  # closed between two frames, or so early in one that nothing is lost
-    magic, kind, number, fields_length, count = _HEADER.unpack(header)
-    if magic != _MAGIC or kind not in _KINDS or fields_length > _MAX_FIELDS or count > _MAX_BLOBS:
-        raise WireError(f"expected the header of a frame, got {header!r}")
-    try:
-        lengths = struct.unpack(f"!{count}Q", await reader.readexactly(8 * count))
+class FrameReader:
+    """Puts frames together from what arrives, in pieces of any size."""
+
+    def __init__(self) -> None:
+        self._waiting = bytearray()
+        self._needed = _HEADER.size  # bytes without which nothing new can be said
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Return the frames that `data` completes. WireError where the bytes are no frame."""
+        self._waiting += data
+        frames = []
+        while len(self._waiting) >= self._needed and (frame := self._next()) is not None:
+            frames.append(frame)
+        return frames
+
+    def _next(self) -> Frame | None:
+        waiting = self._waiting
+        magic, kind, number, fields_length, count = _HEADER.unpack_from(waiting)
+        if magic != _MAGIC or kind not in _KINDS or fields_length > _MAX_FIELDS or count > _MAX_BLOBS:
+            raise WireError(f"expected the header of a frame, got {bytes(waiting[: _HEADER.size])!r}")
+        start = _HEADER.size + 8 * count
+        if len(waiting) < start:
+            self._needed = start
+            return None
+        lengths = struct.unpack_from(f"!{count}Q", waiting, _HEADER.size)
         if sum(lengths) > MAX_FRAME_BYTES:
             raise WireError(f"a frame of {sum(lengths)} bytes exceeds {MAX_FRAME_BYTES}")
-        fields = json.loads(await reader.readexactly(fields_length))
-        blobs = [await reader.readexactly(length) for length in lengths]
-    except (IncompleteReadError, ConnectionError):
-        return None
+        self._needed = start + fields_length + sum(lengths)
+        if len(waiting) < self._needed:
+            return None
+        with memoryview(waiting) as view:
+            ends = [*accumulate(lengths, initial=start + fields_length)]
+            fields, blobs = bytes(view[start : ends[0]]), [bytes(view[one:two]) for one, two in pairwise(ends)]
+        del waiting[: self._needed]
+        self._needed = _HEADER.size
+        return Frame(Kind(kind), number, _object(fields), blobs)
+
+
+def _object(fields: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(fields)
     except ValueError as error:
         raise WireError(f"the fields of a frame are not JSON: {error}") from None
-    if not isinstance(fields, dict):
-        raise WireError(f"the fields of a frame are a {type(fields).__name__}, expected an object")
-    return Frame(Kind(kind), number, fields, blobs)
+    if not isinstance(found, dict):
+        raise WireError(f"the fields of a frame are a {type(found).__name__}, expected an object")
+    return found

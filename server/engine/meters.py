@@ -1,0 +1,36 @@
+"""Meters: the metrics that change with every picture, written no more often than is of use.
+
+Their values live in files that all processes share, so that each write has its price.
+"""
+
+from collections.abc import Mapping
+
+from server.engine.outcome import STAGES
+from server.engine.scheduler import Scheduler
+from server.metrics import Metrics
+
+_EVERY_S = 0.1
+
+
+class Meters:
+    """Those of one engine. Not for several threads at once."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._stages = [metrics.stage_seconds.labels(stage) for stage in STAGES]
+        self._jobs = metrics.queue_jobs
+        self._wait_ms = metrics.queue_ms
+        self._due = 0.0
+
+    def stages(self, seconds: Mapping[str, float]) -> None:
+        """Note the seconds that a picture spent in each of STAGES."""
+        for stage, value in zip(self._stages, seconds.values(), strict=True):
+            stage.observe(value)
+
+    def queue(self, scheduler: Scheduler, now: float) -> None:
+        """Show how much is queued, at the first call of each tenth of a second, and whenever nothing is."""
+        depth = scheduler.depth()
+        if depth and now < self._due:
+            return
+        self._due = now + _EVERY_S
+        self._jobs.set(depth)
+        self._wait_ms.set(1000 * scheduler.wait_s("score"))

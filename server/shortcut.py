@@ -1,0 +1,35 @@
+"""Shortcut: the routes that every score takes, past the layers that a web framework puts around all routes."""
+
+from collections.abc import Sequence
+
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class Shortcut:
+    """Calls the endpoints of `routes` directly; all else, and all other methods on their paths, goes to `app`.
+
+    Their paths have no parameters, and their endpoints take a request and return a response. They cost half a
+    millisecond less than by way of the framework, which describes them and answers what they do not.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
+        self._app = app
+        self._routes = {
+            (method, route.path): route
+            for route in routes
+            if isinstance(route, APIRoute)
+            for method in route.methods or ()
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI scope."""
+        route = self._routes.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if route is None:
+            await self._app(scope, receive, send)
+            return
+        scope["app"], scope["route"] = self._app, route
+        response = await route.endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
