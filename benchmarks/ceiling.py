@@ -117,7 +117,7 @@ class Ceiling:
 
 def _loaded(folder: Path, runtime: str, cache: Path) -> LoadedModel:
     model = load(folder, device="auto")
-    terms = Terms(model.device, model.dtype)
+    terms = Terms(model.device, model.precision)
     files = open_cache(cache, model.definition, terms, otherwise=cache)
     tuner = Tuner(folder, model, terms, files, precision="fp32", on_device=lambda step: step())
     return tuner.start(runtime) or model

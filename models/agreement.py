@@ -43,8 +43,8 @@ def together(found: Iterable[Agreement]) -> Agreement:
 
 
 def precision_of(model: LoadedModel) -> Agreement | None:
-    """Compare a model in bf16 or fp16 with itself in float32, on the thread that computes; None for one in float32."""
-    if model.dtype is torch.float32:
+    """Compare a model with itself in fp32, on the thread that computes; None for one that is in fp32."""
+    if model.precision.exact:
         return None
     reference = exact(model)
     return together(compared(model, reference, views) for views in model.calibration())

@@ -15,12 +15,13 @@ from models.deviation import Deviation
 from models.errors import ModelError, first_line
 from models.images import ImageLimits, decode
 from models.picture import Look, Picture
+from models.precision import Precision
 from models.predictions import ClassScores, Prediction
 from models.preprocess import Preprocess
 from models.runtime import EAGER, Graph, Work
 from settings.model import ModelSettings
 
-_SAME = {torch.float32: 1e-5, torch.bfloat16: 0.05, torch.float16: 0.01}  # of a probability
+_SAME = {"fp32": 1e-5, "tf32": 0.01, "bf16": 0.05, "fp16": 0.01}  # of a probability
 _CALIBRATION = 8
 _GREY = 128
 _EXAMPLES = 2  # a batch of one would be taken for a constant by some tracers
@@ -36,7 +37,7 @@ class Classifier:
     definition: Definition
     network: nn.Module
     device: torch.device
-    dtype: torch.dtype
+    precision: Precision
     graph: Graph
     runtime: str = EAGER
 
@@ -99,12 +100,15 @@ class Classifier:
         """Tell how far outputs are from those expected, in float32, of the same views."""
         pairs = zip(map(self.prediction, outputs), map(self.prediction, expected), strict=True)
         apart = [abs(p - q) for one, other in pairs for p, q in zip(one.probs, other.probs, strict=True)]
-        return Deviation("probabilities", max(apart), _SAME[self.dtype])
+        return Deviation("probabilities", max(apart), _SAME[self.precision.name])
 
     def outputs(self, views: Sequence[Tensor]) -> list[Tensor]:
         """Run one batch: uint8 [crop, crop, 3] each -> the logits of each, float32 [C] on the CPU."""
+        # from pinned memory, which is kept for the next batch, a GPU copies by itself
+        batch = torch.empty((len(views), *views[0].shape), dtype=torch.uint8, pin_memory=self.device.type == "cuda")
+        torch.stack(tuple(views), out=batch)
         with torch.inference_mode():
-            (logits,) = self.graph(torch.stack(tuple(views)))
+            (logits,) = self.graph(batch)
             return list(logits.float().cpu())
 
     def joined(self, picture: Picture, outputs: Sequence[Tensor]) -> Prediction:

@@ -35,7 +35,7 @@ def convert_apart(folder: Path, runtime: str, precision: str, device: str, into:
 
 def _convert(folder: Path, runtime: str, precision: str, device: str, into: Path) -> None:
     model = load(folder, device=device, precision=precision)
-    available()[runtime].convert(model.work(), Terms(model.device, model.dtype), into)
+    available()[runtime].convert(model.work(), Terms(model.device, model.precision), into)
 
 
 def _follow() -> None:

@@ -17,6 +17,7 @@ from models.errors import ImageError, ModelError, first_line
 from models.images import ImageLimits, decode
 from models.instances import join
 from models.picture import Look, Picture
+from models.precision import Precision
 from models.predictions import Prediction
 from models.runtime import EAGER, Graph, Work
 from models.sight import Found, Sight, View
@@ -25,7 +26,7 @@ from models.tiling import Tile, tiles
 _EXAMPLE = (600, 800)
 _CALIBRATION = 3
 _UNSURE = 0.1  # of a score: in a smaller type, boxes so close to the threshold may come and go
-_SAME = {torch.float32: 1e-3, torch.bfloat16: 4.0, torch.float16: 1.0}  # pixels
+_SAME = {"fp32": 1e-3, "tf32": 1.0, "bf16": 4.0, "fp16": 1.0}  # pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Detector:
     definition: Definition
     network: nn.Module
     device: torch.device
-    dtype: torch.dtype
+    precision: Precision
     graph: Graph
     runtime: str = EAGER
 
@@ -97,7 +98,7 @@ class Detector:
 
     def work(self) -> Work:
         """Return what a runtime is to compute."""
-        return self.sight.work(self.network, self.dtype)
+        return self.sight.work(self.network, self.precision)
 
     def computed_by(self, name: str, graph: Graph) -> "Detector":
         """Return the same model with another runtime."""
@@ -106,10 +107,10 @@ class Detector:
     def deviation(self, outputs: Sequence[Found], expected: Sequence[Found]) -> Deviation:
         """Tell how far outputs are from those expected, of views of one size."""
         settings: Any = self.definition.settings.values
-        sure = 0.0 if self.dtype is torch.float32 else settings.box_score_thresh + _UNSURE
+        sure = 0.0 if self.precision.exact else settings.box_score_thresh + _UNSURE
         apart = [_apart(one, other, sure) for one, other in zip(outputs, expected, strict=True)]
         side = math.sqrt(self.pixels)
-        return Deviation("boxes, in pixels of the network's input,", side * max(apart), _SAME[self.dtype])
+        return Deviation("boxes, in pixels of the network's input,", side * max(apart), _SAME[self.precision.name])
 
     def outputs(self, views: Sequence[Seen]) -> list[Found]:
         """Run one batch of views of one shape."""

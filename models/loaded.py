@@ -11,11 +11,10 @@ from models.definition import Definition, define
 from models.detector import Detector
 from models.errors import ModelError
 from models.folder import ModelFolder
+from models.precision import FP32, PRECISIONS, Precision, multiply_exactly
 from models.registry import verify
 from models.runtime import EAGER, Terms, Work
 from models.runtimes.eager import RUNTIME
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 LoadedModel = Classifier | Detector
 
@@ -31,28 +30,29 @@ def load(path: Path, *, device: str = "cpu", precision: str = "fp32", strict: bo
     definition, state = define(folder, strict=strict)
     network = definition.build(state)
     target = _device(device)
-    if precision == "fp16" and target.type == "cpu":
-        raise ModelError("Precision fp16 needs a GPU, but the device is cpu. Use fp32 or bf16.")
+    arithmetic = PRECISIONS[precision]
+    if arithmetic.needs_gpu and target.type == "cpu":
+        raise ModelError(f"Precision {precision} needs a GPU, but the device is cpu. Use fp32 or bf16.")
+    multiply_exactly()
     network = network.to(target).to(memory_format=torch.channels_last)
-    dtype = DTYPES[precision]
-    eager = RUNTIME.load(_work(definition, network, dtype), None, Terms(target, dtype))
+    eager = RUNTIME.load(_work(definition, network, arithmetic), None, Terms(target, arithmetic))
     kind = Detector if isinstance(definition.architecture, DetectorArchitecture) else Classifier
-    loaded = kind(definition, network, target, dtype, eager)
+    loaded = kind(definition, network, target, arithmetic, eager)
     loaded.prove()
     return loaded
 
 
 def exact(model: LoadedModel) -> LoadedModel:
-    """Return the same model computing eagerly in float32, which any other way of computing is compared with."""
-    if model.dtype is torch.float32 and model.runtime == EAGER:
+    """Return the same model computing eagerly in fp32, which any other way of computing is compared with."""
+    if model.precision.exact and model.runtime == EAGER:
         return model
-    terms = Terms(model.device, torch.float32)
-    return model.computed_by(EAGER, RUNTIME.load(_work(model.definition, model.network, torch.float32), None, terms))
+    terms = Terms(model.device, FP32)
+    return model.computed_by(EAGER, RUNTIME.load(_work(model.definition, model.network, FP32), None, terms))
 
 
-def _work(definition: Definition, network: nn.Module, dtype: torch.dtype) -> Work:
+def _work(definition: Definition, network: nn.Module, precision: Precision) -> Work:
     if isinstance(definition.architecture, DetectorArchitecture):
-        return definition.architecture.sight.work(network, dtype)
+        return definition.architecture.sight.work(network, precision)
     return classifying(definition.preprocess, network)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from models import runtimes
 from models.discovery import constants
+from models.precision import Precision
 
 Graph = Callable[[Tensor], Sequence[Tensor]]
 
@@ -37,10 +38,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Where and how a graph computes: on so many threads of a CPU, or on a GPU, in the arithmetic of `dtype`."""
+    """Where and how a graph computes: on so many threads of a CPU, or on a GPU, in some arithmetic."""
 
     device: torch.device
-    dtype: torch.dtype
+    precision: Precision
     threads: int = field(default_factory=torch.get_num_threads)
 
 

@@ -23,6 +23,7 @@ from models.runtime import Terms, available, processor
 
 _CHOICE = "choice.json"
 _KEPT = 8  # models whose files stay; each is about as large as its weights
+_ENDED = 2  # processes, after which a runtime is no longer tried
 _WRITABLE_BY_OTHERS = 0o022
 
 
@@ -77,6 +78,22 @@ class RuntimeCache:
         for old in others[_KEPT:]:
             shutil.rmtree(old.parent, ignore_errors=True)
 
+    @contextmanager
+    def trying(self, runtime: str) -> Iterator[None]:
+        """Remember for a while that a runtime is being tried, as it may take the whole process along.
+
+        ModelError where it has done so twice; once may have been a server that was stopped just then.
+        """
+        note = self.folder / f".trying-{runtime}"
+        ended = len(note.read_text()) if note.exists() else 0
+        if ended >= _ENDED:
+            raise ModelError(f"the process ended {ended} times while it was tried; to try again, remove {note}")
+        note.write_text("x" * (ended + 1))
+        try:
+            yield
+        finally:
+            note.unlink(missing_ok=True)
+
     def drop(self, runtime: str) -> None:
         """Remove the files of a runtime."""
         shutil.rmtree(self.folder / runtime, ignore_errors=True)
@@ -109,7 +126,7 @@ def _key(definition: Definition, terms: Terms) -> str:
         len(definition.labels),
         definition.settings.values.model_dump_json(),
         device,
-        str(terms.dtype),
+        terms.precision.name,
         terms.threads,
         version("sightglass"),
         torch.__version__,

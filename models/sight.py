@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
 
+from models.precision import Precision
 from models.runtime import Graph, Work
 
 
@@ -53,8 +53,8 @@ class Sight(Protocol):
     def view(self, part: Tensor, settings: Any) -> View:
         """Prepare a picture or a tile, uint8 [h, w, 3], on a CPU thread. `part` may be a slice of a larger tensor."""
 
-    def work(self, network: nn.Module, dtype: torch.dtype) -> Work:
-        """Return the costly part of a network, to be computed in `dtype`; boxes need float32, where pixels can be told.
+    def work(self, network: nn.Module, precision: Precision) -> Work:
+        """Return the costly part of a network, to be computed in `precision`; boxes need fp32, to tell pixels apart.
 
         What it returns need not be whole: `find` does the rest.
         """

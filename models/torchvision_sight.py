@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models.detection.image_list import ImageList
 
+from models.precision import Precision
 from models.preprocess import Statistics
 from models.runtime import Graph, Work
 from models.sight import Found, View
@@ -72,9 +73,9 @@ class TorchvisionSight:
         size = _resized(part.shape[0], part.shape[1], settings)
         return View(part, size, _padded(size))
 
-    def work(self, network: nn.Module, dtype: torch.dtype) -> Work:
-        """Return the backbone, and in float32 what looks at all places too: halves cannot tell a pixel of a box."""
-        dense = network.get_submodule(self.dense) if dtype is torch.float32 else None
+    def work(self, network: nn.Module, precision: Precision) -> Work:
+        """Return the backbone, and in fp32 what looks at all places too: halves cannot tell a pixel of a box."""
+        dense = network.get_submodule(self.dense) if precision.exact else None
         return Work(
             _Everywhere(network.get_submodule("backbone"), dense),
             torch.zeros(_TRACED),

@@ -12,6 +12,7 @@ from torchvision.ops import box_convert, nms
 
 from models.errors import ModelError
 from models.letterbox import letterbox, margin
+from models.precision import Precision
 from models.runtime import Graph, Work
 from models.sight import Found, View
 from models.yolov5 import YoloV5
@@ -36,7 +37,7 @@ class YoloSight:
         square, size = letterbox(part.numpy(), settings.img_size)
         return View(torch.from_numpy(square), size, (settings.img_size, settings.img_size))
 
-    def work(self, network: nn.Module, dtype: torch.dtype) -> Work:
+    def work(self, network: nn.Module, precision: Precision) -> Work:
         """Return all before the head, from uint8 [N, S, S, 3] to maps; a box is told by small differences in those."""
         assert isinstance(network, YoloV5)
         return Work(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from server.engine.cores import usable_cores
 from server.lifeline import DRAIN, Launch
 from settings.server import ServerSettings
 
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 CANNOT_SERVE = 3
 HTTP_COMMAND = (sys.executable, "-m", "server.frontend")
-ENGINE_COMMAND = (sys.executable, "-m", "server.engine.process")
+ENGINE_COMMAND = (sys.executable, "-m", "server.engine")
 
 # glibc returns large blocks to the kernel after each batch and pages them in again for the next one. Keeping them
 # makes the forward pass up to three times as fast; see docs/decisions.
@@ -35,9 +36,21 @@ ENGINE_ENVIRONMENT = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 
+_GPU = Path("/dev/nvidia0")  # what PyTorch would say, without importing it
 _BACK_OFF_S = (0.2, 10.0)
 _LIVED_WELL_S = 30.0
 _TRIES_BEFORE_READY = 3
+
+
+def http_processes(settings: ServerSettings) -> int:
+    """Return how many HTTP processes the settings ask for.
+
+    One keeps up with a thousand requests of a picture a second. On a CPU, models take every core they get for longer.
+    """
+    if settings.http_processes != "auto":
+        return settings.http_processes
+    on_gpu = any(device.startswith("cuda") or (device == "auto" and _GPU.exists()) for device in settings.device)
+    return max(1, usable_cores() // 4) if on_gpu else 1
 
 
 @dataclass(slots=True, eq=False)
@@ -99,7 +112,7 @@ class Supervisor:
             for device, path in zip(devices, sockets, strict=True)
         ]
         launch = Launch(**common, sockets=sockets, listening=listening.fileno())
-        return engines + [Child("http", HTTP_COMMAND, launch) for _ in range(self._settings.http_processes)]
+        return engines + [Child("http", HTTP_COMMAND, launch) for _ in range(http_processes(self._settings))]
 
     async def _keep(self, child: Child, metrics: "Metrics") -> None:
         while not self._stopping:

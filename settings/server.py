@@ -38,17 +38,21 @@ class ServerSettings(BaseModel):
 
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 for all of them.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(5001, description="The port to listen on; 0 picks a free one.")
-    http_processes: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Processes that parse and reply.")
+    http_processes: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = Field(
+        "auto", description="Processes that parse and reply; auto starts one for each four cores that no model needs."
+    )
 
     device: Devices = Field(
         ("auto",),
         description="Where the model runs: auto, cpu, cuda, cuda:N, or several separated by commas (an engine each).",
     )
-    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="The arithmetic of the forward pass.")
-    force_precision: bool = Field(
-        False, description="Serve in bf16 or fp16 even where that changes scores by more than is allowed."
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] = Field(
+        "fp32", description="The arithmetic of the forward pass."
     )
-    runtime: Literal["auto", "eager", "compiled", "openvino"] = Field(
+    force_precision: bool = Field(
+        False, description="Serve in tf32, bf16 or fp16 even where that changes scores by more than is allowed."
+    )
+    runtime: Literal["auto", "eager", "compiled", "cuda_graphs", "openvino"] = Field(
         "auto",
         description="What computes scores: auto finds the fastest that says the same, while it serves already.",
     )

@@ -11,6 +11,13 @@ from tests.checkpoints import write_automl_folder
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs a GPU"))
+
+
 @pytest.fixture(scope="session")
 def fridge_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A seeded resnet18 for the four labels of the fridge, with small pictures to be fast. Read only."""

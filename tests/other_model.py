@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
+from models.torchvision_import import import_torchvision
 from server import __main__ as server
 
 _COMMAND = (sys.executable, "-m", "tests.other_model")
@@ -18,6 +19,7 @@ def other_model(kind: str) -> tuple[str, ...]:
 
 
 def _run_engine(kind: str) -> None:
+    import_torchvision()
     from models import loaded
     from server.engine import process
 
@@ -26,7 +28,7 @@ def _run_engine(kind: str) -> None:
 
     def load(*arguments: Any, **options: Any) -> Any:
         model = loaded.load_classifier(*arguments, **options)
-        return chosen(model.definition, model.network, model.device, model.dtype, model.graph)
+        return chosen(model.definition, model.network, model.device, model.precision, model.graph)
 
     setattr(process, "load", load)  # noqa: B010
     process.main()

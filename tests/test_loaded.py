@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from models.classifier import Classifier
 from models.errors import ImageError, ModelError
 from models.images import ImageLimits
 from models.loaded import load_classifier
+from models.precision import FP32, PRECISIONS
 from settings.errors import SettingsError
 from tests.checkpoints import LABELS, seeded_network, write_automl_folder, write_plain_folder
 from tests.pictures import encoded, picture
@@ -35,7 +37,7 @@ def test_a_loaded_model_knows_what_it_is(model: Classifier, fridge_folder: Path)
     assert (definition.architecture.name, definition.task.name) == ("resnet18", "multiclass")
     assert definition.folder.weights == fridge_folder / "mlflow-model/artifacts/model.pt"
     assert (model.preprocess.resize, model.preprocess.crop, model.pixels) == (80, 64, 64 * 64)
-    assert (model.device, model.dtype) == (torch.device("cpu"), torch.float32)
+    assert (model.device, model.precision) == (torch.device("cpu"), FP32)
     assert definition.settings.sources["valid_crop_size"].endswith("settings.json")
     assert definition.settings.warnings == ()
 
@@ -109,16 +111,15 @@ def test_auto_is_the_cpu_without_a_gpu(fridge_folder: Path) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("tf32", 1e-2), ("bf16", 5e-2), ("fp16", 1e-2)])
 def test_a_gpu_scores_as_the_cpu_does(
-    fridge_folder: Path, model: Classifier, pictures: list[torch.Tensor], precision: str
+    fridge_folder: Path, model: Classifier, pictures: list[torch.Tensor], precision: str, tolerance: float
 ) -> None:
     found = load_classifier(fridge_folder, device="auto", precision=precision)
     assert found.device.type == "cuda"
     with pytest.raises(ModelError, match=r"cuda:99 does not exist"):
         load_classifier(fridge_folder, device="cuda:99")
-    assert_close(found, model, pictures, 5e-2 if precision == "bf16" else 1e-2)
+    assert_close(found, model, pictures, tolerance)
 
 
 def assert_close(found: Classifier, expected: Classifier, pictures: list[torch.Tensor], tolerance: float) -> None:
@@ -133,9 +134,26 @@ def test_bf16_comes_close_to_fp32(fridge_folder: Path, model: Classifier, pictur
     assert not torch.equal(torch.stack(found.outputs(pictures)), torch.stack(model.outputs(pictures)))
 
 
-def test_fp16_on_the_cpu_is_refused(fridge_folder: Path) -> None:
-    with pytest.raises(ModelError, match=r"fp16 needs a GPU, but the device is cpu\. Use fp32 or bf16"):
-        load_classifier(fridge_folder, precision="fp16")
+@pytest.mark.parametrize("precision", ["tf32", "fp16"])
+def test_what_only_gpus_compute_is_refused_on_the_cpu(fridge_folder: Path, precision: str) -> None:
+    with pytest.raises(ModelError, match=rf"{precision} needs a GPU, but the device is cpu\. Use fp32 or bf16"):
+        load_classifier(fridge_folder, device="cpu", precision=precision)
+
+
+def test_float32_is_multiplied_as_it_is_unless_tf32_is_asked_for(fridge_folder: Path) -> None:
+    load_classifier(fridge_folder)
+
+    def ways() -> list[str]:
+        backends: Any = torch.backends
+        return [backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision]
+
+    assert ways() == ["ieee", "ieee"], "explanations too"
+    with PRECISIONS["tf32"].applied(torch.device("cpu")):
+        assert ways() == ["tf32", "tf32"]
+    assert ways() == ["ieee", "ieee"]
+    with PRECISIONS["fp32"].applied(torch.device("cpu")):
+        assert ways() == ["ieee", "ieee"]
+    assert [name for name, precision in PRECISIONS.items() if precision.exact] == ["fp32"]
 
 
 @pytest.mark.parametrize("form", ["automl", "plain"])

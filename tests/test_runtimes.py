@@ -11,6 +11,7 @@ from torch import nn
 from models.conversion import convert_apart
 from models.errors import ModelError
 from models.loaded import LoadedModel, load
+from models.precision import FP32, PRECISIONS
 from models.runtime import EAGER, Terms, Work, available
 from models.yolov5_sight import YoloSight
 from tests.checkpoints import write_automl_folder
@@ -19,7 +20,7 @@ from tests.pictures import encoded, picture
 from tests.test_yolov5 import drawn
 
 CPU = torch.device("cpu")
-TERMS = Terms(CPU, torch.float32)
+TERMS = Terms(CPU, FP32)
 SIZES = [(320, 240), (150, 200), (60, 50), (333, 90)]
 
 
@@ -31,7 +32,7 @@ def converted(model: LoadedModel, name: str, into: Path) -> Any:
 
 
 def test_runtimes_that_are_made_quickly_come_first() -> None:
-    assert list(available()) == [EAGER, "openvino", "compiled"]
+    assert list(available()) == [EAGER, "cuda_graphs", "openvino", "compiled"]
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vits16r224"])
@@ -67,7 +68,7 @@ def test_boxes_of_openvino_are_those_of_eager(tmp_path: Path, name: str) -> None
 
 
 def test_maps_of_yolov5_by_openvino_are_those_of_eager(tmp_path: Path) -> None:
-    work = YoloSight().work(drawn(), torch.float32)
+    work = YoloSight().work(drawn(), FP32)
     openvino = available()["openvino"]
     openvino.convert(work, TERMS, tmp_path)
     graph, eager = openvino.load(work, tmp_path, TERMS), available()[EAGER].load(work, None, TERMS)
@@ -100,7 +101,7 @@ def test_a_conversion_in_a_process_of_its_own_says_why_it_failed(tmp_path: Path)
 
 def test_what_a_machine_cannot_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert available()["openvino"].obstacle(TERMS) is None
-    assert "CPU" in str(available()["openvino"].obstacle(Terms(torch.device("cuda"), torch.float32)))
-    assert "fp16" in str(available()["openvino"].obstacle(Terms(CPU, torch.float16)))
+    assert "CPU" in str(available()["openvino"].obstacle(Terms(torch.device("cuda"), FP32)))
+    assert "fp16" in str(available()["openvino"].obstacle(Terms(CPU, PRECISIONS["fp16"])))
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert "no-such-compiler" in str(available()["compiled"].obstacle(TERMS))

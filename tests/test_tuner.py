@@ -11,6 +11,7 @@ import torch
 
 from models.errors import ModelError
 from models.loaded import LoadedModel, load_classifier
+from models.precision import FP32, PRECISIONS
 from models.runtime import EAGER, Graph, Terms, Work
 from models.runtime_cache import RuntimeCache
 from server.engine import tuner as tuner_module
@@ -18,7 +19,7 @@ from server.engine.race import Race
 from server.engine.tuner import Tuner, open_cache
 from tests.checkpoints import write_automl_folder
 
-TERMS = Terms(torch.device("cpu"), torch.float32)
+TERMS = Terms(torch.device("cpu"), FP32)
 
 
 class FakeRuntime:
@@ -194,11 +195,28 @@ def test_a_model_finds_its_own_files_and_no_others(folder: Path, tmp_path: Path)
     definition = load_classifier(folder).definition
     mine = RuntimeCache.open(tmp_path, definition, TERMS)
     assert RuntimeCache.open(tmp_path, definition, TERMS).folder == mine.folder
-    fewer = Terms(TERMS.device, TERMS.dtype, TERMS.threads + 1)
-    half = Terms(TERMS.device, torch.bfloat16)
+    fewer = Terms(TERMS.device, TERMS.precision, TERMS.threads + 1)
+    half = Terms(TERMS.device, PRECISIONS["bf16"])
     another = load_classifier(write_automl_folder(tmp_path / "another", name="resnet18", sizes=(40, 36)))
     folders = {RuntimeCache.open(tmp_path, definition, terms).folder for terms in (TERMS, fewer, half)}
     assert len(folders | {RuntimeCache.open(tmp_path, another.definition, TERMS).folder}) == 4
+
+
+def test_what_ended_a_process_twice_is_not_tried_again(choosing: Callable[..., Tuner], tmp_path: Path) -> None:
+    runtimes = FakeRuntime("deadly", faster), FakeRuntime("slower", slower)
+    tuner = choosing(*runtimes)
+    (folder,) = tmp_path.glob("cache/*")
+    first, *others = (RuntimeCache(folder).trying("deadly") for _ in range(3))
+    first.__enter__()
+    assert tuned(tuner) == ["deadly"], "once may have been a server that was stopped"
+    assert not list(folder.glob(".trying*")), "and is forgotten when it goes well"
+    for each in others:
+        each.__enter__()
+    RuntimeCache(folder).forget()
+    tuner = choosing(*runtimes)
+    assert tuned(tuner) == []
+    assert tuner.reasons["deadly"].startswith("the process ended 2 times while it was tried; to try again, remove")
+    assert tuner.reasons["slower"].startswith("0.")
 
 
 def test_models_that_were_not_used_for_long_make_room(tmp_path: Path) -> None:

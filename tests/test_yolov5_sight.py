@@ -7,6 +7,7 @@ from torch import Tensor
 
 from models.errors import ModelError
 from models.letterbox import letterbox
+from models.precision import FP32, PRECISIONS
 from models.runtime import Terms
 from models.runtimes.eager import RUNTIME as EAGER
 from models.sight import Found, Sight, View
@@ -17,6 +18,7 @@ from tests.test_resampling import noise
 from tests.test_yolov5 import drawn
 
 SIGHT: Sight = YoloSight()
+BF16 = PRECISIONS["bf16"]
 
 
 def settings(**values: float | str) -> YoloSettings:
@@ -194,7 +196,7 @@ def test_arithmetic_is_reduced_before_the_head_only() -> None:
     network, seen = drawn(), []
     network[23].register_forward_hook(lambda module, given, made: seen.append(made.dtype))
     network.head.register_forward_pre_hook(lambda module, given: seen.extend(each.dtype for each in given[0]))
-    graph = EAGER.load(SIGHT.work(network, torch.bfloat16), None, Terms(torch.device("cpu"), torch.bfloat16))
+    graph = EAGER.load(SIGHT.work(network, BF16), None, Terms(torch.device("cpu"), BF16))
     seen.clear()
     view = SIGHT.view(torch.from_numpy(noise(60, 90)), settings())
     (result,) = SIGHT.find(network, graph, [view], settings(box_score_thresh=0.3))
@@ -203,7 +205,7 @@ def test_arithmetic_is_reduced_before_the_head_only() -> None:
 
 
 def find(network: YoloV5, views: list[View], chosen: YoloSettings) -> list[Found]:
-    return SIGHT.find(network, SIGHT.work(network, torch.float32).module, views, chosen)
+    return SIGHT.find(network, SIGHT.work(network, FP32).module, views, chosen)
 
 
 def _parts(result: Found) -> tuple[Tensor, Tensor, Tensor]:

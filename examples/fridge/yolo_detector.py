@@ -19,6 +19,7 @@ from examples.fridge.seeds import TEST_BLOCK, seeds
 from examples.fridge.task import Trained
 from examples.fridge.yolo_course import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_PICTURES, TEST_SIZE, Stage
 from examples.fridge.yolo_loss import Truth, yolo_loss
+from models.precision import FP32
 from models.runtime import Terms
 from models.runtimes.eager import RUNTIME as EAGER
 from models.yolov5 import SIZES, Size, YoloV5
@@ -113,7 +114,7 @@ def _outcomes(network: YoloV5, gatherings: Sequence[Gathering]) -> list[Outcome]
     # Average precision also asks what is found at low scores
     settings = YoloSettings.model_validate(SETTINGS | {"box_score_thresh": 0.01})
     sight, progress, outcomes = YoloSight(), Progress("testing", len(gatherings)), []
-    graph = EAGER.load(sight.work(network, torch.float32), None, Terms(network.head.anchors.device, torch.float32))
+    graph = EAGER.load(sight.work(network, FP32), None, Terms(network.head.anchors.device, FP32))
     for gathering in gatherings:
         height, width = gathering.picture.shape[:2]
         (found,) = sight.find(network, graph, [sight.view(torch.from_numpy(gathering.picture), settings)], settings)

@@ -43,7 +43,7 @@ class Compiled:
         with (
             torch.inference_mode(False),
             torch.no_grad(),
-            torch.autocast(terms.device.type, terms.dtype, enabled=terms.dtype is not torch.float32),
+            terms.precision.applied(terms.device),
         ):
             program = torch.export.export(work.module.eval(), (example,), dynamic_shapes=(batch,))
             torch._inductor.aoti_compile_and_package(

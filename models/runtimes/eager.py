@@ -1,7 +1,6 @@
 """Eager: the network as it is, layer by layer, its batch norms folded; every device can, and nothing is converted."""
 
 import copy
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -34,8 +33,8 @@ class Eager:
         module = _folded(work, terms.device)
 
         def graph(inputs: Tensor) -> tuple[Tensor, ...]:
-            with _autocast(terms):
-                found = module(inputs.to(terms.device))
+            with terms.precision.applied(terms.device):
+                found = module(inputs.to(terms.device, non_blocking=True))
             return (found,) if isinstance(found, Tensor) else tuple(found)
 
         return graph
@@ -61,12 +60,6 @@ def _noise(example: Tensor) -> Tensor:
     if example.is_floating_point():
         return torch.randn(example.shape, generator=chance)
     return torch.randint(0, 256, example.shape, dtype=example.dtype, generator=chance)
-
-
-def _autocast(terms: Terms) -> AbstractContextManager[object]:
-    if terms.dtype is torch.float32:
-        return nullcontext()
-    return torch.autocast(terms.device.type, terms.dtype)
 
 
 RUNTIME = Eager()

@@ -35,8 +35,8 @@ class OpenVino:
         if find_spec("openvino") is None:
             return "it is not installed: pip install openvino"
         able = _library().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        if _CAPABILITY[terms.dtype] not in able:
-            return f"this processor does not compute in {_CAPABILITY[terms.dtype].lower()}"
+        if _CAPABILITY[terms.precision.dtype] not in able:
+            return f"this processor does not compute in {_CAPABILITY[terms.precision.dtype].lower()}"
         return None
 
     def version(self) -> str:
@@ -57,7 +57,7 @@ class OpenVino:
         assert folder is not None
         options = {
             # by default some processors compute in a smaller type than they are asked to
-            "INFERENCE_PRECISION_HINT": _PRECISION[terms.dtype],
+            "INFERENCE_PRECISION_HINT": _PRECISION[terms.precision.dtype],
             "INFERENCE_NUM_THREADS": terms.threads,
             "NUM_STREAMS": 1,
             # in a container the cores that it would pin threads to may be those of others

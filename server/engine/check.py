@@ -58,7 +58,7 @@ def _chosen(
 ) -> tuple[LoadedModel, dict[str, str]]:
     if settings.runtime == EAGER:
         return model, {}
-    terms = Terms(model.device, model.dtype)
+    terms = Terms(model.device, model.precision)
     with tempfile.TemporaryDirectory() as otherwise:
         cache = open_cache(settings.cache_folder, model.definition, terms, otherwise=Path(otherwise))
         tuner = Tuner(folder, model, terms, cache, precision=settings.precision, on_device=lambda step: step())

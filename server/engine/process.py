@@ -111,7 +111,7 @@ async def _serve(launch: Launch) -> None:
 
 def _tuner(launch: Launch, model: LoadedModel, thread: ThreadPoolExecutor) -> Tuner:
     settings = launch.settings
-    terms = Terms(model.device, model.dtype, cpu_threads(settings))
+    terms = Terms(model.device, model.precision, cpu_threads(settings))
     cache = open_cache(settings.cache_folder, model.definition, terms, otherwise=launch.sockets[0].parent / "runtimes")
     return Tuner(
         launch.folder,
@@ -223,7 +223,3 @@ class _Alarm:
     def _rang(self) -> None:
         self._set_for = float("inf")
         self.ring()
-
-
-if __name__ == "__main__":
-    main()

@@ -82,10 +82,11 @@ class Tuner:
         if runtime.converts:
             files = self._cache.files(runtime.name, lambda into: self._convert(runtime, into))
         try:
-            # all that PyTorch computes is computed on the one thread, or it would be slow ever after
-            graph = self._on_device(lambda: runtime.load(self._model.work(), files, self._terms))
-            rival = self._model.computed_by(runtime.name, graph)
-            agreement = self._agreement(rival)
+            with self._cache.trying(runtime.name):
+                # all that PyTorch computes is computed on the one thread, or it would be slow ever after
+                graph = self._on_device(lambda: runtime.load(self._model.work(), files, self._terms))
+                rival = self._model.computed_by(runtime.name, graph)
+                agreement = self._agreement(rival)
         except Exception:
             self._cache.drop(runtime.name)  # files that are damaged are made anew the next time
             raise
@@ -106,7 +107,8 @@ class Tuner:
             for runtime in (available()[name] for name in rivals if name != EAGER):
                 try:
                     rival, agreement = self._proven(runtime)
-                    found = race(self._model, rival, sizes, self._on_device)
+                    with self._cache.trying(runtime.name):
+                        found = race(self._model, rival, sizes, self._on_device)
                 except Exception as error:
                     self.reasons[runtime.name] = first_line(error)
                     logger.info("a runtime is left out runtime=%s: %s", runtime.name, self.reasons[runtime.name])
