@@ -4,10 +4,12 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 from fastapi import Request
+from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from server.errors import ServiceError
@@ -15,21 +17,59 @@ from server.errors import ServiceError
 _JSON = ("application/json", "text/json")
 # curl sends a form's type when told nothing, and many clients call a JSON file octet-stream: look at the body
 _UNDECIDED = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+_FORM = "multipart/form-data"
 _LINGER_S = 2.0
 _ASIDE_BYTES = 2**20
 
 Content = bytes | dict[str, Any] | list[bytes]
 
 
-async def read_content(request: Request, max_bytes: int, deadline: float) -> Content:
-    """Read a body: bytes for a raw picture, a dict for a JSON object, a list with the files of a form.
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request's body as it came, and what it is said to be."""
 
-    ServiceError: `body_too_large` as soon as that is known, `body_timeout` at the deadline (monotonic seconds),
-    `content_type`, `body_empty`, `body_not_json`, `body_not_object` or `form_invalid`.
+    data: bytes
+    headers: Headers
+
+    @property
+    def media_type(self) -> str:
+        """The content type without its parameters, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    async def content(self) -> Content:
+        """Return bytes for a raw picture, a dict for a JSON object, a list with the files of a form.
+
+        ServiceError: `body_empty`, `body_not_json`, `body_not_object` or `form_invalid`.
+        """
+        if self.media_type == _FORM:
+            return await self._form()
+        if len(self.data) > _ASIDE_BYTES:  # parsing megabytes would hold up the probes that this event loop answers
+            return await asyncio.to_thread(_decode, self.data, self.media_type)
+        return _decode(self.data, self.media_type)
+
+    async def _form(self) -> list[bytes]:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield self.data
+
+        try:
+            form = await MultiPartParser(self.headers, chunks()).parse()  # type: ignore[arg-type]
+        except (MultiPartException, KeyError) as error:
+            reason = getattr(error, "message", "it has no boundary")
+            raise ServiceError("form_invalid", f"The multipart form cannot be read: {reason}.") from None
+        try:
+            return [await part.read() for _, part in form.multi_items() if not isinstance(part, str)]
+        finally:
+            await form.close()
+
+
+async def read_body(request: Request, max_bytes: int, deadline: float) -> Body:
+    """Read a body. ServiceError: `content_type`, `body_too_large` as soon as that is known, or `body_timeout`.
+
+    It has to be here at the deadline (monotonic seconds).
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    is_form = media_type == "multipart/form-data"
-    if not (is_form or media_type in _UNDECIDED or media_type.startswith("image/") or _is_json(media_type)):
+    body = Body(b"", request.headers)
+    media_type = body.media_type
+    if not (media_type in _UNDECIDED or media_type == _FORM or media_type.startswith("image/") or _is_json(media_type)):
         raise ServiceError(
             "content_type",
             f"The content type {media_type!r} is not accepted. Expects Content-Type to be application/json, image/*, "
@@ -37,15 +77,9 @@ async def read_content(request: Request, max_bytes: int, deadline: float) -> Con
         )
     try:
         async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-            chunks = _bounded(request, max_bytes)
-            if is_form:
-                return await _form(request, chunks)
-            body = b"".join([chunk async for chunk in chunks])
+            return replace(body, data=b"".join([chunk async for chunk in _bounded(request, max_bytes)]))
     except TimeoutError:
         raise ServiceError("body_timeout", "The body did not arrive in time. Send it faster, or send less.") from None
-    if len(body) > _ASIDE_BYTES:  # parsing megabytes would hold up the probes that this event loop answers
-        return await asyncio.to_thread(_decode, body, media_type)
-    return _decode(body, media_type)
 
 
 def _is_json(media_type: str) -> bool:
@@ -107,15 +141,3 @@ def _too_large(size: int, max_bytes: int) -> ServiceError:
         "body_too_large",
         f"The body has {size} bytes or more; this server accepts up to {max_bytes}. Send fewer or smaller pictures.",
     )
-
-
-async def _form(request: Request, chunks: AsyncIterator[bytes]) -> list[bytes]:
-    try:
-        form = await MultiPartParser(request.headers, chunks).parse()  # type: ignore[arg-type]
-    except (MultiPartException, KeyError) as error:
-        reason = getattr(error, "message", "it has no boundary")
-        raise ServiceError("form_invalid", f"The multipart form cannot be read: {reason}.") from None
-    try:
-        return [await part.read() for _, part in form.multi_items() if not isinstance(part, str)]
-    finally:
-        await form.close()

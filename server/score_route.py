@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 
 from models.discovery import constants
 from server import protocols
-from server.body import Content, read_content
+from server.body import Content, read_body
 from server.engine.outcome import Reply
 from server.errors import ServiceError
 from server.protocol import Protocol
@@ -54,7 +54,8 @@ async def post_score(request: Request) -> Response:
     context.keys.check(request.headers.get("authorization"))
     started = time.monotonic()
     deadline = started + settings.request_timeout_ms / 1000
-    protocol, cells = _read(await read_content(request, settings.max_body_bytes, deadline), settings.max_images)
+    body = await read_body(request, settings.max_body_bytes, deadline)
+    protocol, cells = _read(await body.content(), settings.max_images)
     _check_settings(cells, settings.inference_parameters)
     request.state.facts["images"] = len(cells)
     read_s = time.monotonic() - started
@@ -66,9 +67,9 @@ async def post_score(request: Request) -> Response:
         raise
     stages = {"read": read_s, **reply.stages}
     request.state.facts |= {f"{stage}_ms": round(1000 * seconds, 1) for stage, seconds in stages.items()}
-    body = protocol.write(reply.outcomes, request.state.request_id)
+    written = protocol.write(reply.outcomes, request.state.request_id)
     timing = _server_timing(stages | {"total": time.monotonic() - started})
-    return Response(body, media_type="application/json", headers={"server-timing": timing})
+    return Response(written, media_type="application/json", headers={"server-timing": timing})
 
 
 def _server_timing(stages: Mapping[str, float]) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -236,6 +236,39 @@ def test_a_caller_that_gives_up_cancels_its_work(tmp_path: Path) -> None:
         assert seen[0].number == seen[1].number
 
     with_engine(tmp_path / "socket", patient, test)
+
+
+def test_a_fast_engine_gets_more_than_a_slow_one(tmp_path: Path) -> None:
+    answered = Counter[float]()
+
+    def engine(seconds: float) -> Handler:
+        async def one_after_the_other(frames: Frames, writer: asyncio.StreamWriter) -> None:
+            writer.writelines(READY.parts())
+            while (frame := await frames.next()) is not None:
+                await asyncio.sleep(seconds)
+                answered[seconds] += 1
+                done = Frame(Kind.RESULT, frame.number, {"failures": {}, "stages": {}}, [b"{}"])
+                writer.writelines(done.parts())
+
+        return one_after_the_other
+
+    async def run() -> None:
+        fast, slow = tmp_path / "fast", tmp_path / "slow"
+        async with engines(engine(0.01), fast) as one, engines(engine(0.1), slow) as other:
+            pool = EnginePool([])
+            pool.clients = [*one.clients, *other.clients]
+            while not all(client.ready for client in pool.clients):
+                await asyncio.sleep(0.005)
+
+            async def client() -> None:
+                for _ in range(25):
+                    await pool.score([b"x"], in_ten_seconds())
+
+            await asyncio.gather(*(client() for _ in range(4)))
+
+    asyncio.run(run())
+    assert answered[0.1] >= 1, "it is tried"
+    assert answered[0.01] > 5 * answered[0.1], answered
 
 
 def test_the_ready_engine_with_the_least_in_flight_is_taken(tmp_path: Path) -> None:

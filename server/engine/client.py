@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from server.engine.connection import Connection
+from server.engine.latency import LatencyModel
 from server.engine.outcome import Failure, Outcome, Reply
 from server.engine.wire import Frame, Kind
 from server.errors import ServiceError
@@ -33,6 +34,7 @@ class EngineClient:
         self._replies: dict[int, Future[Frame]] = {}
         self._connection: Connection | None = None
         self._full_until: dict[bool, float] = {}
+        self._pace = {explains: LatencyModel() for explains in (False, True)}
 
     def full_s(self, explains: bool) -> float:
         """For how many more seconds there is no room, as the engine said when it last refused a request of the kind.
@@ -40,6 +42,10 @@ class EngineClient:
         Requests that explain wait in a lane of their own: that it is full says nothing about plain scoring.
         """
         return max(0.0, self._full_until.get(explains, 0.0) - time.monotonic())
+
+    def finish_s(self, images: int, explains: bool) -> float:
+        """Predict in how many seconds so many more pictures would be answered: 0 as long as nothing is known."""
+        return max(self.full_s(explains), self._pace[explains].seconds(self.images_in_flight + images))
 
     async def run(self) -> None:
         """Connect, and connect again whenever the connection breaks; for ever."""
@@ -89,6 +95,7 @@ class EngineClient:
         fields = {"deadline": deadline, "explain": _plain(explain), "settings": _plain(settings)}
         reply = self._replies[number] = asyncio.get_running_loop().create_future()
         self.images_in_flight += len(pictures)
+        queued, sent = self.images_in_flight, time.monotonic()
         try:
             connection.send(Frame(Kind.SCORE, number, fields, pictures))
             await connection.drained()
@@ -99,6 +106,7 @@ class EngineClient:
                 retry_after_s = float(frame.fields["retry_after"])
                 self._full_until[explains] = time.monotonic() + retry_after_s
                 raise _queue_full(retry_after_s)
+            self._pace[explains].observe(queued, time.monotonic() - sent)
             return _reply(frame)
         except asyncio.CancelledError:
             connection.send(Frame(Kind.CANCEL, number))
@@ -123,7 +131,7 @@ class EngineClient:
 
 
 class EnginePool:
-    """The engines of all devices; each request goes to the ready one with the least in flight."""
+    """The engines of all devices; each request goes to the ready one that is predicted to answer it first."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.clients = [EngineClient(path) for path in paths]
@@ -152,7 +160,8 @@ class EnginePool:
     ) -> Reply:
         """See EngineClient.score."""
         ready = [client for client in self.clients if client.ready] or self.clients
-        chosen = min(ready, key=lambda client: (client.full_s(bool(explain)), client.images_in_flight))
+        many, explains = len(pictures), bool(explain)
+        chosen = min(ready, key=lambda client: (client.finish_s(many, explains), client.images_in_flight))
         return await chosen.score(pictures, deadline, explain, settings)
 
     def close(self) -> None:

@@ -29,9 +29,10 @@ class Job:
     `cost` counts pixels of the network input and `size` encoded bytes, the measures of device and decoding work.
     `passes` is how many times the device has to work through that cost, as far as is known. Only jobs whose next pass
     is of the same `shape` share a batch.
-    `due` orders a lane, `deadline` ends the job; times are seconds on the monotonic clock. The payload is none of
-    the scheduler's business: `data` holds the encoded bytes until `picture` holds what is decoded, `settings` what the
-    request sets, `found` the outputs of the looks so far; `task` is what an explanation keeps between its batches.
+    `due` orders a lane, `deadline` ends the job, `predicted_s` is how long a request's first job was to wait; times are
+    seconds on the monotonic clock. The payload is none of the scheduler's business: `data` holds the encoded bytes
+    until `picture` holds what is decoded, `settings` what the request sets, `found` the outputs of the looks so far;
+    `task` is what an explanation keeps between its batches.
     """
 
     request: int
@@ -49,6 +50,7 @@ class Job:
     found: dict[int, Any] = field(default_factory=dict)
     task: Any = None
     due: float = 0.0
+    predicted_s: float = 0.0
     stage: Stage = Stage.WAITING
     decode_s: float = 0.0
     started: float = 0.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from server.engine.jobs import Chore, Job, Stage
 from server.engine.latency import LatencyModel
+from server.engine.lateness import Lateness
 
 _QUEUED = (Stage.WAITING, Stage.READY)
 
@@ -36,7 +37,7 @@ class Lane:
 
     Of several lanes with work, the one with the least `used` runs next, so that device time is shared by weight.
     `ready_since` is when the first of the READY jobs became so. `device` learns how long this kind of work takes,
-    `chore` how long one of the `chores` does that wait for a CPU thread.
+    `chore` how long one of the `chores` does that wait for a CPU thread, `lateness` how far such predictions are off.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Lane:
     ready_since: float = 0.0
     device: LatencyModel = field(default_factory=LatencyModel)
     chore: LatencyModel = field(default_factory=LatencyModel)
+    lateness: Lateness = field(default_factory=Lateness)
     chores: deque[Chore] = field(default_factory=deque)
     tally: dict[Stage, Tally] = field(default_factory=lambda: {stage: Tally() for stage in Stage})
     _queues: dict[Stage, list[Entry]] = field(default_factory=lambda: {stage: [] for stage in _QUEUED})

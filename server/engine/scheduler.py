@@ -66,12 +66,14 @@ class Scheduler:
     def admit(self, jobs: Sequence[Job], now: float) -> float | None:
         """Queue the jobs of one request; or return in how many seconds to try again, and queue none of them."""
         room = min(self.limits.queue_limit_s, jobs[0].deadline - now)
-        for lane in {job.lane: self._lanes[job.lane] for job in jobs}.values():
-            wait = self.wait_s(lane.name)
-            if lane.depth() and wait > room:
+        backlogs = {lane: self._backlog_s(lane) for lane in {job.lane for job in jobs}}
+        for name, backlog in backlogs.items():
+            wait = backlog * self._lanes[name].lateness.factor
+            if self._lanes[name].depth() and wait > room:
                 return wait - room
         for position, job in enumerate(jobs):
             lane = self._lanes[job.lane]
+            job.predicted_s = backlogs.pop(job.lane, 0.0)  # for the first of a lane; the others wait for that one too
             job.due = now + lane.device.line()[0] * job.cost * job.passes * position
             lane.add(job)
         self._requests[jobs[0].request] = _Request(jobs, len(jobs))
@@ -97,6 +99,9 @@ class Scheduler:
 
     def wait_s(self, lane: str) -> float:
         """Predict how long a new request would wait in `lane`: for the jobs before it, at the lane's share."""
+        return self._backlog_s(lane) * self._lanes[lane].lateness.factor
+
+    def _backlog_s(self, lane: str) -> float:
         own = self._lanes[lane]
         work = {name: other.work_s(self.limits.max_images, self.max_cost) for name, other in self._lanes.items()}
         rivals = sum(other.weight for other in self._lanes.values() if work[other.name] and other is not own)
@@ -107,7 +112,8 @@ class Scheduler:
         waiting = own.tally[Stage.WAITING]
         per_byte, per_picture = self.decoder.line()
         decoding = (per_byte * waiting.size + per_picture * waiting.jobs) / self.limits.decoders
-        return max(device, decoding)  # both go on at the same time
+        # where they share no cores, both go on at the same time
+        return device + decoding if self.limits.shared_cores else max(device, decoding)
 
     def next_decode(self) -> Job | None:
         """Take the job to decode next; None while all decoders are busy or enough is decoded ahead."""
@@ -178,6 +184,8 @@ class Scheduler:
                 continue
             batch = Batch(lane.name, tuple(lane.take(self.limits.max_images, self.max_cost)))
             for job in batch.jobs:
+                if not job.started:
+                    lane.lateness.observe(job.predicted_s, now - job.arrived)
                 job.started = now
             self._running, self._clock = batch, lane.used
             return batch

@@ -1,0 +1,27 @@
+"""Lateness: how much longer than predicted jobs really wait.
+
+Predictions know what is queued in the engine and how long each piece of it takes alone. They do not know what else
+needs the same cores: the processes that receive and parse requests, and above all refuse them when too many come.
+"""
+
+_FORGET = 0.9  # the weight of an observation fades to a third after some ten newer ones
+_LEAST_S = 0.02  # of a predicted wait that tells anything
+_MOST = 10.0
+
+
+class Lateness:
+    """The ratio of real to predicted waits, with exponential forgetting; never below 1."""
+
+    def __init__(self) -> None:
+        self._real = self._predicted = 0.0
+
+    def observe(self, predicted_s: float, real_s: float) -> None:
+        """Note how long a job waited of which that was predicted."""
+        if predicted_s >= _LEAST_S:
+            self._real = self._real * _FORGET + real_s
+            self._predicted = self._predicted * _FORGET + predicted_s
+
+    @property
+    def factor(self) -> float:
+        """By which predictions have to be multiplied."""
+        return min(max(1.0, self._real / self._predicted), _MOST) if self._predicted else 1.0
