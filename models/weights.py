@@ -8,7 +8,7 @@ import logging
 import pickle
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +19,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from models.architecture import Architecture, State
 from models.errors import ModelError, first_line
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 # The keys a checkpoint of AutoML for Images is read for; optimizer state and metrics are left on disk
 _AUTOML_KEYS = ("model_name", "number_of_classes", "specs", "model_state")
 _WRAPPERS = ("model_state", "state_dict", "model_state_dict", "model")
+_DRAWING = (Tensor.normal_, Tensor.uniform_, Tensor.exponential_, Tensor.random_, Tensor.bernoulli_)
 _PREFIXES = ("module.", "_orig_mod.")
 
 
@@ -67,7 +69,7 @@ def build_network(
     """
 
     def filled(device: str) -> nn.Module:
-        with torch.device(device):
+        with torch.device(device), _Undrawn():
             network = architecture.build(classes, settings)
         _fill(network, architecture.adapt(network, state), file)
         return network
@@ -81,6 +83,17 @@ def build_network(
     if not complete:  # a constructor that computes values, or buffers that are not part of a state dict
         network = filled("cpu")
     return network.eval().requires_grad_(False)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Draws no values on the meta device, where PyTorch would import its compiler only to find that there are none."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if func in _DRAWING and args[0].is_meta:
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def _fill(network: nn.Module, state: State, file: Path) -> None:

@@ -15,8 +15,9 @@ from explain.parameters import read_parameters
 from models.architecture import ClassifierArchitecture, DetectorArchitecture
 from models.catalog import architecture, architecture_names
 from scripts.comparison import peers_table
-from server import health, score_route
+from server import admin, health
 from server.app import metrics_router
+from server.doors import create_router
 from server.errors import ERRORS
 from server.metrics import Metrics
 from settings.describe import model_settings_table, server_settings_table
@@ -60,16 +61,17 @@ def _errors() -> str:
 def _endpoints() -> str:
     routes = [
         route
-        for router in (score_route.router, health.router, metrics_router)
+        for router in (create_router(), health.router, metrics_router, admin.router)
         for route in router.routes
         if isinstance(route, APIRoute) and route.include_in_schema
     ]
-    rows = [
-        f"| `{'/'.join(sorted(route.methods or ()))} {route.path}` | {(route.endpoint.__doc__ or '').splitlines()[0]} |"
-        for route in routes
-    ]
+    rows = [f"| `{'/'.join(sorted(route.methods or ()))} {route.path}` | {_does(route)} |" for route in routes]
     extra = ["| `GET /docs` | The API, to read and to try. |", "| `GET /openapi.json` | The same for programs. |"]
     return "\n".join(["| endpoint | answer |", "|---|---|", *rows, *extra])
+
+
+def _does(route: APIRoute) -> str:
+    return route.summary or (route.endpoint.__doc__ or "").splitlines()[0]
 
 
 def _metrics() -> str:

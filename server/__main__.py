@@ -3,18 +3,19 @@
 import argparse
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from models.errors import ModelError
-from models.folder import ModelFolder
-from models.registry import resolve
 from server.auth import Keys
+from server.child import CANNOT_SERVE
+from server.fleet import ENGINE_COMMAND, find_model
 from server.logs import configure_logs
 from server.port import open_port
-from server.supervisor import CANNOT_SERVE, ENGINE_COMMAND, Supervisor
+from server.supervisor import Supervisor
 from settings.command import load_server_settings, server_parser, unknown_flags
+from settings.deployments import Deployment, Plan, load_plan, own_settings, single
 from settings.describe import effective_values
 from settings.errors import SettingsError
 from settings.resolved import Resolved
@@ -44,43 +45,61 @@ def main(arguments: Sequence[str] | None = None, engine_command: Sequence[str] =
     for warning in resolved.warnings:
         logger.warning("%s", warning)
     try:
-        folder = _model_folder(resolved.values)
-    except ModelError as error:
+        plan = _plan(resolved.values)
+        if getattr(options, "check", False):
+            return _check(resolved, plan)
+    except (ModelError, SettingsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return CANNOT_SERVE
-    if getattr(options, "check", False):
-        return _check(resolved, folder)
-    return _serve(resolved.values, folder, engine_command)
+    return _serve(resolved.values, plan, engine_command)
 
 
 def _settings(options: argparse.Namespace) -> Resolved[ServerSettings]:
     given = {name: value for name, value in vars(options).items() if name in ServerSettings.model_fields}
     resolved = load_server_settings(given, os.environ)
-    if resolved.values.model is None and resolved.values.name is None:
-        raise SettingsError("No model is named. Give --model FOLDER, or --name NAME of a registered model.")
-    Keys(resolved.values.keys_file)
+    values = resolved.values
+    if values.model is None and values.name is None and values.deployments is None:
+        raise SettingsError(
+            "No model is named. Give --model FOLDER, --name NAME of a registered model, or --deployments FILE."
+        )
+    for keys_file in (values.keys_file, values.admin_keys_file):
+        Keys(keys_file)
     return resolved
 
 
-def _model_folder(settings: ServerSettings) -> Path:
-    if settings.model is not None:
-        return ModelFolder.open(settings.model).root if settings.model.is_dir() else settings.model
-    return resolve(settings.model_root, str(settings.name), settings.version).path
+def _plan(settings: ServerSettings) -> Plan:
+    """Return what is to be served; ModelError or SettingsError where that is not there."""
+    if settings.deployments is not None:
+        plan = load_plan(settings.deployments)
+    elif settings.model is not None:
+        plan = single(_spoken(settings.model.resolve().stem), Deployment(model=settings.model))
+    else:
+        name, _, version = str(settings.name).partition("@")
+        plan = single(_spoken(name), Deployment(name=f"{name}@{version or settings.version}"))
+    for name, deployment in plan.deployments.items():
+        own_settings(settings, deployment, f"deployment {name!r}")
+        find_model(settings.model_root, deployment)
+    return plan
 
 
-def _check(resolved: Resolved[ServerSettings], folder: Path) -> int:
+def _spoken(text: str) -> str:
+    """Return a name for a deployment that is made of a model's."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")[:64] or "model"
+
+
+def _check(resolved: Resolved[ServerSettings], plan: Plan) -> int:
     from server.engine.check import check  # imports PyTorch, which the supervisor has no use for
 
     print(effective_values("server settings", resolved))
-    try:
-        print(check(folder, resolved.values))
-    except (ModelError, SettingsError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return CANNOT_SERVE
+    for name, deployment in plan.deployments.items():
+        if resolved.values.deployments is not None:
+            print(f"deployment {name}")
+        folder, _ = find_model(resolved.values.model_root, deployment)
+        print(check(folder, own_settings(resolved.values, deployment, f"deployment {name!r}")))
     return 0
 
 
-def _serve(settings: ServerSettings, folder: Path, engine_command: Sequence[str]) -> int:
+def _serve(settings: ServerSettings, plan: Plan, engine_command: Sequence[str]) -> int:
     try:
         listening = open_port(settings.host, settings.port)
     except OSError as error:
@@ -89,8 +108,9 @@ def _serve(settings: ServerSettings, folder: Path, engine_command: Sequence[str]
             file=sys.stderr,
         )
         return BAD_USAGE
-    logger.info("serving %s on http://%s:%d", folder, settings.host, listening.getsockname()[1])
-    return Supervisor(settings, folder, engine_command).run(listening)
+    told = ", ".join(str(find_model(settings.model_root, one)[0]) for one in plan.deployments.values())
+    logger.info("serving %s on http://%s:%d", told, settings.host, listening.getsockname()[1])
+    return Supervisor(settings, plan, settings.deployments, engine_command).run(listening)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """create_app: everything an HTTP process needs, wired from top to bottom."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -8,14 +8,17 @@ from fastapi import APIRouter, FastAPI, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from server import health, score_route
+from server import admin, health
 from server.auth import Keys
 from server.context import Context
-from server.engine.client import EnginePool
+from server.deployments import Deployments
+from server.doors import create_router
 from server.errors import ServiceError
 from server.metrics import Metrics, exposition
 from server.middleware import Requests, routing_error, service_error
+from server.mirror import Mirror
 from server.shortcut import Shortcut
+from server.table import Table
 from settings.server import ServerSettings
 
 metrics_router = APIRouter(tags=["operation"])
@@ -28,19 +31,30 @@ async def metrics() -> Response:
     return Response(text, media_type="text/plain; version=1.0.0; charset=utf-8")
 
 
-def create_app(settings: ServerSettings, sockets: Sequence[Path], started: Callable[[Context], None]) -> Requests:
-    """Build the ASGI application of one HTTP process in front of the engines at `sockets`.
+def create_app(settings: ServerSettings, table: Table, control: Path, started: Callable[[Context], None]) -> Requests:
+    """Build the ASGI application of one HTTP process in front of the engines of `table`.
+
+    Orders of operators go to the supervisor at `control`.
 
     `started` is given the context once the event loop runs.
     """
-    context = Context(settings, EnginePool(sockets), Keys(settings.keys_file), Metrics())
+    deployments, metrics = Deployments(table), Metrics()
+    context = Context(
+        settings,
+        deployments,
+        Keys(settings.keys_file),
+        Keys(settings.admin_keys_file),
+        metrics,
+        control,
+        Mirror(deployments, metrics),
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        context.engines.connect()
+        context.deployments.connect()
         started(context)
         yield
-        context.engines.close()
+        context.deployments.close()
 
     app = FastAPI(
         title="Sightglass",
@@ -51,8 +65,10 @@ def create_app(settings: ServerSettings, sockets: Sequence[Path], started: Calla
     )
     app.state.context = context
     app.include_router(health.router)
-    app.include_router(score_route.router)
+    scoring = create_router()
+    app.include_router(scoring)
     app.include_router(metrics_router)
+    app.include_router(admin.router)
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(HTTPException, routing_error)
-    return Requests(Shortcut(app, score_route.router.routes), context)
+    return Requests(Shortcut(app, scoring.routes), context)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,9 +15,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from server.errors import ServiceError
 
 _JSON = ("application/json", "text/json")
-# curl sends a form's type when told nothing, and many clients call a JSON file octet-stream: look at the body
-_UNDECIDED = ("", "application/octet-stream", "application/x-www-form-urlencoded")
-_FORM = "multipart/form-data"
+FORM = "multipart/form-data"
 _LINGER_S = 2.0
 _ASIDE_BYTES = 2**20
 
@@ -41,7 +39,7 @@ class Body:
 
         ServiceError: `body_empty`, `body_not_json`, `body_not_object` or `form_invalid`.
         """
-        if self.media_type == _FORM:
+        if self.media_type == FORM:
             return await self._form()
         if len(self.data) > _ASIDE_BYTES:  # parsing megabytes would hold up the probes that this event loop answers
             return await asyncio.to_thread(_decode, self.data, self.media_type)
@@ -62,18 +60,19 @@ class Body:
             await form.close()
 
 
-async def read_body(request: Request, max_bytes: int, deadline: float) -> Body:
+async def read_body(
+    request: Request, max_bytes: int, deadline: float, *, takes: Callable[[str], bool], types: str
+) -> Body:
     """Read a body. ServiceError: `content_type`, `body_too_large` as soon as that is known, or `body_timeout`.
 
-    It has to be here at the deadline (monotonic seconds).
+    It has to be here at the deadline (monotonic seconds). `takes` tells whether its content type is accepted, and
+    `types` which are.
     """
     body = Body(b"", request.headers)
-    media_type = body.media_type
-    if not (media_type in _UNDECIDED or media_type == _FORM or media_type.startswith("image/") or _is_json(media_type)):
+    if not takes(body.media_type):
         raise ServiceError(
             "content_type",
-            f"The content type {media_type!r} is not accepted. Expects Content-Type to be application/json, image/*, "
-            "application/octet-stream or multipart/form-data.",
+            f"The content type {body.media_type!r} is not accepted. Expects Content-Type to be {types}.",
         )
     try:
         async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
@@ -82,14 +81,15 @@ async def read_body(request: Request, max_bytes: int, deadline: float) -> Body:
         raise ServiceError("body_timeout", "The body did not arrive in time. Send it faster, or send less.") from None
 
 
-def _is_json(media_type: str) -> bool:
+def is_json(media_type: str) -> bool:
+    """Whether a content type promises JSON."""
     return media_type in _JSON or media_type.endswith("+json")
 
 
 def _decode(body: bytes, media_type: str) -> Content:
     if not body:
         raise ServiceError("body_empty", "POST body is empty. Send a picture, or a JSON object with input_data.")
-    if not _is_json(media_type) and body[:64].lstrip()[:1] != b"{":
+    if not is_json(media_type) and body[:64].lstrip()[:1] != b"{":
         return body
     content = _parsed(body)
     if not isinstance(content, dict):

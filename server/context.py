@@ -1,19 +1,29 @@
 """Context: what the routes of one HTTP process share."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from server.auth import Keys
-from server.engine.client import EnginePool
+from server.deployments import Deployments
 from server.metrics import Metrics
+from server.mirror import Mirror
 from settings.server import ServerSettings
 
 
 @dataclass(slots=True)
 class Context:
-    """Built once by create_app and handed down. `draining` turns true, once, when the process is asked to finish."""
+    """Built once by create_app and handed down.
+
+    `draining` turns true, once, when the process is asked to finish. `control` is where the supervisor takes orders.
+    """
 
     settings: ServerSettings
-    engines: EnginePool
+    deployments: Deployments
     keys: Keys
+    admin_keys: Keys
     metrics: Metrics
+    control: Path
+    mirror: Mirror
     draining: bool = False
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -10,9 +10,11 @@ import uvicorn
 
 from server.app import create_app
 from server.context import Context
-from server.lifeline import Launch, follow, receive_launch
+from server.deployments import retire
+from server.lifeline import READY, Launch, follow, receive_launch, say
 from server.logs import configure_logs
 from server.port import refuse_newcomers
+from server.table import Table
 
 # longer than the idle timeout of common load balancers, so that they, not we, close idle connections
 _KEEP_ALIVE_S = 75
@@ -53,10 +55,15 @@ def serve(launch: Launch) -> None:
 
     def started(context: Context) -> None:
         loop = asyncio.get_running_loop()
-        follow(drain=lambda: loop.call_soon_threadsafe(_drain, context, server))
+        follow(
+            drain=lambda: loop.call_soon_threadsafe(_drain, context, server),
+            table=lambda table: asyncio.run_coroutine_threadsafe(_change(context, table), loop),
+        )
+        say(READY)
+        say("settled", launch.table.number)
 
     config = uvicorn.Config(
-        create_app(settings, launch.sockets, started),
+        create_app(settings, launch.table, launch.control, started),
         http="httptools",
         log_config=None,
         access_log=False,
@@ -68,6 +75,12 @@ def serve(launch: Launch) -> None:
     )
     server = _Server(config)
     server.run(sockets=[launch.listening_socket()])
+
+
+async def _change(context: Context, table: Table) -> None:
+    async with context.changing:  # one table after the other
+        await retire(await context.deployments.change(table))
+    say("settled", table.number)
 
 
 def _drain(context: Context, server: uvicorn.Server) -> None:

@@ -33,5 +33,5 @@ async def ready(request: Request) -> Response:
 def _require_ready(context: Context) -> None:
     if context.draining:
         raise ServiceError("draining", "The server is shutting down and takes no new work.")
-    if not context.engines.ready:
-        raise ServiceError("engine_unavailable", f"Not ready: {context.engines.reason}.")
+    if not context.deployments.ready:
+        raise ServiceError("engine_unavailable", f"Not ready: {context.deployments.reason}.")

@@ -1,8 +1,9 @@
 """Lifeline: the pipe from the supervisor to a child's standard input.
 
-Its first line is what the child needs to start. Afterwards a line `drain` asks the child to finish, and the end of
-the pipe means that the supervisor has gone, by choice or by accident: the child ends at once. A child therefore
-never outlives its parent, whatever happened to it, and needs no signals.
+Its first line is what the child needs to start. Afterwards a line `drain` asks the child to finish, a line `table`
+tells an HTTP process of other deployments, and the end of the pipe means that the supervisor has gone, by choice or by
+accident: the child ends at once. A child therefore never outlives its parent, whatever happened to it, and needs no
+signals. Its standard output goes the other way: `ready`, `failed` with the reason, and how far it has got with a table.
 """
 
 import io
@@ -16,19 +17,32 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from server.table import Table
 from settings.server import ServerSettings
 
 DRAIN = b"drain\n"
+TABLE = b"table "
+READY = "ready"
+FAILED = "failed"
 
 
 class Launch(BaseModel):
-    """What a child process is started with: the settings, the model folder, and where the processes meet."""
+    """What a child process is started with.
+
+    An engine gets its deployment's settings, the model folder, a device, the address to listen at and the folder
+    where engines take turns; an HTTP process the server's settings, the table, the port, and where the supervisor
+    takes orders.
+    """
 
     settings: ServerSettings
-    folder: Path
+    deployment: str = ""
+    folder: Path = Path()
     device: str = "cpu"
-    sockets: list[Path] = []
+    address: Path = Path()
+    turns: Path = Path()
+    table: Table = Table()
     listening: int = -1
+    control: Path = Path()
 
     def listening_socket(self) -> socket.socket:
         """Return the inherited socket that all HTTP processes accept from."""
@@ -42,9 +56,14 @@ def receive_launch() -> Launch:
     return Launch.model_validate_json(_pipe().readline())
 
 
-def follow(drain: Callable[[], object]) -> None:
-    """Watch the lifeline on a thread of its own; calls `drain` when asked to, ends the process at its end."""
-    threading.Thread(target=_watch, args=(drain,), name="lifeline", daemon=True).start()
+def follow(drain: Callable[[], object] = lambda: None, table: Callable[[Table], object] = lambda table: None) -> None:
+    """Watch the lifeline on a thread of its own; calls `drain` and `table` when told so, ends the process with it."""
+    threading.Thread(target=_watch, args=(drain, table), name="lifeline", daemon=True).start()
+
+
+def say(*words: object) -> None:
+    """Tell the supervisor something, in one line."""
+    os.write(sys.stdout.fileno(), (" ".join(map(str, words)) + "\n").encode())
 
 
 def _pipe() -> io.RawIOBase:
@@ -52,10 +71,12 @@ def _pipe() -> io.RawIOBase:
     return io.FileIO(sys.stdin.fileno(), closefd=False)
 
 
-def _watch(drain: Callable[[], object]) -> None:
+def _watch(drain: Callable[[], object], table: Callable[[Table], object]) -> None:
     pipe = _pipe()
     while line := pipe.readline():
         if line == DRAIN:
             drain()
+        elif line.startswith(TABLE):
+            table(Table.model_validate_json(line.removeprefix(TABLE)))
     # nobody is left to reply to, and an orderly exit would wait for the batch that is running
     os._exit(0)

@@ -1,5 +1,7 @@
 """Every metric, declared once. Values live in files shared by all processes, so any of them can answer a scrape."""
 
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
@@ -13,7 +15,10 @@ class Metrics:
     def __init__(self) -> None:
         own = CollectorRegistry()
         self.requests = Counter(
-            "sightglass_requests", "Requests answered, by route and status code.", ["route", "code"], registry=own
+            "sightglass_requests",
+            "Requests answered, by route, status code and the deployment that was chosen, if one was.",
+            ["route", "code", "deployment"],
+            registry=own,
         )
         self.request_seconds = Histogram(
             "sightglass_request_seconds",
@@ -25,39 +30,56 @@ class Metrics:
         self.stage_seconds = Histogram(
             "sightglass_stage_seconds",
             "Time of a picture in a stage: decode, queue, device or encode.",
-            ["stage"],
+            ["deployment", "stage"],
             buckets=_SECONDS,
             registry=own,
         )
-        self.batch_images = Histogram("sightglass_batch_images", "Pictures in a batch.", buckets=_IMAGES, registry=own)
+        self.batch_images = Histogram(
+            "sightglass_batch_images", "Pictures in a batch.", ["deployment"], buckets=_IMAGES, registry=own
+        )
         self.slice_seconds = Histogram(
             "sightglass_explanation_slice_seconds",
             "Device time of a slice of explanations, the longest that scoring waits for one.",
+            ["deployment"],
             buckets=_SECONDS,
             registry=own,
         )
         self.queue_jobs = Gauge(
-            "sightglass_queue_jobs", "Pictures queued or running.", multiprocess_mode="livesum", registry=own
+            "sightglass_queue_jobs",
+            "Pictures queued or running.",
+            ["deployment"],
+            multiprocess_mode="livesum",
+            registry=own,
         )
         self.queue_ms = Gauge(
             "sightglass_queue_milliseconds",
             "Predicted wait of a picture that arrives now.",
+            ["deployment"],
             multiprocess_mode="livesum",
             registry=own,
         )
         self.dropped = Counter(
             "sightglass_dropped_images",
             "Pictures that were not scored, by reason: queue_full, deadline, undecodable, failed or out_of_memory.",
-            ["reason"],
+            ["deployment", "reason"],
             registry=own,
         )
         self.cancelled = Counter(
-            "sightglass_cancelled_images", "Pictures spared because their client left before they ran.", registry=own
+            "sightglass_cancelled_images",
+            "Pictures spared because their client left before they ran.",
+            ["deployment"],
+            registry=own,
+        )
+        self.mirrored = Counter(
+            "sightglass_mirrored_images",
+            "Pictures that a shadow deployment scored too, by what it said: same, other, failed, or skipped when busy.",
+            ["deployment", "outcome"],
+            registry=own,
         )
         self.runtime = Gauge(
             "sightglass_runtime",
             "Engines that score with a runtime.",
-            ["runtime"],
+            ["deployment", "runtime"],
             multiprocess_mode="livesum",
             registry=own,
         )
@@ -68,6 +90,20 @@ class Metrics:
     def forget_process(self, pid: int) -> None:
         """Take the gauges of a process that ended out of the sums."""
         mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+class DeploymentMetrics:
+    """Those of one deployment. What is a function here takes the values of the labels that are left."""
+
+    def __init__(self, metrics: Metrics, deployment: str) -> None:
+        self.stage_seconds = partial(metrics.stage_seconds.labels, deployment)
+        self.batch_images = metrics.batch_images.labels(deployment)
+        self.slice_seconds = metrics.slice_seconds.labels(deployment)
+        self.queue_jobs = metrics.queue_jobs.labels(deployment)
+        self.queue_ms = metrics.queue_ms.labels(deployment)
+        self.dropped = partial(metrics.dropped.labels, deployment)
+        self.cancelled = metrics.cancelled.labels(deployment)
+        self.runtime = partial(metrics.runtime.labels, deployment)
 
 
 def exposition() -> bytes:

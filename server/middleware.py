@@ -12,7 +12,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.context import Context
+from server.doors import failing
 from server.errors import ServiceError
+from server.hosted import SCORE
 
 logger = logging.getLogger("server.request")
 
@@ -56,29 +58,26 @@ class Requests:
         except ClientDisconnect:
             status = _CLIENT_LEFT
         except ServiceError as error:
-            await error_response(error, request_id)(scope, receive, send_on)
+            await error_response(error, request_id, scope["path"])(scope, receive, send_on)
         except Exception:
             logger.exception("an error was not foreseen", extra={"facts": {"request_id": request_id}})
             unforeseen = ServiceError("internal_error", "An unexpected error occurred. The server's log has the cause.")
             if not status:
-                await error_response(unforeseen, request_id)(scope, receive, send_on)
+                await error_response(unforeseen, request_id, scope["path"])(scope, receive, send_on)
         finally:
             self._record(scope, status, time.monotonic() - started, facts, request_id)
 
     def _record(self, scope: Scope, status: int, seconds: float, facts: dict[str, Any], request_id: str) -> None:
         route = getattr(scope.get("route"), "path", "none")  # never the raw path: anybody can invent those
-        self._context.metrics.requests.labels(route, str(status)).inc()
+        self._context.metrics.requests.labels(route, str(status), facts.get("deployment", "")).inc()
         self._context.metrics.request_seconds.labels(route).observe(seconds)
-        level = logging.INFO if route == "/score" else logging.DEBUG
+        level = logging.INFO if "images" in facts or route == SCORE else logging.DEBUG
         head = {"status": status, "method": scope["method"], "route": route, "ms": round(1000 * seconds, 1)}
         logger.log(level, "request", extra={"facts": head | facts | {"request_id": request_id}})
 
 
-def error_response(error: ServiceError, request_id: str) -> Response:
-    """Render an error: `message` and `code` always, `details` where there are any, `Retry-After` where it helps."""
-    content: dict[str, Any] = {"message": error.message, "code": error.code, "request_id": request_id}
-    if error.details:
-        content["details"] = list(error.details)
+def error_response(error: ServiceError, request_id: str, path: str) -> Response:
+    """Render an error as the contract that has `path` does, with `Retry-After` where it helps."""
     headers = {}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, round(error.retry_after_s)))
@@ -86,13 +85,22 @@ def error_response(error: ServiceError, request_id: str) -> Response:
         headers["retry-after"] = "1"
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
-    return Response(json.dumps(content), error.status, headers, "application/json")
+    content = (failing(path) or _error_object)(error, request_id)
+    return Response(content, error.status, headers, "application/json")
+
+
+def _error_object(error: ServiceError, request_id: str) -> bytes:
+    """Write `message` and `code` always, `details` where there are any."""
+    content: dict[str, Any] = {"message": error.message, "code": error.code, "request_id": request_id}
+    if error.details:
+        content["details"] = list(error.details)
+    return json.dumps(content).encode()
 
 
 async def service_error(request: Request, error: Exception) -> Response:
     """Handle a ServiceError raised in a route."""
     assert isinstance(error, ServiceError)
-    return error_response(error, request.state.request_id)
+    return error_response(error, request.state.request_id, request.url.path)
 
 
 async def routing_error(request: Request, error: Exception) -> Response:
@@ -105,6 +113,6 @@ async def routing_error(request: Request, error: Exception) -> Response:
         found = ServiceError("not_found", f"There is nothing at {path}. Scoring is POST /score; see /docs.")
     else:
         found = ServiceError("internal_error", str(error.detail))
-    response = error_response(found, request.state.request_id)
+    response = error_response(found, request.state.request_id, path)
     response.headers.update(error.headers or {})
     return response

@@ -1,27 +1,88 @@
-"""Protocol: how one wire contract turns a body into cells and outcomes into a reply."""
+"""Protocol: how one wire contract turns a request into cells and outcomes into a reply."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from fastapi import APIRouter
+from starlette.datastructures import Headers
+
+from server.body import Body, is_json
+from server.engine.facts import ModelFacts
 from server.engine.outcome import Failure, Outcome
+from server.errors import ServiceError
 from server.scoring import Cell
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
-    """A contract on `/score`; all three functions are pure.
+class Call:
+    """A request as a contract sees it: what `parse` made of its body, the parameters of its path, and its headers."""
 
-    The content of a body is bytes for a raw picture, a dict for a JSON object, or a list with the files of a form.
-    `accepts` tells whether it is meant for this contract, `read` raises ServiceError where it is not of its form,
-    `write` takes the outcomes and the request id.
+    content: Any
+    path: Mapping[str, str] = field(default_factory=dict)
+    headers: Headers = field(default_factory=Headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a request asks for, and in `note` what `write` has to know of it."""
+
+    cells: Sequence[Cell]
+    note: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of the cells, in their order, those left out that the setting `bad_images` drops."""
+
+    outcomes: Sequence[Outcome]
+    request_id: str
+    model: ModelFacts
+    note: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The body of a reply, and headers beside its content type."""
+
+    body: bytes
+    media_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def _anything(content: Any) -> bool:
+    return True
+
+
+async def _as_it_came(body: Body) -> Any:
+    return await body.content()
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """A contract on POST requests to `paths`, which may have a parameter `model` and a parameter `version`.
+
+    `takes` tells whether a content type is accepted, and `types` says in words which are; `parse` makes content of a
+    body, of which `accepts` tells whether it is meant for this contract, where several share a path. `read` and `write`
+    are pure; `read` raises ServiceError where content is not of the contract's form. `fails` writes errors, of all that
+    lies below `prefix`: the status is that of the error. `router` has the contract's other endpoints. `does` describes
+    the paths in a sentence, and `openapi` their bodies.
     """
 
     name: str
-    accepts: Callable[[Any], bool]
-    read: Callable[[Any], list[Cell]]
-    write: Callable[[Sequence[Outcome], str], bytes]
+    paths: tuple[str, ...]
+    does: str
+    read: Callable[[Call], Wanted]
+    write: Callable[[Answer], Written]
+    accepts: Callable[[Any], bool] = _anything
+    takes: Callable[[str], bool] = is_json
+    types: str = "application/json"
+    parse: Callable[[Body], Awaitable[Any]] = _as_it_came
+    prefix: str | None = None
+    fails: Callable[[ServiceError, str], bytes] | None = None
+    router: APIRouter | None = None
+    openapi: Mapping[str, Any] = field(default_factory=dict)
 
 
 def error_object(failure: Failure) -> dict[str, dict[str, str]]:
@@ -29,9 +90,13 @@ def error_object(failure: Failure) -> dict[str, dict[str, str]]:
     return {"error": {"code": failure.code, "message": failure.message}}
 
 
-def json_array(outcomes: Sequence[Outcome], request_id: str) -> bytes:
-    """Write the outcomes as a JSON array, an object for each picture."""
-    objects = [
+def json_objects(outcomes: Sequence[Outcome]) -> list[bytes]:
+    """Return the outcomes as JSON objects, one for each picture."""
+    return [
         json.dumps(error_object(outcome)).encode() if isinstance(outcome, Failure) else outcome for outcome in outcomes
     ]
-    return b"[" + b", ".join(objects) + b"]"
+
+
+def json_array(answer: Answer) -> Written:
+    """Write the outcomes as a JSON array, an object for each picture."""
+    return Written(b"[" + b", ".join(json_objects(answer.outcomes)) + b"]")

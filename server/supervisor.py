@@ -1,4 +1,4 @@
-"""Supervisor: one engine process per device and the HTTP processes, kept alive together and ended together."""
+"""Supervisor: the engines of all deployments and the HTTP processes, kept alive together and ended together."""
 
 import asyncio
 import logging
@@ -7,15 +7,18 @@ import signal
 import socket
 import sys
 import tempfile
-import time
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from server.child import CANNOT_SERVE, Child
+from server.control import take_orders
 from server.engine.cores import usable_cores
-from server.lifeline import DRAIN, Launch
+from server.errors import ServiceError
+from server.fleet import ENGINE_COMMAND, Fleet, FleetError
+from server.lifeline import Launch
+from server.roster import Roster, saver
+from settings.deployments import Plan
 from settings.server import ServerSettings
 
 if TYPE_CHECKING:
@@ -23,23 +26,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CANNOT_SERVE = 3
 HTTP_COMMAND = (sys.executable, "-m", "server.frontend")
-ENGINE_COMMAND = (sys.executable, "-m", "server.engine")
-
-# glibc returns large blocks to the kernel after each batch and pages them in again for the next one. Keeping them
-# makes the forward pass up to three times as fast; see docs/decisions.
-ENGINE_ENVIRONMENT = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": "4294967296",
-    "MALLOC_TRIM_THRESHOLD_": "8589934592",
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-}
-
 _GPU = Path("/dev/nvidia0")  # what PyTorch would say, without importing it
-_BACK_OFF_S = (0.2, 10.0)
-_LIVED_WELL_S = 30.0
-_TRIES_BEFORE_READY = 3
+_ENDS_WITHIN_S = 2.0  # after the grace period
 
 
 def http_processes(settings: ServerSettings) -> int:
@@ -53,32 +42,29 @@ def http_processes(settings: ServerSettings) -> int:
     return max(1, usable_cores() // 4) if on_gpu else 1
 
 
-@dataclass(slots=True, eq=False)
-class Child:
-    """A process that is started again whenever it ends."""
-
-    role: str
-    command: Sequence[str]
-    launch: Launch
-    environment: Mapping[str, str] = field(default_factory=dict)
-    process: Process | None = None
-    was_ready: bool = False
-    crashes: int = 0
-
-
 class Supervisor:
-    """Runs until SIGTERM or SIGINT, or until the model turns out not to be servable."""
+    """Serves a plan until SIGTERM or SIGINT, or until it turns out that nothing in it can be served.
 
-    def __init__(self, settings: ServerSettings, folder: Path, engine_command: Sequence[str] = ENGINE_COMMAND) -> None:
+    `file` is where the plan came from, if from a file: changes are kept there.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        plan: Plan,
+        file: Path | None = None,
+        engine_command: Sequence[str] = ENGINE_COMMAND,
+    ) -> None:
         self._settings = settings
-        self._folder = folder
+        self._plan = plan
+        self._file = file
         self._engine_command = engine_command
-        self._children: list[Child] = []
+        self._metrics: Metrics | None = None
         self._stopping = False
         self._done: asyncio.Future[int] | None = None
 
     def run(self, listening: socket.socket) -> int:
-        """Serve on a listening socket; returns the exit code: 0 after a signal, 3 where the model cannot be served."""
+        """Serve on a listening socket; returns the exit code: 0 after a signal, 3 where nothing can be served."""
         with tempfile.TemporaryDirectory(prefix="sightglass-") as folder:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
             return asyncio.run(self._run(listening, Path(folder)))
@@ -88,91 +74,85 @@ class Supervisor:
         self._done = loop.create_future()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._finish, 0)
-        self._children = self._plan(listening, folder)
         from server.metrics import Metrics  # decides on import where values live: in files, now that there is a folder
 
-        metrics = Metrics()
-        keepers = [asyncio.create_task(self._keep(child, metrics)) for child in self._children]
+        self._metrics = Metrics()
+        fleet = Fleet(self._settings, folder, self._engine_command, self._engine_ended)
+        roster = Roster(fleet, self._plan, named=self._file is not None, save=saver(self._file))
+        try:
+            roster.muster()
+        except FleetError as error:
+            print(f"error: {error}", file=sys.stderr)
+            self._finish(CANNOT_SERVE)
+        control = folder / "control.sock"
+        orders = await take_orders(control, _Orders(roster).obey)
+        roster.clients = self._http(roster, listening, control)
+        for client in roster.clients:
+            client.start()
+        tasks = [asyncio.create_task(each) for each in (self._watch(roster), *map(self._need, roster.clients))]
         code = await self._done
         self._stopping = True
         # from here on only the HTTP processes accept; when they close the port, it is closed
         listening.close()
-        await self._end()
-        for keeper in keepers:
-            keeper.cancel()
-        await asyncio.gather(*keepers, return_exceptions=True)
+        orders.close()
+        await self._end(roster.clients, fleet)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         return code
 
-    def _plan(self, listening: socket.socket, folder: Path) -> list[Child]:
-        devices = self._settings.device
-        sockets = [folder / f"engine-{number}.sock" for number in range(len(devices))]
-        common = {"settings": self._settings, "folder": self._folder}
-        engines = [
-            Child("engine", self._engine_command, Launch(**common, device=device, sockets=[path]), ENGINE_ENVIRONMENT)
-            for device, path in zip(devices, sockets, strict=True)
-        ]
-        launch = Launch(**common, sockets=sockets, listening=listening.fileno())
-        return engines + [Child("http", HTTP_COMMAND, launch) for _ in range(http_processes(self._settings))]
+    def _http(self, roster: Roster, listening: socket.socket, control: Path) -> list[Child]:
+        def launch() -> Launch:
+            return Launch(settings=self._settings, table=roster.table, listening=listening.fileno(), control=control)
 
-    async def _keep(self, child: Child, metrics: "Metrics") -> None:
-        while not self._stopping:
-            started = time.monotonic()
-            code = await self._live(child)
-            if self._stopping:
-                return
-            if child.role == "engine" and child.process is not None:
-                metrics.forget_process(child.process.pid)
-            if time.monotonic() - started > _LIVED_WELL_S:
-                child.crashes = 0
-            child.crashes += 1
-            if not child.was_ready and (code == CANNOT_SERVE or child.crashes >= _TRIES_BEFORE_READY):
-                self._finish(CANNOT_SERVE)
-                return
-            pause = min(_BACK_OFF_S[0] * 2 ** (child.crashes - 1), _BACK_OFF_S[1])
-            logger.error("%s process ended code=%s restart_in_s=%.1f", child.role, code, pause)
-            await asyncio.sleep(pause)
-            if child.role == "engine":
-                metrics.engine_restarts.inc()
+        return [Child("http", HTTP_COMMAND, launch, heard=roster.hear) for _ in range(http_processes(self._settings))]
 
-    async def _live(self, child: Child) -> int:
-        child.process = process = await asyncio.create_subprocess_exec(
-            *child.command,
-            stdin=PIPE,
-            stdout=PIPE,
-            pass_fds=[child.launch.listening] if child.launch.listening >= 0 else [],
-            env={**os.environ, **{key: value for key, value in child.environment.items() if key not in os.environ}},
-            # a terminal's Ctrl-C goes to the whole group; only the supervisor shall decide what follows
-            start_new_session=True,
-        )
-        assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(child.launch.model_dump_json().encode() + b"\n")
-        while line := await process.stdout.readline():
-            child.was_ready = child.was_ready or line == b"ready\n"
-        return await process.wait()
+    async def _watch(self, roster: Roster) -> None:
+        try:
+            await roster.first_warm()
+        except FleetError:
+            self._finish(CANNOT_SERVE)  # each engine has said why
+
+    async def _need(self, client: Child) -> None:
+        try:
+            await client.ready()
+        except Exception:
+            logger.critical("an HTTP process does not start", exc_info=True)
+            self._finish(CANNOT_SERVE)
+
+    def _engine_ended(self, engine: Child, pid: int) -> None:
+        assert self._metrics is not None
+        if not self._stopping:
+            self._metrics.forget_process(pid)
+            self._metrics.engine_restarts.inc()
 
     def _finish(self, code: int) -> None:
         if self._done is not None and not self._done.done():
             self._done.set_result(code)
 
-    async def _end(self) -> None:
+    async def _end(self, clients: Sequence[Child], fleet: Fleet) -> None:
         """Drain the HTTP processes, then let go of the engines, which by then have nothing left to do."""
-        patience = (self._settings.drain_delay_ms + self._settings.grace_period_ms) / 1000 + 2
-        await self._let_go([child for child in self._children if child.role == "http"], DRAIN, patience)
-        await self._let_go([child for child in self._children if child.role == "engine"], b"", 5)
+        patience_s = (self._settings.drain_delay_ms + self._settings.grace_period_ms) / 1000 + _ENDS_WITHIN_S
+        for client in clients:
+            client.let_go()
+        await asyncio.gather(*(client.gone(patience_s) for client in clients))
+        await asyncio.gather(*(fleet.dismiss(member) for member in fleet))
 
-    async def _let_go(self, children: Sequence[Child], word: bytes, patience: float) -> None:
-        processes = [child.process for child in children if child.process and child.process.returncode is None]
-        for process in processes:
-            assert process.stdin is not None
-            if word:
-                process.stdin.write(word)
-            else:
-                process.stdin.close()
-        if not processes:
-            return
-        _, late = await asyncio.wait([asyncio.create_task(process.wait()) for process in processes], timeout=patience)
-        if late:
-            logger.error("%d processes did not end in time and are killed", len(late))
-            for process in processes:
-                if process.returncode is None:
-                    process.kill()
+
+class _Orders:
+    """What operators may have done by way of an HTTP process."""
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+
+    async def obey(self, verb: str, content: Mapping[str, Any]) -> Any:
+        match verb:
+            case "list":
+                return self._roster.describe()
+            case "put":
+                return await self._roster.put(content["name"], content["deployment"])
+            case "remove":
+                return await self._roster.remove(content["name"])
+            case "share":
+                return await self._roster.share(content)
+        raise ServiceError("internal_error", f"There is no order {verb!r}.")

@@ -36,6 +36,10 @@ class ServerSettings(BaseModel):
         json_schema_extra={"expectation": "a whole number of at least 1, or latest"},
     )
 
+    deployments: Path | None = Field(
+        None, description="Instead of one model: a JSON file with several and their shares of traffic; kept up to date."
+    )
+
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 for all of them.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(5001, description="The port to listen on; 0 picks a free one.")
     http_processes: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = Field(
@@ -96,6 +100,10 @@ class ServerSettings(BaseModel):
     keys_file: Path | None = Field(
         None, description="A file with the primary and the secondary bearer key, a line each; re-read on change."
     )
+    admin_keys_file: Path | None = Field(
+        None,
+        description="A file like --keys-file, with the keys of those who may change deployments; none: nobody may.",
+    )
     log_format: Literal["text", "json"] = Field("text", description="The form of the log lines.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe log lines to write; debug adds tracebacks."
@@ -110,9 +118,10 @@ class ServerSettings(BaseModel):
 
     @model_validator(mode="after")
     def _names_are_whole(self) -> "ServerSettings":
-        if self.model is not None and self.name is not None:
-            folder = str(self.model)
-            raise ValueError(f"both the model folder {folder!r} and the name {self.name!r} are given; keep one of them")
+        named = {"the model folder": self.model, "the name": self.name, "the file of deployments": self.deployments}
+        given = [f"{what} {str(value)!r}" for what, value in named.items() if value is not None]
+        if len(given) > 1:
+            raise ValueError(f"both {' and '.join(given)} are given; keep one of them")
         if self.name is not None and "@" in self.name and self.version != "latest":
             raise ValueError(f"the name {self.name!r} already holds a version; leave the version {self.version!r} out")
         return self

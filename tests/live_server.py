@@ -13,6 +13,9 @@ from typing import Any, Self
 
 import httpx
 import psutil
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests import http
 
 ROOT = Path(__file__).parent.parent
 SERVER = (sys.executable, "-m", "server")
@@ -84,13 +87,22 @@ class LiveServer:
         if not self.url and " on http://" in self.log():
             self.url = "http://" + self.log().partition(" on http://")[2].split()[0]
         try:
-            return httpx.get(self.url + path, timeout=5).status_code if self.url else 0
+            return http.get(self.url + path, timeout=5).status_code if self.url else 0
         except httpx.TransportError:
             return 0
 
     def children(self, module: str) -> list[psutil.Process]:
         """Return the running child processes that were started with `-m module`."""
         return [child for child in psutil.Process(self.process.pid).children() if module in " ".join(child.cmdline())]
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of the samples of this name that have these labels, and perhaps others; 0 without any."""
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(http.get(self.url + "/metrics").text)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
 
     def stop(self, number: int = signal.SIGTERM, within_s: float = 30) -> int:
         """Signal the supervisor and return its exit code."""
@@ -101,7 +113,7 @@ class LiveServer:
         """Post pictures as a version 2 request."""
         data = [base64.encodebytes(picture).decode() for picture in pictures]
         body = {"input_data": {"columns": ["image"], "data": data}}
-        return httpx.post(self.url + "/score", json=body, timeout=60, **options)
+        return http.post(self.url + "/score", json=body, timeout=60, **options)
 
 
 def run_server(*arguments: str | Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ from server.engine.device import Device
 from server.engine.outcome import Failure, Reply
 from server.engine.pipeline import Pipeline
 from server.engine.scheduler import Limits, Scheduler
-from server.metrics import Metrics
+from server.metrics import DeploymentMetrics, Metrics
 from tests.fakes import FakeModel
 
 
@@ -30,7 +30,7 @@ class Bench:
             ThreadPoolExecutor(1),
             self.scheduler,
             ImageLimits(10**6, 10**6),
-            metrics=self.metrics,
+            metrics=DeploymentMetrics(self.metrics, "fake"),
             cpu_threads=2,
             health=self.health.append,
             broken=self.broken.set,

@@ -1,11 +1,11 @@
 from pathlib import Path
 
-import httpx
 import pytest
 
 from server.auth import Keys
 from server.errors import ServiceError
 from settings.errors import SettingsError
+from tests import http
 from tests.live_server import LiveServer
 from tests.pictures import encoded, picture
 
@@ -90,7 +90,7 @@ def test_keys_guard_scoring_and_nothing_else(tmp_path: Path, fridge_folder: Path
         assert (refused.status_code, refused.json()["code"]) == (401, "unauthorized")
         assert refused.headers["www-authenticate"] == "Bearer"
         for path in ("/", "/health/live", "/health/ready", "/metrics", "/docs"):
-            assert httpx.get(server.url + path).status_code == 200
+            assert http.get(server.url + path).status_code == 200
         file.write_text("three\n")
         assert server.score([fine], headers={"authorization": "Bearer two"}).status_code == 401
         assert server.score([fine], headers={"authorization": "Bearer three"}).status_code == 200

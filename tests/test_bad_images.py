@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import http
 from tests.live_server import LiveServer
 from tests.pictures import encoded, picture
 
@@ -47,7 +47,7 @@ def test_all_of_them(server: tuple[str, LiveServer]) -> None:
 
 def test_version_1(server: tuple[str, LiveServer]) -> None:
     policy, running = server
-    reply = httpx.post(running.url + "/score", content=BROKEN, headers={"content-type": "image/jpeg"})
+    reply = http.post(running.url + "/score", content=BROKEN, headers={"content-type": "image/jpeg"})
     if policy == "reject":
         assert reply.status_code == 422
     elif policy == "report":
@@ -58,7 +58,7 @@ def test_version_1(server: tuple[str, LiveServer]) -> None:
 
 def test_bad_base64_is_a_bad_picture(server: tuple[str, LiveServer]) -> None:
     policy, running = server
-    reply = httpx.post(running.url + "/score", json={"input_data": {"columns": ["image"], "data": ["%%%"]}})
+    reply = http.post(running.url + "/score", json={"input_data": {"columns": ["image"], "data": ["%%%"]}})
     expected = {"reject": 422, "report": 200, "drop": 200}
     assert reply.status_code == expected[policy]
     if policy == "drop":

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import http
 from tests.checkpoints import LABELS
 from tests.detectors import SETTINGS, Reference, assert_alike, seeded_detector, write_detector_folder
 from tests.live_server import LiveServer
@@ -38,7 +39,7 @@ def text(data: bytes) -> str:
 
 
 def post(server: LiveServer, body: Any) -> httpx.Response:
-    return httpx.post(server.url + "/score", json=body, timeout=60)
+    return http.post(server.url + "/score", json=body, timeout=60)
 
 
 def boxes(server: LiveServer, data: bytes, **given: Any) -> list[Any]:
@@ -61,7 +62,7 @@ def test_version_2_tells_boxes_with_polygons(server: LiveServer) -> None:
 
 
 def test_version_1_tells_the_same(server: LiveServer) -> None:
-    raw = httpx.post(server.url + "/score", content=PICTURES[0], timeout=60)
+    raw = http.post(server.url + "/score", content=PICTURES[0], timeout=60)
     as_json = post(server, {"image": text(PICTURES[0])})
     for reply in (raw, as_json):
         assert list(reply.json()) == ["filename", "boxes"]

@@ -23,6 +23,7 @@ from explain.subject import highest
 from models.classifier import Classifier
 from models.images import ImageLimits
 from models.loaded import load_classifier
+from tests import http
 from tests.checkpoints import write_automl_folder
 from tests.live_server import LiveServer
 from tests.pictures import encoded, picture
@@ -52,7 +53,7 @@ def cell(data: bytes, parameters: Any = None, asked: Any = True) -> dict[str, An
 
 def post(server: LiveServer, *cells: Any) -> httpx.Response:
     body = {"input_data": {"columns": ["image"], "data": list(cells)}}
-    return httpx.post(server.url + "/score", json=body, timeout=300)
+    return http.post(server.url + "/score", json=body, timeout=300)
 
 
 def rows(server: LiveServer, *cells: Any) -> list[dict[str, Any]]:
@@ -78,7 +79,7 @@ def test_the_hosted_contract_in_both_versions(server: LiveServer) -> None:
     assert np.array(row["attributions"]).shape == (3, 64, 64)
     assert row["probs"] == pytest.approx(rows(server, base64.b64encode(PICTURES[0]).decode())[0]["probs"], abs=1e-6)
     body = {"image": base64.b64encode(PICTURES[0]).decode(), "model_explainability": True, "xai_parameters": asked}
-    one = httpx.post(server.url + "/score", json=body, timeout=60).json()
+    one = http.post(server.url + "/score", json=body, timeout=60).json()
     assert one["attributions"] == row["attributions"]
     assert one["visualizations"] == row["visualizations"]
     assert one["filename"]
@@ -209,8 +210,8 @@ def test_scoring_goes_on_while_explanations_wait(server: LiveServer) -> None:
 def test_a_departed_client_frees_the_device(server: LiveServer) -> None:
     with pytest.raises(httpx.TimeoutException):
         body = {"input_data": {"columns": ["image"], "data": [cell(PICTURES[0], {"n_steps": 1000})] * 4}}
-        httpx.post(server.url + "/score", json=body, timeout=0.5)
-    server.wait_for(lambda: "sightglass_queue_jobs 0.0" in httpx.get(server.url + "/metrics").text, 10)
+        http.post(server.url + "/score", json=body, timeout=0.5)
+    server.wait_for(lambda: server.metric("sightglass_queue_jobs") == 0, 10)
 
 
 def test_a_deadline_ends_an_explanation_and_hopeless_ones_never_begin(fridge_folder: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import http
 from tests.checkpoints import write_automl_folder
 from tests.live_server import LiveServer
 from tests.pictures import encoded, picture
@@ -24,10 +25,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 
 def test_all_probes_answer(server: LiveServer) -> None:
-    assert httpx.get(server.url + "/").text == "Healthy"
+    assert http.get(server.url + "/").text == "Healthy"
     assert httpx.head(server.url + "/").status_code == 200
-    assert httpx.get(server.url + "/health/live").json() == {"status": "live"}
-    assert httpx.get(server.url + "/health/ready").json() == {"status": "ready"}
+    assert http.get(server.url + "/health/live").json() == {"status": "live"}
+    assert http.get(server.url + "/health/ready").json() == {"status": "ready"}
 
 
 def test_probes_answer_while_the_engine_is_saturated(server: LiveServer) -> None:
@@ -42,7 +43,7 @@ def test_probes_answer_while_the_engine_is_saturated(server: LiveServer) -> None
         thread.start()
     times, statuses = [], set()
     time.sleep(1)
-    with httpx.Client() as probe:
+    with http.Client() as probe:
         for turn in range(60):
             started = time.monotonic()
             statuses.add(probe.get(server.url + ("/health/live", "/health/ready", "/")[turn % 3]).status_code)

@@ -29,7 +29,9 @@ def test_short_waits_say_nothing_and_nothing_is_multiplied_for_ever() -> None:
     lateness.observe(0.001, 0.5)
     assert lateness.factor == 1
     lateness.observe(0.1, 1000)
-    assert lateness.factor == 10
+    assert lateness.factor == pytest.approx(3)
+    lateness.observe(0.1, 0.1)
+    assert lateness.factor == pytest.approx((0.9 * 3 + 1) / 1.9), "one that was held up is one among others"
 
 
 def test_a_scheduler_whose_jobs_come_late_refuses_earlier() -> None:

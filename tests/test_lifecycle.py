@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from models.registration import register
+from tests import http
 from tests.checkpoints import write_automl_folder
 from tests.live_server import LiveServer, run_server
 from tests.pictures import encoded, picture
@@ -45,10 +46,10 @@ def test_sigterm_under_load_loses_nothing(fridge_folder: Path) -> None:
 
         def client() -> None:
             started.wait()
-            with httpx.Client() as http:
+            with http.Client() as client:
                 while True:
                     try:
-                        reply = http.post(server.url + "/score", content=FINE, timeout=30)
+                        reply = client.post(server.url + "/score", content=FINE, timeout=30)
                         outcomes[str(reply.status_code)] += 1
                     except httpx.ConnectError:
                         outcomes["port closed"] += 1
@@ -75,7 +76,7 @@ def test_readiness_goes_before_the_port_does(fridge_folder: Path) -> None:
     with LiveServer("--model", fridge_folder, "--drain-delay-ms", "1500") as server:
         server.process.send_signal(signal.SIGTERM)
         server.wait_for(lambda: server.probe("/health/ready") == 503, 1)
-        reply = httpx.get(server.url + "/health/ready")
+        reply = http.get(server.url + "/health/ready")
         assert reply.json()["code"] == "draining"
         reply = server.score([FINE])
         assert reply.status_code == 200, "work that still arrives is done"

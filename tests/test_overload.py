@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import http
 from tests.faulty_model import coloured
 from tests.live_server import LiveServer
 from tests.other_model import other_model
@@ -38,11 +39,6 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def metric(server: LiveServer, name: str) -> float:
-    lines = httpx.get(server.url + "/metrics").text.splitlines()
-    return float(next((line.rsplit(" ", 1)[1] for line in lines if line.startswith(name + " ")), "0"))
-
-
 def test_a_full_queue_is_refused_at_once_and_says_when_to_come_back(
     busy_server: LiveServer, pool: ThreadPoolExecutor
 ) -> None:
@@ -52,35 +48,35 @@ def test_a_full_queue_is_refused_at_once_and_says_when_to_come_back(
     refused = next(reply.result() for reply in replies if reply.result().status_code == 429)
     assert int(refused.headers["retry-after"]) >= 1
     assert refused.json()["code"] == "queue_full"
-    assert metric(busy_server, 'sightglass_dropped_images_total{reason="queue_full"}') == 8 * codes[429]
+    assert busy_server.metric("sightglass_dropped_images_total", reason="queue_full") == 8 * codes[429]
 
 
 def test_a_late_request_is_answered_at_its_deadline_and_never_run(server: LiveServer, pool: ThreadPoolExecutor) -> None:
     slow = pool.submit(server.score, [coloured("slow")])
     time.sleep(0.3)
-    before = metric(server, "sightglass_batch_images_sum")
+    before = server.metric("sightglass_batch_images_sum")
     started = time.monotonic()
     late = pool.submit(server.score, [FINE]).result()
     assert 0.9 < time.monotonic() - started < 1.5
     assert (late.status_code, late.json()["code"]) == (504, "deadline_exceeded")
     assert slow.result().status_code == 504, "it was on the device already, and was too slow itself"
     time.sleep(1.2)
-    assert metric(server, "sightglass_batch_images_sum") == before, "the late picture never reached the device"
-    assert metric(server, 'sightglass_dropped_images_total{reason="deadline"}') >= 1
+    assert server.metric("sightglass_batch_images_sum") == before, "the late picture never reached the device"
+    assert server.metric("sightglass_dropped_images_total", reason="deadline") >= 1
 
 
 def test_a_client_that_leaves_costs_no_device_time(server: LiveServer, pool: ThreadPoolExecutor) -> None:
     slow = pool.submit(server.score, [coloured("slow")])
     time.sleep(0.3)
-    ran, cancelled = metric(server, "sightglass_batch_images_sum"), metric(server, "sightglass_cancelled_images_total")
+    ran, cancelled = server.metric("sightglass_batch_images_sum"), server.metric("sightglass_cancelled_images_total")
     for _ in range(5):
         with pytest.raises(httpx.ReadTimeout):
-            httpx.post(server.url + "/score", content=FINE, timeout=0.1)
-    server.wait_for(lambda: metric(server, "sightglass_cancelled_images_total") == cancelled + 5, 3)
+            http.post(server.url + "/score", content=FINE, timeout=0.1)
+    server.wait_for(lambda: server.metric("sightglass_cancelled_images_total") == cancelled + 5, 3)
     slow.result()
     time.sleep(1.5)
-    assert metric(server, "sightglass_batch_images_sum") == ran
-    assert metric(server, 'sightglass_requests_total{code="499",route="/score"}') == 5
+    assert server.metric("sightglass_batch_images_sum") == ran
+    assert server.metric("sightglass_requests_total", code="499", route="/score") == 5
     assert server.score([FINE]).status_code == 200
 
 
@@ -90,5 +86,5 @@ def test_a_body_that_never_ends_is_given_up(server: LiveServer) -> None:
         time.sleep(2)
         yield b"x"
 
-    reply = httpx.post(server.url + "/score", content=trickle(), headers={"content-type": "image/png"}, timeout=10)
+    reply = http.post(server.url + "/score", content=trickle(), headers={"content-type": "image/png"}, timeout=10)
     assert (reply.status_code, reply.json()["code"]) == (408, "body_timeout")

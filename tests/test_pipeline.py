@@ -136,4 +136,4 @@ def test_another_model_takes_over_between_two_batches() -> None:
     assert sum(first.batches) + sum(second.batches) == 5
     assert second.batches, "the new one scores"
     value = bench.metrics.runtime.labels
-    assert (value("eager")._value.get(), value("faster")._value.get()) == (0, 1)
+    assert (value("fake", "eager")._value.get(), value("fake", "faster")._value.get()) == (0, 1)

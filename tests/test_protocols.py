@@ -1,5 +1,6 @@
 import base64
 import json
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -7,9 +8,10 @@ from hypothesis import strategies as st
 
 from models.discovery import constants
 from server import protocols
-from server.engine.outcome import Failure
+from server.engine.facts import ModelFacts
+from server.engine.outcome import Failure, Outcome
 from server.errors import ServiceError
-from server.protocol import Protocol
+from server.protocol import Answer, Call, Protocol
 
 PROTOCOLS: dict[str, Protocol] = dict(constants(protocols, "PROTOCOL"))
 V1, V2, FORM = PROTOCOLS["azure_v1"], PROTOCOLS["azure_v2"], PROTOCOLS["form"]
@@ -29,8 +31,16 @@ JSON_VALUES = st.recursive(
 )
 
 
+def read(protocol: Protocol, content: object) -> list[object]:
+    return list(protocol.read(Call(content)).cells)
+
+
+def written(protocol: Protocol, outcomes: Sequence[Outcome], request_id: str = "id") -> bytes:
+    return protocol.write(Answer(outcomes, request_id, ModelFacts())).body
+
+
 def cells_of(data: object) -> list[object]:
-    return list(V2.read({"input_data": data}))
+    return read(V2, {"input_data": data})
 
 
 @pytest.mark.parametrize(
@@ -81,37 +91,37 @@ def test_one_bad_cell_leaves_the_others_alone() -> None:
 
 
 def test_version_2_writes_an_array_in_order() -> None:
-    reply = json.loads(V2.write([PREDICTION, Failure("image_format", "no picture"), PREDICTION], "id"))
+    reply = json.loads(written(V2, [PREDICTION, Failure("image_format", "no picture"), PREDICTION]))
     assert reply[0] == reply[2] == json.loads(PREDICTION)
     assert reply[1] == {"error": {"code": "image_format", "message": "no picture"}}
-    assert V2.write([], "id") == b"[]"
+    assert written(V2, []) == b"[]"
 
 
 def test_version_1_reads_raw_bytes_and_its_json_form() -> None:
-    assert V1.read(PICTURE) == [PICTURE]
-    assert V1.read({"image": TEXT}) == [PICTURE]
+    assert read(V1, PICTURE) == [PICTURE]
+    assert read(V1, {"image": TEXT}) == [PICTURE]
 
 
 def test_version_1_writes_one_object_and_a_line_feed() -> None:
-    written = V1.write([PREDICTION], "request-7")
-    assert written.endswith(b"}\n")
-    assert json.loads(written) == {
+    line = written(V1, [PREDICTION], "request-7")
+    assert line.endswith(b"}\n")
+    assert json.loads(line) == {
         "filename": "request-7",
         **json.loads(PREDICTION),
         "visualizations": None,
         "attributions": None,
     }
-    assert V1.write([], "id") == b""
+    assert written(V1, []) == b""
 
 
 def test_only_classification_has_the_keys_of_explanations() -> None:
-    assert json.loads(V1.write([b'{"boxes": []}'], "id")) == {"filename": "id", "boxes": []}
+    assert json.loads(written(V1, [b'{"boxes": []}'])) == {"filename": "id", "boxes": []}
 
 
 def test_a_form_needs_a_file() -> None:
-    assert FORM.read([PICTURE, b""]) == [PICTURE, b""]
+    assert read(FORM, [PICTURE, b""]) == [PICTURE, b""]
     with pytest.raises(ServiceError, match="no file"):
-        FORM.read([])
+        read(FORM, [])
 
 
 def test_each_content_is_meant_for_one_protocol() -> None:
@@ -126,7 +136,7 @@ def test_any_json_is_read_or_refused_and_nothing_else(value: object) -> None:
         for protocol in PROTOCOLS.values():
             if not isinstance(content, list) and protocol.accepts(content):
                 try:
-                    cells = protocol.read(content)
+                    cells = read(protocol, content)
                 except ServiceError as error:
                     assert 400 <= error.status < 500
                 else:

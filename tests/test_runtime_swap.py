@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 import pytest
 
@@ -54,9 +53,8 @@ def test_it_scores_alike_while_it_tries_and_starts_with_the_choice(fridge_folder
 
 def runtime_of(server: LiveServer) -> dict[str, float]:
     """Which runtimes have how many engines, by the metrics."""
-    lines = httpx.get(server.url + "/metrics", timeout=10).text.splitlines()
-    values = (line.split() for line in lines if line.startswith("sightglass_runtime{"))
-    return {name.split('"')[1]: float(value) for name, value in values if float(value)}
+    found = {name: server.metric("sightglass_runtime", runtime=name) for name in ("eager", "openvino", "compiled")}
+    return {name: value for name, value in found.items() if value}
 
 
 def test_a_server_that_ends_meanwhile_takes_the_conversion_along(fridge_folder: Path, tmp_path: Path) -> None:

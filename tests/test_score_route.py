@@ -15,6 +15,7 @@ from PIL import Image
 from models.classifier import Classifier
 from models.images import ImageLimits
 from models.loaded import load_classifier
+from tests import http
 from tests.live_server import LiveServer
 from tests.pictures import encoded, picture
 
@@ -37,7 +38,7 @@ def model(fridge_folder: Path) -> Classifier:
 
 def post(server: LiveServer, content: bytes = b"", media_type: str | None = None, **options: Any) -> httpx.Response:
     headers = {"content-type": media_type} if media_type else {}
-    return httpx.post(server.url + "/score", content=content, headers=headers, timeout=30, **options)
+    return http.post(server.url + "/score", content=content, headers=headers, timeout=30, **options)
 
 
 def post_json(server: LiveServer, body: object) -> httpx.Response:
@@ -91,7 +92,7 @@ def test_version_1_as_json(server: LiveServer, model: Classifier, media_type: st
 
 def test_a_form_uploads_files(server: LiveServer, model: Classifier) -> None:
     files = [("image", ("a.jpg", FIRST, "image/jpeg")), ("other", ("b.png", SECOND, "image/png"))]
-    reply = httpx.post(server.url + "/score", files=files, data={"note": "ignored"}, timeout=30)
+    reply = http.post(server.url + "/score", files=files, data={"note": "ignored"}, timeout=30)
     assert reply.status_code == 200
     first, second = reply.json()
     assert_scores(first, model, FIRST)
@@ -156,9 +157,9 @@ def test_a_rejected_request_names_every_bad_position(server: LiveServer) -> None
 
 
 def test_other_paths_and_methods(server: LiveServer) -> None:
-    reply = httpx.get(server.url + NOT_FOUND)
+    reply = http.get(server.url + NOT_FOUND)
     assert (reply.status_code, reply.json()["code"]) == (404, "not_found")
-    reply = httpx.delete(server.url + "/score")
+    reply = http.delete(server.url + "/score")
     assert (reply.status_code, reply.json()["code"]) == (405, "method_not_allowed")
     assert reply.headers["allow"] == "POST"
 
@@ -170,10 +171,10 @@ def test_request_ids_are_echoed_or_made(server: LiveServer) -> None:
     assert list(timing) == ["read", "decode", "queue", "device", "encode", "total"]
     *stages, total = map(float, timing.values())
     assert 0 < max(stages) <= total < 10_000
-    reply = httpx.post(server.url + "/score", content=FIRST, headers={"x-request-id": "mine-17"})
+    reply = http.post(server.url + "/score", content=FIRST, headers={"x-request-id": "mine-17"})
     assert reply.headers["x-request-id"] == "mine-17"
     assert reply.json()["filename"] == "mine-17"
-    reply = httpx.post(server.url + "/score", content=FIRST, headers={"x-request-id": "x" * 101})
+    reply = http.post(server.url + "/score", content=FIRST, headers={"x-request-id": "x" * 101})
     assert (reply.status_code, reply.json()["code"]) == (431, "request_id_too_long")
     server.wait_for(lambda: "request_id=mine-17" in server.log())
 
@@ -183,7 +184,7 @@ def test_a_body_without_a_length_is_bounded_while_it_is_read(server: LiveServer)
         for _ in range(50):
             yield b"x" * 10_000
 
-    reply = httpx.post(server.url + "/score", content=endless(), headers={"content-type": "image/jpeg"}, timeout=30)
+    reply = http.post(server.url + "/score", content=endless(), headers={"content-type": "image/jpeg"}, timeout=30)
     assert (reply.status_code, reply.json()["code"]) == (413, "body_too_large")
 
 
@@ -217,23 +218,23 @@ def test_what_is_not_http_harms_nobody(server: LiveServer, garbage: bytes) -> No
 
 
 def test_the_api_describes_itself(server: LiveServer) -> None:
-    described = httpx.get(server.url + "/openapi.json").json()
-    assert set(described["paths"]) == {"/", "/score", "/health/live", "/health/ready", "/metrics"}
+    described = http.get(server.url + "/openapi.json").json()
+    operation = {"/", "/health/live", "/health/ready", "/metrics"}
+    assert set(described["paths"]) == {"/score", "/deployments", "/deployments/{name}", "/traffic", *operation}
     body = described["paths"]["/score"]["post"]["requestBody"]["content"]
     assert set(body) == {"application/json", "application/octet-stream", "image/*", "multipart/form-data"}
-    assert httpx.get(server.url + "/docs").status_code == 200
+    assert http.get(server.url + "/docs").status_code == 200
 
 
 def test_metrics_count_what_happened(server: LiveServer) -> None:
     server.score([FIRST, SECOND])
     post(server, b"hello", "image/jpeg")
-    text = httpx.get(server.url + "/metrics").text
-    samples = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    assert float(samples['sightglass_requests_total{code="200",route="/score"}']) >= 1
-    assert float(samples['sightglass_requests_total{code="422",route="/score"}']) >= 1
-    assert float(samples['sightglass_dropped_images_total{reason="undecodable"}']) >= 1
+    for code in ("200", "422"):
+        assert server.metric("sightglass_requests_total", code=code, route="/score") >= 1
+    assert server.metric("sightglass_dropped_images_total", reason="undecodable") >= 1
     for stage in ("decode", "queue", "device", "encode"):
-        assert float(samples[f'sightglass_stage_seconds_count{{stage="{stage}"}}']) >= 2
-    assert float(samples["sightglass_batch_images_count"]) >= 1
-    assert float(samples["sightglass_queue_jobs"]) == 0
+        assert server.metric("sightglass_stage_seconds_count", stage=stage) >= 2
+    assert server.metric("sightglass_batch_images_count") >= 1
+    assert server.metric("sightglass_queue_jobs") == 0
+    text = http.get(server.url + "/metrics").text
     assert NOT_FOUND not in text, "paths that clients invent must not become labels"

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from server.engine.connection import Connection
+from server.engine.facts import ModelFacts
 from server.engine.latency import LatencyModel
 from server.engine.outcome import Failure, Outcome, Reply
 from server.engine.wire import Frame, Kind
@@ -28,6 +29,7 @@ class EngineClient:
     def __init__(self, path: Path) -> None:
         self.ready = False
         self.reason = "the engine is starting"
+        self.model = ModelFacts()
         self.images_in_flight = 0
         self._path = path
         self._numbers = itertools.count(1)
@@ -118,6 +120,7 @@ class EngineClient:
     def _received(self, frame: Frame) -> None:
         if frame.kind is Kind.STATE:
             self.ready, self.reason = bool(frame.fields["ready"]), str(frame.fields["reason"])
+            self.model = ModelFacts.of(frame.fields["model"]) if "model" in frame.fields else self.model
         elif (reply := self._replies.get(frame.number)) is not None and not reply.done():
             reply.set_result(frame)
 
@@ -150,6 +153,16 @@ class EnginePool:
     def reason(self) -> str:
         """Why it would not."""
         return "; ".join(client.reason for client in self.clients)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any request is in flight."""
+        return any(client.images_in_flight for client in self.clients)
+
+    @property
+    def model(self) -> ModelFacts:
+        """What the engines say of their model, which is the same for all; nothing before one has loaded it."""
+        return next((client.model for client in self.clients if client.model.architecture), ModelFacts())
 
     async def score(
         self,

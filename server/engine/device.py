@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -69,13 +70,18 @@ class Ran:
 
 
 class Device:
-    """Everything here runs on the one thread that is allowed to use the model's device."""
+    """Everything here runs on the one thread that is allowed to use the model's device, while it is its `turn`."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, turn: AbstractContextManager[object] | None = None) -> None:
         self.model = model
+        self.turn = turn or nullcontext()
 
     def run(self, pieces: Sequence[Piece]) -> Ran:
         """Run pieces of one shape as one batch; after a failure one by one, after running out of memory in halves."""
+        with self.turn:
+            return self._run(pieces)
+
+    def _run(self, pieces: Sequence[Piece]) -> Ran:
         try:
             return Ran(self.model.outputs([piece.look.view for piece in pieces]))
         except Exception as error:  # whatever a network raises, only the pictures that cause it may fail
@@ -83,7 +89,7 @@ class Device:
                 return self._run_halves(pieces)
             if len(pieces) > 1:
                 logger.warning("a batch failed and is retried picture by picture images=%d", len(pieces), exc_info=True)
-                alone = [self.run([piece]) for piece in pieces]
+                alone = [self._run([piece]) for piece in pieces]
                 return Ran([output for ran in alone for output in ran.outputs])
             job = pieces[0].job
             logger.exception("a picture failed request=%d index=%d", job.request, job.index)
@@ -99,13 +105,14 @@ class Device:
             return Ran([Failure("out_of_memory", message)])
         logger.warning("out of memory, the batch is halved images=%d cost=%.0f", len(pieces), cost)
         middle = len(pieces) // 2
-        first, second = self.run(pieces[:middle]), self.run(pieces[middle:])
+        first, second = self._run(pieces[:middle]), self._run(pieces[middle:])
         too_large = min(filter(None, (cost, first.too_large, second.too_large)))
         return Ran([*first.outputs, *second.outputs], too_large)
 
     def probe(self) -> None:
         """Run one example; raises whatever the model raises if the device no longer works."""
-        self.model.outputs(self.model.example(1))
+        with self.turn:
+            self.model.outputs(self.model.example(1))
 
     def warm_up(self, max_images: int) -> list[tuple[int, float]]:
         """Run batches of an example, up to `max_images` (0: while larger ones help), for about two seconds.
@@ -129,9 +136,10 @@ class Device:
     def timed(self, count: int) -> float:
         """Run one batch of an example and return its seconds."""
         views = self.model.example(count)
-        started = time.monotonic()
-        self.model.outputs(views)
-        return time.monotonic() - started
+        with self.turn:
+            started = time.monotonic()
+            self.model.outputs(views)
+            return time.monotonic() - started
 
 
 def pieces_of(jobs: Sequence[Job], max_images: int, max_cost: float) -> list[Piece]:

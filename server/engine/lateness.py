@@ -5,12 +5,12 @@ needs the same cores: the processes that receive and parse requests, and above a
 """
 
 _FORGET = 0.9  # the weight of an observation fades to a third after some ten newer ones
-_LEAST_S = 0.02  # of a predicted wait that tells anything
-_MOST = 10.0
+_LEAST_S = 0.05  # of a predicted wait that tells anything
+_MOST = 3.0
 
 
 class Lateness:
-    """The ratio of real to predicted waits, with exponential forgetting; never below 1."""
+    """The ratio of real to predicted waits, with exponential forgetting; from 1 to 3, whatever one job met with."""
 
     def __init__(self) -> None:
         self._real = self._predicted = 0.0
@@ -18,10 +18,10 @@ class Lateness:
     def observe(self, predicted_s: float, real_s: float) -> None:
         """Note how long a job waited of which that was predicted."""
         if predicted_s >= _LEAST_S:
-            self._real = self._real * _FORGET + real_s
+            self._real = self._real * _FORGET + min(real_s, _MOST * predicted_s)
             self._predicted = self._predicted * _FORGET + predicted_s
 
     @property
     def factor(self) -> float:
         """By which predictions have to be multiplied."""
-        return min(max(1.0, self._real / self._predicted), _MOST) if self._predicted else 1.0
+        return max(1.0, self._real / self._predicted) if self._predicted else 1.0

@@ -8,6 +8,7 @@ from typing import Any
 from explain.errors import ExplanationError
 from explain.parameters import read_parameters
 from server.engine.connection import Connection
+from server.engine.facts import ModelFacts
 from server.engine.outcome import Failure, RefusedError, Reply
 from server.engine.pipeline import Pipeline
 from server.engine.wire import Frame, Kind, WireError
@@ -20,6 +21,7 @@ class Listener:
         self.pipeline: Pipeline | None = None
         self.state: dict[str, Any] = {"ready": False, "reason": "the model is loading"}
         self.clients: set[_Client] = set()
+        self._model: dict[str, Any] = {}
         self._loop = asyncio.get_running_loop()
         self._server: asyncio.AbstractServer | None = None  # event loops keep no reference of their own
 
@@ -28,9 +30,13 @@ class Listener:
         path.unlink(missing_ok=True)
         self._server = await self._loop.create_unix_server(lambda: _Client(self, self._loop).connection, str(path))
 
+    def know(self, model: ModelFacts) -> None:
+        """Tell of the model from now on."""
+        self._model = {"model": model.fields()}
+
     def announce(self, state: Mapping[str, Any]) -> None:
         """Tell all connections the new state; callable from any thread."""
-        self._loop.call_soon_threadsafe(self._announce, dict(state))
+        self._loop.call_soon_threadsafe(self._announce, {**state, **self._model})
 
     def _announce(self, state: dict[str, Any]) -> None:
         self.state = state

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from server.engine.outcome import STAGES
 from server.engine.scheduler import Scheduler
-from server.metrics import Metrics
+from server.metrics import DeploymentMetrics
 
 _EVERY_S = 0.1
 
@@ -15,8 +15,8 @@ _EVERY_S = 0.1
 class Meters:
     """Those of one engine. Not for several threads at once."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        self._stages = [metrics.stage_seconds.labels(stage) for stage in STAGES]
+    def __init__(self, metrics: DeploymentMetrics) -> None:
+        self._stages = [metrics.stage_seconds(stage) for stage in STAGES]
         self._jobs = metrics.queue_jobs
         self._wait_ms = metrics.queue_ms
         self._due = 0.0

@@ -29,7 +29,7 @@ from server.engine.jobs import Batch, Chore, Job, Stage
 from server.engine.meters import Meters
 from server.engine.outcome import STAGES, Failure, Outcome, Reply
 from server.engine.scheduler import Limits, Scheduler
-from server.metrics import Metrics
+from server.metrics import DeploymentMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Pipeline:
         scheduler: Scheduler,
         image_limits: ImageLimits,
         *,
-        metrics: Metrics,
+        metrics: DeploymentMetrics,
         cpu_threads: int,
         health: Callable[[bool], None],
         broken: Callable[[], None],
@@ -77,7 +77,7 @@ class Pipeline:
         self._image_limits = image_limits
         self._metrics = metrics
         self._meters = Meters(metrics)
-        metrics.runtime.labels(device.model.runtime).set(1)
+        metrics.runtime(device.model.runtime).set(1)
         self._health = health
         self._broken = broken
         self._wake = wake
@@ -128,8 +128,8 @@ class Pipeline:
     def renew(self, model: Model, limits: Limits, seen: Sequence[tuple[float, float]]) -> None:
         """Score with `model`, the same but faster, from the next batch on. It takes (cost, seconds) as `seen`."""
         with self._lock:
-            self._metrics.runtime.labels(self._device.model.runtime).set(0)
-            self._metrics.runtime.labels(model.runtime).set(1)
+            self._metrics.runtime(self._device.model.runtime).set(0)
+            self._metrics.runtime(model.runtime).set(1)
             self._device.model = model
             self._scheduler.renew(limits, "score", seen)
             self._pump()
@@ -174,7 +174,7 @@ class Pipeline:
                     self._decoded(job, time.monotonic())
                 else:
                     self._scheduler.undecodable(job)
-                    self._metrics.dropped.labels("undecodable").inc()
+                    self._metrics.dropped("undecodable").inc()
                     self._settle(job, failure, 0.0)
                 # this thread takes the next one itself, which spares a change of threads
                 job = self._scheduler.next_decode()
@@ -245,7 +245,8 @@ class Pipeline:
     def _explain(self, batch: Batch) -> None:
         assert self._explainer is not None
         started = time.monotonic()
-        found = self._explainer.slice_of(batch.jobs)
+        with self._device.turn:
+            found = self._explainer.slice_of(batch.jobs)
         seconds = time.monotonic() - started
         self._metrics.slice_seconds.observe(seconds)
         for job in batch.jobs:
@@ -349,7 +350,7 @@ class Pipeline:
 
     def _settle(self, job: Job, outcome: Outcome, encode_s: float) -> None:
         if isinstance(outcome, Failure) and outcome.code in _DROPPED:
-            self._metrics.dropped.labels(_DROPPED[outcome.code]).inc()
+            self._metrics.dropped(_DROPPED[outcome.code]).inc()
         request = self._requests.get(job.request)
         if request is None:  # cancelled or expired meanwhile
             return
@@ -365,7 +366,7 @@ class Pipeline:
     def _expire(self, number: int) -> None:
         request = self._requests.get(number)
         if request is not None:
-            self._metrics.dropped.labels("deadline").inc(request.left)
+            self._metrics.dropped("deadline").inc(request.left)
             request.outcomes = [_EXPIRED if outcome is None else outcome for outcome in request.outcomes]
             self._answer(request)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import logging
 import os
 import sys
@@ -10,6 +11,8 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 import uvloop
@@ -20,24 +23,25 @@ from models.errors import ModelError
 from models.images import ImageLimits
 from models.loaded import LoadedModel, load
 from models.runtime import EAGER, Terms
+from server.child import CANNOT_SERVE
 from server.engine.cores import usable_cores
 from server.engine.device import Device, best_batch
 from server.engine.explainer import Explainer
+from server.engine.facts import ModelFacts
 from server.engine.listener import Listener
 from server.engine.pipeline import Pipeline
 from server.engine.scheduler import Limits, Scheduler
 from server.engine.tuner import Tuner, open_cache
-from server.lifeline import Launch, follow, receive_launch
+from server.engine.turns import Turns
+from server.lifeline import FAILED, READY, Launch, follow, receive_launch, say
 from server.logs import configure_logs
-from server.metrics import Metrics
+from server.metrics import DeploymentMetrics, Metrics
 from settings.errors import SettingsError
 from settings.server import ServerSettings
 
 logger = logging.getLogger("server.engine")
 
-CANNOT_SERVE = 3
 BROKEN = 70
-READY = b"ready\n"
 
 # The shares of a saturated device
 _LANES = {"score": 8.0, "explain": 1.0}
@@ -51,7 +55,7 @@ def main() -> None:
     configure_logs(launch.settings.log_format, launch.settings.log_level)
     # about metadata and palettes of pictures, once for each place in Pillow; the pixels decode or raise
     warnings.filterwarnings("ignore", module="PIL")
-    follow(drain=lambda: None)
+    follow()
     uvloop.run(_run(launch))
 
 
@@ -62,6 +66,7 @@ async def _run(launch: Launch) -> None:
     except (ModelError, SettingsError) as error:
         logger.debug("the model cannot be served", exc_info=True)
         print(f"error: {error}", file=sys.stderr, flush=True)
+        say(FAILED, json.dumps(str(error)))
         os._exit(CANNOT_SERVE)
     except Exception:
         logger.critical("the engine ended unexpectedly", exc_info=True)
@@ -71,18 +76,20 @@ async def _run(launch: Launch) -> None:
 async def _serve(launch: Launch) -> None:
     started = time.monotonic()
     listener = Listener()
-    await listener.listen(launch.sockets[0])
+    await listener.listen(launch.address)
     # one thread for all that PyTorch computes: libgomp makes every barrier slow, and with it a forward pass on a CPU
     # twice to three times, once a second thread has brought a team of its own
     loop, thread = asyncio.get_running_loop(), ThreadPoolExecutor(1, thread_name_prefix="device")
     model = await loop.run_in_executor(thread, _load, launch)
+    listener.know(facts_of(model))
     listener.announce({"ready": False, "reason": "the model is warming up"})
+    turn = turns(launch, model)
     tuner: Tuner | None = None
     chosen: LoadedModel | None = model
     if launch.settings.runtime != EAGER:
-        tuner = await asyncio.to_thread(_tuner, launch, model, thread)
+        tuner = await asyncio.to_thread(_tuner, launch, model, thread, turn)
         chosen = await asyncio.to_thread(tuner.start, launch.settings.runtime)
-    device = Device(chosen or model)
+    device = Device(chosen or model, turn)
     timings = await loop.run_in_executor(thread, device.warm_up, launch.settings.max_batch_images)
     scheduler = Scheduler(limits_of(model, timings, launch.settings), _LANES)
     for cost, seconds in costs(model, timings):
@@ -91,12 +98,12 @@ async def _serve(launch: Launch) -> None:
     if explainer is not None:
         for cost, seconds in await loop.run_in_executor(thread, explainer.warm_up, scheduler.limits.max_images):
             scheduler.learn("explain", cost, seconds)
-    listener.pipeline = _pipeline(device, explainer, thread, scheduler, listener=listener, settings=launch.settings)
+    listener.pipeline = _pipeline(device, explainer, thread, scheduler, listener=listener, launch=launch)
     # what lives now lives for ever: keep the collector from walking through all of it again and again
     gc.collect()
     gc.freeze()
     listener.announce({"ready": True, "reason": "ready"})
-    os.write(sys.stdout.fileno(), READY)
+    say(READY)
     logger.info(
         "engine ready device=%s runtime=%s batch=%d seconds=%.1f",
         model.device,
@@ -109,17 +116,36 @@ async def _serve(launch: Launch) -> None:
     await asyncio.Event().wait()
 
 
-def _tuner(launch: Launch, model: LoadedModel, thread: ThreadPoolExecutor) -> Tuner:
+def turns(launch: Launch, model: LoadedModel) -> AbstractContextManager[object]:
+    """Return what keeps engines that use all cores from computing at once; others were given cores of their own."""
+    shared = model.device.type == "cpu" and cpu_threads(launch.settings) >= usable_cores()
+    return Turns(launch.turns) if shared else nullcontext()
+
+
+def facts_of(model: LoadedModel) -> ModelFacts:
+    """Return what HTTP processes are told of a model."""
+    found = model.definition
+    return ModelFacts(found.architecture.name, found.task.name, found.labels, tuple(found.sizes().items()))
+
+
+def _tuner(
+    launch: Launch, model: LoadedModel, thread: ThreadPoolExecutor, turn: AbstractContextManager[object]
+) -> Tuner:
     settings = launch.settings
+
+    def in_turn(step: Callable[[], Any]) -> Any:
+        with turn:
+            return step()
+
     terms = Terms(model.device, model.precision, cpu_threads(settings))
-    cache = open_cache(settings.cache_folder, model.definition, terms, otherwise=launch.sockets[0].parent / "runtimes")
+    cache = open_cache(settings.cache_folder, model.definition, terms, otherwise=launch.address.parent / "runtimes")
     return Tuner(
         launch.folder,
         model,
         terms,
         cache,
         precision=settings.precision,
-        on_device=lambda step: thread.submit(step).result(),
+        on_device=lambda step: thread.submit(in_turn, step).result(),
     )
 
 
@@ -181,8 +207,9 @@ def _pipeline(
     scheduler: Scheduler,
     *,
     listener: Listener,
-    settings: ServerSettings,
+    launch: Launch,
 ) -> Pipeline:
+    settings = launch.settings
     loop = asyncio.get_running_loop()
     alarm = _Alarm(loop)
 
@@ -196,7 +223,7 @@ def _pipeline(
         thread,
         scheduler,
         ImageLimits(settings.max_image_bytes, settings.max_image_pixels),
-        metrics=Metrics(),
+        metrics=DeploymentMetrics(Metrics(), launch.deployment),
         cpu_threads=cpu_threads(settings),
         health=health,
         # a broken CUDA context stays broken: only a new process helps, and the supervisor starts one

@@ -1,32 +1,34 @@
 """Version 1 of the hosted contract: one picture, raw or as `{"image": BASE64}` -> one JSON object and a line feed."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from server.asked import asked
 from server.base64_image import decode_base64
 from server.engine.outcome import Failure, Outcome
-from server.protocol import Protocol, error_object
-from server.scoring import Cell
+from server.hosted import hosted
+from server.protocol import Answer, Call, Wanted, Written, error_object
 
 _NO_EXPLANATION = b', "visualizations": null, "attributions": null'
 
 
-def _read(content: bytes | dict[str, Any]) -> list[Cell]:
+def _read(call: Call) -> Wanted:
+    content: bytes | dict[str, Any] = call.content
     if isinstance(content, bytes):
-        return [content]
+        return Wanted([content])
     picture = decode_base64(content["image"])
     # by truth value, as the original does: "false" counts as true
-    return [asked(picture, content, explains=bool(content.get("model_explainability")))]
+    return Wanted([asked(picture, content, explains=bool(content.get("model_explainability")))])
 
 
-def _write(outcomes: Sequence[Outcome], request_id: str) -> bytes:
-    if not outcomes:  # a bad picture that is dropped leaves an empty body
-        return b""
+def _write(answer: Answer) -> Written:
+    # a bad picture that is dropped leaves an empty body
+    return Written(_line(answer.outcomes[0], answer.request_id) if answer.outcomes else b"")
+
+
+def _line(outcome: Outcome, request_id: str) -> bytes:
     # the original names the temporary file it wrote; the request id is as unique, and leads to the log
     reply: dict[str, Any] = {"filename": request_id}
-    outcome = outcomes[0]
     if isinstance(outcome, Failure):
         return json.dumps(reply | error_object(outcome)).encode() + b"\n"
     # an explanation may be megabytes of JSON: it is put together, not parsed
@@ -40,4 +42,10 @@ def _accepts(content: Any) -> bool:
     return isinstance(content, bytes) or (isinstance(content, dict) and "image" in content)
 
 
-PROTOCOL = Protocol("azure_v1", _accepts, _read, _write)
+PROTOCOL = hosted(
+    "azure_v1",
+    does="Score one picture, raw or as the JSON object of version 1.",
+    read=_read,
+    write=_write,
+    accepts=_accepts,
+)

@@ -8,16 +8,17 @@ from server.asked import asked, inference_parameters
 from server.base64_image import decode_base64
 from server.engine.outcome import Failure
 from server.errors import ServiceError
-from server.protocol import Protocol, json_array
+from server.hosted import hosted
+from server.protocol import Call, Wanted, json_array
 from server.scoring import Cell
 
 _FORM = 'Expected {"columns": ["image"], "data": [BASE64, ...]}.'
 _TRUE = frozenset({"y", "yes", "t", "true", "on", "1"})
 
 
-def _read(content: dict[str, Any]) -> list[Cell]:
-    common = inference_parameters(content)
-    return [_cell(value, common) for value in _values(content["input_data"])]
+def _read(call: Call) -> Wanted:
+    common = inference_parameters(call.content)
+    return Wanted([_cell(value, common) for value in _values(call.content["input_data"])])
 
 
 def _values(table: Any) -> list[Any]:
@@ -63,4 +64,10 @@ def _accepts(content: Any) -> bool:
     return isinstance(content, dict) and "input_data" in content
 
 
-PROTOCOL = Protocol("azure_v2", _accepts, _read, json_array)
+PROTOCOL = hosted(
+    "azure_v2",
+    does="Score any number of pictures in the JSON object of version 2; the reply is an array, an object for each.",
+    read=_read,
+    write=json_array,
+    accepts=_accepts,
+)

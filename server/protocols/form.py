@@ -1,14 +1,20 @@
 """A multipart form with one or more files -> a JSON array, as in version 2 of the hosted contract."""
 
 from server.errors import ServiceError
-from server.protocol import Protocol, json_array
-from server.scoring import Cell
+from server.hosted import hosted
+from server.protocol import Call, Wanted, json_array
 
 
-def _read(files: list[bytes]) -> list[Cell]:
-    if not files:
+def _read(call: Call) -> Wanted:
+    if not call.content:
         raise ServiceError("form_invalid", "The form holds no file. Send each picture as a file field, any name.")
-    return list(files)
+    return Wanted(list(call.content))
 
 
-PROTOCOL = Protocol("form", lambda content: isinstance(content, list), _read, json_array)
+PROTOCOL = hosted(
+    "form",
+    does="Score the files of a multipart form, with the reply of version 2.",
+    read=_read,
+    write=json_array,
+    accepts=lambda content: isinstance(content, list),
+)

@@ -1,0 +1,128 @@
+"""Deployments: what an HTTP process knows of the models behind it, and which of them a request goes to."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from server.engine.client import EnginePool
+from server.engine.facts import ModelFacts
+from server.errors import ServiceError
+from server.table import Row, Table
+from settings.expectation import did_you_mean
+
+_CONNECTED_WITHIN_S = 10.0
+_POLL_S = 0.01
+
+
+class Deployment:
+    """One model with its engines. `credit` is what it is owed of the traffic."""
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+        self.name = row.name
+        self.settings = row.settings
+        self.engines = EnginePool(row.sockets)
+        self.credit = 0.0
+
+    @property
+    def model(self) -> ModelFacts:
+        """What its engines say of their model."""
+        return self.engines.model
+
+
+class Deployments:
+    """The deployments of a table, until `change` brings another one; for one event loop."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._by_name = {row.name: Deployment(row) for row in table.rows}
+
+    def __iter__(self) -> Iterator[Deployment]:
+        return iter(self._by_name.values())
+
+    @property
+    def ready(self) -> bool:
+        """Whether a request that names no deployment would be scored now."""
+        return any(deployment.engines.ready for deployment in self._in_traffic())
+
+    @property
+    def reason(self) -> str:
+        """Why it would not."""
+        return "; ".join(deployment.engines.reason for deployment in self._in_traffic()) or "there is no model"
+
+    def connect(self) -> None:
+        """Start to connect to all engines, and keep connected."""
+        for deployment in self:
+            deployment.engines.connect()
+
+    def close(self) -> None:
+        """Drop all connections, and with them all work in flight."""
+        for deployment in self:
+            deployment.engines.close()
+
+    def named(self, name: str, version: str | None = None) -> Deployment:
+        """Return the deployment that a path names; ServiceError `model_unknown` where there is none."""
+        found = self._by_name.get(name)
+        if found is None:
+            known = ", ".join(self._by_name) or "none"
+            raise ServiceError(
+                "model_unknown", f"There is no model {name!r}. Known: {known}.{did_you_mean(name, self._by_name)}"
+            )
+        if version is not None and version != str(found.row.version or 1):
+            raise ServiceError(
+                "model_unknown", f"The model {name!r} has the version {found.row.version or 1}, not {version!r}."
+            )
+        return found
+
+    def choose(self, asked_for: str | None) -> Deployment:
+        """Return the deployment that a header asks for, or whose turn it is: of those in traffic that are ready.
+
+        Turns are so shared that any few requests in a row come as close to the percentages as whole requests can.
+        """
+        if asked_for and self._table.named:
+            return self.named(asked_for)
+        candidates = self._in_traffic()
+        if len(candidates) == 1:
+            return candidates[0]
+        able = [deployment for deployment in candidates if deployment.engines.ready] or candidates
+        if not able:
+            raise ServiceError("engine_unavailable", "No model can score now: none has any traffic.")
+        shares = self._table.traffic
+        for deployment in able:
+            deployment.credit += shares[deployment.name]
+        chosen = max(able, key=lambda deployment: deployment.credit)
+        chosen.credit -= sum(shares[deployment.name] for deployment in able)
+        return chosen
+
+    def mirrors(self) -> Mapping[str, float]:
+        """Return the percentage of all requests that each shadow deployment gets a copy of."""
+        return self._table.mirror
+
+    async def change(self, table: Table) -> Sequence[Deployment]:
+        """Go on with another table, once everything that is new in it can be asked; returns what is asked no more.
+
+        An engine that cannot be connected to is left to its readiness, as at the start.
+        """
+        kept = {name: known for name, known in self._by_name.items() if known.row in table.rows}
+        new = [Deployment(row) for row in table.rows if row.name not in kept]
+        for deployment in new:
+            deployment.engines.connect()
+        end = time.monotonic() + _CONNECTED_WITHIN_S
+        while not all(deployment.engines.ready for deployment in new) and time.monotonic() < end:
+            await asyncio.sleep(_POLL_S)
+        retired = [known for known in self if known.name not in kept]
+        by_name = kept | {deployment.name: deployment for deployment in new}
+        self._by_name = {row.name: by_name[row.name] for row in table.rows}
+        self._table = table
+        return retired
+
+    def _in_traffic(self) -> list[Deployment]:
+        return [deployment for deployment in self if self._table.traffic.get(deployment.name, 0.0) > 0]
+
+
+async def retire(deployments: Sequence[Deployment]) -> None:
+    """Let go of deployments once what they work on is answered."""
+    while any(deployment.engines.busy for deployment in deployments):
+        await asyncio.sleep(_POLL_S)
+    for deployment in deployments:
+        deployment.engines.close()

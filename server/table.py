@@ -1,0 +1,34 @@
+"""Table: which deployments there are, and what share of the traffic each gets; from the supervisor to HTTP."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from settings.server import ServerSettings
+
+
+class Row(BaseModel):
+    """A deployment whose engines listen at `sockets`. Another model or other settings make another row."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    name: str
+    version: int | None = None
+    settings: ServerSettings
+    sockets: tuple[Path, ...]
+
+
+class Table(BaseModel):
+    """All deployments that may be asked. `traffic` and `mirror` are percentages, of those that have any.
+
+    `named` tells whether an operator named them; the name of a server's only model is made up, and clients of the
+    hosted endpoint may call it otherwise.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int = 0
+    rows: tuple[Row, ...] = ()
+    traffic: dict[str, float] = {}
+    mirror: dict[str, float] = {}
+    named: bool = True

@@ -1,0 +1,69 @@
+"""The file of deployments: what it may say, and what is wrong with others."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from settings.deployments import Deployment, load_plan, own_settings, read_plan
+from settings.errors import SettingsError
+from settings.server import ServerSettings
+
+BLUE, GREEN = {"model": "blue"}, {"name": "fridge@2", "settings": {"max_batch_images": 4}}
+BOTH = {"deployments": {"blue": BLUE, "green": GREEN}, "traffic": {"blue": 90, "green": 10}}
+
+
+def test_folders_are_relative_to_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "deployments.json"
+    file.write_text(json.dumps({**BOTH, "mirror": {"green": 25.5}}))
+    plan = load_plan(file)
+    assert plan.deployments["blue"].model == tmp_path / "blue"
+    assert (plan.deployments["green"].name, plan.traffic, plan.mirror) == ("fridge@2", BOTH["traffic"], {"green": 25.5})
+
+
+def test_one_deployment_gets_all_traffic() -> None:
+    assert read_plan({"deployments": {"blue": BLUE}}, "here").traffic == {"blue": 100}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"deployments": {}}, "here: deployments: Dictionary should have at least 1 item"),
+        ({"deployments": {"a/b": BLUE}}, "here: deployments.a/b"),
+        ({"deployments": {"blue": {}}}, 'here: deployments.blue: expected either "model", a folder, or "name"'),
+        ({"deployments": {"blue": {**BLUE, **GREEN}}}, 'expected either "model", a folder, or "name"'),
+        ({"deployments": {"blue": {"modle": "x"}}}, "modle"),
+        ({"traffic": {}}, "here: The percentages of traffic add up to 0; expected 100."),
+        ({"traffic": {"blue": 90, "green": 20}}, "add up to 110; expected 100"),
+        ({"traffic": {"blue": 110, "green": -10}}, "traffic.blue"),
+        ({"traffic": {"bleu": 100}}, "There is no deployment 'bleu' Did you mean 'blue'?"),
+        ({"mirror": {"red": 100}}, "There is no deployment 'red'."),
+        ({"mirrors": {}}, "mirrors"),
+    ],
+)
+def test_what_is_wrong_is_said(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_plan({**BOTH, **change}, "here")
+    assert words in str(caught.value)
+
+
+def test_a_deployment_sets_what_is_about_its_model() -> None:
+    server = ServerSettings(model=Path("x"), max_images=3, port=80)
+    own = own_settings(server, Deployment.model_validate({"model": "y", "settings": {"max_images": "5"}}), "here")
+    assert (own.max_images, own.port) == (5, 80)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"port": 80}, "here: the setting 'port' is the same for all deployments."),
+        ({"max_imges": 80}, "here: the setting 'max_imges' is not known. Did you mean 'max_images'"),
+        ({"max_images": 0}, "here: 'max_images' is 0; expected a whole number of at least 1."),
+        ({"runtime": "fast"}, "here: 'runtime' is 'fast'; expected one of auto, eager"),
+    ],
+)
+def test_and_nothing_else(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        own_settings(ServerSettings(), Deployment(model=Path("x"), settings=settings), "here")
+    assert words in str(caught.value)
