@@ -39,7 +39,9 @@ class LiveServer:
         self._ready_within_s = ready_within_s
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("SIGHTGLASS_", "AZUREML_"))}
         # warm-up tries no larger batches than tests fill, which makes starts faster, and no runtimes in the background
-        clean = {"SIGHTGLASS_MAX_BATCH_IMAGES": "8", "SIGHTGLASS_RUNTIME": "eager"} | clean
+        # no load balancer has to see them leave
+        usual = {"MAX_BATCH_IMAGES": "8", "RUNTIME": "eager", "DRAIN_DELAY_MS": "0"}
+        clean = {f"SIGHTGLASS_{name}": value for name, value in usual.items()} | clean
         self.process = subprocess.Popen(
             [*command, "--port", "0", *map(str, arguments)],
             cwd=cwd,

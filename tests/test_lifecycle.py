@@ -40,7 +40,7 @@ def test_a_signal_ends_it_with_0_and_leaves_no_process(fridge_folder: Path, numb
 
 
 def test_sigterm_under_load_loses_nothing(fridge_folder: Path) -> None:
-    with LiveServer("--model", fridge_folder, "--http-processes", "2") as server:
+    with LiveServer("--model", fridge_folder, "--http-processes", "2", "--drain-delay-ms", "500") as server:
         outcomes: Counter[str] = Counter()
         started = threading.Barrier(9)
 
