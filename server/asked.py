@@ -1,15 +1,20 @@
 """Reads what a request asks of a picture beside its score, by the same keys in every contract that has them."""
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from explain.errors import ExplanationError
-from explain.parameters import read_parameters
+from explain.parameters import Parameters, read_parameters
+from server.base64_image import decode_base64
 from server.engine.outcome import Failure
 from server.errors import ServiceError
 from server.scoring import Asked, Cell
 
+_TRUE = frozenset({"y", "yes", "t", "true", "on", "1"})
+
+_OBJECTS = ("xai_parameters", "inference_parameters")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -25,6 +30,46 @@ def asked(
     if isinstance(picture, Failure) or (explain is None and not settings):
         return picture
     return Asked(picture, explain, settings)
+
+
+def cell_of(value: Any, common: Mapping[str, Any]) -> Cell:
+    """Read base64, or a cell that says more than the picture: {"image_base64": ..., "model_explainability": ...}.
+
+    `common` are the `inference_parameters` of the whole request.
+    """
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            return Failure("base64_invalid", f"The cell starts like a JSON object but is none ({error}).")
+    if not isinstance(value, dict):
+        return asked(decode_base64(value), {}, explains=False, common=common)
+    explains = str(value.get("model_explainability", "false")).lower() in _TRUE
+    return asked(decode_base64(value.get("image_base64")), value, explains=explains, common=common)
+
+
+def parameters_of(given: Any) -> tuple[bool, dict[str, Any]]:
+    """Read the `parameters` of a contract that has one object for all: whether it asks why, and the rest for `asked`.
+
+    `xai_parameters` and `inference_parameters` are objects, or JSON texts where values have to be simple; keys of the
+    former may also stand by themselves. ServiceError where they are something else.
+    """
+    if given is not None and not isinstance(given, dict):
+        raise ServiceError("input_invalid", f"`parameters` is a {type(given).__name__}; expected an object.")
+    found = {key: _object(key, given[key]) for key in _OBJECTS if given and key in given}
+    if alone := {key: value for key, value in (given or {}).items() if key in Parameters.model_fields}:
+        found["xai_parameters"] = alone | found.get("xai_parameters", {})
+    why = (given or {}).get("model_explainability", "xai_parameters" in found)
+    return str(why).lower() in _TRUE, found
+
+
+def _object(key: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise ServiceError("input_invalid", f"The parameter {key!r} is a text that is no JSON: {error}.") from None
 
 
 def inference_parameters(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,9 +41,9 @@ class Body:
         """
         if self.media_type == FORM:
             return await self._form()
-        if len(self.data) > _ASIDE_BYTES:  # parsing megabytes would hold up the probes that this event loop answers
-            return await asyncio.to_thread(_decode, self.data, self.media_type)
-        return _decode(self.data, self.media_type)
+        if not is_json(self.media_type) and self.data and self.data[:64].lstrip()[:1] != b"{":
+            return self.data
+        return await parsed_object(self.data)
 
     async def _form(self) -> list[bytes]:
         async def chunks() -> AsyncIterator[bytes]:
@@ -86,12 +86,12 @@ def is_json(media_type: str) -> bool:
     return media_type in _JSON or media_type.endswith("+json")
 
 
-def _decode(body: bytes, media_type: str) -> Content:
-    if not body:
+async def parsed_object(data: bytes) -> dict[str, Any]:
+    """Parse a JSON object. ServiceError: `body_empty`, `body_not_json` or `body_not_object`."""
+    if not data:
         raise ServiceError("body_empty", "POST body is empty. Send a picture, or a JSON object with input_data.")
-    if not is_json(media_type) and body[:64].lstrip()[:1] != b"{":
-        return body
-    content = _parsed(body)
+    # parsing megabytes would hold up the probes that this event loop answers
+    content = await asyncio.to_thread(_parsed, data) if len(data) > _ASIDE_BYTES else _parsed(data)
     if not isinstance(content, dict):
         raise ServiceError(
             "body_not_object", f"POST body should be a JSON dictionary, but is a {type(content).__name__}."

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from server.auth import Keys
 from server.deployments import Deployments
+from server.errors import ServiceError
 from server.metrics import Metrics
 from server.mirror import Mirror
 from settings.server import ServerSettings
@@ -27,3 +28,10 @@ class Context:
     mirror: Mirror
     draining: bool = False
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def require_ready(self) -> None:
+        """Raise ServiceError unless a score would succeed: `draining` or `engine_unavailable`."""
+        if self.draining:
+            raise ServiceError("draining", "The server is shutting down and takes no new work.")
+        if not self.deployments.ready:
+            raise ServiceError("engine_unavailable", f"Not ready: {self.deployments.reason}.")

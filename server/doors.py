@@ -61,7 +61,7 @@ async def _post(request: Request) -> Response:
     stages = {"read": read_s, **reply.stages}
     request.state.facts |= {f"{stage}_ms": round(1000 * seconds, 1) for stage, seconds in stages.items()}
     context.mirror.reflect(deployment, wanted.cells, reply.outcomes)
-    answer = Answer(reply.outcomes, request.state.request_id, deployment.model, wanted.note)
+    answer = Answer(reply.outcomes, request.state.request_id, deployment.model, deployment.row.version, wanted.note)
     written = protocol.write(answer)
     timing = _server_timing(stages | {"total": time.monotonic() - started})
     headers = {"server-timing": timing, _NAMED: deployment.name, **written.headers}
@@ -79,7 +79,7 @@ async def _read(
 ) -> tuple[Protocol, Wanted]:
     settings, first = deployment.settings, contracts[0]
     body = await read_body(request, settings.max_body_bytes, deadline, takes=first.takes, types=first.types)
-    call = Call(await first.parse(body), request.path_params, request.headers)
+    call = Call(await first.parse(body), request.scope["route"].path, request.path_params, request.headers)
     protocol = next((protocol for protocol in contracts if protocol.accepts(call.content)), None)
     if protocol is None:
         raise ServiceError(

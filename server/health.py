@@ -4,7 +4,6 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from server.context import Context
-from server.errors import ServiceError
 
 router = APIRouter(tags=["health"])
 
@@ -13,7 +12,7 @@ router = APIRouter(tags=["health"])
 @router.head("/", include_in_schema=False)
 async def root(request: Request) -> Response:
     """Answer `Healthy` while a score would succeed, as the hosted endpoint does; 503 otherwise."""
-    _require_ready(request.app.state.context)
+    _context(request).require_ready()
     return PlainTextResponse("Healthy", media_type="text/html")
 
 
@@ -26,12 +25,10 @@ async def live() -> Response:
 @router.get("/health/ready")
 async def ready(request: Request) -> Response:
     """Answer 200 only while a score would succeed: the model is warm, its engine is well, no shutdown is under way."""
-    _require_ready(request.app.state.context)
+    _context(request).require_ready()
     return JSONResponse({"status": "ready"})
 
 
-def _require_ready(context: Context) -> None:
-    if context.draining:
-        raise ServiceError("draining", "The server is shutting down and takes no new work.")
-    if not context.deployments.ready:
-        raise ServiceError("engine_unavailable", f"Not ready: {context.deployments.reason}.")
+def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context

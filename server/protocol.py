@@ -17,9 +17,10 @@ from server.scoring import Cell
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request as a contract sees it: what `parse` made of its body, the parameters of its path, and its headers."""
+    """A request as a contract sees it: what `parse` made of its body, its path with the parameters, its headers."""
 
     content: Any
+    route: str = ""
     path: Mapping[str, str] = field(default_factory=dict)
     headers: Headers = field(default_factory=Headers)
 
@@ -34,11 +35,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of the cells, in their order, those left out that the setting `bad_images` drops."""
+    """What became of the cells, in their order, those left out that `bad_images` drops; and who says so."""
 
     outcomes: Sequence[Outcome]
     request_id: str
     model: ModelFacts
+    version: int | None = None
     note: Any = None
 
 

@@ -1,0 +1,87 @@
+"""Version 1 of KServe's protocol (https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-protocol).
+
+`:predict` scores `instances`, each base64, `{"b64": BASE64}` or an object that holds either; `:explain` says why, too.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from server.asked import asked, parameters_of
+from server.base64_image import decode_base64
+from server.context import Context
+from server.errors import ServiceError
+from server.protocol import Answer, Call, Protocol, Wanted, Written, json_objects
+from server.scoring import Cell
+
+_EXPLAIN = ":explain"
+_FORM = 'Expected {"instances": [BASE64, ...]} or {"instances": [{"b64": BASE64}, ...]}.'
+_KEYS = ("b64", "image", "image_bytes", "image_base64")
+
+
+def _read(call: Call) -> Wanted:
+    explains, parameters = parameters_of(call.content.get("parameters"))
+    if call.route.endswith(_EXPLAIN):
+        return Wanted(_cells(call.content, True, parameters), "explanations")
+    return Wanted(_cells(call.content, explains, parameters), "predictions")
+
+
+def _cells(content: Mapping[str, Any], explains: bool, parameters: Mapping[str, Any]) -> list[Cell]:
+    instances = content.get("instances")
+    if not isinstance(instances, list) or not instances:
+        found = "an empty list" if instances == [] else f"a {type(instances).__name__}"
+        raise ServiceError("input_invalid", f"`instances` is {found}. {_FORM}")
+    return [asked(decode_base64(_text(instance)), parameters, explains=explains) for instance in instances]
+
+
+def _text(instance: Any) -> Any:
+    """Find the base64 of an instance, which may be wrapped twice: {"image_bytes": {"b64": BASE64}}."""
+    for _ in range(2):
+        if isinstance(instance, dict):
+            instance = next((instance[key] for key in _KEYS if key in instance), None)
+    return instance
+
+
+def _write(answer: Answer) -> Written:
+    rows = b", ".join(json_objects(answer.outcomes))
+    return Written(b'{"%s": [%s]}' % (str(answer.note).encode(), rows))
+
+
+def _fails(error: ServiceError, request_id: str) -> bytes:
+    return json.dumps({"error": error.message}).encode()
+
+
+router = APIRouter(prefix="/v1/models", tags=["KServe"])
+
+
+@router.get("")
+async def models(request: Request) -> JSONResponse:
+    """List the deployments."""
+    context: Context = request.app.state.context
+    return JSONResponse({"models": [deployment.name for deployment in context.deployments]})
+
+
+@router.get("/{model}")
+async def model(request: Request, model: str) -> JSONResponse:
+    """Tell whether a deployment would score now: 200, or 503."""
+    context: Context = request.app.state.context
+    found = context.deployments.named(model)
+    if not found.engines.ready:
+        raise ServiceError("engine_unavailable", f"Not ready: {found.engines.reason}.")
+    return JSONResponse({"name": found.name, "ready": True})
+
+
+PROTOCOL = Protocol(
+    "kserve",
+    ("/v1/models/{model}:predict", "/v1/models/{model}" + _EXPLAIN),
+    "Score or explain pictures by version 1 of KServe's protocol.",
+    _read,
+    _write,
+    prefix="/v1/models",
+    fails=_fails,
+    router=router,
+    openapi={"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}},
+)
