@@ -100,16 +100,16 @@ def _check(resolved: Resolved[ServerSettings], plan: Plan) -> int:
 
 
 def _serve(settings: ServerSettings, plan: Plan, engine_command: Sequence[str]) -> int:
-    try:
-        listening = open_port(settings.host, settings.port)
-    except OSError as error:
-        print(
-            f"error: Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Choose another --port.",
-            file=sys.stderr,
-        )
-        return BAD_USAGE
+    listening = []
+    for name, port in (("--port", settings.port), ("--health-port", settings.health_port)):
+        try:
+            listening += [open_port(settings.host, port)] if port is not None else []
+        except OSError as error:
+            text = f"Cannot listen on {settings.host}:{port}: {error.strerror}. Choose another {name}."
+            print(f"error: {text}", file=sys.stderr)
+            return BAD_USAGE
     told = ", ".join(str(find_model(settings.model_root, one)[0]) for one in plan.deployments.values())
-    logger.info("serving %s on http://%s:%d", told, settings.host, listening.getsockname()[1])
+    logger.info("serving %s on http://%s:%d", told, settings.host, listening[0].getsockname()[1])
     return Supervisor(settings, plan, settings.deployments, engine_command).run(listening)
 
 

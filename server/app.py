@@ -7,12 +7,14 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 from server import admin, health
 from server.auth import Keys
 from server.context import Context
 from server.deployments import Deployments
-from server.doors import create_router
+from server.doors import create_router, post
 from server.errors import ServiceError
 from server.metrics import Metrics, exposition
 from server.middleware import Requests, routing_error, service_error
@@ -31,7 +33,7 @@ async def metrics() -> Response:
     return Response(text, media_type="text/plain; version=1.0.0; charset=utf-8")
 
 
-def create_app(settings: ServerSettings, table: Table, control: Path, started: Callable[[Context], None]) -> Requests:
+def create_app(settings: ServerSettings, table: Table, control: Path, started: Callable[[Context], None]) -> ASGIApp:
     """Build the ASGI application of one HTTP process in front of the engines of `table`.
 
     Orders of operators go to the supervisor at `control`.
@@ -71,4 +73,10 @@ def create_app(settings: ServerSettings, table: Table, control: Path, started: C
     app.include_router(admin.router)
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(HTTPException, routing_error)
-    return Requests(Shortcut(app, scoring.routes), context)
+    quick = [route for route in scoring.routes if getattr(route, "endpoint", None) is post]
+    requests = Requests(Shortcut(app, quick), context)
+    if not settings.cors_origins:
+        return requests
+    return CORSMiddleware(
+        requests, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"]
+    )

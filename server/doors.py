@@ -1,21 +1,27 @@
 """The doors: every path at which pictures are scored, and the contracts that a request there may be of."""
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 from fastapi import APIRouter, Request, Response
-from starlette.requests import ClientDisconnect
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 from models.discovery import constants
 from server import protocols
 from server.body import read_body
+from server.connected import while_connected
 from server.context import Context
 from server.deployments import Deployment, Deployments
 from server.engine.outcome import Reply
 from server.errors import ServiceError
+from server.hosted import RUN_FAILED, RUN_MS, SCORE
 from server.protocol import Answer, Call, Protocol, Wanted
 from server.scoring import Asked, score
+from server.swagger import swagger
+from settings.server import ServerSettings
 
 _NAMED = "azureml-model-deployment"
 
@@ -39,32 +45,108 @@ def create_router() -> APIRouter:
     router = APIRouter(tags=["scoring"])
     for path, contracts in _AT.items():
         does, openapi = " ".join(protocol.does for protocol in contracts), dict(contracts[0].openapi)
-        router.add_api_route(path, _post, methods=["POST"], summary=does, openapi_extra=openapi, name=contracts[0].name)
+        router.add_api_route(path, post, methods=["POST"], summary=does, openapi_extra=openapi, name=contracts[0].name)
+    router.add_api_route(SCORE, _get_score, methods=["GET"], summary=_get_score.__doc__)
+    router.add_api_route("/swagger.json", _get_swagger, methods=["GET"], summary=_get_swagger.__doc__)
+    router.add_api_route(SCORE, _options_score, methods=["OPTIONS"], include_in_schema=False)
     for protocol in PROTOCOLS:
         if protocol.router is not None:
             router.include_router(protocol.router)
     return router
 
 
-async def _post(request: Request) -> Response:
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """A request that was let in, and who is to answer it."""
+
+    request: Request
+    context: Context
+    deployment: Deployment
+    started: float
+
+    @property
+    def deadline(self) -> float:
+        return self.started + self.deployment.settings.request_timeout_ms / 1000
+
+    @classmethod
+    def begin(cls, request: Request) -> "_Visit":
+        """Begin one; ServiceError where nobody may answer it."""
+        context: Context = request.app.state.context
+        started = time.monotonic()
+        context.keys.check(request.headers.get("authorization"))
+        deployment = _asked_for(request, context.deployments)
+        request.state.facts["deployment"] = deployment.name
+        return cls(request, context, deployment, started)
+
+
+async def post(request: Request) -> Response:
+    """Score what the body holds, by the contract that has the path and takes such a body."""
+    visit, path = _Visit.begin(request), request.scope["route"].path
+    first, most = _AT[path][0], visit.deployment.settings.max_body_bytes
+    body = await read_body(request, most, visit.deadline, takes=first.takes, types=first.types)
+    return await _answer(visit, _AT[path], Call(await first.parse(body), path, request.path_params, request.headers))
+
+
+async def _get_score(request: Request) -> Response:
+    """Answer with the path, as version 1 of the hosted endpoint; or score `input_data` in the query, as version 2."""
+    if "input_data" not in request.query_params:
+        query = f"?{request.url.query}" if request.url.query else ""
+        return PlainTextResponse(request.url.path + query, headers={RUN_FAILED: "False"}, media_type="text/html")
+    content = {name: _parsed(value) for name, value in request.query_params.items()}
+    return await _answer(_Visit.begin(request), _AT[SCORE], Call(content, SCORE, {}, request.headers))
+
+
+async def _get_swagger(request: Request) -> Response:
+    """Describe the hosted contract, as `?version=` 2, 3 or 3.1."""
     context: Context = request.app.state.context
-    started = time.monotonic()
-    context.keys.check(request.headers.get("authorization"))
-    deployment = _asked_for(request, context.deployments)
-    request.state.facts["deployment"] = deployment.name
-    deadline = started + deployment.settings.request_timeout_ms / 1000
-    contracts = _AT[request.scope["route"].path]
-    protocol, wanted = await _read(request, contracts, deployment, deadline)
-    request.state.facts["images"] = len(wanted.cells)
-    read_s = time.monotonic() - started
-    reply = await _scored(request, context, deployment, wanted, deadline)
+    described = swagger(
+        request.query_params.get("version", "2"),
+        context.deployments.choose(request.headers.get(_NAMED)).model,
+        title=context.settings.swagger_title,
+        service_version=context.settings.swagger_version,
+        prefix=context.settings.swagger_prefix,
+    )
+    return JSONResponse(described, headers={RUN_FAILED: "False"})
+
+
+async def _options_score(request: Request) -> Response:
+    """Answer with nothing, which tells a browser that it may ask if there are origins that may."""
+    return Response(headers={RUN_FAILED: "False"}, media_type="text/html")
+
+
+def _parsed(value: str) -> Any:
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return value
+
+
+async def _answer(visit: _Visit, contracts: Sequence[Protocol], call: Call) -> Response:
+    protocol = next((protocol for protocol in contracts if protocol.accepts(call.content)), None)
+    if protocol is None:
+        raise ServiceError(
+            "input_missing",
+            "A value is not provided for the 'input_data' parameter. Expected "
+            '{"input_data": {"columns": ["image"], "data": [BASE64, ...]}} or {"image": BASE64}.',
+        )
+    wanted, deployment, facts = protocol.read(call), visit.deployment, visit.request.state.facts
+    _check(wanted, deployment.settings)
+    facts["images"] = len(wanted.cells)
+    read_s = time.monotonic() - visit.started
+    reply = await _scored(visit, wanted)
     stages = {"read": read_s, **reply.stages}
-    request.state.facts |= {f"{stage}_ms": round(1000 * seconds, 1) for stage, seconds in stages.items()}
-    context.mirror.reflect(deployment, wanted.cells, reply.outcomes)
-    answer = Answer(reply.outcomes, request.state.request_id, deployment.model, deployment.row.version, wanted.note)
-    written = protocol.write(answer)
-    timing = _server_timing(stages | {"total": time.monotonic() - started})
-    headers = {"server-timing": timing, _NAMED: deployment.name, **written.headers}
+    facts |= {f"{stage}_ms": round(1000 * seconds, 1) for stage, seconds in stages.items()}
+    visit.context.mirror.reflect(deployment, wanted.cells, reply.outcomes)
+    request_id, version = visit.request.state.request_id, deployment.row.version
+    written = protocol.write(Answer(reply.outcomes, request_id, deployment.model, version, wanted.note))
+    total = time.monotonic() - visit.started
+    headers = {
+        "server-timing": _server_timing(stages | {"total": total}),
+        _NAMED: deployment.name,
+        RUN_FAILED: "False",
+        RUN_MS: f"{1000 * (total - read_s):.3f}",
+        **written.headers,
+    }
     return Response(written.body, media_type=written.media_type, headers=headers)
 
 
@@ -74,20 +156,7 @@ def _asked_for(request: Request, deployments: Deployments) -> Deployment:
     return deployments.choose(request.headers.get(_NAMED))
 
 
-async def _read(
-    request: Request, contracts: Sequence[Protocol], deployment: Deployment, deadline: float
-) -> tuple[Protocol, Wanted]:
-    settings, first = deployment.settings, contracts[0]
-    body = await read_body(request, settings.max_body_bytes, deadline, takes=first.takes, types=first.types)
-    call = Call(await first.parse(body), request.scope["route"].path, request.path_params, request.headers)
-    protocol = next((protocol for protocol in contracts if protocol.accepts(call.content)), None)
-    if protocol is None:
-        raise ServiceError(
-            "input_missing",
-            "A value is not provided for the 'input_data' parameter. Expected "
-            '{"input_data": {"columns": ["image"], "data": [BASE64, ...]}} or {"image": BASE64}.',
-        )
-    wanted = protocol.read(call)
+def _check(wanted: Wanted, settings: ServerSettings) -> None:
     if len(wanted.cells) > settings.max_images:
         message = f"The request holds {len(wanted.cells)} pictures; this server accepts up to {settings.max_images}."
         raise ServiceError("too_many_images", message)
@@ -97,53 +166,19 @@ async def _read(
             "This server takes no `inference_parameters`. Leave them out, or have its operator start it with "
             "--inference-parameters.",
         )
-    return protocol, wanted
 
 
-async def _scored(request: Request, context: Context, deployment: Deployment, wanted: Wanted, deadline: float) -> Reply:
-    work = score(deployment.engines, wanted.cells, deployment.settings.bad_images, deadline)
+async def _scored(visit: _Visit, wanted: Wanted) -> Reply:
+    deployment = visit.deployment
+    work = score(deployment.engines, wanted.cells, deployment.settings.bad_images, visit.deadline)
     try:
-        reply = await _while_connected(request, work, deadline)
+        return await while_connected(visit.request, work, visit.deadline)
     except ServiceError as error:
         if error.code == "queue_full":
-            context.metrics.dropped.labels(deployment.name, "queue_full").inc(len(wanted.cells))
+            visit.context.metrics.dropped.labels(deployment.name, "queue_full").inc(len(wanted.cells))
         raise
-    return reply
 
 
 def _server_timing(stages: Mapping[str, float]) -> str:
     """Write the header that browsers and proxies show, https://www.w3.org/TR/server-timing/: milliseconds by name."""
     return ", ".join(f"{stage};dur={1000 * seconds:.1f}" for stage, seconds in stages.items())
-
-
-async def _while_connected(request: Request, work: Awaitable[Reply], deadline: float) -> Reply:
-    """Wait for `work`, but no longer than the client does, and not past the deadline."""
-    waiting, has_left = asyncio.current_task(), False
-    assert waiting is not None
-
-    def leave(watch: asyncio.Task[None]) -> None:
-        nonlocal has_left
-        has_left = True
-        waiting.cancel()
-
-    watch = asyncio.create_task(_disconnected(request))
-    watch.add_done_callback(leave)
-    try:
-        # the engine answers at the deadline itself; the extra time is for an engine that cannot
-        async with asyncio.timeout(max(0.0, deadline - time.monotonic()) + 0.25):
-            return await work
-    except TimeoutError:
-        raise ServiceError("deadline_exceeded", "The request was not scored before its deadline.") from None
-    except asyncio.CancelledError:
-        if not has_left:
-            raise
-        waiting.uncancel()
-        raise ClientDisconnect from None
-    finally:
-        watch.remove_done_callback(leave)
-        watch.cancel()
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

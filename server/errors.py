@@ -44,7 +44,7 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     ),
     "deployment_failed": (422, "The deployment cannot serve; the message says why, and what served before goes on."),
     "queue_full": (429, "The server is busy; `Retry-After` says when there is room."),
-    "request_id_too_long": (431, "The `x-request-id` header has more than 100 characters."),
+    "request_id_too_long": (431, "The `x-request-id` header, or one of the `x-ms-` ids, has more than 100 characters."),
     "internal_error": (500, "Something unforeseen; the server's log has it under the request id."),
     "scoring_failed": (500, "The model failed on a picture; its batch mates were scored."),
     "engine_unavailable": (503, "The model is loading, or its process ended and is being started again."),

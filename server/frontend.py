@@ -74,7 +74,7 @@ def serve(launch: Launch) -> None:
         timeout_graceful_shutdown=max(1, settings.grace_period_ms // 1000),
     )
     server = _Server(config)
-    server.run(sockets=[launch.listening_socket()])
+    server.run(sockets=launch.listening_sockets())
 
 
 async def _change(context: Context, table: Table) -> None:

@@ -7,6 +7,8 @@ from server.body import FORM, is_json
 from server.protocol import Protocol
 
 SCORE = "/score"
+RUN_FAILED = "x-ms-run-function-failed"
+RUN_MS = "x-ms-run-fn-exec-ms"
 _TYPES = "application/json, image/*, application/octet-stream or multipart/form-data"
 
 # curl sends a form's type when told nothing, and many clients call a JSON file octet-stream: look at the body

@@ -30,7 +30,7 @@ class Launch(BaseModel):
     """What a child process is started with.
 
     An engine gets its deployment's settings, the model folder, a device, the address to listen at and the folder
-    where engines take turns; an HTTP process the server's settings, the table, the port, and where the supervisor
+    where engines take turns; an HTTP process the server's settings, the table, the ports, and where the supervisor
     takes orders.
     """
 
@@ -41,12 +41,12 @@ class Launch(BaseModel):
     address: Path = Path()
     turns: Path = Path()
     table: Table = Table()
-    listening: int = -1
+    listening: tuple[int, ...] = ()
     control: Path = Path()
 
-    def listening_socket(self) -> socket.socket:
-        """Return the inherited socket that all HTTP processes accept from."""
-        return socket.socket(fileno=self.listening)
+    def listening_sockets(self) -> list[socket.socket]:
+        """Return the inherited sockets that all HTTP processes accept from."""
+        return [socket.socket(fileno=number) for number in self.listening]
 
 
 def receive_launch() -> Launch:

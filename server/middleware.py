@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-import uuid
+from importlib.metadata import version as installed
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -14,11 +14,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from server.context import Context
 from server.doors import failing
 from server.errors import ServiceError
-from server.hosted import SCORE
+from server.hosted import RUN_FAILED, SCORE
+from server.request_ids import RequestIds
 
 logger = logging.getLogger("server.request")
 
-_LONGEST_ID = 100
+_VERSION = (b"x-ms-server-version", f"sightglass/{installed('sightglass')}".encode())
+# errors of these codes are those of a model that was asked
+_RUN_FAILED = ("scoring_failed", "out_of_memory", "deadline_exceeded", "internal_error")
 _CLIENT_LEFT = 499  # nobody reads it; log and metrics do
 
 
@@ -35,8 +38,8 @@ class Requests:
             await self._app(scope, receive, send)
             return
         started = time.monotonic()
-        supplied = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        request_id = supplied.decode("latin-1") if 0 < len(supplied) <= _LONGEST_ID else str(uuid.uuid4())
+        ids = RequestIds.of(scope["headers"])
+        request_id = ids.request
         facts: dict[str, Any] = {}
         scope.setdefault("state", {}).update(request_id=request_id, facts=facts)
         status = 0
@@ -45,15 +48,14 @@ class Requests:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode("latin-1"))]
+                message["headers"] = [*message["headers"], *ids.headers(), _VERSION]
                 if self._context.draining:
                     # the client's next request shall not race against the closing of this connection
                     message["headers"].append((b"connection", b"close"))
             await send(message)
 
         try:
-            if len(supplied) > _LONGEST_ID:
-                raise ServiceError("request_id_too_long", f"x-request-id must not exceed {_LONGEST_ID} characters")
+            ids.check()
             await self._app(scope, receive, send_on)
         except ClientDisconnect:
             status = _CLIENT_LEFT
@@ -78,7 +80,7 @@ class Requests:
 
 def error_response(error: ServiceError, request_id: str, path: str) -> Response:
     """Render an error as the contract that has `path` does, with `Retry-After` where it helps."""
-    headers = {}
+    headers = {RUN_FAILED: str(error.code in _RUN_FAILED)}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, round(error.retry_after_s)))
     elif error.status == 503:

@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 class Shortcut:
     """Calls the endpoints of `routes` directly; all else, and all other methods on their paths, goes to `app`.
 
-    Their paths have no parameters, and their endpoints take a request and return a response. They cost half a
-    millisecond less than by way of the framework, which describes them and answers what they do not.
+    Those whose paths have parameters are left to it as well. Endpoints take a request and return a response. They cost
+    half a millisecond less than by way of the framework, which describes them and answers what they do not.
     """
 
     def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
@@ -20,7 +20,7 @@ class Shortcut:
         self._routes = {
             (method, route.path): route
             for route in routes
-            if isinstance(route, APIRoute)
+            if isinstance(route, APIRoute) and "{" not in route.path
             for method in route.methods or ()
         }
 

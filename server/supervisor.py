@@ -63,13 +63,13 @@ class Supervisor:
         self._stopping = False
         self._done: asyncio.Future[int] | None = None
 
-    def run(self, listening: socket.socket) -> int:
-        """Serve on a listening socket; returns the exit code: 0 after a signal, 3 where nothing can be served."""
+    def run(self, listening: Sequence[socket.socket]) -> int:
+        """Serve on listening sockets; returns the exit code: 0 after a signal, 3 where nothing can be served."""
         with tempfile.TemporaryDirectory(prefix="sightglass-") as folder:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
             return asyncio.run(self._run(listening, Path(folder)))
 
-    async def _run(self, listening: socket.socket, folder: Path) -> int:
+    async def _run(self, listening: Sequence[socket.socket], folder: Path) -> int:
         loop = asyncio.get_running_loop()
         self._done = loop.create_future()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -93,7 +93,8 @@ class Supervisor:
         code = await self._done
         self._stopping = True
         # from here on only the HTTP processes accept; when they close the port, it is closed
-        listening.close()
+        for port in listening:
+            port.close()
         orders.close()
         await self._end(roster.clients, fleet)
         for task in tasks:
@@ -101,9 +102,10 @@ class Supervisor:
         await asyncio.gather(*tasks, return_exceptions=True)
         return code
 
-    def _http(self, roster: Roster, listening: socket.socket, control: Path) -> list[Child]:
+    def _http(self, roster: Roster, listening: Sequence[socket.socket], control: Path) -> list[Child]:
         def launch() -> Launch:
-            return Launch(settings=self._settings, table=roster.table, listening=listening.fileno(), control=control)
+            numbers = tuple(port.fileno() for port in listening)
+            return Launch(settings=self._settings, table=roster.table, listening=numbers, control=control)
 
         return [Child("http", HTTP_COMMAND, launch, heard=roster.hear) for _ in range(http_processes(self._settings))]
 

@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,8 +11,12 @@ from pydantic_core import ErrorDetails
 
 from settings.errors import SettingsError
 from settings.expectation import did_you_mean, expectation
+from settings.hosted import VARIABLES, hosted_values
+from settings.load import read_json_object
 from settings.resolved import Resolved
 from settings.server import ENV_PREFIX, ServerSettings
+
+_MODEL_VARIABLES = ("AZUREML_MODEL_DIR", "MLFLOW_MODEL_FOLDER", "SEPERATE_HEALTH_ENDPOINT")
 
 
 def server_parser(prog: str) -> argparse.ArgumentParser:
@@ -33,30 +38,51 @@ def server_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def load_server_settings(given: Mapping[str, Any], env: Mapping[str, str]) -> Resolved[ServerSettings]:
-    """Merge flags (`given`, by field name) over `env` over defaults; SettingsError where a value does not fit.
+    """Merge flags (`given`, by field name) over `env` over the config file over defaults.
 
-    Without a model among them, AZUREML_MODEL_DIR and MLFLOW_MODEL_FOLDER name the folder, as in the hosted service.
+    SettingsError where a value does not fit. Variables of the hosted service count below our own; without a model among
+    all of them, AZUREML_MODEL_DIR and MLFLOW_MODEL_FOLDER name the folder.
     """
-    known = {variable(name): name for name in ServerSettings.model_fields}
     env = {key: value for key, value in env.items() if not _is_service_link(key, value)}
-    merged = {known[key]: (value, key) for key, value in env.items() if key in known and value != ""}
-    if {"model", "name"} & given.keys():
-        merged = {name: found for name, found in merged.items() if name not in ("model", "name", "version")}
+    file = given.get("config_file") or env.get(variable("config_file")) or env.get("AZUREML_CONFIG_FILE")
+    content = read_json_object(Path(file)) if file else {}
+    merged, models = _told(content, f"{file}: ") | _told(env, ""), {"model", "name", "deployments"}
+    if models & given.keys():
+        merged = {name: found for name, found in merged.items() if name not in {*models, "version"}}
     merged |= {name: (value, flag(name)) for name, value in given.items()}
-    if not {"model", "name"} & merged.keys() and env.get("AZUREML_MODEL_DIR"):
-        folder = "/".join(filter(None, [env["AZUREML_MODEL_DIR"], env.get("MLFLOW_MODEL_FOLDER")]))
-        merged["model"] = (folder, "AZUREML_MODEL_DIR")
-    warnings = tuple(
-        f"The environment variable {key} is not known and is ignored.{did_you_mean(key, known)}"
-        for key in sorted(env)
-        if key.startswith(ENV_PREFIX) and key not in known
-    )
+    if not models & merged.keys() and (folder := env.get("AZUREML_MODEL_DIR") or content.get("AZUREML_MODEL_DIR")):
+        inner = env.get("MLFLOW_MODEL_FOLDER") or content.get("MLFLOW_MODEL_FOLDER")
+        merged["model"] = ("/".join(filter(None, [str(folder), inner])), "AZUREML_MODEL_DIR")
     try:
         values = ServerSettings.model_validate({name: value for name, (value, _) in merged.items()})
     except ValidationError as error:
         raise SettingsError(" ".join(dict.fromkeys(_sentence(merged, item) for item in error.errors()))) from None
     sources = {name: merged[name][1] if name in merged else "default" for name in ServerSettings.model_fields}
-    return Resolved(values, sources, warnings)
+    return Resolved(values, sources, _warnings(content, str(file), env))
+
+
+def _told(values: Mapping[str, Any], place: str) -> dict[str, tuple[Any, str]]:
+    """Gather what an environment or the content of a config file sets: field -> (value, where it stands)."""
+    found = {field: (value, f"{place}{key}") for field, value, key in hosted_values(values)}
+    for name in ServerSettings.model_fields:
+        for key in (name, variable(name)) if place else (variable(name),):
+            if values.get(key) not in (None, ""):
+                found[name] = (values[key], f"{place}{key}")
+    return found
+
+
+def _warnings(content: Mapping[str, Any], file: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    known = [variable(name) for name in ServerSettings.model_fields]
+    strange = [key for key in sorted(env) if key.startswith(ENV_PREFIX) and key not in known]
+    keys = [*ServerSettings.model_fields, *known, *VARIABLES, *_MODEL_VARIABLES]
+    return (
+        *(f"The environment variable {key} is not known and is ignored.{did_you_mean(key, known)}" for key in strange),
+        *(
+            f"{file}: the key {key!r} is not known and is ignored.{did_you_mean(key, keys)}"
+            for key in content
+            if key not in keys
+        ),
+    )
 
 
 def _is_service_link(key: str, value: str) -> bool:

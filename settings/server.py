@@ -12,7 +12,7 @@ Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
 
 
 def _split(value: Any) -> Any:
-    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+    return tuple(part.strip() for part in value.split(",") if value) if isinstance(value, str) else value
 
 
 Devices = Annotated[
@@ -22,11 +22,21 @@ Devices = Annotated[
 ]
 
 
+Origins = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^(\*|https?://[^\s/,]+)$")], ...],
+    BeforeValidator(_split),
+    Field(json_schema_extra={"expectation": "*, or origins such as https://example.com separated by commas"}),
+]
+
+
 class ServerSettings(BaseModel):
     """Everything about serving that is not a property of the model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
+    config_file: Path | None = Field(
+        None, description="A JSON file of settings, by these names or those of the variables; flags and variables win."
+    )
     model: Path | None = Field(None, description="The model folder to serve, in any of its layouts.")
     model_root: Path = Field(Path("model_root"), description="The folder that registered models live in.")
     name: str | None = Field(None, description="A registered model to serve: NAME, NAME@VERSION or NAME@latest.")
@@ -42,6 +52,15 @@ class ServerSettings(BaseModel):
 
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 for all of them.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(5001, description="The port to listen on; 0 picks a free one.")
+    health_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
+        None, description="A second port for probes that are asked for elsewhere; all that answers on --port does here."
+    )
+    cors_origins: Origins = Field(
+        (), description="Origins whose web pages may ask, separated by commas, or * for all; none by default."
+    )
+    swagger_title: str = Field("ML service", description="The title in /swagger.json.")
+    swagger_version: str = Field("1.0", description="The version in /swagger.json.")
+    swagger_prefix: str = Field("", description="What /swagger.json says comes before the paths.")
     http_processes: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = Field(
         "auto", description="Processes that parse and reply; auto starts one for each four cores that no model needs."
     )

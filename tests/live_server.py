@@ -42,6 +42,8 @@ class LiveServer:
         # no load balancer has to see them leave
         usual = {"MAX_BATCH_IMAGES": "8", "RUNTIME": "eager", "DRAIN_DELAY_MS": "0"}
         clean = {f"SIGHTGLASS_{name}": value for name, value in usual.items()} | clean
+        # threads of a batch that have to wait sleep: awake they would keep the others from the cores of a busy machine
+        clean = {"GOMP_SPINCOUNT": "1000"} | clean
         self.process = subprocess.Popen(
             [*command, "--port", "0", *map(str, arguments)],
             cwd=cwd,

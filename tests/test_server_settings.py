@@ -13,8 +13,10 @@ from settings.model import SCHEMAS, ClassificationSettings, DetectionSettings, M
 from settings.resolved import Resolved
 from settings.server import ServerSettings
 
+EMPTY = str(Path(__file__).parent / "empty.json")
 # field -> default, and two other values with the text that gives them
 FIELDS: dict[str, tuple[Any, tuple[str, Any], tuple[str, Any]]] = {
+    "config_file": (None, (EMPTY, Path(EMPTY)), (EMPTY, Path(EMPTY))),
     "model": (None, ("fridge", Path("fridge")), ("/models/a b", Path("/models/a b"))),
     "model_root": (Path("model_root"), ("r", Path("r")), ("../r", Path("../r"))),
     "name": (None, ("fridge", "fridge"), ("fridge@2", "fridge@2")),
@@ -22,6 +24,11 @@ FIELDS: dict[str, tuple[Any, tuple[str, Any], tuple[str, Any]]] = {
     "deployments": (None, ("d.json", Path("d.json")), ("/etc/d.json", Path("/etc/d.json"))),
     "host": ("127.0.0.1", ("0.0.0.0", "0.0.0.0"), ("::1", "::1")),
     "port": (5001, ("0", 0), ("65535", 65535)),
+    "health_port": (None, ("5000", 5000), ("0", 0)),
+    "cors_origins": ((), ("*", ("*",)), ("https://a.b, http://c", ("https://a.b", "http://c"))),
+    "swagger_title": ("ML service", ("fridge", "fridge"), ("a b", "a b")),
+    "swagger_version": ("1.0", ("2", "2"), ("2.1", "2.1")),
+    "swagger_prefix": ("", ("/a", "/a"), ("/a/b", "/a/b")),
     "http_processes": ("auto", ("2", 2), ("64", 64)),
     "device": (("auto",), ("cpu", ("cpu",)), ("cuda:0, cuda:11", ("cuda:0", "cuda:11"))),
     "precision": ("fp32", ("bf16", "bf16"), ("tf32", "tf32")),
@@ -53,6 +60,8 @@ DEVICES = "auto, cpu, cuda or cuda:N, or several separated by commas"
 # field -> what it accepts, in words, and texts that do not fit; fields without an entry take any text
 WRONG: dict[str, tuple[str, list[str]]] = {
     "port": ("a whole number from 0 to 65535", ["-1", "65536", "http", "80.5", "0x50"]),
+    "health_port": ("a whole number from 0 to 65535 or null", ["-1", "65536", "x"]),
+    "cors_origins": ("*, or origins such as https://example.com separated by commas", ["example.com", "*,x"]),
     "http_processes": ("a whole number from 1 to 64 or auto", ["0", "65", "two"]),
     "device": (DEVICES, ["gpu", "cuda:", "cuda:x", "cpu,", "cpu;cuda", "CPU"]),
     "precision": ("one of fp32, tf32, bf16, fp16", ["fp64", "FP16", "32"]),
@@ -269,7 +278,7 @@ def test_the_table_of_server_settings_has_a_row_per_field() -> None:
     assert list(rows) == [f"`{flag(name)}`" for name in FIELDS]
     for name, (expected, _) in WRONG.items():
         assert rows[f"`{flag(name)}`"][1] == f"`{variable(name)}`"
-        assert rows[f"`{flag(name)}`"][3] == expected
+        assert rows[f"`{flag(name)}`"][3] == expected.removesuffix(" or null")
     assert rows["`--port`"][2] == "`5001`"
     assert rows["`--device`"][2] == "`auto`"
     assert rows["`--keys-file`"][2:4] == ["`none`", "a path"]
