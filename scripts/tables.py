@@ -15,6 +15,7 @@ from explain.parameters import read_parameters
 from models.architecture import ClassifierArchitecture, DetectorArchitecture
 from models.catalog import architecture, architecture_names
 from scripts.comparison import peers_table
+from scripts.compatibility import compatibility_table, not_applicable_table
 from server import admin, health
 from server.app import metrics_router
 from server.doors import create_router
@@ -43,6 +44,8 @@ def tables() -> Mapping[str, Callable[[], str]]:
         "visualizations": visualizations_table,
         "colour maps": colour_maps_table,
         "peers": peers_table,
+        "compatibility": compatibility_table,
+        "not applicable": not_applicable_table,
         **settings,
     }
 

@@ -21,6 +21,7 @@ from models.errors import ModelError
 from models.images import ImageLimits
 from models.loaded import load_classifier
 from tests.checkpoints import LABELS, Sizes, seeded_network, write_automl_folder, write_json, write_plain_folder
+from tests.contract import contract
 from tests.pictures import encoded, picture
 
 LIMITS = ImageLimits(10**7, 10**7)
@@ -107,6 +108,10 @@ def assert_same(found: Tensor, expected: Tensor) -> None:
     assert (expected[0] - expected[1]).abs().max() > 0.05
 
 
+@contract(
+    "Pictures and boxes",
+    "Twelve architectures of classification give the probabilities of the libraries that trained them",
+)
 def test_probabilities_are_those_of_torchvision_or_timm(served: Served) -> None:
     sizes = FACTS[served.name].sizes
     expected = independent(served.origin, [torchvisions(data, sizes) for data in PICTURES])
@@ -156,6 +161,7 @@ def test_the_cam_layer_gives_maps_or_a_square_of_tokens_that_the_score_depends_o
     assert (parts > 0).all()
 
 
+@contract("Checkpoints and model folders", "All names of classification networks")
 def test_all_names_of_real_checkpoints_are_known() -> None:
     assert set(FACTS) <= set(architecture_names())
     assert {"timm/*", "torchvision/*"} <= set(architecture_names())
@@ -184,6 +190,7 @@ def test_an_unknown_name_is_refused_with_near_matches(name: str, words: str) -> 
     assert words in str(caught.value)
 
 
+@contract("Pictures and boxes", "seresnext always takes 256 and 224 pixels")
 def test_seresnext_ignores_configured_sizes(tmp_path: Path) -> None:
     origin = seeded_network("seresnext", len(LABELS), 64)
     settings = {"valid_resize_size": 100, "valid_crop_size": 90}
@@ -195,6 +202,7 @@ def test_seresnext_ignores_configured_sizes(tmp_path: Path) -> None:
     assert "'valid_crop_size' is 90" in model.definition.settings.warnings[1]
 
 
+@contract("Pictures and boxes", "Transformers of another crop have their position embedding interpolated")
 @pytest.mark.parametrize(("trained", "served_at"), [(64, 96), (96, 64), (64, 70)], ids=["larger", "smaller", "odd"])
 def test_a_transformer_at_another_crop_has_its_position_embedding_interpolated(
     tmp_path: Path, trained: int, served_at: int

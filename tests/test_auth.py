@@ -6,6 +6,7 @@ from server.auth import Keys
 from server.errors import ServiceError
 from settings.errors import SettingsError
 from tests import http
+from tests.contract import contract
 from tests.live_server import LiveServer
 from tests.pictures import encoded, picture
 
@@ -80,6 +81,7 @@ def test_an_unusable_file_is_refused_at_start(tmp_path: Path, content: str | Non
         Keys(file)
 
 
+@contract("Routes, headers and life cycle", "`Authorization: Bearer KEY`, one of two keys; 401")
 def test_keys_guard_scoring_and_nothing_else(tmp_path: Path, fridge_folder: Path) -> None:
     file = tmp_path / "keys"
     file.write_text("one\ntwo\n")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import http
+from tests.contract import contract
 from tests.live_server import LiveServer
 from tests.pictures import encoded, picture
 
@@ -19,6 +20,12 @@ def server(request: pytest.FixtureRequest, fridge_folder: Path) -> Iterator[tupl
         yield request.param, running
 
 
+@contract(
+    "Errors and bad pictures",
+    "Unreadable pictures are left out without a word, so that a reply is shorter than its request",
+    "better",
+    "by default the request is refused, naming every bad position; `--bad-images drop` leaves them out",
+)
 def test_one_of_three(server: tuple[str, LiveServer]) -> None:
     policy, running = server
     reply = running.score([FINE, BROKEN, FINE])
@@ -45,6 +52,12 @@ def test_all_of_them(server: tuple[str, LiveServer]) -> None:
         assert (reply.status_code, reply.json()) == (200, [])
 
 
+@contract(
+    "Errors and bad pictures",
+    "Version 1: an unreadable picture gives 200 and an empty body",
+    "better",
+    "422 with the reason; `drop` gives the empty body",
+)
 def test_version_1(server: tuple[str, LiveServer]) -> None:
     policy, running = server
     reply = http.post(running.url + "/score", content=BROKEN, headers={"content-type": "image/jpeg"})

@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 
 from server.base64_image import decode_base64
 from server.engine.outcome import Failure
+from tests.contract import contract
 
 DATA = bytes(range(256))
 
 
+@contract("Requests", "Base64 may be broken into lines", "better", "URL-safe base64 and missing padding are read too")
 @given(st.binary(max_size=300))
 def test_every_common_spelling_is_read(data: bytes) -> None:
     standard = base64.b64encode(data).decode()
@@ -47,6 +49,12 @@ def test_no_text_raises(text: str) -> None:
     assert isinstance(decode_base64(text), (bytes, Failure))
 
 
+@contract(
+    "Errors and bad pictures",
+    "Characters that are not base64 are skipped, and the picture is then unreadable",
+    "better",
+    "such a text is refused, with the reason",
+)
 def test_junk_is_not_skipped() -> None:
     # a lenient decoder would drop the tilde and hand a broken picture on
     assert isinstance(decode_base64(base64.b64encode(DATA).decode()[:100] + "~" + "A" * 7), Failure)

@@ -17,6 +17,7 @@ from server.table import Row, Table
 from settings.server import ServerSettings
 from tests import http
 from tests.checkpoints import seeded_network, write_automl_folder
+from tests.contract import contract
 from tests.live_server import LiveServer
 from tests.pictures import encoded, picture
 
@@ -74,12 +75,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
 
 
+@contract("Routes, headers and life cycle", "Traffic is shared by percentages among deployments, and mirrored")
 def test_requests_are_shared_by_percentages(site: Site) -> None:
     with http.Client(headers=USER) as client:  # one connection, so that one HTTP process does all the sharing
         answered = Counter(client.post(site.server.url + "/score", content=FINE).headers[NAME] for _ in range(40))
     assert answered == {"blue": 30, "green": 10}
 
 
+@contract(
+    "Routes, headers and life cycle", "The header `azureml-model-deployment` names a deployment; 404 for an unknown one"
+)
 def test_a_request_may_name_its_deployment(site: Site) -> None:
     blue, green = site.probs("blue"), site.probs("green")
     assert max(abs(p - q) for p, q in zip(blue, green, strict=True)) > 0.01

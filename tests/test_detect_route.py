@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests import http
 from tests.checkpoints import LABELS
+from tests.contract import contract
 from tests.detectors import SETTINGS, Reference, assert_alike, seeded_detector, write_detector_folder
 from tests.live_server import LiveServer
 from tests.pictures import encoded, picture
@@ -50,6 +51,9 @@ def boxes(server: LiveServer, data: bytes, **given: Any) -> list[Any]:
     return found
 
 
+@contract(
+    "Replies", "Detection: `boxes` with `box`, `label`, `score`, in shares of the picture; segmentation: `polygon` too"
+)
 def test_version_2_tells_boxes_with_polygons(server: LiveServer) -> None:
     reply = server.score(PICTURES)
     assert reply.status_code == 200
@@ -61,6 +65,7 @@ def test_version_2_tells_boxes_with_polygons(server: LiveServer) -> None:
         assert_alike(told["boxes"], reference.boxes(data))
 
 
+@contract("Replies", "Version 1 tells the boxes of one picture")
 def test_version_1_tells_the_same(server: LiveServer) -> None:
     raw = http.post(server.url + "/score", content=PICTURES[0], timeout=60)
     as_json = post(server, {"image": text(PICTURES[0])})
@@ -92,6 +97,12 @@ def test_a_request_sets_thresholds_for_all_its_pictures_and_a_cell_for_its_own(s
     assert len(one.json()["boxes"]) == 3
 
 
+@contract(
+    "Requests",
+    "Thresholds and tiles are fixed when a model is deployed",
+    "better",
+    "`inference_parameters` set them for a request, and what does not fit is said",
+)
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -113,6 +124,12 @@ def test_more_tiles_than_the_deadline_allows_are_refused_at_once(server: LiveSer
     assert "takes 4097 passes" in reply.json()["message"]
 
 
+@contract(
+    "Explanations",
+    "Explanations of detectors are left out without a word",
+    "better",
+    "422; with `compatibility: azureml` they are left out",
+)
 def test_detectors_are_not_explained_and_say_so(server: LiveServer) -> None:
     body = {"image": text(PICTURES[0]), "model_explainability": True}
     reply = post(server, body)
@@ -145,6 +162,7 @@ def test_pictures_of_any_shape_get_a_right_reply(server: LiveServer, data: bytes
         assert all(-1e-6 <= value <= 1 + 1e-6 for outline in one["polygon"] for value in outline)
 
 
+@contract("Replies", "Nothing found is an empty list")
 def test_no_boxes_and_hundreds_of_boxes(server: LiveServer) -> None:
     assert boxes(server, PICTURES[0], box_score_thresh=1.0) == []
     many = boxes(server, PICTURES[0], box_score_thresh=0.0, box_detections_per_img=400, nms_iou_thresh=1.0)

@@ -14,6 +14,7 @@ from settings.errors import SettingsError
 from settings.load import override
 from settings.model import SCHEMAS, DetectionSettings, SegmentationSettings, YoloSettings
 from tests.checkpoints import LABELS
+from tests.contract import contract
 from tests.detectors import LIMITS, detected, load_detector, write_detector_folder
 from tests.pictures import encoded, picture
 
@@ -121,6 +122,12 @@ def test_boxes_of_different_tiles_suppress_each_other_above_the_threshold(models
     assert len(strict) < len(loose)
 
 
+@contract(
+    "Tiles",
+    "With tiles, boxes are not sorted and not bounded",
+    "better",
+    "they are, unless `compatibility` is `azureml`",
+)
 def test_azureml_tells_all_boxes_of_all_tiles_in_their_order(models: dict[str, Detector]) -> None:
     options = {"tile_grid_size": [2, 2], "tile_predictions_nms_thresh": 1.0}
     ours, hosted = (detected(models[FASTER], DATA, **options, **more) for more in ({}, {"compatibility": "azureml"}))
@@ -130,6 +137,7 @@ def test_azureml_tells_all_boxes_of_all_tiles_in_their_order(models: dict[str, D
     assert ours == sorted(hosted, key=lambda one: -one["score"])[:12]
 
 
+@contract("Tiles", "yolov5 is tiled as well")
 def test_yolov5_is_tiled_too(models: dict[str, Detector]) -> None:
     hosted = detected(models["yolov5"], DATA, tile_grid_size=[2, 1], compatibility="azureml")
     assert len(hosted) > len(detected(models["yolov5"], DATA)) > 0
@@ -169,6 +177,7 @@ def turned() -> tuple[bytes, bytes]:
     return encoded(image, "PNG", exif=exif), encoded(upright, "PNG")
 
 
+@contract("Pictures and boxes", "Rotation cannot be chosen", "better", "`exif` chooses it for detectors")
 @pytest.mark.parametrize(("name", "default"), [(FASTER, False), ("yolov5", True)])
 def test_rotation_is_honoured_where_it_is_set(models: dict[str, Detector], name: str, default: bool) -> None:
     data, upright = turned()

@@ -16,6 +16,7 @@ from models.folder import ModelFolder
 from models.loaded import load_classifier
 from models.registration import register
 from tests.checkpoints import LABELS, write_json
+from tests.contract import contract
 from tests.detectors import (
     LIMITS,
     NAMES,
@@ -38,6 +39,7 @@ def reference(name: str, **settings: Any) -> Reference:
     return Reference(name, {**SETTINGS, **settings}, seeded_detector(name))
 
 
+@contract("Pictures and boxes", "Faster R-CNN, Mask R-CNN and RetinaNet find what torchvision finds")
 @pytest.mark.parametrize("name", NAMES)
 def test_every_architecture_finds_what_torchvision_finds(tmp_path: Path, name: str) -> None:
     expected = reference(name)
@@ -52,6 +54,7 @@ def test_every_architecture_finds_what_torchvision_finds(tmp_path: Path, name: s
     assert count >= 5, "too few boxes to tell anything"
 
 
+@contract("Checkpoints and model folders", "All names of detectors")
 def test_all_detectors_of_the_contract_are_known() -> None:
     assert set(NAMES) <= set(architecture_names())
     assert {architecture(name).tasks[0] for name in NAMES} == {"detection", "segmentation"}
@@ -93,6 +96,7 @@ def with_counters(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {**state, **{f"{name}num_batches_tracked": torch.tensor(7) for name in norms}}
 
 
+@contract("Checkpoints and model folders", "Tensors by the names of older versions of torchvision are read")
 @pytest.mark.parametrize("name", [FASTER, RETINA, MASK])
 @pytest.mark.parametrize("variant", [old_names, with_counters])
 def test_older_state_dicts_find_the_same(
@@ -128,6 +132,7 @@ def test_plain_weights_with_a_manifest_are_served(tmp_path: Path) -> None:
     assert_alike(detected(model, PICTURES[0]), reference(FASTER).boxes(PICTURES[0]))
 
 
+@contract("settings.json", "Detectors without any settings take those of torchvision")
 def test_where_nothing_is_set_the_defaults_are_those_of_torchvision(tmp_path: Path) -> None:
     torch.save(dict(seeded_detector(FASTER)), tmp_path / "model.pt")
     write_json(tmp_path / "manifest.json", {"architecture": FASTER, "labels": list(LABELS)})

@@ -25,6 +25,7 @@ from models.images import ImageLimits
 from models.loaded import load_classifier
 from tests import http
 from tests.checkpoints import write_automl_folder
+from tests.contract import contract
 from tests.live_server import LiveServer
 from tests.pictures import encoded, picture
 
@@ -72,6 +73,9 @@ def png(text: str) -> Image.Image:
     return opened
 
 
+@contract(
+    "Explanations", "`model_explainability` and `xai_parameters`, `visualizations` and `attributions`, in both versions"
+)
 def test_the_hosted_contract_in_both_versions(server: LiveServer) -> None:
     asked = {"xai_algorithm": "xrai", "attributions": True}
     (row,) = rows(server, json.dumps(cell(PICTURES[0], asked)))
@@ -85,6 +89,7 @@ def test_the_hosted_contract_in_both_versions(server: LiveServer) -> None:
     assert one["filename"]
 
 
+@contract("Explanations", "Both keys are there, null where switched off")
 def test_both_keys_are_there_and_null_when_switched_off(server: LiveServer) -> None:
     (row,) = rows(server, cell(PICTURES[0], {"xai_algorithm": "gradcam", "visualizations": False}))
     assert (row["visualizations"], row["attributions"]) == (None, None)
@@ -107,6 +112,12 @@ def test_maps_are_those_of_the_library(server: LiveServer, model: Classifier, al
     assert details["n_steps"] == found.n_steps
 
 
+@contract(
+    "Requests",
+    "All cells are read as the first one is: JSON texts or base64",
+    "better",
+    "each cell is read, and explained, as it asks for",
+)
 def test_rows_may_differ_and_plain_ones_may_be_among_them(server: LiveServer) -> None:
     found = rows(
         server,
@@ -148,6 +159,7 @@ def test_a_budget_ends_refinement(server: LiveServer, algorithm: str, least: int
     assert f"The time allowed ended refinement at {least} steps." in details["notes"]
 
 
+@contract("Explanations", "Wrong parameters are 500", "better", "422, with the key, the value and what was expected")
 @pytest.mark.parametrize(
     ("parameters", "code", "words"),
     [
@@ -173,6 +185,7 @@ def test_a_bad_picture_is_a_bad_picture(server: LiveServer) -> None:
     assert reply.json()["details"][0]["position"] == 1
 
 
+@contract("Explanations", "Explanations differ from call to call", "better", "the same request gets the same bits")
 def test_fifty_at_once_get_the_maps_of_one_by_one(server: LiveServer) -> None:
     asked = [
         cell(PICTURES[number % 4], {"xai_algorithm": ALGORITHMS[number % 5], "target": number % 3} | NUMBERS)
@@ -229,6 +242,7 @@ def test_a_deadline_ends_an_explanation_and_hopeless_ones_never_begin(fridge_fol
         assert server.score([PICTURES[0]]).status_code == 200
 
 
+@contract("Explanations", "Multilabel: every label above `confidence_score_threshold_multilabel`, strictly")
 def test_every_label_above_the_threshold_of_a_multilabel_model(tmp_path: Path) -> None:
     folder = write_automl_folder(tmp_path, name="mobilenetv2", multilabel=True, sizes=(80, 64))
     with LiveServer("--model", folder) as server:

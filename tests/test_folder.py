@@ -5,6 +5,7 @@ import pytest
 from models.errors import ModelError
 from models.folder import ModelFolder
 from tests.checkpoints import Layout, write_automl_folder
+from tests.contract import contract
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -18,6 +19,7 @@ def relative(root: Path, file: Path | None) -> str | None:
     return None if file is None else str(file.relative_to(root))
 
 
+@contract("Checkpoints and model folders", "model.pt is found in every layout that training and registering leave")
 @pytest.mark.parametrize(
     ("files", "weights"),
     [

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from explain.guidance import Guidance
 from explain.method import Method
 from explain.noise import noisy
+from tests.contract import contract
 from tests.explaining import attributions, difference, inputs, passes_of, passes_through
 
 PLAIN = "This network has no ReLU to guide: these are plain gradients."
@@ -43,6 +44,12 @@ def test_noise_is_averaged() -> None:
     assert difference(found.values, captums(passes.network, 1, copies).mean(0)) < 1e-5
 
 
+@contract(
+    "Explanations",
+    "Guided backpropagation of mobilenetv2 is no such thing, as ReLU6 is not guided",
+    "better",
+    "it is guided",
+)
 def test_relu6_is_guided_but_can_be_left_as_captum_leaves_it() -> None:
     passes = passes_through("mobilenetv2")
     plain = plain_gradient(passes.network, 2)

@@ -10,6 +10,7 @@ import pytest
 
 from tests import http
 from tests.checkpoints import write_automl_folder
+from tests.contract import contract
 from tests.live_server import LiveServer
 from tests.pictures import encoded, picture
 
@@ -24,6 +25,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         yield running
 
 
+@contract(
+    "Routes, headers and life cycle",
+    "`GET /` answers `Healthy`",
+    "better",
+    "only while a score would succeed; `/health/live` and `/health/ready` tell more",
+)
 def test_all_probes_answer(server: LiveServer) -> None:
     assert http.get(server.url + "/").text == "Healthy"
     assert httpx.head(server.url + "/").status_code == 200
@@ -31,6 +38,12 @@ def test_all_probes_answer(server: LiveServer) -> None:
     assert http.get(server.url + "/health/ready").json() == {"status": "ready"}
 
 
+@contract(
+    "Routes, headers and life cycle",
+    "Probes wait while a worker scores",
+    "better",
+    "they are answered by a process that never scores",
+)
 def test_probes_answer_while_the_engine_is_saturated(server: LiveServer) -> None:
     stop = threading.Event()
 

@@ -9,6 +9,7 @@ import pytest
 
 from settings.command import load_server_settings
 from settings.errors import SettingsError
+from tests.contract import contract
 
 
 def told(env: Mapping[str, str], **flags: Any) -> dict[str, Any]:
@@ -18,6 +19,10 @@ def told(env: Mapping[str, str], **flags: Any) -> dict[str, Any]:
     }
 
 
+@contract(
+    "Routes, headers and life cycle",
+    "SCORING_TIMEOUT_MS, AML_CORS_ORIGINS, AZUREML_LOG_LEVEL, SERVICE_NAME, SERVICE_VERSION, SERVICE_PATH_PREFIX",
+)
 @pytest.mark.parametrize(
     ("variable", "value", "field", "expected"),
     [
@@ -44,6 +49,7 @@ def test_a_hosted_variable_sets_a_field_below_ours(variable: str, value: str, fi
     assert told({variable: value, name: ours})[field][1] == name
 
 
+@contract("Routes, headers and life cycle", "HEALTH_PORT, if SEPERATE_HEALTH_ENDPOINT is true")
 def test_the_health_port_has_a_switch_of_its_own() -> None:
     assert told({"HEALTH_PORT": "5000"}) == {}
     assert told({"HEALTH_PORT": "5000", "SEPERATE_HEALTH_ENDPOINT": "true"}) == {"health_port": (5000, "HEALTH_PORT")}
@@ -60,6 +66,7 @@ def config(folder: Path, content: Any) -> str:
     return str(file)
 
 
+@contract("Routes, headers and life cycle", "AZUREML_CONFIG_FILE names a JSON file with the same keys")
 def test_a_config_file_may_use_any_of_the_names_and_ranks_last(tmp_path: Path) -> None:
     content = {"SCORING_TIMEOUT_MS": 1500, "SIGHTGLASS_PORT": 80, "max_images": 7, "AZUREML_MODEL_DIR": "/var/m"}
     file = config(tmp_path, content)

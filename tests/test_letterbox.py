@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from models.letterbox import GREY, fit, letterbox, margin
+from tests.contract import contract
 from tests.test_resampling import Picture, noise
 
 
@@ -55,6 +56,7 @@ def test_a_tall_picture_has_grey_at_its_sides() -> None:
     assert set(np.unique(square)) == {7, 114}
 
 
+@contract("Pictures and boxes", "yolov5: OpenCV's resize and grey margins")
 @pytest.mark.parametrize("shape", [(120, 161), (33, 20), (64, 64), (1, 1), (1, 90), (300, 7), (77, 77)], ids=str)
 @pytest.mark.parametrize("side", [64, 640])
 def test_letterboxing_equals_opencv(shape: tuple[int, int], side: int) -> None:

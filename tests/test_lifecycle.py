@@ -14,6 +14,7 @@ import pytest
 from models.registration import register
 from tests import http
 from tests.checkpoints import write_automl_folder
+from tests.contract import contract
 from tests.live_server import LiveServer, run_server
 from tests.pictures import encoded, picture
 
@@ -39,6 +40,7 @@ def test_a_signal_ends_it_with_0_and_leaves_no_process(fridge_folder: Path, numb
         assert_gone(family, 1)
 
 
+@contract("Routes, headers and life cycle", "A stop waits for requests in flight")
 def test_sigterm_under_load_loses_nothing(fridge_folder: Path) -> None:
     with LiveServer("--model", fridge_folder, "--http-processes", "2", "--drain-delay-ms", "500") as server:
         outcomes: Counter[str] = Counter()
@@ -140,6 +142,7 @@ def test_a_model_that_is_not_there_is_3(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@contract("Routes, headers and life cycle", "Exit code 3 where the model cannot be served")
 def test_a_model_that_does_not_load_is_3(tmp_path: Path) -> None:
     folder = write_automl_folder(tmp_path, name="resnet18", labels=("a", "b"))
     weights = next(folder.rglob("model.pt"))
@@ -191,6 +194,7 @@ def test_check_refuses_like_the_server(tmp_path: Path) -> None:
     assert "'valid_crop_size' is 0" in done.stderr
 
 
+@contract("Checkpoints and model folders", "AZUREML_MODEL_DIR and MLFLOW_MODEL_FOLDER name the folder")
 def test_the_hosted_environment_variables_name_the_model(tmp_path: Path) -> None:
     write_automl_folder(tmp_path, layout="mlflow-model", name="resnet18", labels=("a", "b"), sizes=SMALL)
     env = {"AZUREML_MODEL_DIR": str(tmp_path), "MLFLOW_MODEL_FOLDER": "mlflow-model"}

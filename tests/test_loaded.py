@@ -14,6 +14,7 @@ from models.loaded import load_classifier
 from models.precision import FP32, PRECISIONS
 from settings.errors import SettingsError
 from tests.checkpoints import LABELS, seeded_network, write_automl_folder, write_plain_folder
+from tests.contract import contract
 from tests.pictures import encoded, picture
 
 LIMITS = ImageLimits(10**7, 10**7)
@@ -55,6 +56,7 @@ def test_examples_can_be_scored(model: Classifier) -> None:
     assert torch.allclose(outputs[0], outputs[2], atol=1e-5)
 
 
+@contract("Replies", "`probs` are floats of full precision, `labels` all classes in the order of training")
 def test_outputs_are_those_of_the_network_that_was_saved(model: Classifier, pictures: list[torch.Tensor]) -> None:
     with torch.inference_mode():
         expected = seeded_network("resnet18", 4, 64)(model.preprocess.inputs(torch.stack(pictures)))

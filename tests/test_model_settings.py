@@ -20,6 +20,7 @@ from settings.model import (
     YoloSettings,
 )
 from tests.checkpoints import write_json
+from tests.contract import contract
 
 SIDE, SHARE = "a whole number from 1 to 8192", "a number from 0 to 1"
 EXPECTED = {
@@ -129,6 +130,7 @@ def load(schema: type[ModelSettings], folder: Path, content: Any, **others: Any)
     return load_model_settings(schema, file=write_json(folder / "settings.json", content), **others).values
 
 
+@contract("settings.json", "All keys and their defaults")
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_without_any_source_the_defaults_of_training_hold(schema: type[ModelSettings]) -> None:
     resolved = load_model_settings(schema)
@@ -137,6 +139,12 @@ def test_without_any_source_the_defaults_of_training_hold(schema: type[ModelSett
     assert resolved.warnings == ()
 
 
+@contract(
+    "settings.json",
+    "Wrong values fail every request",
+    "better",
+    "they end the start, with file, key, value and what was expected",
+)
 @pytest.mark.parametrize(("schema", "name", "value"), list(cases()))
 def test_a_wrong_value_is_refused_with_file_key_value_and_expectation(
     tmp_path: Path, schema: type[ModelSettings], name: str, value: Any
@@ -162,6 +170,12 @@ def test_both_ends_of_a_range_are_in_it_and_whole_numbers_may_stand_for_fraction
         assert getattr(load(schema, tmp_path, {**room, name: value}), name) == value
 
 
+@contract(
+    "settings.json",
+    "`resize_size` and `crop_size` are other names",
+    "better",
+    "names of the documentation, such as `box_nms_thresh`, count as well instead of being ignored",
+)
 @pytest.mark.parametrize(("alias", "name"), ALIASES.items())
 def test_an_alias_sets_its_field_and_is_named_in_errors(tmp_path: Path, alias: str, name: str) -> None:
     schemas = [schema for schema in SCHEMAS if name in schema.model_fields]
@@ -177,6 +191,12 @@ def test_there_are_no_other_spellings() -> None:
         assert spellings(schema) == {name: name for name in schema.model_fields} | aliases
 
 
+@contract(
+    "settings.json",
+    '`"(3, 2)"` as a tile grid loads, and then fails every request',
+    "better",
+    "every spelling of training is read",
+)
 @pytest.mark.parametrize("grid", [[3, 2], "(3, 2)", "3x2", "3X2", "3, 2", " ( 3 x 2 ) "], ids=str)
 def test_every_spelling_of_a_tile_grid(tmp_path: Path, grid: Any) -> None:
     for schema in (DetectionSettings, SegmentationSettings, YoloSettings):

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests import http
+from tests.contract import contract
 from tests.faulty_model import coloured
 from tests.live_server import LiveServer
 from tests.other_model import other_model
@@ -39,6 +40,12 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
+@contract(
+    "Routes, headers and life cycle",
+    "429 when too much is in flight",
+    "better",
+    "by predicted time, with `Retry-After`",
+)
 def test_a_full_queue_is_refused_at_once_and_says_when_to_come_back(
     busy_server: LiveServer, pool: ThreadPoolExecutor
 ) -> None:
@@ -51,6 +58,12 @@ def test_a_full_queue_is_refused_at_once_and_says_when_to_come_back(
     assert busy_server.metric("sightglass_dropped_images_total", reason="queue_full") == 8 * codes[429]
 
 
+@contract(
+    "Routes, headers and life cycle",
+    "408 when a request takes too long, which goes on computing",
+    "better",
+    "504, and what was not begun is not computed",
+)
 def test_a_late_request_is_answered_at_its_deadline_and_never_run(server: LiveServer, pool: ThreadPoolExecutor) -> None:
     slow = pool.submit(server.score, [coloured("slow")])
     time.sleep(0.3)

@@ -25,6 +25,7 @@ from explain.parameter_types import AlgorithmName, BaselineName, RuleName, visua
 from explain.parameters import Parameters, default, read_parameters
 from explain.pictures import visualizations
 from models.discovery import constants
+from tests.contract import contract
 
 ORIGINAL = {"xrai", "integrated_gradients", "guided_gradcam", "guided_backprop"}
 BASELINES = "one of black, white, mean, blur, noise, image_min, image_max or a list of these"
@@ -332,6 +333,12 @@ def test_nothing_asked_for_is_what_the_algorithms_do_by_themselves() -> None:
         assert asked.baselines == own.get(name, asked.baselines)
 
 
+@contract(
+    "Explanations",
+    "What each algorithm computes",
+    "better",
+    "better choices by default; `compatibility: azureml` computes as the original does",
+)
 @pytest.mark.parametrize(
     "expected",
     [

@@ -11,6 +11,7 @@ from torchvision.transforms import InterpolationMode
 
 from models.antialias import FILTERS, resized
 from models.preprocess import INTERPOLATIONS, Preprocess, Statistics
+from tests.contract import contract
 from tests.pictures import Pixels, picture
 
 MODES = {
@@ -46,6 +47,10 @@ def ours(pixels: Pixels, resize: int, crop: int, mode: str = "bilinear") -> Pixe
     return found.numpy()
 
 
+@contract(
+    "Pictures and boxes",
+    "Classification: shorter side resized by Pillow's bilinear filter, centre crop, padding with black",
+)
 @pytest.mark.parametrize(
     ("resize", "crop"),
     [(256, 224), (80, 64), (64, 64), (64, 80), (63, 64), (64, 63), (31, 100), (300, 1), (1, 1), (1, 5)],
@@ -101,6 +106,7 @@ def test_the_axis_that_comes_first_is_the_one_that_pillow_takes(width: int, heig
     assert np.array_equal(resized(image, size, (0, 0, *size), FILTERS["bilinear"]), expected)
 
 
+@contract("Pictures and boxes", "Normalised by ImageNet's mean and deviation, transformers too")
 @pytest.mark.parametrize(
     "statistics", [Statistics(), Statistics((0.5, 0.4, 0.3), (0.1, 0.2, 0.7))], ids=["imagenet", "others"]
 )

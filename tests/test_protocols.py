@@ -12,6 +12,7 @@ from server.engine.facts import ModelFacts
 from server.engine.outcome import Failure, Outcome
 from server.errors import ServiceError
 from server.protocol import Answer, Call, Protocol
+from tests.contract import contract
 
 PROTOCOLS: dict[str, Protocol] = dict(constants(protocols, "PROTOCOL"))
 V1, V2, FORM = PROTOCOLS["azure_v1"], PROTOCOLS["azure_v2"], PROTOCOLS["form"]
@@ -43,6 +44,9 @@ def cells_of(data: object) -> list[object]:
     return read(V2, {"input_data": data})
 
 
+@contract(
+    "Requests", "Version 2: `input_data` with `columns`, `index` and `data` as texts or rows; other columns are ignored"
+)
 @pytest.mark.parametrize(
     "table",
     [
@@ -90,6 +94,7 @@ def test_one_bad_cell_leaves_the_others_alone() -> None:
     assert third.code == "base64_invalid"
 
 
+@contract("Replies", "The reply of version 2 is a JSON array")
 def test_version_2_writes_an_array_in_order() -> None:
     reply = json.loads(written(V2, [PREDICTION, Failure("image_format", "no picture"), PREDICTION]))
     assert reply[0] == reply[2] == json.loads(PREDICTION)
@@ -102,6 +107,9 @@ def test_version_1_reads_raw_bytes_and_its_json_form() -> None:
     assert read(V1, {"image": TEXT}) == [PICTURE]
 
 
+@contract(
+    "Replies", "The reply of version 1 has `filename`, and null for `visualizations` and `attributions` of classifiers"
+)
 def test_version_1_writes_one_object_and_a_line_feed() -> None:
     line = written(V1, [PREDICTION], "request-7")
     assert line.endswith(b"}\n")
@@ -114,6 +122,7 @@ def test_version_1_writes_one_object_and_a_line_feed() -> None:
     assert written(V1, []) == b""
 
 
+@contract("Replies", "Detectors have no keys of explanations")
 def test_only_classification_has_the_keys_of_explanations() -> None:
     assert json.loads(written(V1, [b'{"boxes": []}'])) == {"filename": "id", "boxes": []}
 

@@ -16,6 +16,7 @@ from models.classifier import Classifier
 from models.images import ImageLimits
 from models.loaded import load_classifier
 from tests import http
+from tests.contract import contract
 from tests.live_server import LiveServer
 from tests.pictures import encoded, picture
 
@@ -56,6 +57,7 @@ def assert_scores(found: dict[str, Any], model: Classifier, data: bytes) -> None
     assert math.isclose(sum(found["probs"]), 1, abs_tol=1e-5)
 
 
+@contract("Requests", "Version 2: any number of pictures, an object for each in their order, without `filename`")
 def test_version_2_scores_in_order(server: LiveServer, model: Classifier) -> None:
     reply = server.score([FIRST, SECOND, FIRST])
     assert reply.status_code == 200
@@ -66,6 +68,12 @@ def test_version_2_scores_in_order(server: LiveServer, model: Classifier) -> Non
         assert_scores(one, model, data)
 
 
+@contract(
+    "Requests",
+    "Version 1: the raw bytes of a picture, with any of the usual content types; one JSON object and a line feed",
+    "better",
+    "the reply is called application/json, not text/html",
+)
 @pytest.mark.parametrize(
     "media_type",
     ["application/octet-stream", "image/jpeg", "image/png", "application/x-www-form-urlencoded", None],
@@ -81,6 +89,7 @@ def test_raw_bytes_get_the_reply_of_version_1(server: LiveServer, model: Classif
     assert_scores(found, model, FIRST)
 
 
+@contract("Requests", 'Version 1: `{"image": BASE64}`')
 @pytest.mark.parametrize(
     "media_type", ["application/json", "application/octet-stream", "application/json; charset=utf-8"]
 )
@@ -90,6 +99,7 @@ def test_version_1_as_json(server: LiveServer, model: Classifier, media_type: st
     assert found["filename"]
 
 
+@contract("Requests", "Forms with files are not accepted", "better", "a multipart form is scored, which many asked for")
 def test_a_form_uploads_files(server: LiveServer, model: Classifier) -> None:
     files = [("image", ("a.jpg", FIRST, "image/jpeg")), ("other", ("b.png", SECOND, "image/png"))]
     reply = http.post(server.url + "/score", files=files, data={"note": "ignored"}, timeout=30)
@@ -99,12 +109,19 @@ def test_a_form_uploads_files(server: LiveServer, model: Classifier) -> None:
     assert_scores(second, model, SECOND)
 
 
+@contract(
+    "Requests",
+    "Cells may be JSON texts with `image_base64`",
+    "better",
+    "a `data:` prefix is taken off instead of spoiling the picture",
+)
 def test_a_data_uri_and_a_json_cell_are_read(server: LiveServer, model: Classifier) -> None:
     cells = ["data:image/jpeg;base64," + TEXT, json.dumps({"image_base64": TEXT, "model_explainability": False})]
     for found in post_json(server, {"input_data": {"columns": ["image"], "index": [0, 1], "data": cells}}).json():
         assert_scores(found, model, FIRST)
 
 
+@contract("Pictures and boxes", "JPEG, PNG, BMP, GIF, TIFF and WebP are read")
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF"])
 def test_formats(server: LiveServer, form: str) -> None:
     assert server.score([encoded(picture(3, 60, 50), form)]).status_code == 200
@@ -132,6 +149,12 @@ ERRORS: dict[str, tuple[bytes, str | None, int, str, str]] = {
 }
 
 
+@contract(
+    "Errors and bad pictures",
+    "400 for an empty body, no JSON, no object, no `input_data`; 415 for other content types; `message` says so",
+    "better",
+    "`code` is stable for programs, `request_id` leads to the log, and what is wrong in a request is 4xx, never 500",
+)
 @pytest.mark.parametrize("case", ERRORS)
 def test_errors_say_what_to_do(server: LiveServer, case: str) -> None:
     content, media_type, status, code, words = ERRORS[case]
@@ -156,6 +179,7 @@ def test_a_rejected_request_names_every_bad_position(server: LiveServer) -> None
     ]
 
 
+@contract("Routes, headers and life cycle", "404 and 405 with `message`")
 def test_other_paths_and_methods(server: LiveServer) -> None:
     reply = http.get(server.url + NOT_FOUND)
     assert (reply.status_code, reply.json()["code"]) == (404, "not_found")

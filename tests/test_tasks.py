@@ -5,6 +5,7 @@ import torch
 
 from models.definition import task_named
 from models.predictions import ClassScores
+from tests.contract import contract
 
 LABELS = ("can", "carton", "milk_bottle")
 
@@ -22,6 +23,7 @@ def test_multiclass_is_a_softmax() -> None:
     assert sum(found.probs) == pytest.approx(1, abs=1e-6)
 
 
+@contract("Replies", "Multilabel: independent sigmoids, no threshold")
 def test_multilabel_is_a_sigmoid_of_each() -> None:
     found = scores("multilabel", [1.0, 2.0, -0.5])
     assert found.probs == pytest.approx([1 / (1 + math.exp(-logit)) for logit in (1.0, 2.0, -0.5)], abs=1e-7)

@@ -16,6 +16,7 @@ from models.picture import Picture
 from models.sight import Found
 from models.tiling import Tile, surviving, tiles
 from settings.model import DetectionSettings
+from tests.contract import contract
 from tests.detectors import (
     LIMITS,
     SETTINGS,
@@ -32,6 +33,7 @@ from tests.tiled import slowly
 Box = tuple[float, float, float, float]
 
 
+@contract("Tiles", "Where tiles lie")
 def test_a_grid_of_three_by_two_as_worked_by_hand() -> None:
     across, down = [(0, 256), (192, 448), (384, 640)], [(0, 274), (206, 480)]
     expected = [Tile(left, top, right, bottom) for left, right in across for top, bottom in down]
@@ -87,6 +89,7 @@ def test_the_best_score_survives_wherever_it_stands() -> None:
     assert left_over([(0, 0, 10, 10), (1, 0, 11, 10)], [0.5, 0.8], [1, 1], [0, 1]) == [1]
 
 
+@contract("Tiles", "Boxes of different tiles suppress each other by overlap and label")
 def test_only_an_overlap_above_the_threshold_suppresses() -> None:
     # 4 of 16 shared: an IoU of exactly 0.25
     assert left_over([(0, 0, 10, 1), (6, 0, 16, 1)], [0.9, 0.8], [1, 1], [0, 1]) == [0, 1]

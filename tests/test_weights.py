@@ -17,6 +17,7 @@ from models.errors import ModelError
 from models.weights import build_network, read_checkpoint
 from settings.model import ClassificationSettings
 from tests.checkpoints import automl_checkpoint
+from tests.contract import contract
 
 
 class Net(nn.Module):
@@ -65,6 +66,7 @@ def assert_is_state(state: dict[str, Tensor], expected: dict[str, Tensor] = STAT
         assert torch.equal(state[name], tensor), name
 
 
+@contract("Checkpoints and model folders", "Everything else that training saves is tolerated")
 @pytest.mark.parametrize("modern", [True, False], ids=["zip", "legacy"])
 def test_everything_that_training_saves_is_tolerated(tmp_path: Path, modern: bool) -> None:
     content = automl_checkpoint(STATE, name="resnet18", labels=("a", "b"), multilabel=True, sizes=(80, 64))
@@ -74,6 +76,10 @@ def test_everything_that_training_saves_is_tolerated(tmp_path: Path, modern: boo
     assert_is_state(found.state)
 
 
+@contract(
+    "Checkpoints and model folders",
+    "Four keys of a checkpoint are needed: model_state, model_name, number_of_classes, specs",
+)
 def test_four_keys_are_enough(tmp_path: Path) -> None:
     content = automl_checkpoint(STATE, labels=("a", "b"))
     four = {key: content[key] for key in ("model_name", "number_of_classes", "specs", "model_state")}
@@ -130,6 +136,12 @@ ATTACKS: dict[str, Callable[[Path], Call]] = {
 }
 
 
+@contract(
+    "Checkpoints and model folders",
+    "Checkpoints are unpickled, whatever they hold",
+    "better",
+    "nothing in a file is ever run",
+)
 @pytest.mark.parametrize("place", ["metrics", "specs", "whole"])
 @pytest.mark.parametrize("attack", ATTACKS)
 @pytest.mark.parametrize("modern", [True, False], ids=["zip", "legacy"])

@@ -14,6 +14,7 @@ from explain.run import explain
 from explain.segments import segments
 from explain.subject import likely, these
 from models.preprocess import Statistics
+from tests.contract import contract
 from tests.explaining import attributions, difference, passes_through, pixels
 
 TARGET = 2
@@ -46,6 +47,12 @@ def levels(found: Attribution) -> int:
     return len(np.unique(found.values.numpy()))
 
 
+@contract(
+    "Explanations",
+    "XRAI divides pixels by 255 twice, and points at the wrong places",
+    "better",
+    "it does not, unless `compatibility` is `azureml`",
+)
 @pytest.mark.parametrize("fast", [True, False], ids=["fast", "full"])
 def test_equals_the_hosted_original(fast: bool) -> None:
     # values in [0, 1] are divided by 255 once more on their way into the network

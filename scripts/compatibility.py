@@ -1,0 +1,83 @@
+"""The tables of docs/compatibility.md: what tests are marked as proof of, and what has no place here."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+_TESTS = Path(__file__).parent.parent / "tests"
+
+# in the order of the page
+_PARTS = (
+    "Requests",
+    "Replies",
+    "Errors and bad pictures",
+    "Routes, headers and life cycle",
+    "Explanations",
+    "Pictures and boxes",
+    "Tiles",
+    "settings.json",
+    "Checkpoints and model folders",
+)
+
+_NOT_APPLICABLE = {
+    "The front end of managed endpoints: 424 with `ms-azureml-model-error-*` headers, bandwidth limits": (
+        "it stands in front of the container, as whatever stands in front of this server"
+    ),
+    "aml_token and aad_token": "tokens of a cloud's directory; keys are checked here, the rest is for a gateway",
+    "WORKER_COUNT, WORKER_PRELOAD, WORKER_TIMEOUT": (
+        "each worker loads the model anew there; here one engine for each device batches for all, and requests have "
+        "deadlines. Scoring scripts have workers"
+    ),
+    "Application Insights, model data collection": "metrics and log lines instead, for whatever collects them",
+    "AZUREML_DEBUG_PORT": "no debugger listens in a server",
+    "SERVER_PORT": "the original overwrites it as well",
+    "`export_as_image` writes files beside the server": "the mask comes in the reply instead",
+    "labeled_dataset.json, predictions.txt": "files that the original writes for each request and nobody reads",
+    "python_model.pkl": "a pickle of the original's own classes, which holds nothing that other files do not",
+    "yolov5's limit of ten seconds for suppression": "suppression takes milliseconds; requests have deadlines",
+}
+
+
+class Line(NamedTuple):
+    """A behaviour, how it is here, and the test that proves it."""
+
+    part: str
+    behaviour: str
+    verdict: str
+    why: str
+    test: str
+
+
+def lines() -> Iterator[Line]:
+    """Yield the marks of all tests."""
+    for file in sorted(_TESTS.glob("test_*.py")):
+        for node in ast.parse(file.read_text()).body:
+            for mark in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
+                if isinstance(mark, ast.Call) and isinstance(mark.func, ast.Name) and mark.func.id == "contract":
+                    told = [str(ast.literal_eval(word)) for word in mark.args]
+                    yield Line(*(told if len(told) > 2 else [*told, "same", ""]), f"{file.name}::{node.name}")
+
+
+def compatibility_table() -> str:
+    """Write a table for each part, a row for each behaviour."""
+    found, parts = list(lines()), []
+    for part in _PARTS:
+        rows = [
+            f"| {line.behaviour} | {line.verdict + (f': {line.why}' if line.why else '')} | `{line.test}` |"
+            for line in found
+            if line.part == part
+        ]
+        parts += [f"### {part}", "", "| the hosted endpoint | here | proof |", "|---|---|---|", *rows, ""]
+    return "\n".join(parts).strip()
+
+
+def not_applicable_table() -> str:
+    """Write a row for each behaviour that has no place here."""
+    rows = [f"| {what} | {why} |" for what, why in _NOT_APPLICABLE.items()]
+    return "\n".join(["| the hosted endpoint | why not here |", "|---|---|", *rows])
+
+
+def parts() -> tuple[str, ...]:
+    """Return the parts in their order."""
+    return _PARTS
