@@ -1,10 +1,12 @@
 """create_app: everything an HTTP process needs, wired from top to bottom."""
 
-from collections.abc import AsyncIterator, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Response
+from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -66,11 +68,11 @@ def create_app(settings: ServerSettings, table: Table, control: Path, started: C
         openapi_url="/openapi.json",
     )
     app.state.context = context
-    app.include_router(health.router)
     scoring = create_router()
-    app.include_router(scoring)
-    app.include_router(metrics_router)
-    app.include_router(admin.router)
+    routers = (health.router, scoring, metrics_router, admin.router)
+    for router in routers:
+        app.include_router(router)
+    app.state.methods = _methods(routers)
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(HTTPException, routing_error)
     quick = [route for route in scoring.routes if getattr(route, "endpoint", None) is post]
@@ -80,3 +82,11 @@ def create_app(settings: ServerSettings, table: Table, control: Path, started: C
     return CORSMiddleware(
         requests, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"]
     )
+
+
+def _methods(routers: Sequence[APIRouter]) -> Mapping[str, set[str]]:
+    """Gather which methods there are for each path without parameters."""
+    methods: dict[str, set[str]] = defaultdict(set)
+    for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
+        methods[route.path] |= set(route.methods or ())
+    return methods

@@ -117,4 +117,6 @@ async def routing_error(request: Request, error: Exception) -> Response:
         found = ServiceError("internal_error", str(error.detail))
     response = error_response(found, request.state.request_id, path)
     response.headers.update(error.headers or {})
+    if allowed := request.app.state.methods.get(path):  # the router tells those of the first route it comes upon
+        response.headers["allow"] = ", ".join(sorted(allowed))
     return response

@@ -185,7 +185,8 @@ def test_other_paths_and_methods(server: LiveServer) -> None:
     assert (reply.status_code, reply.json()["code"]) == (404, "not_found")
     reply = http.delete(server.url + "/score")
     assert (reply.status_code, reply.json()["code"]) == (405, "method_not_allowed")
-    assert reply.headers["allow"] == "POST"
+    assert reply.headers["allow"] == "GET, OPTIONS, POST"
+    assert http.delete(server.url + "/").headers["allow"] == "GET, HEAD"
 
 
 def test_request_ids_are_echoed_or_made(server: LiveServer) -> None:

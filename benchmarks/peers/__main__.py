@@ -25,6 +25,7 @@ from benchmarks.serving import Ceiling, fastest, free_port, seeded_folder, sprea
 from models.runtime import EAGER
 from tests.other_model import other_model
 
+MEASURED = [name for name in COMMANDS if "_" not in name]
 OURS, OURS_EAGER = "sightglass", "sightglass eager"
 NOOP = "noop"  # instead of an architecture: a model that looks at nothing
 _NOOP_BYTES = 75_000  # of a picture, which makes a body of 100 kB
@@ -42,7 +43,7 @@ def main() -> None:
     """Measure the models and servers asked for, and print and write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("--models", default="resnet50,mobilenetv2", help="architectures, separated by commas")
-    parser.add_argument("--peers", default=",".join(COMMANDS), help="servers beside ours, separated by commas")
+    parser.add_argument("--peers", default=",".join(MEASURED), help="servers beside ours, separated by commas")
     parser.add_argument("--clients", default="1,8", help="clients of closed loops, separated by commas")
     parser.add_argument("--seconds", type=float, default=10, help="length of one measurement")
     parser.add_argument("--rounds", type=int, default=3)

@@ -29,6 +29,11 @@ COMMANDS: dict[str, Callable[[int], Sequence[str]]] = {
         *("azmlinfsrv", "--entry_script", "azureml_app.py"),
         *("--port", str(port), "--health_port", str(port)),
     ],
+    # not measured: what the hosted endpoint answers, for benchmarks.hosted
+    "azureml_hosted": lambda port: [
+        *("azmlinfsrv", "--entry_script", "azureml_hosted_app.py"),
+        *("--port", str(port), "--health_port", str(port)),
+    ],
     "bentoml": lambda port: ["bentoml", "serve", "bentoml_app:Scorer", "--port", str(port)],
     "ray": lambda port: ["python", "ray_app.py", str(port)],
     "mlserver": lambda port: ["mlserver", "start", "mlserver"],
@@ -41,7 +46,7 @@ class PeerServer:
     def __init__(self, name: str, model: Path, port: int, *, noop: bool = False) -> None:
         self.port = port
         self.ready_s = 0.0
-        bin_folder = python_of(name).parent
+        bin_folder = python_of(name.partition("_")[0]).parent
         program, *rest = COMMANDS[name](port)
         self._command = [str(bin_folder / program), *rest]
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the process runs
@@ -95,6 +100,7 @@ class PeerServer:
         alive = psutil.wait_procs(family, timeout=10)[1]
         for left in alive:  # some peers leave processes behind
             left.kill()
+        self._process.wait()
         self._log.close()
 
     def cpu_s(self) -> float:

@@ -1,0 +1,161 @@
+"""The HTTP server of the hosted endpoint beside this one: python -m benchmarks.hosted.
+
+Both serve the same checkpoint and get the same requests. Prints every request with what differs in its replies: the
+status, headers that only one has or that have other values, and the body. Nothing is measured.
+"""
+
+import base64
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+
+from benchmarks.bench_server import BenchServer
+from benchmarks.payload import pictures
+from benchmarks.peers.peer_server import PeerServer
+from benchmarks.serving import free_port, seeded_folder
+
+_CLOSE = 1e-5  # of a probability
+# what differs by nature: the date, ids that are made anew, times, lengths of other texts
+_OWN = frozenset({"date", "content-length", "x-ms-run-fn-exec-ms", "server-timing", "server", "connection"})
+_JSON = {"content-type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request by a name of its own."""
+
+    name: str
+    method: str
+    path: str
+    content: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What two servers said otherwise: theirs first, then ours."""
+
+    status: tuple[int, int] | None
+    headers: Mapping[str, tuple[str | None, str | None]]
+    body: tuple[str, str] | None
+
+    def lines(self) -> Iterator[str]:
+        """Yield what differs, a line each."""
+        if self.status:
+            yield f"status {self.status[0]} there, {self.status[1]} here"
+        for name, (theirs, ours) in sorted(self.headers.items()):
+            yield f"header {name}: {theirs or '-'} there, {ours or '-'} here"
+        if self.body:
+            yield f"body there: {self.body[0]}"
+            yield f"body here:  {self.body[1]}"
+
+
+def requests() -> list[Asked]:
+    """Return what both are asked."""
+    cells = [base64.b64encode(picture).decode() for picture in pictures()[:3]]
+    table = {"columns": ["image"], "data": cells}
+    small = base64.b64encode(pictures()[0]).decode()
+    body = json.dumps({"input_data": table}).encode()
+    one = json.dumps({"input_data": {"columns": ["image"], "data": cells[:1]}}).encode()
+
+    def post(name: str, content: bytes, **headers: str) -> Asked:
+        return Asked(
+            name, "POST", "/score", content, _JSON | {key.replace("_", "-"): value for key, value in headers.items()}
+        )
+
+    ids = {"x_request_id": "ours", "x_ms_client_request_id": "clients", "x_ms_request_id": "legacy"}
+    query = urlencode({"input_data": json.dumps({"columns": ["image"], "data": [small[:2000]]})})
+    return [
+        post("three pictures", body),
+        post("one picture", one, x_request_id="r"),
+        *(post(f"{name} alone", one, **{"x_request_id": "r", name: value}) for name, value in ids.items()),
+        post("all ids", one, **ids),
+        post("a trace id", one, x_request_id="r", traceid="t"),
+        *(post(f"{name} too long", one, **{"x_request_id": "r", name: "x" * 101}) for name in ids),
+        Asked("another content type", "POST", "/score", one, {"content-type": "text/plain", "x-request-id": "r"}),
+        post("no body", b"", x_request_id="r"),
+        post("no JSON", b"{", x_request_id="r"),
+        post("a JSON list", b"[1]", x_request_id="r"),
+        post("no input_data", b"{}", x_request_id="r"),
+        post("no base64", json.dumps({"input_data": {"columns": ["image"], "data": ["%"]}}).encode(), x_request_id="r"),
+        Asked("a probe", "GET", "/", headers={"x-request-id": "r"}),
+        Asked("a probe without a body", "HEAD", "/", headers={"x-request-id": "r"}),
+        Asked("score, got", "GET", "/score", headers={"x-request-id": "r"}),
+        Asked("score, got with a query", "GET", f"/score?{query}", headers={"x-request-id": "r"}),
+        Asked("options", "OPTIONS", "/score", headers={"x-request-id": "r"}),
+        Asked("another method", "DELETE", "/score", headers={"x-request-id": "r"}),
+        Asked("another method of a probe", "POST", "/", headers={"x-request-id": "r"}),
+        Asked("another path", "GET", "/nothing", headers={"x-request-id": "r"}),
+        Asked("an unknown swagger", "GET", "/swagger.json?version=9", headers={"x-request-id": "r"}),
+    ]
+
+
+@contextmanager
+def both() -> Iterator[tuple[int, int]]:
+    """Start both servers with one checkpoint, and give their ports: theirs, ours."""
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as running:
+        folder = seeded_folder("resnet18", Path(scratch) / "resnet18")
+        theirs = running.enter_context(PeerServer("azureml_hosted", folder / "model.pt", free_port()))
+        ours = running.enter_context(BenchServer(folder, free_port()))
+        yield theirs.port, ours.port
+
+
+def compared(asked: Asked, theirs: int, ours: int) -> Difference:
+    """Ask both, and tell what differs."""
+    one, other = (_reply(asked, port) for port in (theirs, ours))
+    names = (set(one.headers) | set(other.headers)) - _OWN
+    headers = {name: (one.headers.get(name), other.headers.get(name)) for name in names}
+    return Difference(
+        (one.status_code, other.status_code) if one.status_code != other.status_code else None,
+        {name: told for name, told in headers.items() if told[0] != told[1]},
+        None if _alike(one, other) else (_shown(one), _shown(other)),
+    )
+
+
+def _reply(asked: Asked, port: int) -> httpx.Response:
+    url = f"http://127.0.0.1:{port}{asked.path}"
+    return httpx.request(asked.method, url, content=asked.content, headers=asked.headers, timeout=60)
+
+
+def _alike(one: httpx.Response, other: httpx.Response) -> bool:
+    if one.content == other.content:
+        return True
+    try:
+        return _same(one.json(), other.json())
+    except ValueError:
+        return False
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) <= _CLOSE
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    return bool(one == other)
+
+
+def _shown(reply: httpx.Response) -> str:
+    return reply.text[:200]
+
+
+def main() -> None:
+    """Print all differences."""
+    with both() as (theirs, ours):
+        for asked in requests():
+            found = [*compared(asked, theirs, ours).lines()]
+            print(f"{asked.name}: {asked.method} {asked.path[:40]}" + ("" if found else ": the same"))
+            for line in found:
+                print(f"    {line}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The real HTTP server of the hosted endpoint beside this one: clients notice only what they are meant to notice."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.hosted import Asked, both, compared, requests
+
+REQUESTS = requests()
+# headers that only this server has
+ADDED = {"azureml-model-deployment", "x-ms-server-version"}
+# where the status is another one, on purpose: theirs, ours
+STATUS = {
+    "no base64": (500, 422),
+    "score, got": (400, 200),  # as version 1 of the endpoint answers
+    "score, got with a query": (500, 422),  # a picture that ends too early
+}
+# replies without ids of the request there
+ROUTING = {"another method", "another method of a probe", "another path"}
+SCORED = {"three pictures", "one picture", "all ids", "a trace id"}
+
+
+@pytest.fixture(scope="module")
+def ports() -> Iterator[tuple[int, int]]:
+    with both() as found:
+        yield found
+
+
+@pytest.mark.parametrize("asked", REQUESTS, ids=lambda asked: asked.name)
+def test_a_client_sees_no_difference_but_those_that_are_meant(asked: Asked, ports: tuple[int, int]) -> None:
+    found = compared(asked, *ports)
+    assert found.status == STATUS.get(asked.name)
+    expected = set(ADDED)
+    if asked.name in ROUTING:
+        expected |= {"x-request-id", "x-ms-request-id", "allow"}
+    if asked.name in STATUS:
+        expected |= {"x-ms-run-function-failed", "content-type"}
+    if "x-request-id" not in asked.headers or len(asked.headers["x-request-id"]) > 100:
+        expected |= {"x-request-id", "x-ms-request-id"}  # each makes one of its own
+    assert set(found.headers) <= expected, found
+    if asked.name in SCORED or asked.name.endswith("alone") or asked.method in ("HEAD", "OPTIONS"):
+        assert found.body is None, found
+    elif found.body is not None and found.status is None and asked.name not in ROUTING:
+        theirs, ours = found.body
+        assert ours.startswith('{"message": "'), "errors are told by the same key"
+        assert '"code"' in ours and '"code"' not in theirs
