@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from PIL import Image
@@ -22,12 +23,13 @@ from torchvision.io import ImageReadMode, decode_jpeg
 from benchmarks.machine import describe_machine
 from benchmarks.payload import pictures
 from benchmarks.report import write_report
+from examples.fridge.scene import draw_scene
 from models.images import ImageLimits, decode
 from models.preprocess import Preprocess
 from server.base64_image import decode_base64
 from server.engine.wire import Frame, Kind
 
-_LIMITS = ImageLimits(2**30, 2**30)
+_LIMITS, _SCALED = ImageLimits(2**30, 2**30), ImageLimits(2**30, 2**30, scaled=True)
 
 
 def main() -> None:
@@ -51,11 +53,14 @@ def _steps() -> dict[str, dict[str, Callable[[], Any]]]:
     text = base64.b64encode(picture).decode()
     body = json.dumps({"input_data": {"columns": ["image"], "data": [text]}}).encode()
     preprocess = Preprocess(256, 224)
-    image = decode(picture, _LIMITS)
+    image, photo = decode(picture, _LIMITS), _photo()
     stored = torch.frombuffer(bytearray(picture), dtype=torch.uint8)
     reply = [0.1] * 80
     return {
-        f"JSON, {len(body) // 1000} kB": {"json": lambda: json.loads(body)},
+        f"JSON, {len(body) // 1000} kB": {
+            "msgspec, as here": lambda: msgspec.json.decode(body),
+            "json": lambda: json.loads(body),
+        },
         "base64": {
             "ours, forgiving": lambda: decode_base64(text),
             "binascii, strict": lambda: binascii.a2b_base64(text, strict_mode=True),
@@ -66,6 +71,10 @@ def _steps() -> dict[str, dict[str, Callable[[], Any]]]:
             "Pillow": lambda: Image.open(io.BytesIO(picture)).convert("RGB"),
             "torchvision": lambda: decode_jpeg(stored, mode=ImageReadMode.RGB),
         },
+        "JPEG, 4000x3000": {
+            "ours": lambda: decode(photo, _LIMITS),
+            "ours, scaled": lambda: decode(photo, _SCALED, enough=2 * preprocess.resize),
+        },
         "resize and crop": {
             "ours": lambda: preprocess.picture(image),
             "Pillow": lambda: np.asarray(image.resize((341, 256), Image.Resampling.BILINEAR).crop((58, 16, 282, 240))),
@@ -73,6 +82,12 @@ def _steps() -> dict[str, dict[str, Callable[[], Any]]]:
         "pixels to an array": {"numpy": lambda: np.asarray(image)},
         "reply, 80 labels": {"json": lambda: json.dumps({"probs": reply}, allow_nan=False)},
     }
+
+
+def _photo() -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(draw_scene(0, size=(4000, 3000)).picture).save(stream, "JPEG", quality=90)
+    return stream.getvalue()
 
 
 def _median_ms(work: Callable[[], Any], repeat: int) -> float:

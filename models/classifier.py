@@ -13,7 +13,7 @@ from models.calibration import calibration_pictures
 from models.definition import Definition
 from models.deviation import Deviation
 from models.errors import ModelError, first_line
-from models.images import ImageLimits, decode
+from models.images import AMPLE, ImageLimits, decode
 from models.picture import Look, Picture
 from models.precision import Precision
 from models.predictions import ClassScores, Prediction
@@ -73,7 +73,7 @@ class Classifier:
 
     def picture(self, data: bytes | memoryview, limits: ImageLimits) -> Tensor:
         """Decode and crop: uint8 [crop, crop, 3] in [0, 255] on the CPU. Raises ImageError."""
-        return self.preprocess.picture(decode(data, limits))
+        return self.preprocess.picture(decode(data, limits, enough=AMPLE * self.preprocess.resize))
 
     def read(self, data: bytes | memoryview, limits: ImageLimits, settings: ModelSettings) -> Picture:
         """Decode a picture to one look at its centre. Raises ImageError."""

@@ -14,7 +14,7 @@ from models.calibration import calibration_pictures
 from models.definition import Definition
 from models.deviation import Deviation
 from models.errors import ImageError, ModelError, first_line
-from models.images import ImageLimits, decode
+from models.images import AMPLE, ImageLimits, decode
 from models.instances import join
 from models.picture import Look, Picture
 from models.precision import Precision
@@ -76,7 +76,9 @@ class Detector:
 
     def read(self, data: bytes | memoryview, limits: ImageLimits, settings: Any) -> Picture:
         """Decode a picture once to a look at the whole of it, and one at each tile. Raises ImageError."""
-        pixels = torch.from_numpy(np.array(decode(data, limits, exif=settings.exif)))
+        # tiles are looked at as closely as the picture allows
+        enough = AMPLE * self.sight.side(settings) if settings.tile_grid_size is None else None
+        pixels = torch.from_numpy(np.array(decode(data, limits, exif=settings.exif, enough=enough)))
         height, width = pixels.shape[:2]
         parts = [Tile(0, 0, width, height), *_tiles(width, height, settings)]
         views = [self.sight.view(pixels[tile.top : tile.bottom, tile.left : tile.right], settings) for tile in parts]

@@ -1,5 +1,6 @@
 """Encoded bytes -> an RGB picture, within limits that are checked before a pixel is decoded."""
 
+import math
 import struct
 from dataclasses import dataclass
 from io import BytesIO
@@ -8,6 +9,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from models.errors import ImageError
+
+# times as large as a network sees it: a picture that is resized from there is hardly another one
+AMPLE = 2
 
 # a JPEG that carries a second picture, as phones make them, opens as JPEG too
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
@@ -20,20 +24,30 @@ Image.init()
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """The largest picture accepted: encoded bytes, and width times height in pixels."""
+    """The largest picture accepted: encoded bytes, and width times height in pixels.
+
+    `scaled` lets a JPEG be decoded at a half, a quarter or an eighth of its size where that is enough.
+    """
 
     max_bytes: int
     max_pixels: int
+    scaled: bool = False
 
 
-def decode(data: bytes | memoryview, limits: ImageLimits, *, exif: bool = False) -> Image.Image:
+def decode(
+    data: bytes | memoryview, limits: ImageLimits, *, exif: bool = False, enough: int | None = None
+) -> Image.Image:
     """Decode the first frame of a JPEG, PNG, WebP, BMP, GIF or TIFF into mode RGB, 8 bits a channel.
 
     Alpha is dropped. With `exif` a picture is turned as its EXIF orientation says; without, it is not (but Pillow
-    itself turns a TIFF), as in AutoML for Images. Raises ImageError with the code `image_empty`, `image_too_large`,
-    `image_format` or `image_unreadable`.
+    itself turns a TIFF), as in AutoML for Images. `enough` is the shorter side, in pixels, that a picture needs at
+    least; where the limits let it, a JPEG is then decoded no larger than it has to be, to pixels that differ a little.
+    Raises ImageError with the code `image_empty`, `image_too_large`, `image_format` or `image_unreadable`.
     """
     image = _open(data, limits)
+    if enough is not None and limits.scaled:
+        shrink = enough / min(image.size)
+        image.draft("RGB", (max(1, math.ceil(image.width * shrink)), max(1, math.ceil(image.height * shrink))))
     try:
         return _to_rgb(_upright(image) if exif else image)
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, MemoryError) as error:

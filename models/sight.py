@@ -50,6 +50,9 @@ class Sight(Protocol):
     def pixels(self, settings: Any) -> int:
         """Return the pixels of the network's input for a usual picture."""
 
+    def side(self, settings: Any) -> int:
+        """Return the shorter side, in pixels, at which a picture is seen at most."""
+
     def view(self, part: Tensor, settings: Any) -> View:
         """Prepare a picture or a tile, uint8 [h, w, 3], on a CPU thread. `part` may be a slice of a larger tensor."""
 

@@ -68,6 +68,10 @@ class TorchvisionSight:
         height, width = _padded(_resized(3000, 4000, settings))
         return height * width
 
+    def side(self, settings: DetectionSettings) -> int:
+        """Return the shorter side that pictures are resized to."""
+        return settings.min_size
+
     def view(self, part: Tensor, settings: DetectionSettings) -> View:
         """Note at which size `part`, uint8 [h, w, 3], will be seen; the device resizes it."""
         size = _resized(part.shape[0], part.shape[1], settings)

@@ -32,6 +32,10 @@ class YoloSight:
         """Return the pixels of the square that any picture becomes."""
         return settings.img_size**2
 
+    def side(self, settings: YoloSettings) -> int:
+        """Return the side of the square, which the longer side of a picture fills."""
+        return settings.img_size
+
     def view(self, part: Tensor, settings: YoloSettings) -> View:
         """Fit a picture or a tile, uint8 [h, w, 3], into the middle of a grey square."""
         square, size = letterbox(part.numpy(), settings.img_size)

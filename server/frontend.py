@@ -1,6 +1,7 @@
 """An HTTP process: uvicorn on the listening socket that all of them share."""
 
 import asyncio
+import gc
 import socket
 import time
 from collections.abc import Generator
@@ -59,6 +60,9 @@ def serve(launch: Launch) -> None:
             drain=lambda: loop.call_soon_threadsafe(_drain, context, server),
             table=lambda table: asyncio.run_coroutine_threadsafe(_change(context, table), loop),
         )
+        # what lives now lives for ever: keep the collector from walking through all of it again and again
+        gc.collect()
+        gc.freeze()
         say(READY)
         say("settled", launch.table.number)
 

@@ -27,6 +27,7 @@ OWN_SETTINGS = (
     "request_timeout_ms",
     "max_image_bytes",
     "max_image_pixels",
+    "scaled_decode",
     "max_images",
     "bad_images",
     "inference_parameters",

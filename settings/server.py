@@ -106,6 +106,9 @@ class ServerSettings(BaseModel):
     max_body_bytes: Positive = Field(64 * 2**20, description="The largest request body (413 above it).")
     max_image_bytes: Positive = Field(32 * 2**20, description="The largest encoded picture.")
     max_image_pixels: Positive = Field(100_000_000, description="The largest picture, width times height.")
+    scaled_decode: bool = Field(
+        False, description="Decode large JPEGs at a fraction of their size, twice what the network needs: other pixels."
+    )
     max_images: Positive = Field(256, description="The most pictures in one request.")
     bad_images: Literal["reject", "report", "drop"] = Field(
         "reject",

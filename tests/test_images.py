@@ -2,6 +2,7 @@ import resource
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -225,6 +226,26 @@ def test_a_picture_that_breaks_off_says_so() -> None:
     message = str(error_of(data[: len(data) // 2]))
     for part in ("The JPEG picture is damaged or incomplete", "truncated", "Send it again whole."):
         assert part in message
+
+
+LARGE = ImageLimits(max_bytes=10**7, max_pixels=10**7)
+
+
+def test_a_large_jpeg_may_be_decoded_no_larger_than_it_has_to_be() -> None:
+    data, scaled = encoded(picture(5, 1640, 1230), "JPEG"), replace(LARGE, scaled=True)
+    for enough, size in (
+        (1230, (1640, 1230)),
+        (616, (1640, 1230)),
+        (615, (820, 615)),
+        (300, (410, 308)),
+        (1, (205, 154)),
+    ):
+        assert decode(data, scaled, enough=enough).size == size
+    assert decode(data, scaled).size == decode(data, LARGE, enough=100).size == (1640, 1230)
+    small = np.asarray(decode(data, scaled, enough=300).resize((205, 154)), np.float32)
+    full = np.asarray(decode(data, LARGE).resize((205, 154)), np.float32)
+    assert np.abs(small - full).mean() < 3, "the same picture"
+    assert decode(encoded(picture(5, 800, 600), "PNG"), scaled, enough=100).size == (800, 600), "only JPEGs can"
 
 
 def test_no_bytes() -> None:

@@ -44,6 +44,7 @@ FIELDS: dict[str, tuple[Any, tuple[str, Any], tuple[str, Any]]] = {
     "max_body_bytes": (64 * 2**20, ("1", 1), ("2", 2)),
     "max_image_bytes": (32 * 2**20, ("1", 1), ("2", 2)),
     "max_image_pixels": (100_000_000, ("1", 1), ("2", 2)),
+    "scaled_decode": (False, ("true", True), ("1", True)),
     "max_images": (256, ("1", 1), ("2", 2)),
     "bad_images": ("reject", ("report", "report"), ("drop", "drop")),
     "inference_parameters": (True, ("false", False), ("1", True)),

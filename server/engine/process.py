@@ -222,7 +222,7 @@ def _pipeline(
         explainer,
         thread,
         scheduler,
-        ImageLimits(settings.max_image_bytes, settings.max_image_pixels),
+        ImageLimits(settings.max_image_bytes, settings.max_image_pixels, settings.scaled_decode),
         metrics=DeploymentMetrics(Metrics(), launch.deployment),
         cpu_threads=cpu_threads(settings),
         health=health,
