@@ -14,7 +14,8 @@ RUN TORCH_INDEX="$TORCH_INDEX" scripts/install /app/.venv openvino
 FROM python:${PYTHON}-slim
 ARG DEVICE=cpu
 LABEL org.opencontainers.image.title="sightglass" org.opencontainers.image.licenses="Apache-2.0"
-# a GPU is handed in by the container runtime, which these variables ask for it
+# The model is named by the variable of lowest rank, so that any other way to name one wins;
+# a GPU is handed in by the container runtime, which two others ask for it
 ENV PATH=/app/.venv/bin:$PATH \
     PYTHONPATH=/app \
     PYTHONUNBUFFERED=1 \
@@ -24,7 +25,7 @@ ENV PATH=/app/.venv/bin:$PATH \
     SIGHTGLASS_HOST=0.0.0.0 \
     SIGHTGLASS_PORT=5001 \
     SIGHTGLASS_DEVICE=${DEVICE} \
-    SIGHTGLASS_MODEL=/model
+    AZUREML_MODEL_DIR=/model
 WORKDIR /app
 RUN useradd --create-home --uid 10001 sightglass
 COPY --from=build /app/.venv /app/.venv

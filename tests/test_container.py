@@ -102,7 +102,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 def test_the_image_serves_a_model_and_knows_its_health(image: Image, fridge_folder: Path) -> None:
     env = {name: value.replace("/app", str(image.app)) for name, value in image.env.items()}
-    env |= {"SIGHTGLASS_MODEL": str(fridge_folder), "SIGHTGLASS_DEVICE": "cpu", "SIGHTGLASS_HOST": "127.0.0.1"}
+    env |= {"AZUREML_MODEL_DIR": str(fridge_folder), "SIGHTGLASS_DEVICE": "cpu", "SIGHTGLASS_HOST": "127.0.0.1"}
     env["PATH"] = f"{image.app}/.venv/bin:{os.environ['PATH']}"
     with LiveServer(command=image.entrypoint, env=env, cwd=image.app) as server:
         assert server.score([encoded(picture(1, 90, 70), "JPEG")]).status_code == 200
@@ -128,4 +128,4 @@ def test_manifests_agree_with_the_image(image: Image) -> None:
     assert {name: container[name]["httpGet"]["path"] for name in probes} == probes
     assert str(pod["securityContext"]["runAsUser"]) == image.user
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["sightglass"]
-    assert compose["volumes"] == [f"${{MODEL:-./demo/fridge}}:{image.env['SIGHTGLASS_MODEL']}:ro"]
+    assert compose["volumes"] == [f"${{MODEL:-./demo/fridge}}:{image.env['AZUREML_MODEL_DIR']}:ro"]
