@@ -52,11 +52,12 @@ class Line(NamedTuple):
 def lines() -> Iterator[Line]:
     """Yield the marks of all tests."""
     for file in sorted(_TESTS.glob("test_*.py")):
-        for node in ast.parse(file.read_text()).body:
-            for mark in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
-                if isinstance(mark, ast.Call) and isinstance(mark.func, ast.Name) and mark.func.id == "contract":
-                    told = [str(ast.literal_eval(word)) for word in mark.args]
-                    yield Line(*(told if len(told) > 2 else [*told, "same", ""]), f"{file.name}::{node.name}")
+        tests = [node for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)]
+        for test, mark in ((each, mark) for each in tests for mark in each.decorator_list):
+            if isinstance(mark, ast.Call) and isinstance(mark.func, ast.Name) and mark.func.id == "contract":
+                part, behaviour, *verdict = [str(ast.literal_eval(word)) for word in mark.args]
+                how, why = verdict or ("same", "")
+                yield Line(part, behaviour, how, why, f"{file.name}::{test.name}")
 
 
 def compatibility_table() -> str:
