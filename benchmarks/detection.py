@@ -87,7 +87,7 @@ def bench_outlines(rounds: int) -> dict[str, list[float]]:
         boxes,
         np.ones(_INSTANCES, np.float32),
         np.zeros(_INSTANCES, np.int64),
-        masks.astype(np.float32),
+        list(masks.astype(np.float32)),
         size,
         SegmentationSettings(),
     )

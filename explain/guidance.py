@@ -20,7 +20,8 @@ class Guidance(TorchFunctionMode):
     """Guides the ReLUs of one forward pass: `with Guidance() as guidance`, run it, and leave.
 
     Backward passes of what was computed inside then also stop negative gradients while `on`; they are the ordinary
-    ones otherwise, so one forward pass serves both. `guides` counts the ReLUs that ran.
+    ones otherwise, so one forward pass serves both. `guides` counts the ReLUs that ran on what needs gradients: others,
+    as on positions that are the same in every picture, guide nothing.
     """
 
     def __init__(self, *, relu6: bool = True) -> None:
@@ -41,8 +42,8 @@ class Guidance(TorchFunctionMode):
         ceiling = self._ceiling(func, args, kwargs)
         if ceiling is None:
             return func(*args, **kwargs)
-        self.guides += 1
         inputs = args[0] if args else kwargs["input"]
+        self.guides += inputs.requires_grad
         result = _Guided.apply(inputs, ceiling, self)
         return inputs.copy_(result) if func in _IN_PLACE else result
 

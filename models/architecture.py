@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -11,6 +12,7 @@ from models.cam_layer import CamLayer
 from models.manifest import TaskName
 from models.preprocess import Statistics
 from models.sight import Sight
+from models.transformers_saved import SavedModel
 from settings.model import ClassificationSettings, DetectionSettings, ModelSettings
 
 State = dict[str, Tensor]
@@ -26,6 +28,7 @@ class Architecture:
 
     `build(classes, settings)` returns the network with any weights, for the effective values of its settings;
     `adapt(network, state)` brings a state dict that differs from the network's in naming or resolution into its form.
+    Where a library builds and fills its networks itself, `load(state, file)` does both.
     `fixed` holds the settings that the architecture decides whatever a folder says, `defaults` those that stand below
     the checkpoint's. The first of `tasks` is what a folder is for that does not say.
     """
@@ -36,6 +39,7 @@ class Architecture:
     tasks: tuple[TaskName, ...]
     settings: type[ModelSettings]
     adapt: Callable[[nn.Module, State], State] = _unchanged
+    load: Callable[[State, Path], nn.Module] | None = None
     fixed: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     defaults: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -68,7 +72,12 @@ class DetectorArchitecture(Architecture):
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The networks that one file describes. `names` are exact, or end in `*` where a library knows the rest."""
+    """The networks that one file describes.
+
+    `names` are exact, or hold a `*` where a library knows the rest. `saved` is for networks that only what transformers
+    saved beside their weights describes; `architecture` then says so.
+    """
 
     names: tuple[str, ...]
     architecture: Callable[[str], Architecture]
+    saved: Callable[[SavedModel], Architecture] | None = None

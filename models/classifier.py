@@ -73,7 +73,9 @@ class Classifier:
 
     def picture(self, data: bytes | memoryview, limits: ImageLimits) -> Tensor:
         """Decode and crop: uint8 [crop, crop, 3] in [0, 255] on the CPU. Raises ImageError."""
-        return self.preprocess.picture(decode(data, limits, enough=AMPLE * self.preprocess.resize))
+        preprocess = self.preprocess
+        image = decode(data, limits, exif=preprocess.statistics.upright, enough=AMPLE * preprocess.resize)
+        return preprocess.picture(image)
 
     def read(self, data: bytes | memoryview, limits: ImageLimits, settings: ModelSettings) -> Picture:
         """Decode a picture to one look at its centre. Raises ImageError."""
@@ -133,7 +135,7 @@ class Classifier:
             side = self.preprocess.crop
             raise ModelError(
                 f"The network {self.definition.architecture.name} cannot score a picture of {side}x{side} pixels: "
-                f"{first_line(error).rstrip('.')}. Check valid_crop_size."
+                f"{first_line(error).rstrip('.')}. Check valid_crop_size, or preprocessor_config.json."
             ) from error
         self.prediction(output)
 

@@ -9,14 +9,16 @@ from torch import nn
 
 from models import tasks
 from models.architecture import Architecture, ClassifierArchitecture, DetectorArchitecture, State
-from models.catalog import architecture
+from models.catalog import architecture, saved_architecture
 from models.discovery import constants
 from models.errors import ModelError
 from models.folder import ModelFolder
-from models.manifest import MANIFEST, TaskName, read_manifest
+from models.manifest import MANIFEST, Manifest, TaskName, read_manifest
 from models.preprocess import Preprocess
 from models.task import Task
 from models.timm_config import read_timm_config
+from models.transformers_config import PREFIX as TRANSFORMERS
+from models.transformers_saved import SavedModel, read_saved
 from models.weights import Checkpoint, build_network, read_checkpoint
 from settings.load import load_model_settings, override
 from settings.model import ClassificationSettings, ModelSettings
@@ -84,18 +86,23 @@ def task_named(name: str) -> Task:
 
 
 def _from_manifest(folder: ModelFolder) -> tuple[Architecture, TaskName, tuple[str, ...]]:
-    config = read_timm_config(folder.timm_config) if folder.timm_config else None
-    if folder.manifest is not None:
-        manifest = read_manifest(folder.manifest)
+    manifest = read_manifest(folder.manifest) if folder.manifest is not None else None
+    saved = read_saved(folder) if manifest is None or manifest.architecture.startswith(TRANSFORMERS) else None
+    config = read_timm_config(folder.config) if folder.config else None
+    if saved is not None:
+        found, labels = saved_architecture(saved), saved.labels
+    elif manifest is not None:
         found, labels = architecture(manifest.architecture), tuple(manifest.labels)
-        task = manifest.task or found.tasks[0]
     elif config is not None and config.architecture and config.labels:
-        found, task, labels = architecture(config.architecture), "multiclass", config.labels
+        found, labels = architecture(config.architecture), config.labels
     else:
         raise ModelError(
             f"{folder.weights} holds weights only. Put a {MANIFEST} beside it that names them: "
             '{"architecture": "resnet50", "labels": ["can", "carton"], "task": "multiclass"}.'
         )
+    if manifest is not None and saved is not None:
+        labels = _renamed(folder, manifest, saved)
+    task = (manifest.task if manifest is not None else None) or found.tasks[0]
     if task not in found.tasks:
         raise ModelError(
             f"{folder.manifest}: the task is {task!r}, but {found.name} is for {' or '.join(found.tasks)}. "
@@ -104,6 +111,16 @@ def _from_manifest(folder: ModelFolder) -> tuple[Architecture, TaskName, tuple[s
     if isinstance(found, ClassifierArchitecture):
         return config.fitted(found) if config else found, task, labels
     return found, task, _objects(found, labels)
+
+
+def _renamed(folder: ModelFolder, manifest: Manifest, saved: SavedModel) -> tuple[str, ...]:
+    """Return the labels that a manifest gives to a model of transformers."""
+    if manifest.architecture != saved.name or len(manifest.labels) != len(saved.labels):
+        raise ModelError(
+            f"{folder.manifest} describes {manifest.architecture} with {len(manifest.labels)} labels, but "
+            f"{folder.config} {saved.name} with {len(saved.labels)}. Both must agree."
+        )
+    return tuple(manifest.labels)
 
 
 def _from_checkpoint(folder: ModelFolder, checkpoint: Checkpoint) -> tuple[Architecture, TaskName, tuple[str, ...]]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from models.errors import ModelError
 from models.manifest import MANIFEST
+from settings.errors import SettingsError
+from settings.load import read_json_object
 
 # Where model.pt lies under the folder that is given, the most complete layout first: an MLflow folder carries the
 # settings.json that an operator edits, the bare file of a whole run output does not.
@@ -18,19 +20,33 @@ _PLACES = (
     "train_artifacts",
 )
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+# What transformers calls the list of files that it splits large weights into
+_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+# Files that are weights by their name, before others that only end like weights
+_STEMS = ("model", "pytorch_model")
 _DEEPEST = 3
-_TIMM_CONFIG = "config.json"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """The files of one model. `root` is what the operator named, `weights` the checkpoint found in it."""
+    """The files of one model. `root` is what the operator named, `weights` the checkpoint found in it.
+
+    `config` is the config.json of timm or of transformers, `processor` what transformers says of preparing pictures.
+    Weights in several files have an index, which is `weights` then.
+    """
 
     root: Path
     weights: Path
     settings: Path | None
     manifest: Path | None
-    timm_config: Path | None
+    config: Path | None
+    processor: Path | None
+
+    @property
+    def used(self) -> tuple[Path, ...]:
+        """All files that decide what the model says but for the manifest; ModelError for an index that is none."""
+        optional = (self.settings, self.config, self.processor)
+        return (self.weights, *shards(self.weights), *(file for file in optional if file is not None))
 
     @classmethod
     def open(cls, path: Path) -> "ModelFolder":
@@ -59,8 +75,28 @@ class ModelFolder:
             weights=weights,
             settings=_first(beside / "settings.json"),
             manifest=manifest or _first(beside / MANIFEST),
-            timm_config=_first(beside / _TIMM_CONFIG),
+            config=_first(beside / "config.json"),
+            processor=_first(beside / "preprocessor_config.json"),
         )
+
+
+def shards(weights: Path) -> tuple[Path, ...]:
+    """Return the files that an index lists, none for other weights; ModelError for an index that is none."""
+    if not weights.name.endswith(".json"):
+        return ()
+    try:
+        names = set(read_json_object(weights)["weight_map"].values())
+        files = tuple(sorted(weights.with_name(Path(name).name) for name in names))
+    except SettingsError as error:
+        raise ModelError(str(error)) from None
+    except (KeyError, AttributeError, TypeError):
+        files = ()
+    if not files:
+        raise ModelError(
+            f'{weights} lists no files of weights. Expected {{"weight_map": {{TENSOR: FILE, ...}}}}, as transformers '
+            "writes it. Save the model again."
+        )
+    return files
 
 
 def _candidates(path: Path) -> Iterator[tuple[Path, Path]]:
@@ -77,7 +113,9 @@ def _weights_in(folder: Path) -> Path | None:
     if not folder.is_dir():
         return None
     files = [entry for entry in sorted(folder.iterdir()) if entry.suffix in _SUFFIXES and entry.is_file()]
-    named = [file for file in files if file.stem == "model"] or files
+    stems = [[file for file in files if file.stem == stem] for stem in _STEMS]
+    indexes = [folder / name for name in _INDEXES if (folder / name).is_file()]
+    named = next((found for found in (*stems, indexes[:1]) if found), files)
     if len(named) > 1:
         names = ", ".join(file.name for file in named)
         raise ModelError(f"{folder} holds several checkpoints ({names}). Name the file itself, or keep only one.")

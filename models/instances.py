@@ -18,20 +18,20 @@ class Instances:
     """Objects in the order they are told.
 
     `boxes` float64 [N, 4]: left, top, right, bottom as shares of the picture in [0, 1]. `scores` float32 [N], `labels`
-    int64 [N]. `masks` float32 [N, M, M] in [0, 1] over each box, or None. `size` is the (height, width) in pixels that
-    masks are drawn at, `settings` what the request asked for.
+    int64 [N]. `masks` are those of Found, or None. `size` is the (height, width) in pixels that masks are drawn at,
+    `settings` what the request asked for.
     """
 
     boxes: NDArray[np.float64]
     scores: NDArray[np.float32]
     labels: NDArray[np.int64]
-    masks: NDArray[np.float32] | None
+    masks: Sequence[NDArray[Any]] | None
     size: tuple[int, int]
     settings: Any
 
     def chosen(self, which: NDArray[Any]) -> "Instances":
-        """Return those that `which` selects or orders, as an index array does."""
-        masks = None if self.masks is None else self.masks[which]
+        """Return those that an array of indexes selects, in its order."""
+        masks = None if self.masks is None else [self.masks[number] for number in which]
         return Instances(self.boxes[which], self.scores[which], self.labels[which], masks, self.size, self.settings)
 
 
@@ -44,12 +44,12 @@ def join(picture: Picture, found: Sequence[Found], size: tuple[int, int]) -> Ins
     boxes = np.concatenate(
         [_placed(one, tile, picture.tiles[0]) for one, tile in zip(found, picture.tiles, strict=True)]
     )
-    masks = [one.masks.numpy() for one in found if one.masks is not None]
+    masks = [mask.numpy() for one in found for mask in one.masks or ()]
     joined = Instances(
         boxes,
         np.concatenate([one.scores.numpy() for one in found]),
         np.concatenate([one.labels.numpy() for one in found]),
-        np.concatenate(masks) if masks else None,
+        None if found[0].masks is None else masks,
         size,
         picture.settings,
     )

@@ -38,7 +38,11 @@ def outlined(instances: Instances, objects: Sequence[Object]) -> list[Object]:
     height, width = instances.size
     found = []
     for box, mask, told in zip(instances.boxes, instances.masks, objects, strict=True):
-        stamp = stamped(box * (width, height, width, height), mask, instances.size, settings.mask_pixel_score_threshold)
+        corners = box * (width, height, width, height)
+        if mask.dtype == np.bool_:
+            stamp = filled(corners, mask, instances.size)
+        else:
+            stamp = stamped(corners, mask, instances.size, settings.mask_pixel_score_threshold)
         outlines = polygons(
             stamp.pixels, settings.max_number_of_polygon_points, (stamp.left, stamp.top), (width, height)
         )
@@ -66,6 +70,21 @@ def stamped(box: NDArray[np.float64], mask: NDArray[np.float32], size: tuple[int
     tall = _stretched(padded, rows, y)
     pixels = threshold < _stretched(tall.T, columns, x).T
     return Stamp(pixels, left + x.start, top + y.start)
+
+
+def filled(box: NDArray[np.float64], mask: NDArray[np.bool_], size: tuple[int, int]) -> Stamp:
+    """Draw a mask, bool [h, w], as the pixels of its `box` (left, top, right, bottom), whose edges are between pixels.
+
+    The picture is `size` (height, width). A mask of another size than its box, as that of a tile, is drawn in squares.
+    """
+    left, top, right, bottom = (int(value) for value in np.rint(box))
+    # at least one pixel, of the picture
+    left, top = min(left, size[1] - 1), min(top, size[0] - 1)
+    lengths = max(bottom - top, 1), max(right - left, 1)
+    y, x = (
+        (2 * np.arange(length) + 1) * side // (2 * length) for length, side in zip(lengths, mask.shape, strict=True)
+    )
+    return Stamp(mask[y[:, None], x], left, top)
 
 
 def _stretched(values: NDArray[np.float32], length: int, kept: slice) -> NDArray[np.float32]:

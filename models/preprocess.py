@@ -4,6 +4,7 @@ Equal, pixel by pixel, to torchvision's Resize(int) -> CenterCrop(int) -> ToTens
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,13 +20,16 @@ class Statistics:
     """How training saw pictures; by default as for ImageNet with torchvision.
 
     Channel mean and standard deviation are in units of [0, 1]. `interpolation` is the resize filter; `squash` resizes
-    both sides instead of keeping the aspect ratio.
+    both sides instead of keeping the aspect ratio. Where an odd number of pixels is cut off or added, `uneven` says
+    where the odd one goes: torchvision and transformers differ. `upright` turns a picture as its EXIF orientation says.
     """
 
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     interpolation: str = "bilinear"
     squash: bool = False
+    uneven: Literal["torchvision", "transformers"] = "torchvision"
+    upright: bool = False
 
     def normalised(self, values: torch.Tensor) -> torch.Tensor:
         """Normalise float32 [N, 3, H, W] in [0, 255], in place."""
@@ -49,7 +53,7 @@ class Preprocess:
         """
         canvas = np.zeros((self.crop, self.crop, 3), dtype=np.uint8)
         width, height = self._resized(image.width, image.height)
-        x, y = _axis(width, self.crop), _axis(height, self.crop)
+        x, y = (_axis(size, self.crop, self.statistics.uneven) for size in (width, height))
         box = (x.start, y.start, x.start + x.length, y.start + y.length)
         part = resized(image, (width, height), box, FILTERS[self.statistics.interpolation])
         canvas[y.pad : y.pad + y.length, x.pad : x.pad + x.length] = part
@@ -61,7 +65,7 @@ class Preprocess:
         Fractions count; the box reaches beyond the edges where the crop was padded.
         """
         resized = self._resized(width, height)
-        x, y = (_axis(size, self.crop) for size in resized)
+        x, y = (_axis(size, self.crop, self.statistics.uneven) for size in resized)
         scale_x, scale_y = width / resized[0], height / resized[1]
         left, top = (x.start - x.pad) * scale_x, (y.start - y.pad) * scale_y
         return left, top, left + self.crop * scale_x, top + self.crop * scale_y
@@ -87,7 +91,10 @@ class _Axis:
     pad: int  # black pixels before them
 
 
-def _axis(size: int, crop: int) -> _Axis:
+def _axis(size: int, crop: int, uneven: str) -> _Axis:
     if size >= crop:
-        return _Axis(start=round((size - crop) / 2), length=crop, pad=0)
-    return _Axis(start=0, length=size, pad=(crop - size) // 2)
+        # halves go to the even number, or down
+        start = round((size - crop) / 2) if uneven == "torchvision" else (size - crop) // 2
+        return _Axis(start, length=crop, pad=0)
+    pad = (crop - size) // 2 if uneven == "torchvision" else (crop - size + 1) // 2
+    return _Axis(start=0, length=size, pad=pad)

@@ -18,20 +18,20 @@ def register(source: Path, root: Path, name: str, version: int | None = None) ->
     check_name(name)
     if version is not None and version < 1:
         raise ModelError(f"The version is {version}; expected a whole number of at least 1.")
-    ModelFolder.open(source)
+    folder = ModelFolder.open(source)
     if source.is_dir() and root.resolve().is_relative_to(source.resolve()):
         raise ModelError(
             f"The model root {root} lies inside {source}, which would be copied into itself. Name another."
         )
-    with incoming(root) as folder:
-        content = folder / "content"
-        _copy(source, content)
+    with incoming(root) as place:
+        content = place / "content"
+        _copy(source, folder, content)
         definition, state = define(ModelFolder.open(content))
         definition.build(state)
         return publish(content, root, _manifest(definition, content, name, version))
 
 
-def _copy(source: Path, content: Path) -> None:
+def _copy(source: Path, folder: ModelFolder, content: Path) -> None:
     if source.is_dir():
         try:
             shutil.copytree(source, content)
@@ -39,7 +39,7 @@ def _copy(source: Path, content: Path) -> None:
             raise ModelError(f"{source} cannot be copied: {error.args[0][0][2]}. Mend or remove that file.") from None
         return
     content.mkdir()
-    for file in (source, source.with_name("settings.json"), source.with_name(MANIFEST)):
+    for file in (*folder.used, source.with_name(MANIFEST)):
         if file.is_file():
             shutil.copy2(file, content)
 

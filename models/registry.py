@@ -117,7 +117,7 @@ def publish(content: Path, root: Path, manifest: Manifest) -> Registered:
 def hashes(folder: Path) -> dict[str, str]:
     """Return the sha256 of every file below `folder` by relative path, the manifest's own left out."""
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file != folder / MANIFEST)
-    return {str(file.relative_to(folder)): _sha256(file) for file in files}
+    return {str(file.relative_to(folder)): sha256(file) for file in files}
 
 
 def verify(folder: ModelFolder) -> None:
@@ -126,10 +126,9 @@ def verify(folder: ModelFolder) -> None:
         return
     promised = read_manifest(folder.manifest).files
     home = folder.manifest.parent
-    wrong = [name for name, digest in promised.items() if not (home / name).is_file() or _sha256(home / name) != digest]
+    wrong = [name for name, digest in promised.items() if not (home / name).is_file() or sha256(home / name) != digest]
     if promised:  # a settings.json that came later would change the scores unnoticed
-        used = (folder.weights, folder.settings, folder.timm_config)
-        names = [str(file.relative_to(home)) for file in used if file is not None]
+        names = [str(file.relative_to(home)) for file in folder.used]
         wrong += [name for name in names if name not in promised]
     if wrong:
         raise ModelError(
@@ -138,14 +137,15 @@ def verify(folder: ModelFolder) -> None:
         )
 
 
+def sha256(file: Path) -> str:
+    """Return the hash of a file in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def now() -> str:
     """Return the time in UTC, to the second, as ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager

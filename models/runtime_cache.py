@@ -19,6 +19,7 @@ import torch
 
 from models.definition import Definition
 from models.errors import ModelError
+from models.registry import sha256
 from models.runtime import Terms, available, processor
 
 _CHOICE = "choice.json"
@@ -117,11 +118,10 @@ class RuntimeCache:
 
 
 def _key(definition: Definition, terms: Terms) -> str:
-    with definition.folder.weights.open("rb") as file:
-        weights = hashlib.file_digest(file, "sha256").hexdigest()
+    files = [file for file in definition.folder.used if file != definition.folder.settings]
     device = torch.cuda.get_device_name(terms.device) if terms.device.type == "cuda" else processor()
     parts = [
-        weights,
+        *map(sha256, files),
         definition.architecture.name,
         len(definition.labels),
         definition.settings.values.model_dump_json(),

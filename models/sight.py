@@ -34,14 +34,14 @@ class Found:
     """What was found in one view, best score first, on the CPU.
 
     `boxes` float32 [N, 4]: left, top, right, bottom as shares of the view in [0, 1]. `scores` float32 [N] in [0, 1].
-    `labels` int64 [N], indexes into the model's labels. `masks` float32 [N, M, M]: the probability in [0, 1] of each
-    cell of the box to show the object; None where the network has none.
+    `labels` int64 [N], indexes into the model's labels. `masks`, one for each: float32 [M, M], the probability in
+    [0, 1] of each cell of the box to show the object, or bool [h, w], whether it does; None where there are none.
     """
 
     boxes: Tensor
     scores: Tensor
     labels: Tensor
-    masks: Tensor | None = None
+    masks: Sequence[Tensor] | None = None
 
 
 class Sight(Protocol):

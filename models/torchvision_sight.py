@@ -114,7 +114,7 @@ class TorchvisionSight:
     def _found(self, result: dict[str, Tensor], size: tuple[int, int]) -> Found:
         height, width = size
         boxes = result["boxes"].float().cpu() / torch.tensor([width, height, width, height])
-        masks = result["masks"][:, 0].float().cpu() if "masks" in result else None
+        masks = list(result["masks"][:, 0].float().cpu()) if "masks" in result else None
         return Found(boxes, result["scores"].float().cpu(), result["labels"].cpu() - self.first_label, masks)
 
 

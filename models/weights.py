@@ -23,6 +23,7 @@ from torch.overrides import TorchFunctionMode
 
 from models.architecture import Architecture, State
 from models.errors import ModelError, first_line
+from models.folder import shards
 from settings.model import ModelSettings
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,12 @@ class Checkpoint:
 
 
 def read_checkpoint(file: Path) -> Checkpoint:
-    """Read a checkpoint of AutoML for Images, a plain state dict, or safetensors; ModelError otherwise."""
+    """Read a checkpoint of AutoML for Images, a plain state dict, safetensors, or the index of several of those.
+
+    ModelError otherwise.
+    """
+    if parts := shards(file):
+        return Checkpoint(None, None, None, {k: v for part in parts for k, v in _part(part, file).items()})
     if file.suffix == ".safetensors":
         return Checkpoint(None, None, None, _read_safetensors(file))
     content = _read_torch(file)
@@ -60,6 +66,12 @@ def read_checkpoint(file: Path) -> Checkpoint:
     return Checkpoint(None, None, None, _state(file, wrapped))
 
 
+def _part(part: Path, index: Path) -> State:
+    if not part.is_file():
+        raise ModelError(f"{part} is not there, although {index.name} lists it. Copy the whole folder again.")
+    return read_checkpoint(part).state
+
+
 def build_network(
     architecture: Architecture, classes: int, settings: ModelSettings, state: State, file: Path
 ) -> nn.Module:
@@ -67,6 +79,8 @@ def build_network(
 
     ModelError names missing, unexpected and wrongly shaped tensors.
     """
+    if architecture.load is not None:
+        return architecture.load(state, file).eval().requires_grad_(False)
 
     def filled(device: str) -> nn.Module:
         with torch.device(device), _Undrawn():
@@ -112,26 +126,29 @@ def _fill(network: nn.Module, state: State, file: Path) -> None:
         if name in state and tensor.is_floating_point() and not state[name].is_floating_point()
     ]
     missing, unexpected = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
-    problems = [
-        f"{len(names)} {kind} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
-        for kind, names in (
-            ("missing", missing),
-            ("unexpected", unexpected),
-            ("of another shape", wrong),
-            ("not of floating point", mistyped),
-        )
-        if names
-    ]
-    if problems:
-        raise ModelError(
-            f"The tensors of {file} do not fit the architecture: {'; '.join(problems)}. "
-            "Check the architecture's name and the number of classes."
-        )
+    refuse_misfits(
+        file,
+        {"missing": missing, "unexpected": unexpected, "of another shape": wrong, "not of floating point": mistyped},
+    )
     # copied, because the file is mapped into memory: overwriting it would change or kill a running server
     owned = OrderedDict((name, tensor.to(wanted[name].dtype, copy=True)) for name, tensor in state.items())
     # some networks ask which version of their code saved the tensors; those that fit here are of this version
     owned._metadata = wanted._metadata  # type: ignore[attr-defined]
     network.load_state_dict(owned, assign=True)
+
+
+def refuse_misfits(file: Path, problems: Mapping[str, Sequence[str]]) -> None:
+    """Raise ModelError where there are tensors with problems: names, or sentences about them, by kind of problem."""
+    told = [
+        f"{len(names)} {kind} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+        for kind, names in problems.items()
+        if names
+    ]
+    if told:
+        raise ModelError(
+            f"The tensors of {file} do not fit the architecture: {'; '.join(told)}. "
+            "Check the architecture's name and the number of classes."
+        )
 
 
 def _read_safetensors(file: Path) -> State:

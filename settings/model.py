@@ -130,11 +130,10 @@ class DetectionSettings(_BoxSettings):
         return self
 
 
-class SegmentationSettings(DetectionSettings):
-    """Mask R-CNN."""
+class _MaskSettings(ModelSettings):
+    """What all networks that find masks share."""
 
     per_request: ClassVar[tuple[str, ...]] = (
-        *DetectionSettings.per_request,
         "mask_pixel_score_threshold",
         "max_number_of_polygon_points",
         "export_as_image",
@@ -149,6 +148,12 @@ class SegmentationSettings(DetectionSettings):
     )
     export_as_image: bool = Field(False, description="Also return each instance's mask as an image.")
     image_type: Literal["JPG", "PNG", "BMP"] = Field("JPG", description="The file format of those mask images.")
+
+
+class SegmentationSettings(_MaskSettings, DetectionSettings):
+    """Mask R-CNN."""
+
+    per_request: ClassVar[tuple[str, ...]] = (*DetectionSettings.per_request, *_MaskSettings.per_request)
 
 
 class YoloSettings(_BoxSettings):
@@ -175,9 +180,41 @@ class YoloSettings(_BoxSettings):
         return 300
 
 
+class QueryDetectionSettings(_BoxSettings):
+    """Detectors of transformers. What their pictures are resized to stands in preprocessor_config.json."""
+
+    per_request: ClassVar[tuple[str, ...]] = (*_BoxSettings.per_request, "box_detections_per_img")
+
+    box_score_thresh: Fraction = Field(0.5, description="Only boxes with a score above this are returned.")
+    nms_iou_thresh: Fraction = Field(
+        1.0,
+        validation_alias=AliasChoices("nms_iou_thresh", "box_nms_thresh", "box_iou_thresh"),
+        description="Of two boxes of one label that overlap by more than this IoU, the lower score goes; 1 keeps all.",
+    )
+    exif: bool = Field(
+        True, description="Turn a picture as its EXIF orientation says; boxes are those of the turned one."
+    )
+    box_detections_per_img: Annotated[int, Field(ge=1, le=10000)] = Field(
+        100, description="The most boxes returned for a picture, and for each of its tiles."
+    )
+
+    @property
+    def most_boxes(self) -> int:
+        """The most boxes returned for a picture."""
+        return self.box_detections_per_img
+
+
+class QuerySegmentationSettings(_MaskSettings, QueryDetectionSettings):
+    """MaskFormer and Mask2Former of transformers."""
+
+    per_request: ClassVar[tuple[str, ...]] = (*QueryDetectionSettings.per_request, *_MaskSettings.per_request)
+
+
 SCHEMAS: tuple[type[ModelSettings], ...] = (
     ClassificationSettings,
     DetectionSettings,
     SegmentationSettings,
     YoloSettings,
+    QueryDetectionSettings,
+    QuerySegmentationSettings,
 )

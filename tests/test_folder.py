@@ -45,7 +45,7 @@ def test_weights_are_found_in_every_layout(tmp_path: Path, files: list[str], wei
     found = ModelFolder.open(touch(tmp_path, *files))
     assert relative(tmp_path, found.weights) == weights
     assert found.root == tmp_path
-    assert (found.settings, found.manifest, found.timm_config) == (None, None, None)
+    assert (found.settings, found.manifest, found.config) == (None, None, None)
 
 
 @pytest.mark.parametrize("layout", ["mlflow-model", "artifacts", "outputs", "run", "train_artifacts", "bare"])
@@ -67,7 +67,7 @@ def test_settings_and_timms_config_stand_beside_the_weights(tmp_path: Path) -> N
     touch(tmp_path, "artifacts/model.pt", "artifacts/settings.json", "artifacts/config.json", "settings.json")
     found = ModelFolder.open(tmp_path)
     assert relative(tmp_path, found.settings) == "artifacts/settings.json"
-    assert relative(tmp_path, found.timm_config) == "artifacts/config.json"
+    assert relative(tmp_path, found.config) == "artifacts/config.json"
 
 
 def test_a_file_may_be_named_itself(tmp_path: Path) -> None:

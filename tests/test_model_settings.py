@@ -16,6 +16,8 @@ from settings.model import (
     ClassificationSettings,
     DetectionSettings,
     ModelSettings,
+    QueryDetectionSettings,
+    QuerySegmentationSettings,
     SegmentationSettings,
     YoloSettings,
 )
@@ -60,11 +62,14 @@ MASKS = {
     "export_as_image": False,
     "image_type": "JPG",
 }
+QUERIES = BOXES | {"box_score_thresh": 0.5, "nms_iou_thresh": 1.0, "exif": True, "box_detections_per_img": 100}
 DEFAULTS: dict[type[ModelSettings], dict[str, Any]] = {
     ClassificationSettings: {"valid_resize_size": 256, "valid_crop_size": 224, "train_crop_size": 224},
     DetectionSettings: DETECTION,
     SegmentationSettings: DETECTION | MASKS,
     YoloSettings: BOXES | {"box_score_thresh": 0.1, "exif": True, "img_size": 640, "model_size": "medium"},
+    QueryDetectionSettings: QUERIES,
+    QuerySegmentationSettings: QUERIES | MASKS,
 }
 ALIASES = {
     "resize_size": "valid_resize_size",

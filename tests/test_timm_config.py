@@ -92,7 +92,7 @@ def test_without_labels_classes_are_numbered(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [{}, {"architecture": "resnet10t"}, {"num_classes": 3}, {"architecture": 5, "num_classes": 3}, {"model_type": "x"}],
+    [{}, {"architecture": "resnet10t"}, {"num_classes": 3}, {"architecture": 5, "num_classes": 3}, {"library": "x"}],
     ids=["empty", "no classes", "no architecture", "number for a name", "of another library"],
 )
 def test_a_config_of_something_else_asks_for_a_manifest(tmp_path: Path, content: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""An engine starts without PyTorch's compiler, and computes and compiles as it would with it."""
+"""An engine starts without what only some need: PyTorch's compiler, transformers."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import sys
 from models.torchvision_import import import_torchvision
 import_torchvision()
 import server.engine.process
-print([name for name in sys.modules if name.startswith(("torch._dynamo", "torch._inductor"))])
+print([name for name in sys.modules if name.startswith(("torch._dynamo", "torch._inductor", "transformers"))])
 import torch
 from torchvision.ops import roi_align
 picture = torch.arange(64.0).reshape(1, 1, 8, 8)

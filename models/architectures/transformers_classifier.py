@@ -1,0 +1,90 @@
+"""Networks of transformers that classify pictures (https://huggingface.co/docs/transformers), as its folders hold them.
+
+Any that takes nothing but square pictures of one size and has a logit a label: ViT, DeiT, BEiT, Swin, SwinV2, ConvNeXt,
+ResNet and so on.
+"""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from models.architecture import ClassifierArchitecture, Family
+from models.cam_layer import CamLayer, last_convolution
+from models.errors import ModelError
+from models.manifest import TaskName
+from models.preprocess import Preprocess
+from models.transformers_network import Outputs, load_network
+from models.transformers_processor import Recipe
+from models.transformers_saved import SavedModel, only_saved
+
+# Networks that read their logits off tokens of their own, by how many of those come before the patches
+_PREFIX_TOKENS = MappingProxyType({"vit": 1, "deit": 2, "beit": 1, "dinov2": 1})
+# Networks that end with the mean of all patches, after a norm
+_AVERAGED = ("swin", "swinv2")
+_WHOLE_FROM = 384  # pixels, from which on a processor that otherwise crops a share squashes the whole picture
+
+
+def _architecture(saved: SavedModel) -> ClassifierArchitecture:
+    preprocess = _preprocess(saved.recipe, saved.processor_file)
+    saved.prove(partial(_seen, preprocess))
+    return ClassifierArchitecture(
+        saved.name,
+        build=lambda classes, settings: Outputs(saved.network(saved.config), "logits"),
+        load=lambda state, file: Outputs(load_network(saved.network, saved.config, state, file), "logits"),
+        cam_layer=partial(_cam_layer, saved.kind),
+        tasks=_tasks(saved),
+        fixed={"valid_resize_size": preprocess.resize, "valid_crop_size": preprocess.crop},
+        statistics=preprocess.statistics,
+    )
+
+
+def _tasks(saved: SavedModel) -> tuple[TaskName, ...]:
+    """Return the tasks, first the one that the network was trained for, as the library decides."""
+    kind = saved.config.problem_type
+    if kind == "regression":
+        raise ModelError(f"{saved.name} was trained for a regression (problem_type); expected one that classifies.")
+    if kind == "multi_label_classification" or len(saved.labels) == 1:
+        return "multilabel", "multiclass"
+    return "multiclass", "multilabel"
+
+
+def _preprocess(recipe: Recipe, file: Path) -> Preprocess:
+    """Return a recipe for square pictures as sizes of a resize and a crop; ModelError for any other."""
+    size, squash = recipe.size, "height" in recipe.size
+    resize = size.get("height", size.get("shortest_edge", 0))
+    crop = recipe.crop or ((size["height"], size["width"]) if squash else (0, 0))
+    if recipe.share is not None and not squash:
+        crop, squash = (resize, resize), resize >= _WHOLE_FROM
+        resize = resize if squash else int(resize / recipe.share)
+    if crop[0] != crop[1] or not crop[0] or (squash and len(set(size.values())) > 1) or "longest_edge" in size:
+        raise ModelError(
+            f"{file}: size {dict(size)} and crop_size {recipe.crop} make pictures that are not all squares of one "
+            "size; only those are supported."
+        )
+    return Preprocess(resize, crop[0], replace(recipe.statistics, squash=squash))
+
+
+def _seen(preprocess: Preprocess, picture: Image.Image) -> NDArray[np.float32]:
+    seen: NDArray[np.float32] = preprocess.inputs(torch.stack([preprocess.picture(picture)]))[0].numpy()
+    return seen
+
+
+def _cam_layer(kind: str, network: nn.Module) -> CamLayer:
+    inner = network.get_submodule("network")
+    if kind in _AVERAGED:
+        return CamLayer(f"network.{inner.base_model_prefix}.layernorm", prefix_tokens=0)
+    if kind in _PREFIX_TOKENS:
+        # after the last block only tokens that are no patches reach the head
+        blocks, found = next(pair for pair in inner.named_modules() if isinstance(pair[1], nn.ModuleList))
+        return CamLayer(f"network.{blocks}.{len(found) - 1}", side="input", prefix_tokens=_PREFIX_TOKENS[kind])
+    return CamLayer(f"network.{last_convolution(inner).name}")
+
+
+FAMILY = Family(("transformers/*ForImageClassification*",), only_saved, _architecture)

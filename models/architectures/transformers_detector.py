@@ -1,0 +1,47 @@
+"""Detectors of transformers (https://huggingface.co/docs/transformers), as its folders hold them: DETR and the like."""
+
+from functools import partial
+from types import MappingProxyType
+
+from models.architecture import DetectorArchitecture, Family
+from models.errors import ModelError
+from models.transformers_network import Outputs, load_network
+from models.transformers_saved import SavedModel, only_saved
+from models.transformers_sight import QuerySight, Rule, seen
+from settings.model import QueryDetectionSettings
+
+_RULES: MappingProxyType[str, Rule] = MappingProxyType(
+    {
+        "detr": "exclusive",
+        "table-transformer": "exclusive",
+        "yolos": "exclusive",
+        "conditional_detr": "independent",
+        "deformable_detr": "independent",
+        "rt_detr": "independent",
+        "rt_detr_v2": "independent",
+        "d_fine": "independent",
+    }
+)
+_OUTPUTS = ("logits", "pred_boxes")
+# The library takes as many answers as there are queries of these, and 100 of the others
+_ALL_QUERIES = ("rt_detr", "rt_detr_v2", "d_fine")
+
+
+def _architecture(saved: SavedModel) -> DetectorArchitecture:
+    rule = _RULES.get(saved.kind)
+    if rule is None:
+        raise ModelError(f"{saved.name} is not supported. Of detectors those of {', '.join(_RULES)} are.")
+    saved.prove(partial(seen, saved.recipe))
+    return DetectorArchitecture(
+        saved.name,
+        build=lambda classes, settings: Outputs(saved.network(saved.config), *_OUTPUTS, masked=True),
+        load=lambda state, file: Outputs(
+            load_network(saved.network, saved.config, state, file), *_OUTPUTS, masked=True
+        ),
+        sight=QuerySight(saved.recipe, rule),
+        settings=QueryDetectionSettings,
+        untold={"box_detections_per_img": saved.config.num_queries} if saved.kind in _ALL_QUERIES else {},
+    )
+
+
+FAMILY = Family(("transformers/*ForObjectDetection",), only_saved, _architecture)

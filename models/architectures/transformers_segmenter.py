@@ -1,0 +1,38 @@
+"""MaskFormer and Mask2Former of transformers (https://huggingface.co/docs/transformers), as its folders hold them."""
+
+from functools import partial
+from types import MappingProxyType
+
+from models.architecture import DetectorArchitecture, Family
+from models.errors import ModelError
+from models.transformers_masks import MaskSight
+from models.transformers_network import Outputs, load_network
+from models.transformers_saved import SavedModel, only_saved
+from models.transformers_sight import seen
+from settings.model import QuerySegmentationSettings
+
+# By the name of the network, the side of the square that masks are enlarged to before they are read
+_SIDES: MappingProxyType[str, int | None] = MappingProxyType(
+    {
+        "transformers/MaskFormerForInstanceSegmentation": None,
+        "transformers/Mask2FormerForUniversalSegmentation": 384,
+    }
+)
+_OUTPUTS = ("class_queries_logits", "masks_queries_logits")
+
+
+def _architecture(saved: SavedModel) -> DetectorArchitecture:
+    if saved.recipe.pad is not None:
+        raise ModelError(f"{saved.processor_file}: with a pad_size, masks would cover the padding too. Leave it out.")
+    saved.prove(partial(seen, saved.recipe))
+    return DetectorArchitecture(
+        saved.name,
+        build=lambda classes, settings: Outputs(saved.network(saved.config), *_OUTPUTS),
+        load=lambda state, file: Outputs(load_network(saved.network, saved.config, state, file), *_OUTPUTS),
+        sight=MaskSight(saved.recipe, _SIDES[saved.name]),
+        tasks=("segmentation",),
+        settings=QuerySegmentationSettings,
+    )
+
+
+FAMILY = Family(tuple(_SIDES), only_saved, _architecture)

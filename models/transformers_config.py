@@ -1,0 +1,107 @@
+"""config.json as transformers saves it beside its weights: which network it is, and how large.
+
+Nothing in it makes code of the folder run, loads anything from a network, or changes how attention is computed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.errors import ModelError, first_line
+from models.manifest import read_object
+from models.transformers_import import import_transformers
+from settings.expectation import did_you_mean
+
+PREFIX = "transformers/"
+
+# name code, kernels or rewritten layers to be used instead of the library's own, or ask for outputs of no use here
+_LEFT_OUT = frozenset(
+    {
+        "_attn_implementation",
+        "_attn_implementation_internal",
+        "_experts_implementation",
+        "attn_implementation",
+        "auto_map",
+        "custom_pipelines",
+        "fusion_config",
+        "kernel_config",
+        "output_attentions",
+        "output_hidden_states",
+        "return_dict",
+        "torchscript",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TransformersConfig:
+    """What the file says. `network` is the name of a class, `kind` that of its family, such as `vit`."""
+
+    file: Path
+    network: str
+    kind: str
+    content: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What manifests call the architecture."""
+        return PREFIX + self.network
+
+    def loaded(self) -> Any:
+        """Return the library's own object of the configuration; ModelError where the file does not fit."""
+        known = import_transformers().CONFIG_MAPPING
+        if self.kind not in known:
+            raise ModelError(
+                f"{self.file}: the installed transformers knows no model_type {self.kind!r}."
+                f"{did_you_mean(self.kind, list(known))} Correct it, or install a newer transformers."
+            )
+        if self.content.get("quantization_config"):
+            raise ModelError(f"{self.file}: the weights are quantized, which is not supported. Save them in float32.")
+        try:
+            config = known[self.kind].from_dict(_cleaned(self.content))
+        except Exception as error:  # whatever the checks of the library raise
+            raise ModelError(f"{self.file} does not describe a {self.kind}: {first_line(error).rstrip('.')}.") from None
+        return config
+
+
+def read_transformers_config(file: Path) -> TransformersConfig | None:
+    """Read config.json; None for one of another library, ModelError where transformers' own names no network."""
+    content = read_object(file)
+    kind, networks = content.get("model_type"), content.get("architectures")
+    if not isinstance(kind, str):
+        return None
+    if not isinstance(networks, list) or len(networks) != 1 or not isinstance(networks[0], str):
+        raise ModelError(
+            f"{file}: 'architectures' is {networks!r}; expected the name of one network, such as "
+            '["ViTForImageClassification"]. Save the whole network with save_pretrained.'
+        )
+    return TransformersConfig(file, networks[0], kind, content)
+
+
+def network_class(config: TransformersConfig) -> Any:
+    """Return the class that a configuration names; ModelError where the library has no such network of its kind."""
+    library = import_transformers()
+    found: Any = getattr(library, config.network, None)
+    if not (isinstance(found, type) and issubclass(found, library.PreTrainedModel)):
+        raise ModelError(f"{config.file}: the installed transformers has no network {config.network!r}.")
+    kind: Any = found
+    if kind.config_class.model_type != config.kind:
+        raise ModelError(f"{config.file}: {config.network} is no network of the model_type {config.kind!r}.")
+    return kind
+
+
+def labels_of(config: Any, file: Path) -> tuple[str, ...]:
+    """Return the labels of a loaded configuration by their index; ModelError where indexes are left out."""
+    named: Mapping[int, str] = config.id2label
+    if not named or sorted(named) != list(range(len(named))):
+        raise ModelError(
+            f"{file}: 'id2label' names the classes {sorted(named)}; expected each number from 0 on. Name them all."
+        )
+    return tuple(str(named[number]) for number in range(len(named)))
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _cleaned(part) for key, part in value.items() if key not in _LEFT_OUT}
+    return [_cleaned(part) for part in value] if isinstance(value, list) else value

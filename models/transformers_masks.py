@@ -1,0 +1,102 @@
+"""How MaskFormer and Mask2Former of transformers see: queries that answer with a label and a mask of the whole picture.
+
+Cheng et al., https://arxiv.org/abs/2107.06278 and https://arxiv.org/abs/2112.01527. Scores and masks are those of the
+library's post-processing for instances; a box is what its mask fills.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.precision import Precision
+from models.runtime import Graph, Work
+from models.sight import Found, View
+from models.transformers_processor import Recipe
+from models.transformers_sight import best, inputs, numbers, pixels, view, work
+from settings.model import QuerySegmentationSettings
+
+_SEEN = 1e-6  # added to the pixels of a mask, so that an empty one has a mean
+
+
+@dataclass(frozen=True, slots=True)
+class MaskSight:
+    """Sight for networks of the class Outputs: logits of labels [N, Q, C + 1] and of masks [N, Q, h, w].
+
+    `side` is that of the square that masks are enlarged to before anything is made of them; None leaves them.
+    """
+
+    recipe: Recipe
+    side: int | None
+
+    def pixels(self, settings: QuerySegmentationSettings) -> int:
+        """Return the pixels of the network's input for a picture of 4 by 3."""
+        return pixels(self.recipe)
+
+    def view(self, part: Tensor, settings: QuerySegmentationSettings) -> View:
+        """Resize a picture or a tile, uint8 [h, w, 3], as Pillow does."""
+        return view(self.recipe, part)
+
+    def work(self, network: nn.Module, precision: Precision) -> Work:
+        """Return the whole network."""
+        return work(self.recipe, network)
+
+    def find(
+        self, network: nn.Module, graph: Graph, views: Sequence[View], settings: QuerySegmentationSettings
+    ) -> list[Found]:
+        """Run one batch of views on the network's device. ModelError where the network computes no numbers."""
+        labels, masks = numbers(graph(inputs(self.recipe, views, next(network.parameters()).device)))
+        if self.side is not None:
+            masks = functional.interpolate(masks, size=(self.side, self.side), mode="bilinear", align_corners=False)
+        return [
+            select(logits, places, each.size, settings)
+            for logits, places, each in zip(labels, masks, views, strict=True)
+        ]
+
+
+def select(logits: Tensor, masks: Tensor, size: tuple[int, int], settings: QuerySegmentationSettings) -> Found:
+    """Choose among what the queries of one view answer: logits [Q, C + 1], masks [Q, h, w] as logits.
+
+    Masks of the result are the pixels of each box at `size` (height, width), a query's once for each label.
+    """
+    shares = logits.softmax(1)[:, :-1]
+    scores, places = shares.flatten().topk(len(logits))
+    queries, labels = places // shares.shape[1], places % shares.shape[1]
+    inside = masks > 0
+    sure = (masks.sigmoid() * inside).flatten(1).sum(1) / (inside.flatten(1).sum(1) + _SEEN)
+    scores = scores * sure[queries]
+    likely = scores > settings.box_score_thresh
+    scores, queries, labels = scores[likely], queries[likely], labels[likely]
+    drawn = [_drawn(masks[query] > _logit(settings.mask_pixel_score_threshold), size) for query in queries]
+    seen = [number for number, pixels in enumerate(drawn) if pixels.any()]
+    corners = [_corners(drawn[number]) for number in seen]
+    whole = torch.tensor([*size[::-1]] * 2, device=logits.device)
+    boxes = torch.tensor(corners, dtype=torch.float32, device=logits.device).view(-1, 4) / whole
+    found, order = best(Found(boxes, scores[seen], labels[seen]), settings)
+    cut = [drawn[seen[number]][_window(corners[number])] for number in order.tolist()]
+    return Found(found.boxes, found.scores, found.labels, cut)
+
+
+def _drawn(cells: Tensor, size: tuple[int, int]) -> Tensor:
+    """Enlarge a mask, bool [h, w], to `size` as squares, on the CPU."""
+    return functional.interpolate(cells[None, None].float(), size=size, mode="nearest")[0, 0].bool().cpu()
+
+
+def _corners(pixels: Tensor) -> tuple[int, int, int, int]:
+    """Return what surrounds the pixels that are set: left, top, and the first beyond on the right and below."""
+    (rows,), (columns,) = pixels.any(1).nonzero(as_tuple=True), pixels.any(0).nonzero(as_tuple=True)
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _window(corners: tuple[int, int, int, int]) -> tuple[slice, slice]:
+    left, top, right, bottom = corners
+    return slice(top, bottom), slice(left, right)
+
+
+def _logit(share: float) -> float:
+    if share in (0, 1):
+        return math.inf if share else -math.inf
+    return math.log(share / (1 - share))

@@ -1,0 +1,70 @@
+"""SavedModel: a folder that transformers saved, read but for its weights."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.errors import ModelError
+from models.folder import ModelFolder
+from models.transformers_config import labels_of, network_class, read_transformers_config
+from models.transformers_processor import Recipe, prove, read_recipe
+
+
+@dataclass(frozen=True, slots=True)
+class SavedModel:
+    """What a folder says of its model.
+
+    `network` is the class of the network in the library, `config` the library's object for it, `kind` its family there,
+    such as `vit`. `processor` is the library's own, `recipe` what it does.
+    """
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    network: Any
+    config: Any
+    recipe: Recipe
+    processor: Any
+    processor_file: Path
+
+    def prove(self, seen: Callable[[Image.Image], NDArray[np.float32]]) -> None:
+        """Compare what a network is going to see of a picture with what the processor makes of it; ModelError."""
+        prove(self.processor_file, self.processor, seen)
+
+
+def read_saved(folder: ModelFolder) -> SavedModel | None:
+    """Read what transformers wrote beside the weights; None for folders of others, ModelError for broken ones."""
+    described = read_transformers_config(folder.config) if folder.config is not None else None
+    if described is None:
+        return None
+    if folder.processor is None:
+        raise ModelError(
+            f"{described.file.parent} holds no preprocessor_config.json, so how pictures are prepared for "
+            f"{described.network} is not known. Save the image processor there too, with save_pretrained."
+        )
+    config = described.loaded()
+    recipe, processor = read_recipe(folder.processor)
+    labels = labels_of(config, described.file)
+    return SavedModel(
+        described.name,
+        described.kind,
+        labels,
+        network_class(described),
+        config,
+        recipe,
+        processor,
+        folder.processor,
+    )
+
+
+def only_saved(name: str) -> Any:
+    """Raise ModelError: no name alone says enough of a network of transformers to build it."""
+    raise ModelError(
+        f"The architecture {name!r} is built as a config.json of transformers describes it, and none lies beside the "
+        "weights. Copy the whole folder that save_pretrained wrote."
+    )
