@@ -18,7 +18,15 @@ _PLACES = (
     ".",
     "outputs",
     "train_artifacts",
+    # of networks of transformers: as AutoML for Images and as MLflow itself lay them out
+    "data/model",
+    "mlflow-model/data/model",
+    "outputs/mlflow-model/data/model",
+    "model",
+    "mlflow-model/model",
 )
+# Folders beside the one with the weights in which those lay out the image processor
+_PROCESSORS = ("tokenizer", "components/image_processor", "components/feature_extractor", "components/processor")
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 # What transformers calls the list of files that it splits large weights into
 _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
@@ -76,7 +84,9 @@ class ModelFolder:
             settings=_first(beside / "settings.json"),
             manifest=manifest or _first(beside / MANIFEST),
             config=_first(beside / "config.json"),
-            processor=_first(beside / "preprocessor_config.json"),
+            processor=_first(
+                *(place / "preprocessor_config.json" for place in (beside, *map(beside.parent.joinpath, _PROCESSORS)))
+            ),
         )
 
 

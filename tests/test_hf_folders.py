@@ -69,6 +69,28 @@ def test_weights_in_several_files_score_alike(vit: Path, tmp_path: Path) -> None
         load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("model", "processor"),
+    [
+        ("data/model", "data/tokenizer"),
+        ("mlflow-model/data/model", "mlflow-model/data/tokenizer"),
+        ("model", "components/image_processor"),
+        ("mlflow-model/model", "mlflow-model/components/feature_extractor"),
+    ],
+)
+def test_the_layouts_of_automl_and_mlflow(vit: Path, tmp_path: Path, model: str, processor: str) -> None:
+    home = tmp_path / "home"
+    for file in vit.iterdir():
+        place = home / (processor if file.name == "preprocessor_config.json" else model)
+        place.mkdir(parents=True, exist_ok=True)
+        (place / file.name).write_bytes(file.read_bytes())
+    (home / "MLmodel").write_text("flavors: {}")
+    assert logits(home) == logits(vit)
+    root = tmp_path / "root"
+    assert main(["register", str(home), "--name", "small", "--model-root", str(root)]) == 0
+    assert main(["check", "--model-root", str(root)]) == 0
+
+
 @pytest.mark.parametrize("content", [{}, {"weight_map": {}}, {"weight_map": ["a"]}, {"weight_map": {"a": 1}}])
 def test_an_index_that_lists_nothing_is_refused(copy: Path, content: dict[str, Any]) -> None:
     (copy / "model.safetensors").unlink()
