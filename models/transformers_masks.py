@@ -26,15 +26,19 @@ _SEEN = 1e-6  # added to the pixels of a mask, so that an empty one has a mean
 class MaskSight:
     """Sight for networks of the class Outputs: logits of labels [N, Q, C + 1] and of masks [N, Q, h, w].
 
-    `side` is that of the square that masks are enlarged to before anything is made of them; None leaves them.
+    `square` is the side of that that masks are enlarged to before anything is made of them; None leaves them.
     """
 
     recipe: Recipe
-    side: int | None
+    square: int | None
 
     def pixels(self, settings: QuerySegmentationSettings) -> int:
         """Return the pixels of the network's input for a picture of 4 by 3."""
         return pixels(self.recipe)
+
+    def side(self, settings: QuerySegmentationSettings) -> int:
+        """Return the shorter side that pictures are resized to at most."""
+        return self.recipe.side
 
     def view(self, part: Tensor, settings: QuerySegmentationSettings) -> View:
         """Resize a picture or a tile, uint8 [h, w, 3], as Pillow does."""
@@ -49,8 +53,8 @@ class MaskSight:
     ) -> list[Found]:
         """Run one batch of views on the network's device. ModelError where the network computes no numbers."""
         labels, masks = numbers(graph(inputs(self.recipe, views, next(network.parameters()).device)))
-        if self.side is not None:
-            masks = functional.interpolate(masks, size=(self.side, self.side), mode="bilinear", align_corners=False)
+        if self.square is not None:
+            masks = functional.interpolate(masks, size=(self.square, self.square), mode="bilinear", align_corners=False)
         return [
             select(logits, places, each.size, settings)
             for logits, places, each in zip(labels, masks, views, strict=True)

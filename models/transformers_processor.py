@@ -59,6 +59,11 @@ class Recipe:
             return size.get("height", size.get("max_height", 0)), size.get("width", size.get("max_width", 0))
         return (size.get("longest_edge", _UNBOUNDED),) * 2
 
+    @property
+    def side(self) -> int:
+        """The shorter side, in pixels, that a picture is resized to at most."""
+        return self.size.get("shortest_edge") or max(self.largest)
+
     def resized(self, height: int, width: int) -> Size:
         """Return the (height, width) in pixels that a picture is resized to before anything is cropped or padded."""
         size = self.size

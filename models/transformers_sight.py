@@ -44,6 +44,10 @@ class QuerySight:
         """Return the pixels of the network's input for a picture of 4 by 3."""
         return pixels(self.recipe)
 
+    def side(self, settings: QueryDetectionSettings) -> int:
+        """Return the shorter side that pictures are resized to at most."""
+        return self.recipe.side
+
     def view(self, part: Tensor, settings: QueryDetectionSettings) -> View:
         """Resize a picture or a tile, uint8 [h, w, 3], as Pillow does."""
         return view(self.recipe, part)
