@@ -26,7 +26,7 @@ _SEEN = 1e-6  # added to the pixels of a mask, so that an empty one has a mean
 class MaskSight:
     """Sight for networks of the class Outputs: logits of labels [N, Q, C + 1] and of masks [N, Q, h, w].
 
-    `square` is the side of that that masks are enlarged to before anything is made of them; None leaves them.
+    Masks are enlarged to a square with sides of `square` pixels before anything is made of them; None leaves them.
     """
 
     recipe: Recipe
