@@ -15,6 +15,7 @@ from models.errors import ModelError
 from models.folder import ModelFolder
 from models.manifest import MANIFEST, Manifest, TaskName, read_manifest
 from models.preprocess import Preprocess
+from models.signature import Signature, read_signature
 from models.task import Task
 from models.timm_config import read_timm_config
 from models.transformers_config import PREFIX as TRANSFORMERS
@@ -37,6 +38,7 @@ class Definition:
     task: Task
     labels: tuple[str, ...]
     settings: Resolved[ModelSettings]
+    signature: Signature
 
     @property
     def preprocess(self) -> Preprocess:
@@ -76,7 +78,8 @@ def define(folder: ModelFolder, *, strict: bool = False) -> tuple[Definition, St
     settings = read(defaults=found.defaults)
     if isinstance(found, DetectorArchitecture) and all(settings.sources[name] == "default" for name in found.untold):
         settings = read(defaults=found.untold)
-    return Definition(folder, found, task_named(task), labels, settings), checkpoint.state
+    signature = read_signature(folder.mlmodel)
+    return Definition(folder, found, task_named(task), labels, settings, signature), checkpoint.state
 
 
 def task_named(name: str) -> Task:

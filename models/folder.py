@@ -6,6 +6,7 @@ from pathlib import Path
 
 from models.errors import ModelError
 from models.manifest import MANIFEST
+from models.signature import MLMODEL
 from settings.errors import SettingsError
 from settings.load import read_json_object
 
@@ -33,6 +34,8 @@ _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 # Files that are weights by their name, before others that only end like weights
 _STEMS = ("model", "pytorch_model")
 _DEEPEST = 3
+# Where an MLflow folder holds them, below its MLmodel
+_INSIDE = ("artifacts", "model", "data/model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class ModelFolder:
     manifest: Path | None
     config: Path | None
     processor: Path | None
+    mlmodel: Path | None
 
     @property
     def used(self) -> tuple[Path, ...]:
@@ -87,7 +91,16 @@ class ModelFolder:
             processor=_first(
                 *(place / "preprocessor_config.json" for place in (beside, *map(beside.parent.joinpath, _PROCESSORS)))
             ),
+            mlmodel=_first(
+                *(home / MLMODEL for home in (beside, *(_above(beside, part) for part in _INSIDE)) if home is not None)
+            ),
         )
+
+
+def _above(folder: Path, part: str) -> Path | None:
+    """Return the folder that holds `folder` as `part`; None where it is called otherwise."""
+    names = Path(part).parts
+    return folder.parents[len(names) - 1] if folder.parts[-len(names) :] == names else None
 
 
 def shards(weights: Path) -> tuple[Path, ...]:

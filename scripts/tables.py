@@ -18,7 +18,7 @@ from scripts.comparison import peers_table
 from scripts.compatibility import compatibility_table, not_applicable_table
 from server import admin, health
 from server.app import metrics_router
-from server.doors import create_router
+from server.doors import create_routers
 from server.errors import ERRORS
 from server.metrics import Metrics
 from settings.describe import model_settings_table, server_settings_table
@@ -64,7 +64,7 @@ def _errors() -> str:
 def _endpoints() -> str:
     routes = [
         route
-        for router in (create_router(), health.router, metrics_router, admin.router)
+        for router in (*create_routers(), health.router, metrics_router, admin.router)
         for route in router.routes
         if isinstance(route, APIRoute) and route.include_in_schema
     ]
@@ -90,7 +90,10 @@ def _metrics() -> str:
 
 def _architectures() -> str:
     rows = []
-    for name in sorted(architecture_names(), key=lambda name: ("*" in name, name)):
+    for name in sorted(architecture_names(), key=lambda name: ("*" in name or "/" in name, name)):
+        if name.startswith("transformers/"):
+            rows.append(f"| `{name.replace('*', 'NAME')}` | as its folder says | [as it says](huggingface.md) | by kind |")
+            continue
         if name.endswith("*"):
             library = name.replace("*", "NAME")
             rows.append(f"| `{library}` | multiclass or multilabel | what that library builds by this name | - |")

@@ -16,7 +16,7 @@ from server import admin, health
 from server.auth import Keys
 from server.context import Context
 from server.deployments import Deployments
-from server.doors import create_router, post
+from server.doors import create_routers, post
 from server.errors import ServiceError
 from server.metrics import Metrics, exposition
 from server.middleware import Requests, routing_error, service_error
@@ -68,8 +68,8 @@ def create_app(settings: ServerSettings, table: Table, control: Path, started: C
         openapi_url="/openapi.json",
     )
     app.state.context = context
-    scoring = create_router()
-    routers = (health.router, scoring, metrics_router, admin.router)
+    scoring, *others = create_routers()
+    routers = (health.router, scoring, *others, metrics_router, admin.router)
     for router in routers:
         app.include_router(router)
     app.state.methods = _methods(routers)

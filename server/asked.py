@@ -48,17 +48,19 @@ def cell_of(value: Any, common: Mapping[str, Any]) -> Cell:
     return asked(decode_base64(value.get("image_base64")), value, explains=explains, common=common)
 
 
-def parameters_of(given: Any) -> tuple[bool, dict[str, Any]]:
-    """Read the `parameters` of a contract that has one object for all: whether it asks why, and the rest for `asked`.
+def parameters_of(given: Any, name: str = "parameters") -> tuple[bool, dict[str, Any]]:
+    """Read the parameters of a contract that has one object for all: whether it asks why, and the rest for `asked`.
 
     `xai_parameters` and `inference_parameters` are objects, or JSON texts where values have to be simple; keys of the
     former may also stand by themselves. ServiceError where they are something else.
     """
     if given is not None and not isinstance(given, dict):
-        raise ServiceError("input_invalid", f"`parameters` is a {type(given).__name__}; expected an object.")
+        raise ServiceError("input_invalid", f"`{name}` is a {type(given).__name__}; expected an object.")
     found = {key: _object(key, given[key]) for key in _OBJECTS if given and key in given}
-    if alone := {key: value for key, value in (given or {}).items() if key in Parameters.model_fields}:
-        found["xai_parameters"] = alone | found.get("xai_parameters", {})
+    alone = {key: value for key, value in (given or {}).items() if key in Parameters.model_fields}
+    together = found.get("xai_parameters", {})
+    if alone and isinstance(together, dict):  # anything else is refused by `asked`
+        found["xai_parameters"] = alone | together
     why = (given or {}).get("model_explainability", "xai_parameters" in found)
     return str(why).lower() in _TRUE, found
 

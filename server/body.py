@@ -5,21 +5,25 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 from fastapi import Request
 from starlette.datastructures import Headers
-from starlette.formparsers import MultiPartException, MultiPartParser
 
 from server.errors import ServiceError
+from server.multipart import files_of
 
 _JSON = ("application/json", "text/json")
 FORM = "multipart/form-data"
+# curl sends a form's type when told nothing, and many clients call a JSON file octet-stream: look at the body
+UNDECIDED = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 _LINGER_S = 2.0
 _ASIDE_BYTES = 2**20
 
 Content = bytes | dict[str, Any] | list[bytes]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +44,16 @@ class Body:
         ServiceError: `body_empty`, `body_not_json`, `body_not_object` or `form_invalid`.
         """
         if self.media_type == FORM:
-            return await self._form()
+            return await aside(len(self.data), lambda: files_of(self.data, self.headers["content-type"]))
         if not is_json(self.media_type) and self.data and self.data[:64].lstrip()[:1] != b"{":
             return self.data
         return await parsed_object(self.data)
-
-    async def _form(self) -> list[bytes]:
-        async def chunks() -> AsyncIterator[bytes]:
-            yield self.data
-
-        try:
-            form = await MultiPartParser(self.headers, chunks()).parse()  # type: ignore[arg-type]
-        except (MultiPartException, KeyError) as error:
-            reason = getattr(error, "message", "it has no boundary")
-            raise ServiceError("form_invalid", f"The multipart form cannot be read: {reason}.") from None
-        try:
-            return [await part.read() for _, part in form.multi_items() if not isinstance(part, str)]
-        finally:
-            await form.close()
 
 
 async def read_body(
     request: Request, max_bytes: int, deadline: float, *, takes: Callable[[str], bool], types: str
 ) -> Body:
-    """Read a body. ServiceError: `content_type`, `body_too_large` as soon as that is known, or `body_timeout`.
+    """Read a body. ServiceError: `content_type`, `content_encoding`, `body_timeout`, or at once `body_too_large`.
 
     It has to be here at the deadline (monotonic seconds). `takes` tells whether its content type is accepted, and
     `types` which are.
@@ -74,6 +64,9 @@ async def read_body(
             "content_type",
             f"The content type {body.media_type!r} is not accepted. Expects Content-Type to be {types}.",
         )
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise ServiceError("content_encoding", f"The body is compressed by {encoding!r}. Send it as it is.")
     try:
         async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
             return replace(body, data=b"".join([chunk async for chunk in _bounded(request, max_bytes)]))
@@ -86,12 +79,16 @@ def is_json(media_type: str) -> bool:
     return media_type in _JSON or media_type.endswith("+json")
 
 
+async def aside(size: int, work: Callable[[], T]) -> T:
+    """Do `work` on so many bytes. Megabytes are for another thread: they would hold up the probes of this one."""
+    return await asyncio.to_thread(work) if size > _ASIDE_BYTES else work()
+
+
 async def parsed_object(data: bytes) -> dict[str, Any]:
     """Parse a JSON object. ServiceError: `body_empty`, `body_not_json` or `body_not_object`."""
     if not data:
-        raise ServiceError("body_empty", "POST body is empty. Send a picture, or a JSON object with input_data.")
-    # parsing megabytes would hold up the probes that this event loop answers
-    content = await asyncio.to_thread(_parsed, data) if len(data) > _ASIDE_BYTES else _parsed(data)
+        raise ServiceError("body_empty", "POST body is empty. See /docs for what it may hold.")
+    content = await aside(len(data), partial(_parsed, data))
     if not isinstance(content, dict):
         raise ServiceError(
             "body_not_object", f"POST body should be a JSON dictionary, but is a {type(content).__name__}."
@@ -102,7 +99,7 @@ async def parsed_object(data: bytes) -> dict[str, Any]:
 def _parsed(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         pass  # it takes less than the standard library does, such as NaN and other encodings, and says less of errors
     try:
         return json.loads(body)

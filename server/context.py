@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from server.auth import Keys
-from server.deployments import Deployments
+from server.deployments import Deployment, Deployments
 from server.errors import ServiceError
 from server.metrics import Metrics
 from server.mirror import Mirror
@@ -31,7 +31,18 @@ class Context:
 
     def require_ready(self) -> None:
         """Raise ServiceError unless a score would succeed: `draining` or `engine_unavailable`."""
-        if self.draining:
-            raise ServiceError("draining", "The server is shutting down and takes no new work.")
+        self._require_staying()
         if not self.deployments.ready:
             raise ServiceError("engine_unavailable", f"Not ready: {self.deployments.reason}.")
+
+    def ready_deployment(self, name: str, version: str | None = None) -> Deployment:
+        """Return the deployment that a probe names; ServiceError where it would not score, or is not there."""
+        found = self.deployments.named(name, version)
+        self._require_staying()
+        if not found.engines.ready:
+            raise ServiceError("engine_unavailable", f"Not ready: {found.engines.reason}.")
+        return found
+
+    def _require_staying(self) -> None:
+        if self.draining:
+            raise ServiceError("draining", "The server is shutting down and takes no new work.")

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from models.discovery import constants
 from server import protocols
-from server.body import read_body
+from server.body import Body, aside, read_body
 from server.connected import while_connected
 from server.context import Context
 from server.deployments import Deployment, Deployments
@@ -40,8 +41,8 @@ def failing(path: str) -> Callable[[ServiceError, str], bytes] | None:
     return None
 
 
-def create_router() -> APIRouter:
-    """Return a router with all doors, and with the other endpoints of their contracts."""
+def create_routers() -> Sequence[APIRouter]:
+    """Return a router with all doors, and after it those with the other endpoints of their contracts."""
     router = APIRouter(tags=["scoring"])
     for path, contracts in _AT.items():
         does, openapi = " ".join(protocol.does for protocol in contracts), dict(contracts[0].openapi)
@@ -49,10 +50,7 @@ def create_router() -> APIRouter:
     router.add_api_route(SCORE, _get_score, methods=["GET"], summary=_get_score.__doc__)
     router.add_api_route("/swagger.json", _get_swagger, methods=["GET"], summary=_get_swagger.__doc__)
     router.add_api_route(SCORE, _options_score, methods=["OPTIONS"], include_in_schema=False)
-    for protocol in PROTOCOLS:
-        if protocol.router is not None:
-            router.include_router(protocol.router)
-    return router
+    return [router, *(protocol.router for protocol in PROTOCOLS if protocol.router is not None)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +76,29 @@ class _Visit:
         request.state.facts["deployment"] = deployment.name
         return cls(request, context, deployment, started)
 
+    def call(self) -> Call:
+        """Return it as a contract sees it, but for what it holds; ServiceError before its model is loaded."""
+        model, request = self.deployment.model, self.request
+        if not model.architecture:  # before it is loaded nobody knows what a request to it has to look like
+            raise ServiceError("engine_unavailable", f"No model can score now: {self.deployment.engines.reason}.")
+        most = self.deployment.settings.max_images
+        return Call(None, request.scope["route"].path, request.path_params, request.headers, model, most)
+
 
 async def post(request: Request) -> Response:
     """Score what the body holds, by the contract that has the path and takes such a body."""
-    visit, path = _Visit.begin(request), request.scope["route"].path
-    first, most = _AT[path][0], visit.deployment.settings.max_body_bytes
+    visit, contracts = _Visit.begin(request), _AT[request.scope["route"].path]
+    first, most = contracts[0], visit.deployment.settings.max_body_bytes
     body = await read_body(request, most, visit.deadline, takes=first.takes, types=first.types)
-    return await _answer(visit, _AT[path], Call(await first.parse(body), path, request.path_params, request.headers))
+    return await _answer(visit, *await understood(contracts, body, visit.call()))
+
+
+async def understood(contracts: Sequence[Protocol], body: Body, call: Call) -> tuple[Protocol, Wanted]:
+    """Read a body of one of the contracts that share a path, as that of `call`; tell which it is and what it asks for.
+
+    ServiceError where it is of none of them.
+    """
+    return await _read(contracts, replace(call, content=await contracts[0].parse(body)), len(body.data))
 
 
 async def _get_score(request: Request) -> Response:
@@ -93,7 +107,8 @@ async def _get_score(request: Request) -> Response:
         query = f"?{request.url.query}" if request.url.query else ""
         return PlainTextResponse(request.url.path + query, headers={RUN_FAILED: "False"}, media_type="text/html")
     content = {name: _parsed(value) for name, value in request.query_params.items()}
-    return await _answer(_Visit.begin(request), _AT[SCORE], Call(content, SCORE, {}, request.headers))
+    visit = _Visit.begin(request)
+    return await _answer(visit, *await _read(_AT[SCORE], replace(visit.call(), content=content), 0))
 
 
 async def _get_swagger(request: Request) -> Response:
@@ -121,7 +136,7 @@ def _parsed(value: str) -> Any:
         return value
 
 
-async def _answer(visit: _Visit, contracts: Sequence[Protocol], call: Call) -> Response:
+async def _read(contracts: Sequence[Protocol], call: Call, size: int) -> tuple[Protocol, Wanted]:
     protocol = next((protocol for protocol in contracts if protocol.accepts(call.content)), None)
     if protocol is None:
         raise ServiceError(
@@ -129,7 +144,13 @@ async def _answer(visit: _Visit, contracts: Sequence[Protocol], call: Call) -> R
             "A value is not provided for the 'input_data' parameter. Expected "
             '{"input_data": {"columns": ["image"], "data": [BASE64, ...]}} or {"image": BASE64}.',
         )
-    wanted, deployment, facts = protocol.read(call), visit.deployment, visit.request.state.facts
+    wanted = await aside(size, partial(protocol.read, call))
+    call.bound(len(wanted.cells))
+    return protocol, wanted
+
+
+async def _answer(visit: _Visit, protocol: Protocol, wanted: Wanted) -> Response:
+    deployment, facts = visit.deployment, visit.request.state.facts
     _check(wanted, deployment.settings)
     facts["images"] = len(wanted.cells)
     read_s = time.monotonic() - visit.started
@@ -157,9 +178,6 @@ def _asked_for(request: Request, deployments: Deployments) -> Deployment:
 
 
 def _check(wanted: Wanted, settings: ServerSettings) -> None:
-    if len(wanted.cells) > settings.max_images:
-        message = f"The request holds {len(wanted.cells)} pictures; this server accepts up to {settings.max_images}."
-        raise ServiceError("too_many_images", message)
     if not settings.inference_parameters and any(isinstance(cell, Asked) and cell.settings for cell in wanted.cells):
         raise ServiceError(
             "inference_parameters_invalid",

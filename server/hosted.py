@@ -3,16 +3,13 @@
 from functools import partial
 from typing import Any
 
-from server.body import FORM, is_json
+from server.body import FORM, UNDECIDED, is_json
 from server.protocol import Protocol
 
 SCORE = "/score"
 RUN_FAILED = "x-ms-run-function-failed"
 RUN_MS = "x-ms-run-fn-exec-ms"
 _TYPES = "application/json, image/*, application/octet-stream or multipart/form-data"
-
-# curl sends a form's type when told nothing, and many clients call a JSON file octet-stream: look at the body
-_UNDECIDED = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 
 _PICTURE = {"schema": {"type": "string", "format": "binary"}}
 _OPENAPI: dict[str, Any] = {
@@ -40,7 +37,7 @@ _OPENAPI: dict[str, Any] = {
 
 
 def _takes(media_type: str) -> bool:
-    return media_type in _UNDECIDED or media_type == FORM or media_type.startswith("image/") or is_json(media_type)
+    return media_type in UNDECIDED or media_type == FORM or media_type.startswith("image/") or is_json(media_type)
 
 
 # name, does, read, write and accepts are left to each contract

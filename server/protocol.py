@@ -17,12 +17,23 @@ from server.scoring import Cell
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request as a contract sees it: what `parse` made of its body, its path with the parameters, its headers."""
+    """A request as a contract sees it: what `parse` made of its body, its path with the parameters, its headers.
+
+    `model` is what it is addressed to, and `max_images` the most pictures that it may hold.
+    """
 
     content: Any
     route: str = ""
     path: Mapping[str, str] = field(default_factory=dict)
     headers: Headers = field(default_factory=Headers)
+    model: ModelFacts = field(default_factory=ModelFacts)
+    max_images: int = 2**16
+
+    def bound(self, count: int) -> None:
+        """Refuse too many pictures before each is decoded. ServiceError `too_many_images`."""
+        if count > self.max_images:
+            message = f"The request holds {count} pictures; this server accepts up to {self.max_images}."
+            raise ServiceError("too_many_images", message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,7 @@
-"""Tensors of the Open Inference Protocol: pictures in, numbers and texts out, in JSON or as binary data."""
+"""Tensors of the Open Inference Protocol as pictures: encoded or as pixels, in JSON or as binary data."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any
-
-import numpy as np
 
 from server.base64_image import decode_base64
 from server.engine.outcome import Failure
@@ -15,32 +12,15 @@ FORM = (
     'Expected {"inputs": [{"name": "image", "shape": [N], "datatype": "BYTES", "data": [BASE64, ...]}]}, or UINT8 of '
     "the shape [N, H, W, 3]."
 )
+_DEEPEST = 3  # lists within the list of a tensor of four sides
 _ENCODED = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"BM", b"GIF8", b"II*\0", b"MM\0*")
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """An output. `values` are in the order of the last dimension first; `shape` has -1 where any number is possible."""
+def pictures_of(tensor: Mapping[str, Any], binary: bytes, bound: Callable[[int], None]) -> list[bytes | Failure]:
+    """Read the input `image`; `binary` is what follows the JSON. ServiceError `input_invalid` where it is not that.
 
-    name: str
-    datatype: str
-    shape: tuple[int, ...]
-    values: Sequence[Any] = field(default_factory=list)
-
-    def described(self) -> dict[str, Any]:
-        """Return what the protocol says of a tensor before its data."""
-        return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
-
-    def binary(self) -> bytes:
-        """Return the values as they are in binary data: FP32, or texts each after its length."""
-        if self.datatype == "FP32":
-            return np.array(self.values, dtype="<f4").tobytes()
-        texts = [str(value).encode() for value in self.values]
-        return b"".join(len(text).to_bytes(4, "little") + text for text in texts)
-
-
-def pictures_of(tensor: Mapping[str, Any], binary: bytes) -> list[bytes | Failure]:
-    """Read the input `image`; `binary` is what follows the JSON. ServiceError `input_invalid` where it is not that."""
+    `bound` raises where there are too many.
+    """
     shape, datatype = tensor.get("shape"), tensor.get("datatype")
     if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):
         raise ServiceError("input_invalid", f"`shape` is {shape!r}. {FORM}")
@@ -49,20 +29,23 @@ def pictures_of(tensor: Mapping[str, Any], binary: bytes) -> list[bytes | Failur
         raise ServiceError("input_invalid", f"`binary_data_size` is {size!r}, but {len(binary)} bytes follow the JSON.")
     data = binary if size is not None else tensor.get("data")
     if datatype == "BYTES":
-        return _encoded(data, shape)
+        return _encoded(data, shape, bound)
     if datatype == "UINT8":
-        return _pixels(data, shape)
+        return _pixels(data, shape, bound)
     raise ServiceError("input_invalid", f"The datatype {datatype!r} is not accepted. {FORM}")
 
 
-def _encoded(data: Any, shape: list[int]) -> list[bytes | Failure]:
+def _encoded(data: Any, shape: list[int], bound: Callable[[int], None]) -> list[bytes | Failure]:
     if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] != 1):
         raise ServiceError("input_invalid", f"The shape of BYTES is {shape}; expected [N] or [N, 1].")
+    bound(shape[0])
     pictures: list[bytes | Failure]
     if isinstance(data, bytes):
-        pictures = [_from_bytes(each) for each in _elements(data)]
+        pictures = [_from_bytes(each) for each in _elements(data, shape)]
     elif isinstance(data, list):
-        pictures = [decode_base64(each) for each in _flat(data)]
+        values = _flat(data)
+        bound(len(values))
+        pictures = [decode_base64(each) for each in values]
     else:
         raise ServiceError("input_invalid", f"`data` is a {type(data).__name__}. {FORM}")
     if len(pictures) != shape[0] or not pictures:
@@ -73,13 +56,17 @@ def _encoded(data: Any, shape: list[int]) -> list[bytes | Failure]:
 def _from_bytes(element: bytes) -> bytes | Failure:
     if element.startswith(_ENCODED) or not element.isascii():
         return element
-    return decode_base64(element.decode())
+    decoded = decode_base64(element.decode())
+    return element if isinstance(decoded, Failure) else decoded
 
 
-def _elements(data: bytes) -> list[bytes]:
+def _elements(data: bytes, shape: list[int]) -> list[bytes]:
     """Split BYTES as they are in binary data: each after its length, four bytes, the least first."""
-    elements, at = [], 0
+    elements: list[bytes] = []
+    at = 0
     while at < len(data):
+        if len(elements) == shape[0]:
+            raise ServiceError("input_invalid", f"The tensor has more elements than its shape, {shape}.")
         length = int.from_bytes(data[at : at + 4], "little")
         if at + 4 + length > len(data):
             raise ServiceError("input_invalid", f"An element of {length} bytes begins {len(data) - at} before the end.")
@@ -88,11 +75,12 @@ def _elements(data: bytes) -> list[bytes]:
     return elements
 
 
-def _pixels(data: Any, shape: list[int]) -> list[bytes | Failure]:
+def _pixels(data: Any, shape: list[int], bound: Callable[[int], None]) -> list[bytes | Failure]:
     sides = shape if len(shape) == 4 else [1, *shape]
     if len(sides) != 4 or sides[3] != 3 or not all(sides):
         raise ServiceError("input_invalid", f"The shape of UINT8 is {shape}; expected [N, H, W, 3], none of them 0.")
     count, height, width, _ = sides
+    bound(count)
     one = height * width * 3
     if not isinstance(data, bytes):
         try:
@@ -105,8 +93,10 @@ def _pixels(data: Any, shape: list[int]) -> list[bytes | Failure]:
 
 
 def _flat(values: list[Any]) -> list[Any]:
-    # without recursion: a stranger decides how deep it goes
-    while values and isinstance(values[0], list):
+    """Return the values of nested lists. What is nested deeper than a tensor can be stays as it is."""
+    for _ in range(_DEEPEST):
+        if not values or not isinstance(values[0], list):
+            break
         values = [value for inner in values if isinstance(inner, list) for value in inner]
     return values
 

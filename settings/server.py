@@ -109,7 +109,7 @@ class ServerSettings(BaseModel):
     scaled_decode: bool = Field(
         False, description="Decode large JPEGs at a fraction of their size, twice what the network needs: other pixels."
     )
-    max_images: Positive = Field(256, description="The most pictures in one request.")
+    max_images: Annotated[int, Field(ge=1, le=65_536)] = Field(256, description="The most pictures in one request.")
     bad_images: Literal["reject", "report", "drop"] = Field(
         "reject",
         description="An unreadable picture: reject the request (422), report an error in its place, or drop it.",

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+import yaml
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models import get_model
@@ -32,6 +33,9 @@ SOURCES = {
     "vitb16r224": "timm/vit_base_patch16_224",
     "vitl16r224": "timm/vit_large_patch16_224",
 }
+
+# the inputs of the signature that training writes
+SIGNATURE: Sequence[Mapping[str, Any]] = ({"name": "image", "type": "binary"},)
 
 Layout = Literal["mlflow-model", "artifacts", "outputs", "run", "train_artifacts", "bare"]
 Sizes = tuple[int, int]  # resize, crop
@@ -123,12 +127,14 @@ def write_automl_folder(
     sizes: Sizes = (256, 224),
     settings: Mapping[str, Any] | None = None,
     state: Mapping[str, Tensor] | None = None,
+    signature: Sequence[Mapping[str, Any]] = SIGNATURE,
 ) -> Path:
     """Write a model as a training run leaves it below `path`, and return `path`.
 
     `artifacts` makes `path` the MLflow folder itself, `mlflow-model` puts that into it; `run` is everything a run
     wrote, `outputs` that without the MLflow folder. `settings` is the content of settings.json; without it the MLflow
-    layouts hold `sizes` there, as training writes it. `state` replaces the seeded weights.
+    layouts hold `sizes` there, as training writes it. `state` replaces the seeded weights. `signature` is the inputs in
+    MLmodel.
     """
     if state is None:
         state = seeded_network(name, len(labels), sizes[1]).state_dict()
@@ -137,6 +143,7 @@ def write_automl_folder(
     plain = {"outputs": "outputs", "run": "outputs", "train_artifacts": "train_artifacts", "bare": "."}.get(layout)
     if mlflow is not None:
         _write_mlflow(path / mlflow, content, model_settings(sizes) if settings is None else settings)
+        write_mlmodel(path / mlflow, signature)
     if plain is not None:
         _write_plain(path / plain, content, None if mlflow else settings)
     if layout in ("run", "train_artifacts"):
@@ -175,6 +182,24 @@ def write_json(file: Path, content: Any) -> Path:
     return file
 
 
+def write_mlmodel(folder: Path, inputs: Sequence[Mapping[str, Any]] | None) -> Path:
+    """Write the MLmodel that training does, with the inputs of a signature or without one, and return the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content: dict[str, Any] = {
+        "artifact_path": "outputs/mlflow-model",
+        "flavors": {"python_function": {"loader_module": "mlflow.pyfunc.model", "python_model": "python_model.pkl"}},
+        "metadata": {"is_automl_model": True, "base_model_name": "resnet18"},
+        "mlflow_version": "2.22.0",
+    }
+    if inputs is not None:
+        outputs = [{"name": name, "type": "string"} for name in ("probs", "labels")]
+        # each is a JSON text within the YAML
+        content["signature"] = {"inputs": json.dumps(list(inputs)), "outputs": json.dumps(outputs), "params": None}
+    file = folder / "MLmodel"
+    file.write_text(yaml.safe_dump(content))
+    return file
+
+
 class _Stranger:
     """Pickles as a call that no loader should ever make."""
 
@@ -184,7 +209,6 @@ class _Stranger:
 
 def _write_mlflow(folder: Path, content: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     (folder / "artifacts").mkdir(parents=True)
-    (folder / "MLmodel").write_text("flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\n")
     (folder / "conda.yaml").write_text("dependencies:\n- python=3.9\n")
     (folder / "requirements.txt").write_text("azureml-automl-dnn-vision\n")
     (folder / "python_model.pkl").write_bytes(pickle.dumps(_Stranger()))

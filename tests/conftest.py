@@ -1,11 +1,16 @@
 """Fixtures that several files share. What takes time to make is made once a session and never changed."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
 from tests.checkpoints import write_automl_folder
+
+if TYPE_CHECKING:
+    from tests.doors_site import DoorsSite
 
 # On a machine that others use too, threads that wait for each other take many times as long as one alone
 torch.set_num_threads(1)
@@ -22,3 +27,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def fridge_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A seeded resnet18 for the four labels of the fridge, with small pictures to be fast. Read only."""
     return write_automl_folder(tmp_path_factory.mktemp("fridge"), sizes=(80, 64))
+
+
+@pytest.fixture(scope="session")
+def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator["DoorsSite"]:
+    """A server with three models, for the tests of every protocol."""
+    from tests.doors_site import DoorsSite  # imports detectors, which most files have no use for
+
+    with DoorsSite(tmp_path_factory.mktemp("doors")) as site:
+        yield site

@@ -83,7 +83,7 @@ def test_a_config_file_may_use_any_of_the_names_and_ranks_last(tmp_path: Path) -
 
 def test_what_is_wrong_in_a_config_file_is_said(tmp_path: Path) -> None:
     file = config(tmp_path, {"max_images": 0})
-    with pytest.raises(SettingsError, match=r"config\.json: max_images is 0; expected a whole number of at least 1"):
+    with pytest.raises(SettingsError, match=r"config\.json: max_images is 0; expected a whole number from 1 to 65536"):
         told({}, config_file=file)
     file = config(tmp_path, {"max_imges": 5, "AML_APP_INSIGHTS_ENABLED": "true"})
     first, second = load_server_settings({"config_file": file}, {}).warnings

@@ -129,16 +129,25 @@ def test_formats(server: LiveServer, form: str) -> None:
 
 BIG_PNG = encoded(Image.new("RGB", (1000, 1000)), "PNG")
 NOT_FOUND = "/no/such/path"
-JSON = "application/json"
+JSON, FORM = "application/json", "multipart/form-data; boundary=b"
 ERRORS: dict[str, tuple[bytes, str | None, int, str, str]] = {
     "no body": (b"", JSON, 400, "body_empty", "empty"),
     "half a json": (b'{"input_data"', JSON, 400, "body_not_json", "decoded as JSON"),
+    "json that is no text": (b'{"image": "\xff"}', JSON, 400, "body_not_json", "can't decode byte 0xff"),
     "a json list": (b"[1]", JSON, 400, "body_not_object", "list"),
     "deep json": (b"[" * 100_000, JSON, 400, "body_not_json", "recursion"),
     "other keys": (b'{"data": []}', JSON, 400, "input_missing", "'input_data'"),
     "no rows": (b'{"input_data": {"columns": ["image"], "data": []}}', JSON, 400, "input_invalid", "empty list"),
     "no form": (b"x", "multipart/form-data", 400, "form_invalid", "boundary"),
     "no file": (b"--b\r\n\r\n--b--\r\n", "multipart/form-data; boundary=b", 400, "form_invalid", "form"),
+    "half a form": (
+        b'--b\r\nContent-Disposition: form-data; filename="a"\r\n\r\n',
+        FORM,
+        400,
+        "form_invalid",
+        "ends before",
+    ),
+    "a charset": (b"--b--", FORM + "; charset=undefined", 400, "form_invalid", "holds no file"),
     "xml": (b"<a/>", "application/xml", 415, "content_type", "application/json"),
     "too many": (json.dumps({"input_data": [TEXT] * 5}).encode(), JSON, 413, "too_many_images", "up to 4"),
     "large body": (b"x" * 400_000, "image/jpeg", 413, "body_too_large", "300000"),

@@ -76,7 +76,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "max_body_bytes": (AT_LEAST_1, ["0", "64MB", "1e6"]),
     "max_image_bytes": (AT_LEAST_1, ["0", "-5", "x"]),
     "max_image_pixels": (AT_LEAST_1, ["0", "10000x10000"]),
-    "max_images": (AT_LEAST_1, ["0", "many"]),
+    "max_images": ("a whole number from 1 to 65536", ["0", "65537", "many"]),
     "bad_images": ("one of reject, report, drop", ["Reject", "ignore"]),
     "log_format": ("one of text, json", ["JSON", "xml"]),
     "log_level": ("one of debug, info, warning, error", ["INFO", "trace"]),

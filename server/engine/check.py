@@ -41,6 +41,7 @@ def check(folder: Path, settings: ServerSettings) -> str:
             f"  architecture  {definition.architecture.name}",
             f"  task          {definition.task.name} ({definition.task.hosted_name})",
             f"  labels        {len(definition.labels)}: {', '.join(definition.labels[:8])}",
+            f"  signature     {definition.signature}",
             f"  device        {model.device}",
             f"  loaded in     {loaded_s:.1f} s",
             *([f"precision: {settings.precision}", f"  {precise}"] if precise else []),

@@ -125,7 +125,8 @@ def turns(launch: Launch, model: LoadedModel) -> AbstractContextManager[object]:
 def facts_of(model: LoadedModel) -> ModelFacts:
     """Return what HTTP processes are told of a model."""
     found = model.definition
-    return ModelFacts(found.architecture.name, found.task.name, found.labels, tuple(found.sizes().items()))
+    sizes = tuple(found.sizes().items())
+    return ModelFacts(found.architecture.name, found.task.name, found.labels, sizes, found.signature)
 
 
 def _tuner(

@@ -12,7 +12,9 @@ _FORM = 'Expected {"columns": ["image"], "data": [BASE64, ...]}.'
 
 def _read(call: Call) -> Wanted:
     common = inference_parameters(call.content)
-    return Wanted([cell_of(value, common) for value in _values(call.content["input_data"])])
+    values = _values(call.content["input_data"])
+    call.bound(len(values))
+    return Wanted([cell_of(value, common) for value in values])
 
 
 def _values(table: Any) -> list[Any]:

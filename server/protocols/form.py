@@ -7,7 +7,7 @@ from server.protocol import Call, Wanted, json_array
 
 def _read(call: Call) -> Wanted:
     if not call.content:
-        raise ServiceError("form_invalid", "The form holds no file. Send each picture as a file field, any name.")
+        raise ServiceError("form_invalid", "The form holds no file. Send each picture as a file of any name.")
     return Wanted(list(call.content))
 
 

@@ -4,7 +4,6 @@
 """
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -12,29 +11,29 @@ from fastapi.responses import JSONResponse
 
 from server.asked import asked, parameters_of
 from server.base64_image import decode_base64
+from server.body import UNDECIDED, Body, is_json, parsed_object
 from server.context import Context
 from server.errors import ServiceError
 from server.protocol import Answer, Call, Protocol, Wanted, Written, json_objects
-from server.scoring import Cell
 
 _EXPLAIN = ":explain"
 _FORM = 'Expected {"instances": [BASE64, ...]} or {"instances": [{"b64": BASE64}, ...]}.'
 _KEYS = ("b64", "image", "image_bytes", "image_base64")
 
 
+async def _parse(body: Body) -> dict[str, Any]:
+    return await parsed_object(body.data)
+
+
 def _read(call: Call) -> Wanted:
-    explains, parameters = parameters_of(call.content.get("parameters"))
-    if call.route.endswith(_EXPLAIN):
-        return Wanted(_cells(call.content, True, parameters), "explanations")
-    return Wanted(_cells(call.content, explains, parameters), "predictions")
-
-
-def _cells(content: Mapping[str, Any], explains: bool, parameters: Mapping[str, Any]) -> list[Cell]:
-    instances = content.get("instances")
+    asks, parameters = parameters_of(call.content.get("parameters"))
+    explains, key = (True, "explanations") if call.route.endswith(_EXPLAIN) else (asks, "predictions")
+    instances = call.content.get("instances", call.content.get("inputs"))
     if not isinstance(instances, list) or not instances:
         found = "an empty list" if instances == [] else f"a {type(instances).__name__}"
         raise ServiceError("input_invalid", f"`instances` is {found}. {_FORM}")
-    return [asked(decode_base64(_text(instance)), parameters, explains=explains) for instance in instances]
+    call.bound(len(instances))
+    return Wanted([asked(decode_base64(_text(each)), parameters, explains=explains) for each in instances], key)
 
 
 def _text(instance: Any) -> Any:
@@ -68,9 +67,7 @@ async def models(request: Request) -> JSONResponse:
 async def model(request: Request, model: str) -> JSONResponse:
     """Tell whether a deployment would score now: 200, or 503."""
     context: Context = request.app.state.context
-    found = context.deployments.named(model)
-    if not found.engines.ready:
-        raise ServiceError("engine_unavailable", f"Not ready: {found.engines.reason}.")
+    found = context.ready_deployment(model)
     return JSONResponse({"name": found.name, "ready": True})
 
 
@@ -80,6 +77,8 @@ PROTOCOL = Protocol(
     "Score or explain pictures by version 1 of KServe's protocol.",
     _read,
     _write,
+    parse=_parse,
+    takes=lambda media_type: media_type in UNDECIDED or is_json(media_type),
     prefix="/v1/models",
     fails=_fails,
     router=router,

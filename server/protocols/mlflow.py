@@ -6,32 +6,56 @@ A table with a column of pictures in base64, as JSON in any of its four forms or
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
+from models.signature import Signature
 from server.asked import cell_of, parameters_of
-from server.body import Body, is_json, parsed_object
+from server.body import Body, aside, is_json, parsed_object
 from server.context import Context
 from server.errors import ServiceError
 from server.protocol import Answer, Call, Protocol, Wanted, Written, json_objects
 
 _SPOKEN = "3.1.0"  # the version of MLflow whose protocol this is
-_COLUMN = "image"
+_MOST_LINES = 2**16  # of a CSV; a line of no length takes fifty times its bytes once it is read
 _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _FORM = 'Expected {"dataframe_split": {"columns": ["image"], "data": [[BASE64], ...]}} or another form of a table.'
+# what MLflow calls an error of some of our codes, or of a status
+_CODES = {"signature_mismatch": "INVALID_PARAMETER_VALUE", "model_unknown": "RESOURCE_DOES_NOT_EXIST"}
+_CODES_BY_STATUS = {
+    401: "UNAUTHENTICATED",
+    404: "ENDPOINT_NOT_FOUND",
+    422: "INVALID_PARAMETER_VALUE",
+    429: "REQUEST_LIMIT_EXCEEDED",
+    503: "TEMPORARILY_UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+# the module's own limit is 131072 characters, fewer than many a picture has; bodies are bounded as a whole
+csv.field_size_limit(2**31 - 1)
 
 
 async def _parse(body: Body) -> dict[str, Any]:
     if body.media_type != "text/csv":
         return await parsed_object(body.data)
+    return await aside(len(body.data), partial(_table, body.data))
+
+
+def _table(data: bytes) -> dict[str, Any]:
+    """Read CSV with a line of names first, and perhaps a mark of byte order before it."""
     try:
-        rows = list(csv.DictReader(io.StringIO(body.data.decode()), strict=True))
+        read = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
+        lines = list(islice(filter(None, read), _MOST_LINES))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ServiceError("input_invalid", f"The CSV cannot be read: {error}.") from None
-    return {"dataframe_records": rows}
+    if not lines:
+        raise ServiceError("input_invalid", "The CSV has no lines. Expected a line of column names, and one a picture.")
+    return {"dataframe_split": {"columns": lines[0], "data": lines[1:]}}
 
 
 def _read(call: Call) -> Wanted:
@@ -40,13 +64,14 @@ def _read(call: Call) -> Wanted:
         raise ServiceError(
             "input_invalid",
             f"Invalid input. The input must be a JSON dictionary with exactly one of the fields {', '.join(_FORMS)}; "
-            f"received {', '.join(list(call.content)[:8]) or 'none'}.",
+            f"received {_listed(call.content)}.",
         )
-    explains, parameters = parameters_of(call.content.get("params"))
+    explains, parameters = parameters_of(call.content.get("params"), "params")
     more = {**parameters, "model_explainability": explains}
-    values = _READERS[given[0]](call.content[given[0]])
+    values = _READERS[given[0]](call.content[given[0]], call.model.signature)
     if not values:
         raise ServiceError("input_invalid", f"`{given[0]}` has no rows. {_FORM}")
+    call.bound(len(values))
     return Wanted([cell_of(_with(value, more), {}) for value in values])
 
 
@@ -55,42 +80,57 @@ def _with(value: Any, more: Mapping[str, Any]) -> Any:
     return {"image_base64": value, **more} if isinstance(value, str) and not value.lstrip().startswith("{") else value
 
 
-def _split(table: Any) -> Sequence[Any]:
+def _split(table: Any, signature: Signature) -> Sequence[Any]:
     columns, rows = (table.get("columns"), table.get("data")) if isinstance(table, dict) else (None, None)
     if not isinstance(columns, list) or not isinstance(rows, list):
         raise ServiceError("input_invalid", f"`dataframe_split` has no `columns` or no `data`. {_FORM}")
-    return _records([dict(zip(columns, row, strict=False)) if isinstance(row, list) else {} for row in rows])
+    names = [str(column) for column in columns]
+    # a table of one column may leave out the lists around its values
+    rows = [row if isinstance(row, list) else [row] for row in rows]
+    for number, row in enumerate(rows):
+        if len(row) != len(names):
+            raise ServiceError("input_invalid", f"Row {number} has {len(row)} values for {len(names)} columns. {_FORM}")
+    _enforce(signature, names, "the table")
+    position = names.index(signature.picture)
+    return [row[position] for row in rows]
 
 
-def _records(rows: Any) -> Sequence[Any]:
+def _records(rows: Any, signature: Signature) -> Sequence[Any]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ServiceError("input_invalid", f"`dataframe_records` is not a list of objects. {_FORM}")
     for number, row in enumerate(rows):
-        if _COLUMN not in row:
-            columns = ", ".join(map(str, list(row)[:8])) or "none"
-            raise ServiceError(
-                "input_invalid",
-                f"Model is missing inputs ['{_COLUMN}']: row {number} has the columns {columns}. The signature is "
-                f"{_COLUMN}: binary (required).",
-            )
-    return [row[_COLUMN] for row in rows]
+        _enforce(signature, row, f"row {number}")
+    return [row[signature.picture] for row in rows]
 
 
-def _instances(rows: Any) -> Sequence[Any]:
+def _instances(rows: Any, signature: Signature) -> Sequence[Any]:
     if isinstance(rows, list) and rows and isinstance(rows[0], dict) and "image_base64" not in rows[0]:
-        return _records(rows)
+        return _records(rows, signature)
     if not isinstance(rows, list):
-        raise ServiceError("input_invalid", f"`instances` is a {type(rows).__name__}. {_FORM}")
+        raise ServiceError("input_invalid", f"The rows are a {type(rows).__name__}, not a list. {_FORM}")
+    _enforce(signature, [signature.picture], "a list of values")  # which are those of the pictures
     return [row[0] if isinstance(row, list) and len(row) == 1 else row for row in rows]
 
 
-def _inputs(columns: Any) -> Sequence[Any]:
+def _inputs(columns: Any, signature: Signature) -> Sequence[Any]:
     if not isinstance(columns, dict):
-        return _instances(columns)
-    column = columns.get(_COLUMN)
-    if column is None:
-        return _records([columns])
-    return _instances(column if isinstance(column, list) else [column])
+        return _instances(columns, signature)
+    _enforce(signature, columns, "`inputs`")
+    column = columns[signature.picture]
+    values = column if isinstance(column, list) else [column]
+    return [value[0] if isinstance(value, list) and len(value) == 1 else value for value in values]
+
+
+def _enforce(signature: Signature, columns: Collection[Any], what: str) -> None:
+    if missing := signature.missing(columns):
+        raise ServiceError(
+            "signature_mismatch",
+            f"Model is missing inputs {missing}: {what} has {_listed(columns)}. The signature is {signature}.",
+        )
+
+
+def _listed(names: Collection[Any]) -> str:
+    return ", ".join(str(name)[:40] for name in list(names)[:8]) or "none"
 
 
 _READERS = {"dataframe_split": _split, "dataframe_records": _records, "instances": _instances, "inputs": _inputs}
@@ -101,7 +141,8 @@ def _write(answer: Answer) -> Written:
 
 
 def _fails(error: ServiceError, request_id: str) -> bytes:
-    code = "BAD_REQUEST" if error.status < 500 else "INTERNAL_ERROR"
+    usual = "BAD_REQUEST" if error.status < 500 else "INTERNAL_ERROR"
+    code = _CODES.get(error.code) or _CODES_BY_STATUS.get(error.status, usual)
     return json.dumps({"error_code": code, "message": error.message}).encode()
 
 
@@ -120,7 +161,7 @@ async def ping(request: Request) -> Response:
 @router.get("/version")
 async def version() -> Response:
     """Name the version of MLflow whose protocol this is."""
-    return PlainTextResponse(_SPOKEN, media_type="text/html")
+    return PlainTextResponse(_SPOKEN, media_type="application/json")
 
 
 PROTOCOL = Protocol(
@@ -135,5 +176,12 @@ PROTOCOL = Protocol(
     prefix="/invocations",
     fails=_fails,
     router=router,
-    openapi={"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}},
+    openapi={
+        "requestBody": {
+            "content": {
+                "application/json": {"schema": {"type": "object"}},
+                "text/csv": {"schema": {"type": "string"}},
+            }
+        }
+    },
 )

@@ -1,31 +1,30 @@
 """The Open Inference Protocol, version 2 (https://github.com/kserve/open-inference-protocol), with binary tensors.
 
-The input `image` holds encoded pictures as BYTES, in JSON as base64, or pixels as UINT8 [N, H, W, 3]. Outputs are
-`probs` and `label` of classifiers, and for all models `predictions`, the JSON object of `POST /score` for each picture.
+The input `image` holds encoded pictures as BYTES, in JSON as base64, or pixels as UINT8 [N, H, W, 3].
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from typing import Any
 
-import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from server.asked import asked, parameters_of
-from server.body import Body, is_json, parsed_object
+from server.body import UNDECIDED, Body, is_json, parsed_object
 from server.context import Context
-from server.deployments import Deployment
 from server.engine.facts import ModelFacts
-from server.engine.outcome import Failure, Outcome
 from server.errors import ServiceError
-from server.protocol import Answer, Call, Protocol, Wanted, Written, error_object
+from server.protocol import Answer, Call, Protocol, Wanted, Written
 from server.scoring import Cell
-from server.tensors import FORM, Tensor, mapping, pictures_of
+from server.tensor_outputs import Output, Tensor, outputs_of, usual_outputs, written
+from server.tensors import FORM, mapping, pictures_of
 
 _HEADER = "inference-header-content-length"
+_LONGEST_NUMBER = 12  # digits
+_EXTENSIONS = ("binary_tensor_data", "classification")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +37,20 @@ class _Content:
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """What a reply repeats, and which outputs are wanted how: name -> whether as binary data."""
+    """What a reply repeats, and the outputs that are wanted."""
 
     path: Mapping[str, str]
     request: str | None
-    outputs: Mapping[str, bool] | None
-    binary: bool
-    explained: bool
+    outputs: tuple[Output, ...]
 
 
 async def _parse(body: Body) -> _Content:
     length = body.headers.get(_HEADER)
     if length is None:
         return _Content(await parsed_object(body.data))
-    if not length.isdecimal() or int(length) > len(body.data):
+    if not length.isdecimal() or len(length) > _LONGEST_NUMBER or int(length) > len(body.data):
         raise ServiceError(
-            "input_invalid", f"The header {_HEADER} is {length!r}, but the body has {len(body.data)} bytes."
+            "input_invalid", f"The header {_HEADER} is {length[:40]!r}, but the body has {len(body.data)} bytes."
         )
     return _Content(await parsed_object(body.data[: int(length)]), body.data[int(length) :])
 
@@ -66,66 +63,63 @@ def _read(call: Call) -> Wanted:
     tensor = given[0]
     if tensor.get("name", "image") != "image":
         raise ServiceError("input_invalid", f"There is no input {tensor['name']!r}. {FORM}")
-    pictures = pictures_of(tensor, content.binary)
     explains, parameters = parameters_of(content.head.get("parameters"))
+    note = _note(content.head, call, explains)
+    pictures = pictures_of(tensor, content.binary, call.bound)
     cells: list[Cell] = [asked(picture, parameters, explains=explains) for picture in pictures]
-    return Wanted(cells, _note(content.head, call.path, explains))
+    return Wanted(cells, note)
 
 
-def _note(head: Mapping[str, Any], path: Mapping[str, str], explained: bool) -> _Note:
-    request, binary = head.get("id"), bool(mapping(head.get("parameters")).get("binary_data_output"))
-    wanted = head.get("outputs")
+def _note(head: Mapping[str, Any], call: Call, explained: bool) -> _Note:
+    request, wanted = head.get("id"), head.get("outputs")
     if request is not None and not isinstance(request, str):
         raise ServiceError("input_invalid", f"`id` is a {type(request).__name__}; expected a text.")
-    if wanted is None:
-        return _Note(path, request, None, binary, explained)
+    binary = mapping(head.get("parameters")).get("binary_data_output") is True
+    if not wanted:
+        names = usual_outputs(call.model, explained=explained)
+        return _Note(call.path, request, tuple(Output(name, binary) for name in names))
     if not isinstance(wanted, list) or not all(isinstance(each, dict) and "name" in each for each in wanted):
         raise ServiceError("input_invalid", '`outputs` is not a list of tensors. Expected [{"name": "predictions"}].')
-    outputs = {str(each["name"]): bool(mapping(each.get("parameters")).get("binary_data", binary)) for each in wanted}
-    return _Note(path, request, outputs, binary, explained)
+    outputs = tuple(_output(each, call.model, binary) for each in wanted)
+    if len({output.name for output in outputs}) < len(outputs):
+        raise ServiceError("input_invalid", "`outputs` names one of them twice.")
+    return _Note(call.path, request, outputs)
+
+
+def _output(asked_for: Mapping[str, Any], model: ModelFacts, binary: bool) -> Output:
+    name, known = asked_for["name"], [output.name for output in outputs_of(model)]
+    if name not in known:
+        raise ServiceError("input_invalid", f"There is no output {name!r}. Known: {', '.join(known)}.")
+    parameters = mapping(asked_for.get("parameters"))
+    classes = parameters.get("classification", 0)
+    if type(classes) is not int or classes < 0 or (classes and name != "probs"):
+        raise ServiceError(
+            "input_invalid",
+            f"`classification` of the output {name!r} is {classes!r}; expected a whole number, for 'probs' only.",
+        )
+    return Output(name, parameters.get("binary_data", binary) is True, classes)
 
 
 def _write(answer: Answer) -> Written:
     note: _Note = answer.note
-    possible = _tensors(answer.outcomes, answer.model)
-    wanted = note.outputs
-    if wanted is None:
-        names = ["predictions"] if note.explained or not answer.model.classifies else ["probs", "label"]
-        wanted = dict.fromkeys(names, note.binary)
-    for name in wanted:
-        if name not in possible:
-            raise ServiceError("input_invalid", f"There is no output {name!r}. Known: {', '.join(possible)}.")
     outputs, blobs = [], []
-    for name, as_binary in wanted.items():
-        output = possible[name].described()
-        if as_binary:
-            blobs.append(possible[name].binary())
-            output["parameters"] = {"binary_data_size": len(blobs[-1])}
+    for wanted in note.outputs:
+        tensor = written(wanted, answer.outcomes, answer.model)
+        described = tensor.described()
+        if wanted.binary:
+            blobs.append(tensor.binary())
+            described["parameters"] = {"binary_data_size": len(blobs[-1])}
         else:
-            output["data"] = list(possible[name].values)
-        outputs.append(output)
-    head: dict[str, Any] = {"model_name": note.path["model"], "model_version": str(answer.version or 1)}
+            described["data"] = list(tensor.values)
+        outputs.append(described)
+    head = {"model_name": note.path["model"], "model_version": str(answer.version or 1)}
     if note.request is not None:
         head["id"] = note.request
-    text = json.dumps(head | {"outputs": outputs}).encode()
+    # of ASCII alone: an id may hold half a character, which UTF-8 cannot
+    text = json.dumps({**head, "outputs": outputs}).encode()
     if not blobs:
         return Written(text)
     return Written(b"".join([text, *blobs]), "application/octet-stream", {_HEADER: str(len(text))})
-
-
-def _tensors(outcomes: Sequence[Outcome], model: ModelFacts) -> dict[str, Tensor]:
-    """Make all outputs that there can be; those of classifiers only where every picture was scored."""
-    rows: list[Any] = [
-        error_object(each) if isinstance(each, Failure) else msgspec.json.decode(each) for each in outcomes
-    ]
-    count = len(rows)
-    tensors = {"predictions": Tensor("predictions", "BYTES", (count,), [json.dumps(row) for row in rows])}
-    if model.classifies and all("probs" in row for row in rows):
-        probs = [prob for row in rows for prob in row["probs"]]
-        best = [max(zip(row["probs"], row["labels"], strict=True))[1] for row in rows]
-        tensors["probs"] = Tensor("probs", "FP32", (count, len(model.labels)), probs)
-        tensors["label"] = Tensor("label", "BYTES", (count,), best)
-    return tensors
 
 
 def _fails(error: ServiceError, request_id: str) -> bytes:
@@ -138,9 +132,7 @@ router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
 @router.get("")
 async def server_metadata() -> JSONResponse:
     """Name the server and what it knows beyond the protocol."""
-    return JSONResponse(
-        {"name": "sightglass", "version": installed("sightglass"), "extensions": ["binary_tensor_data"]}
-    )
+    return JSONResponse({"name": "sightglass", "version": installed("sightglass"), "extensions": list(_EXTENSIONS)})
 
 
 @router.get("/health/live")
@@ -160,19 +152,17 @@ async def server_ready(request: Request) -> JSONResponse:
 @router.get("/models/{model}/versions/{version}", include_in_schema=False)
 async def model_metadata(request: Request) -> JSONResponse:
     """Describe a deployment: its version, its input and its outputs."""
-    found = _deployment(request)
+    found = _context(request).deployments.named(request.path_params["model"], request.path_params.get("version"))
     facts = found.model
-    outputs = [Tensor("predictions", "BYTES", (-1,))]
-    if facts.classifies:
-        outputs = [Tensor("probs", "FP32", (-1, len(facts.labels))), Tensor("label", "BYTES", (-1,)), *outputs]
+    parameters = {"architecture": facts.architecture, "labels": list(facts.labels), **dict(facts.sizes)}
     return JSONResponse(
         {
             "name": found.name,
             "versions": [str(found.row.version or 1)],
             "platform": f"sightglass_{facts.task or 'loading'}",
             "inputs": [Tensor("image", "BYTES", (-1,)).described()],
-            "outputs": [output.described() for output in outputs],
-            "parameters": {"architecture": facts.architecture, "labels": list(facts.labels), **dict(facts.sizes)},
+            "outputs": [output.described() for output in outputs_of(facts)],
+            "parameters": {**parameters, "signature": str(facts.signature)},
         }
     )
 
@@ -181,9 +171,7 @@ async def model_metadata(request: Request) -> JSONResponse:
 @router.get("/models/{model}/versions/{version}/ready", include_in_schema=False)
 async def model_ready(request: Request) -> JSONResponse:
     """Answer 200 only while this deployment would score."""
-    found = _deployment(request)
-    if not found.engines.ready:
-        raise ServiceError("engine_unavailable", f"Not ready: {found.engines.reason}.")
+    found = _context(request).ready_deployment(request.path_params["model"], request.path_params.get("version"))
     return JSONResponse({"name": found.name, "ready": True})
 
 
@@ -192,17 +180,13 @@ def _context(request: Request) -> Context:
     return context
 
 
-def _deployment(request: Request) -> Deployment:
-    return _context(request).deployments.named(request.path_params["model"], request.path_params.get("version"))
-
-
 PROTOCOL = Protocol(
     "open_inference",
     ("/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"),
     "Score pictures by the Open Inference Protocol, version 2, as JSON or with binary data.",
     _read,
     _write,
-    takes=lambda media_type: media_type in ("", "application/octet-stream") or is_json(media_type),
+    takes=lambda media_type: media_type in UNDECIDED or is_json(media_type),
     types="application/json or application/octet-stream",
     parse=_parse,
     prefix="/v2",

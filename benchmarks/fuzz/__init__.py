@@ -1,0 +1,1 @@
+"""Throws mutated bodies at everything that parses what strangers send."""

@@ -1,0 +1,107 @@
+"""Signature: the columns of the table that a model takes, as the file MLmodel of an MLflow folder says."""
+
+import json
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from models.errors import ModelError, first_line
+
+MLMODEL = "MLmodel"
+
+logger = logging.getLogger(__name__)
+
+_IMAGE = "image"
+_KINDS = ("binary", "string")  # what a column of pictures may be, the likelier one first
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: `type` is MLflow's name of what its cells are."""
+
+    name: str
+    type: str
+    required: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.type} ({'required' if self.required else 'optional'})"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The columns in their order; one of them holds the pictures. Without an MLmodel it is AutoML's: image, binary."""
+
+    columns: tuple[Column, ...] = (Column(_IMAGE, _KINDS[0]),)
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.columns))
+
+    @property
+    def picture(self) -> str:
+        """The name of the column that holds the pictures: `image`, or the first binary one, or the first of texts."""
+        name = _picture_in(self.columns)
+        assert name is not None
+        return name
+
+    def missing(self, given: Collection[Any]) -> list[str]:
+        """Return the names of those columns that a table with the columns `given` has to have and does not."""
+        return [
+            column.name
+            for column in self.columns
+            if column.name not in given and (column.required or column.name == self.picture)
+        ]
+
+
+def read_signature(file: Path | None) -> Signature:
+    """Read the signature in an MLmodel; without a file or a signature in it, the default.
+
+    One that describes no table with a column for pictures is passed over with a warning, as the model itself can be
+    served all the same. ModelError where the file cannot be read.
+    """
+    if file is None:
+        return Signature()
+    inputs = _inputs(file)
+    if inputs is None:
+        return Signature()
+    columns = tuple(_column(each) for each in inputs if isinstance(each, dict) and isinstance(each.get("name"), str))
+    if len(columns) < len(inputs) or _picture_in(columns) is None:
+        logger.warning(
+            "%s: the signature %s is not of a table with a column of binaries or texts. %s is assumed.",
+            file,
+            json.dumps(inputs)[:200],
+            Signature(),
+        )
+        return Signature()
+    return Signature(columns)
+
+
+def _inputs(file: Path) -> list[Any] | None:
+    """Return the inputs of the signature, which lie as a JSON text within the YAML."""
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        signature = content.get("signature") if isinstance(content, dict) else None
+        inputs = signature.get("inputs") if isinstance(signature, dict) else None
+        found = json.loads(inputs) if isinstance(inputs, str) else inputs
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise ModelError(f"{file} cannot be read: {first_line(error)}. Mend it, or remove it.") from None
+    if found is not None and not isinstance(found, list):
+        raise ModelError(
+            f"{file}: the inputs of the signature are {inputs!r}; expected a JSON list such as "
+            '[{"name": "image", "type": "binary"}].'
+        )
+    return found
+
+
+def _column(described: dict[str, Any]) -> Column:
+    # `optional` is how older versions of MLflow write that a column is not required
+    required = described.get("required", not described.get("optional", False))
+    return Column(described["name"], str(described.get("type")), bool(required))
+
+
+def _picture_in(columns: Collection[Column]) -> str | None:
+    likely = [column.name for kind in _KINDS for column in columns if column.type == kind]
+    return _IMAGE if _IMAGE in likely else next(iter(likely), None)

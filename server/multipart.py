@@ -1,0 +1,53 @@
+"""Multipart forms (https://www.rfc-editor.org/rfc/rfc7578) -> their files, from a body that is here as a whole.
+
+A form that ends too early is refused: what is missing would otherwise be missing from the reply, too.
+"""
+
+import re
+
+from server.errors import ServiceError
+
+_LONGEST_BOUNDARY = 70  # by https://www.rfc-editor.org/rfc/rfc2046#section-5.1.1, as the characters
+_BOUNDARY = re.compile(
+    r""";\s*boundary\s*=\s*("[\w'()+,./:=? -]+"|[\w'()+,./:=?-]+)\s*(?:;|$)""", re.ASCII | re.IGNORECASE
+)
+_FILE = re.compile(rb"^content-disposition\s*:[^\r\n]*;\s*filename\*?\s*=", re.IGNORECASE | re.MULTILINE)
+_END_OF_LINE = b"\r\n"
+
+
+def files_of(data: bytes, content_type: str) -> list[bytes]:
+    """Return the content of each part that has a file name, in order; ServiceError `form_invalid`."""
+    delimiter = b"--" + _boundary(content_type)
+    if data.startswith(delimiter):
+        at = 0
+    elif (found := data.find(_END_OF_LINE + delimiter)) >= 0:
+        at = found + len(_END_OF_LINE)
+    else:
+        raise _invalid("its boundary is nowhere in it")
+    files = []
+    while not data.startswith(b"--", at + len(delimiter)):
+        start = data.find(_END_OF_LINE, at + len(delimiter))
+        end = data.find(_END_OF_LINE + delimiter, start)
+        if start < 0 or end < 0:
+            raise _invalid("it ends before its last boundary")
+        if data[at + len(delimiter) : start].strip(b" \t"):
+            raise _invalid("a line begins with its boundary and goes on")
+        head = data.find(2 * _END_OF_LINE, start, end + len(_END_OF_LINE))
+        if head < 0:
+            raise _invalid("a part has no empty line after its headers")
+        if _FILE.search(data, start + len(_END_OF_LINE), head):
+            files.append(data[head + 2 * len(_END_OF_LINE) : end])
+        at = end + len(_END_OF_LINE)
+    return files
+
+
+def _boundary(content_type: str) -> bytes:
+    found = _BOUNDARY.search(content_type)
+    boundary = found[1].strip('"') if found else ""
+    if not 0 < len(boundary) <= _LONGEST_BOUNDARY:
+        raise _invalid("its content type names no boundary")
+    return boundary.encode()
+
+
+def _invalid(why: str) -> ServiceError:
+    return ServiceError("form_invalid", f"The multipart form cannot be read: {why}.")

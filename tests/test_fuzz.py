@@ -1,0 +1,249 @@
+"""What strangers send: everything of a protocol's form is read as it was meant, all else is refused as declared."""
+
+import base64
+import csv
+import io
+import json
+import os
+import struct
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.datastructures import Headers
+
+from benchmarks.fuzz.__main__ import main
+from benchmarks.fuzz.alone import run_alone
+from benchmarks.fuzz.mutation import Mutator, Sample
+from benchmarks.fuzz.run import run
+from benchmarks.fuzz.targets import Target, done, targets
+from server.body import Body
+from server.doors import PROTOCOLS, understood
+from server.engine.facts import ModelFacts
+from server.engine.outcome import Failure
+from server.errors import ServiceError
+from server.protocol import Answer, Call, Protocol
+from server.scoring import Asked
+
+FACTS = ModelFacts("resnet18", "multiclass", ("can", "carton"))
+PREDICTION = b'{"probs": [0.25, 0.75], "labels": ["can", "carton"]}'
+SCORE, INVOKE, INFER = "/score", "/invocations", "/v2/models/{model}/infer"
+PREDICT, EXPLAIN = "/v1/models/{model}:predict", "/v1/models/{model}:explain"
+LENGTH = "inference-header-content-length"
+
+# whatever comes after the mark of a JPEG, which tells it from base64 in binary data
+PICTURES = st.lists(st.binary(max_size=60).map(lambda data: b"\xff\xd8" + data), min_size=1, max_size=4)
+
+
+def ask(path: str, body: bytes, **headers: str) -> tuple[Protocol, list[Any], Any]:
+    """Return the contract that understands a body, the pictures that it read, and its note."""
+    named = {"content-type": "application/json"} | {key.replace("_", "-"): value for key, value in headers.items()}
+    contracts = [protocol for protocol in PROTOCOLS if path in protocol.paths]
+    call = Call(None, path, {"model": "fridge"}, Headers(named), FACTS)
+    protocol, wanted = done(understood(contracts, Body(body, Headers(named)), call))
+    return protocol, list(wanted.cells), wanted.note
+
+
+def texts(pictures: list[bytes]) -> list[str]:
+    return [base64.b64encode(picture).decode() for picture in pictures]
+
+
+def tensor(**more: Any) -> dict[str, Any]:
+    return {"name": "image", "datatype": "BYTES", **more}
+
+
+def document(path: str, wrapped: Callable[[list[str]], Any]) -> Callable[[list[bytes]], list[Any]]:
+    return lambda pictures: ask(path, json.dumps(wrapped(texts(pictures))).encode())[1]
+
+
+def as_csv(pictures: list[bytes]) -> list[Any]:
+    stream = io.StringIO()
+    rows: list[list[Any]] = [
+        ["number", "image"],
+        *([number, base64.encodebytes(picture).decode()] for number, picture in enumerate(pictures)),
+    ]
+    csv.writer(stream).writerows(rows)
+    return ask(INVOKE, stream.getvalue().encode(), content_type="text/csv")[1]
+
+
+def as_binary_data(pictures: list[bytes]) -> list[Any]:
+    tail = b"".join(struct.pack("<I", len(picture)) + picture for picture in pictures)
+    described = tensor(shape=[len(pictures)], parameters={"binary_data_size": len(tail)})
+    head = json.dumps({"inputs": [described]}).encode()
+    return ask(INFER, head + tail, inference_header_content_length=str(len(head)))[1]
+
+
+def as_form(pictures: list[bytes]) -> list[Any]:
+    part = b'--cut here\r\nContent-Disposition: form-data; name="a"; filename="a"\r\n\r\n%s\r\n'
+    body = b"".join(part % picture for picture in pictures) + b"--cut here--\r\n"
+    return ask(SCORE, body, content_type='multipart/form-data; boundary="cut here"')[1]
+
+
+def table(data: list[str]) -> Any:
+    return {"columns": ["x", "image"], "data": [[1, each] for each in data]}
+
+
+WAYS: Mapping[str, Callable[[list[bytes]], list[Any]]] = {
+    "version 2": document(SCORE, lambda data: {"input_data": {"columns": ["image"], "data": data}}),
+    "version 2, rows": document(SCORE, lambda data: {"input_data": table(data)}),
+    "form": as_form,
+    "kserve": document(PREDICT, lambda data: {"instances": [{"b64": each} for each in data]}),
+    "dataframe_split": document(INVOKE, lambda data: {"dataframe_split": table(data)}),
+    "dataframe_records": document(INVOKE, lambda data: {"dataframe_records": [{"image": each} for each in data]}),
+    "instances": document(INVOKE, lambda data: {"instances": data}),
+    "inputs": document(INVOKE, lambda data: {"inputs": {"image": data}}),
+    "csv": as_csv,
+    "open inference": document(INFER, lambda data: {"inputs": [tensor(shape=[len(data)], data=data)]}),
+    "open inference, binary": as_binary_data,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@settings(max_examples=60, deadline=None)
+@given(pictures=PICTURES)
+def test_any_bytes_come_through_as_they_are(way: str, pictures: list[bytes]) -> None:
+    read = WAYS[way](pictures)
+    assert [cell.picture if isinstance(cell, Asked) else cell for cell in read] == pictures
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("/9j/")
+KEYS = (
+    "image", "b64", "image_base64", "columns", "data", "name", "shape", "datatype", "parameters", "binary_data_size",
+    "classification", "xai_parameters", "inference_parameters", "model_explainability", "n_steps", "target",
+)  # fmt: skip
+JSON_VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=3), inner, max_size=4)
+    ),
+    max_leaves=10,
+)
+
+
+def objects(*keys: str, **more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Objects that have some of these keys, with any value or with a likely one."""
+    likely = dict.fromkeys(keys, JSON_VALUES) | {key: JSON_VALUES | value for key, value in more.items()}
+    return st.fixed_dictionaries({}, optional=likely)
+
+
+ROWS = st.lists(JSON_VALUES | st.lists(JSON_VALUES, max_size=2) | objects("image", "b64"), max_size=3)
+TABLES = objects("index", columns=st.lists(st.just("image") | SCALARS, max_size=2), data=ROWS)
+TENSORS = objects(
+    "parameters",
+    name=st.just("image"),
+    shape=st.lists(st.integers(-1, 4), max_size=4),
+    datatype=st.sampled_from(["BYTES", "UINT8", "FP32"]),
+    data=ROWS | st.lists(st.integers(0, 256), max_size=12),
+)
+OUTPUTS = st.lists(
+    objects(name=st.sampled_from(["probs", "label", "predictions"]), parameters=objects("classification"))
+)
+DOORS: Mapping[str, tuple[str, st.SearchStrategy[Any]]] = {
+    "hosted": (SCORE, objects("image", "xai_parameters", "inference_parameters", input_data=TABLES | ROWS)),
+    "predict": (PREDICT, objects("parameters", instances=ROWS, inputs=ROWS)),
+    "explain": (EXPLAIN, objects("parameters", instances=ROWS, inputs=ROWS)),
+    "tables": (INVOKE, objects("params", dataframe_split=TABLES, dataframe_records=ROWS)),
+    "arrays": (INVOKE, objects("params", instances=ROWS, inputs=ROWS | objects(image=ROWS))),
+    "infer": (INFER, objects("id", "parameters", inputs=st.lists(TENSORS, max_size=2), outputs=OUTPUTS)),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_any_document_is_read_or_refused_and_nothing_else(door: str, data: st.DataObject) -> None:
+    path, strategy = DOORS[door]
+    body = json.dumps(data.draw(strategy)).encode()
+    try:
+        protocol, cells, note = ask(path, body)
+        outcomes = [cell if isinstance(cell, Failure) else PREDICTION for cell in cells]
+        assert all(isinstance(cell, (bytes, Asked, Failure)) for cell in cells)
+        written = protocol.write(Answer(outcomes, "id", FACTS, 1, note))
+    except ServiceError as error:
+        assert 400 <= error.status < 500
+    else:
+        json.loads(written.body[: int(written.headers.get(LENGTH, len(written.body)))])
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    body=st.binary(max_size=200),
+    media_type=st.sampled_from(["application/json", "text/csv", "image/png", "multipart/form-data; boundary=a"]),
+)
+def test_any_bytes_are_read_or_refused_and_nothing_else(body: bytes, media_type: str) -> None:
+    for path in (SCORE, INVOKE, INFER, PREDICT):
+        try:
+            ask(path, body, content_type=media_type)
+        except ServiceError as error:
+            assert 400 <= error.status < 500
+
+
+@pytest.mark.parametrize("name", targets())
+def test_mutated_bodies_end_as_declared(name: str, tmp_path: Path) -> None:
+    """The command runs hundred times as many: python -m benchmarks.fuzz."""
+    tally = run(targets()[name], 1000, seed=os.getpid(), keep=tmp_path)
+    kept = "\n".join(f"{file}\n{file.read_text()}" for file in tmp_path.glob("*.txt"))
+    assert not tally.failures, kept
+    assert sum(tally.outcomes.values()) == 1000
+    assert len(tally.outcomes) > 1, "they are not all alike"
+    assert any(outcome == "read" or "frames" in outcome for outcome in tally.outcomes), (
+        "and some are what they should be"
+    )
+
+
+def test_bodies_are_the_same_for_a_seed_and_others_for_another() -> None:
+    target = targets()["hosted"]
+    first, again, other = (Mutator(target.samples, target.words, seed) for seed in (1, 1, 2))
+    bodies = [first.body() for _ in range(50)]
+    assert bodies == [again.body() for _ in range(50)]
+    assert bodies != [other.body() for _ in range(50)]
+
+
+def test_what_is_not_declared_is_a_failure_and_kept(tmp_path: Path) -> None:
+    def parse(body: bytes) -> str:
+        if b"x" in body:
+            raise KeyError("x")
+        return "read"
+
+    tally = run(Target("fake", [Sample(tail=b"abcdef" * 9)], parse), 300, seed=1, keep=tmp_path)
+    ((kind, number),) = tally.failures.items()
+    assert kind.startswith("KeyError at test_fuzz.py:")
+    assert 0 < number == 300 - tally.outcomes["read"]
+    (kept,) = tmp_path.glob("fake-*[0-9a-f]")
+    assert b"x" in kept.read_bytes()
+    assert "KeyError: 'x'" in kept.with_suffix(".txt").read_text()
+
+
+def test_the_command_says_what_it_saw(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["base64", "frames", "--count", "200", "--keep", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "base64: 200 bodies" in out
+    assert "memory grew by" in out
+    assert "refused" in out
+    with pytest.raises(SystemExit):
+        main(["frame"])
+
+
+def test_a_process_that_a_body_ends_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = b"\nthe last one"
+
+    class Ended:
+        exitcode = -11
+
+        def start(self) -> None:
+            (tmp_path / "images.current").write_bytes(len(body).to_bytes(4, "big") + body + b"of an earlier one")
+
+        def join(self) -> None:
+            pass
+
+    class Context:
+        def Process(self, **options: Any) -> Ended:
+            return Ended()
+
+    monkeypatch.setattr("multiprocessing.get_context", lambda kind: Context())
+    assert run_alone("images", 10, 0, tmp_path) == {"failures": {"the process ended with -11": 1}}
+    (kept,) = tmp_path.glob("images-*[0-9a-f]")
+    assert kept.read_bytes() == body
