@@ -25,9 +25,9 @@ _NOT_APPLICABLE = {
         "it stands in front of the container, as whatever stands in front of this server"
     ),
     "aml_token and aad_token": "tokens of a cloud's directory; keys are checked here, the rest is for a gateway",
-    "WORKER_COUNT, WORKER_PRELOAD, WORKER_TIMEOUT": (
+    "WORKER_COUNT for models, WORKER_PRELOAD, WORKER_TIMEOUT": (
         "each worker loads the model anew there; here one engine for each device batches for all, and requests have "
-        "deadlines. Scoring scripts have workers"
+        "deadlines. Scoring scripts have WORKER_COUNT workers"
     ),
     "Application Insights, model data collection": "metrics and log lines instead, for whatever collects them",
     "AZUREML_DEBUG_PORT": "no debugger listens in a server",

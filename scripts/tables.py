@@ -92,7 +92,9 @@ def _architectures() -> str:
     rows = []
     for name in sorted(architecture_names(), key=lambda name: ("*" in name or "/" in name, name)):
         if name.startswith("transformers/"):
-            rows.append(f"| `{name.replace('*', 'NAME')}` | as its folder says | [as it says](huggingface.md) | by kind |")
+            rows.append(
+                f"| `{name.replace('*', 'NAME')}` | as its folder says | [as it says](huggingface.md) | by kind |"
+            )
             continue
         if name.endswith("*"):
             library = name.replace("*", "NAME")

@@ -1,4 +1,4 @@
-"""python -m server: reads the settings, finds the model, opens the port, and hands over to the supervisor."""
+"""python -m server: reads the settings, finds the model or script, opens the port, and hands over to the supervisor."""
 
 import argparse
 import logging
@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from models.errors import ModelError
 from server.auth import Keys
 from server.child import CANNOT_SERVE
-from server.fleet import ENGINE_COMMAND, find_model
+from server.fleet import ENGINE_COMMAND, find
 from server.logs import configure_logs
 from server.port import open_port
+from server.script.check import check_script
 from server.supervisor import Supervisor
 from settings.command import load_server_settings, server_parser, unknown_flags
 from settings.deployments import Deployment, Plan, load_plan, own_settings, single
@@ -27,7 +28,7 @@ BAD_USAGE = 2
 
 
 def main(arguments: Sequence[str] | None = None, engine_command: Sequence[str] = ENGINE_COMMAND) -> int:
-    """Serve until a signal comes; returns 0, 2 for bad usage, or 3 where the model cannot be served.
+    """Serve until a signal comes; returns 0, 2 for bad usage, or 3 where the model or script cannot be served.
 
     `engine_command` starts an engine process; another one than ours has to speak the same wire.
     """
@@ -58,9 +59,15 @@ def _settings(options: argparse.Namespace) -> Resolved[ServerSettings]:
     given = {name: value for name, value in vars(options).items() if name in ServerSettings.model_fields}
     resolved = load_server_settings(given, os.environ)
     values = resolved.values
-    if values.model is None and values.name is None and values.deployments is None:
+    if all(each is None for each in (values.model, values.name, values.deployments, values.entry_script)):
         raise SettingsError(
-            "No model is named. Give --model FOLDER, --name NAME of a registered model, or --deployments FILE."
+            "No model is named. Give --model FOLDER, --name NAME of a registered model, --entry-script FILE, or "
+            "--deployments FILE."
+        )
+    if values.model_dir is not None and values.entry_script is None:
+        raise SettingsError(
+            f"--model-dir is {str(values.model_dir)!r}, for the model of a script, but no script is given. Add "
+            "--entry-script FILE, or serve the folder by --model."
         )
     for keys_file in (values.keys_file, values.admin_keys_file):
         Keys(keys_file)
@@ -71,31 +78,36 @@ def _plan(settings: ServerSettings) -> Plan:
     """Return what is to be served; ModelError or SettingsError where that is not there."""
     if settings.deployments is not None:
         plan = load_plan(settings.deployments)
+    elif settings.entry_script is not None:
+        script = Deployment(entry_script=settings.entry_script, model_dir=settings.model_dir)
+        plan = single(_spoken(settings.entry_script.stem), script)
     elif settings.model is not None:
         plan = single(_spoken(settings.model.resolve().stem), Deployment(model=settings.model))
     else:
         name, _, version = str(settings.name).partition("@")
         plan = single(_spoken(name), Deployment(name=f"{name}@{version or settings.version}"))
     for name, deployment in plan.deployments.items():
-        own_settings(settings, deployment, f"deployment {name!r}")
-        find_model(settings.model_root, deployment)
+        find(own_settings(settings, deployment, f"deployment {name!r}"), deployment)
     return plan
 
 
 def _spoken(text: str) -> str:
-    """Return a name for a deployment that is made of a model's."""
+    """Return a name for a deployment that is made of a model's or script's."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")[:64] or "model"
 
 
 def _check(resolved: Resolved[ServerSettings], plan: Plan) -> int:
-    from server.engine.check import check  # imports PyTorch, which the supervisor has no use for
-
     print(effective_values("server settings", resolved))
     for name, deployment in plan.deployments.items():
         if resolved.values.deployments is not None:
             print(f"deployment {name}")
-        folder, _ = find_model(resolved.values.model_root, deployment)
-        print(check(folder, own_settings(resolved.values, deployment, f"deployment {name!r}")))
+        settings = own_settings(resolved.values, deployment, f"deployment {name!r}")
+        if deployment.kind == "script":
+            print(check_script(deployment, settings))
+        else:
+            from server.engine.check import check  # imports PyTorch, which the supervisor has no use for
+
+            print(check(find(settings, deployment)[0], settings))
     return 0
 
 
@@ -108,7 +120,9 @@ def _serve(settings: ServerSettings, plan: Plan, engine_command: Sequence[str]) 
             text = f"Cannot listen on {settings.host}:{port}: {error.strerror}. Choose another {name}."
             print(f"error: {text}", file=sys.stderr)
             return BAD_USAGE
-    told = ", ".join(str(find_model(settings.model_root, one)[0]) for one in plan.deployments.values())
+    told = ", ".join(
+        str(find(own_settings(settings, one, f"deployment {name!r}"), one)[0]) for name, one in plan.deployments.items()
+    )
     logger.info("serving %s on http://%s:%d", told, settings.host, listening[0].getsockname()[1])
     return Supervisor(settings, plan, settings.deployments, engine_command).run(listening)
 

@@ -3,15 +3,17 @@
 import asyncio
 import time
 from collections.abc import Awaitable
+from typing import TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from server.engine.outcome import Reply
 from server.errors import ServiceError
 
+T = TypeVar("T")
 
-async def while_connected(request: Request, work: Awaitable[Reply], deadline: float) -> Reply:
+
+async def while_connected(request: Request, work: Awaitable[T], deadline: float) -> T:
     """Wait for `work`; ClientDisconnect once the client has left, ServiceError `deadline_exceeded` at the deadline."""
     waiting, has_left = asyncio.current_task(), False
     assert waiting is not None

@@ -36,8 +36,8 @@ class Context:
             raise ServiceError("engine_unavailable", f"Not ready: {self.deployments.reason}.")
 
     def ready_deployment(self, name: str, version: str | None = None) -> Deployment:
-        """Return the deployment that a probe names; ServiceError where it would not score, or is not there."""
-        found = self.deployments.named(name, version)
+        """Return the model that a probe names; ServiceError where it would not score, or is none."""
+        found = self.deployments.model_named(name, version)
         self._require_staying()
         if not found.engines.ready:
             raise ServiceError("engine_unavailable", f"Not ready: {found.engines.reason}.")

@@ -1,4 +1,4 @@
-"""Deployments: what an HTTP process knows of the models behind it, and which of them a request goes to."""
+"""Deployments: what an HTTP process knows of the models and scripts behind it, and which a request goes to."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ _POLL_S = 0.01
 
 
 class Deployment:
-    """One model with its engines. `credit` is what it is owed of the traffic."""
+    """One model with its engines, or one script with its host. `credit` is what it is owed of the traffic."""
 
     def __init__(self, row: Row) -> None:
         self.row = row
@@ -74,6 +74,13 @@ class Deployments:
             )
         return found
 
+    def model_named(self, name: str, version: str | None = None) -> Deployment:
+        """Return the model that a path names; ServiceError `deployment_is_script` where it is none."""
+        found = self.named(name, version)
+        if found.row.kind == "script":
+            raise script_error(found)
+        return found
+
     def choose(self, asked_for: str | None) -> Deployment:
         """Return the deployment that a header asks for, or whose turn it is: of those in traffic that are ready.
 
@@ -118,6 +125,12 @@ class Deployments:
 
     def _in_traffic(self) -> list[Deployment]:
         return [deployment for deployment in self if self._table.traffic.get(deployment.name, 0.0) > 0]
+
+
+def script_error(deployment: Deployment) -> ServiceError:
+    """Return what a request to a script is answered where only models are asked."""
+    message = f"The deployment {deployment.name!r} is a script. Ask it at /score, in whatever form it expects."
+    return ServiceError("deployment_is_script", message)
 
 
 async def retire(deployments: Sequence[Deployment]) -> None:

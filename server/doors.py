@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,16 +15,16 @@ from server import protocols
 from server.body import Body, aside, read_body
 from server.connected import while_connected
 from server.context import Context
-from server.deployments import Deployment, Deployments
 from server.engine.outcome import Reply
 from server.errors import ServiceError
-from server.hosted import RUN_FAILED, RUN_MS, SCORE
+from server.hosted import DEPLOYMENT, RUN_FAILED, RUN_MS, SCORE
 from server.protocol import Answer, Call, Protocol, Wanted
 from server.scoring import Asked, score
+from server.script import door
 from server.swagger import swagger
+from server.timing import server_timing, timing_facts
+from server.visit import Visit
 from settings.server import ServerSettings
-
-_NAMED = "azureml-model-deployment"
 
 PROTOCOLS: tuple[Protocol, ...] = tuple(protocol for _, protocol in constants(protocols, "PROTOCOL"))
 _AT: Mapping[str, Sequence[Protocol]] = {
@@ -53,41 +53,11 @@ def create_routers() -> Sequence[APIRouter]:
     return [router, *(protocol.router for protocol in PROTOCOLS if protocol.router is not None)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Visit:
-    """A request that was let in, and who is to answer it."""
-
-    request: Request
-    context: Context
-    deployment: Deployment
-    started: float
-
-    @property
-    def deadline(self) -> float:
-        return self.started + self.deployment.settings.request_timeout_ms / 1000
-
-    @classmethod
-    def begin(cls, request: Request) -> "_Visit":
-        """Begin one; ServiceError where nobody may answer it."""
-        context: Context = request.app.state.context
-        started = time.monotonic()
-        context.keys.check(request.headers.get("authorization"))
-        deployment = _asked_for(request, context.deployments)
-        request.state.facts["deployment"] = deployment.name
-        return cls(request, context, deployment, started)
-
-    def call(self) -> Call:
-        """Return it as a contract sees it, but for what it holds; ServiceError before its model is loaded."""
-        model, request = self.deployment.model, self.request
-        if not model.architecture:  # before it is loaded nobody knows what a request to it has to look like
-            raise ServiceError("engine_unavailable", f"No model can score now: {self.deployment.engines.reason}.")
-        most = self.deployment.settings.max_images
-        return Call(None, request.scope["route"].path, request.path_params, request.headers, model, most)
-
-
 async def post(request: Request) -> Response:
-    """Score what the body holds, by the contract that has the path and takes such a body."""
-    visit, contracts = _Visit.begin(request), _AT[request.scope["route"].path]
+    """Score what the body holds, by the contract that has the path and takes such a body; or have a script answer."""
+    visit, contracts = Visit.begin(request), _AT[request.scope["route"].path]
+    if visit.is_to_script:
+        return await door.answer(visit)
     first, most = contracts[0], visit.deployment.settings.max_body_bytes
     body = await read_body(request, most, visit.deadline, takes=first.takes, types=first.types)
     return await _answer(visit, *await understood(contracts, body, visit.call()))
@@ -102,31 +72,42 @@ async def understood(contracts: Sequence[Protocol], body: Body, call: Call) -> t
 
 
 async def _get_score(request: Request) -> Response:
-    """Answer with the path, as version 1 of the hosted endpoint; or score `input_data` in the query, as version 2."""
-    if "input_data" not in request.query_params:
+    """Answer with the path, as version 1 of the original; or take the query for input, as version 2 and scripts do."""
+    has_input = "input_data" in request.query_params
+    visit = Visit.begin(request) if has_input or _has_scripts(request) else None
+    if visit is not None and visit.is_to_script:
+        return await door.answer(visit)
+    if visit is None or not has_input:
         query = f"?{request.url.query}" if request.url.query else ""
         return PlainTextResponse(request.url.path + query, headers={RUN_FAILED: "False"}, media_type="text/html")
     content = {name: _parsed(value) for name, value in request.query_params.items()}
-    visit = _Visit.begin(request)
     return await _answer(visit, *await _read(_AT[SCORE], replace(visit.call(), content=content), 0))
+
+
+async def _options_score(request: Request) -> Response:
+    """Answer with nothing, which tells a browser that it may ask if there are origins that may; or ask a script."""
+    if _has_scripts(request) and (visit := Visit.begin(request)).is_to_script:
+        return await door.answer(visit)
+    return Response(headers={RUN_FAILED: "False"}, media_type="text/html")
+
+
+def _has_scripts(request: Request) -> bool:
+    context: Context = request.app.state.context
+    return any(deployment.row.kind == "script" for deployment in context.deployments)
 
 
 async def _get_swagger(request: Request) -> Response:
     """Describe the hosted contract, as `?version=` 2, 3 or 3.1."""
     context: Context = request.app.state.context
+    deployment = context.deployments.choose(request.headers.get(DEPLOYMENT))
     described = swagger(
         request.query_params.get("version", "2"),
-        context.deployments.choose(request.headers.get(_NAMED)).model,
+        deployment.model if deployment.row.kind == "model" else None,
         title=context.settings.swagger_title,
         service_version=context.settings.swagger_version,
         prefix=context.settings.swagger_prefix,
     )
     return JSONResponse(described, headers={RUN_FAILED: "False"})
-
-
-async def _options_score(request: Request) -> Response:
-    """Answer with nothing, which tells a browser that it may ask if there are origins that may."""
-    return Response(headers={RUN_FAILED: "False"}, media_type="text/html")
 
 
 def _parsed(value: str) -> Any:
@@ -149,32 +130,26 @@ async def _read(contracts: Sequence[Protocol], call: Call, size: int) -> tuple[P
     return protocol, wanted
 
 
-async def _answer(visit: _Visit, protocol: Protocol, wanted: Wanted) -> Response:
+async def _answer(visit: Visit, protocol: Protocol, wanted: Wanted) -> Response:
     deployment, facts = visit.deployment, visit.request.state.facts
     _check(wanted, deployment.settings)
     facts["images"] = len(wanted.cells)
     read_s = time.monotonic() - visit.started
     reply = await _scored(visit, wanted)
     stages = {"read": read_s, **reply.stages}
-    facts |= {f"{stage}_ms": round(1000 * seconds, 1) for stage, seconds in stages.items()}
+    facts |= timing_facts(stages)
     visit.context.mirror.reflect(deployment, wanted.cells, reply.outcomes)
     request_id, version = visit.request.state.request_id, deployment.row.version
     written = protocol.write(Answer(reply.outcomes, request_id, deployment.model, version, wanted.note))
     total = time.monotonic() - visit.started
     headers = {
-        "server-timing": _server_timing(stages | {"total": total}),
-        _NAMED: deployment.name,
+        "server-timing": server_timing(stages | {"total": total}),
+        DEPLOYMENT: deployment.name,
         RUN_FAILED: "False",
         RUN_MS: f"{1000 * (total - read_s):.3f}",
         **written.headers,
     }
     return Response(written.body, media_type=written.media_type, headers=headers)
-
-
-def _asked_for(request: Request, deployments: Deployments) -> Deployment:
-    if (name := request.path_params.get("model")) is not None:
-        return deployments.named(name, request.path_params.get("version"))
-    return deployments.choose(request.headers.get(_NAMED))
 
 
 def _check(wanted: Wanted, settings: ServerSettings) -> None:
@@ -186,7 +161,7 @@ def _check(wanted: Wanted, settings: ServerSettings) -> None:
         )
 
 
-async def _scored(visit: _Visit, wanted: Wanted) -> Reply:
+async def _scored(visit: Visit, wanted: Wanted) -> Reply:
     deployment = visit.deployment
     work = score(deployment.engines, wanted.cells, deployment.settings.bad_images, visit.deadline)
     try:
@@ -195,8 +170,3 @@ async def _scored(visit: _Visit, wanted: Wanted) -> Reply:
         if error.code == "queue_full":
             visit.context.metrics.dropped.labels(deployment.name, "queue_full").inc(len(wanted.cells))
         raise
-
-
-def _server_timing(stages: Mapping[str, float]) -> str:
-    """Write the header that browsers and proxies show, https://www.w3.org/TR/server-timing/: milliseconds by name."""
-    return ", ".join(f"{stage};dur={1000 * seconds:.1f}" for stage, seconds in stages.items())

@@ -1,6 +1,7 @@
 """Every error a client can meet: one table from stable code to status and meaning."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 # code -> (HTTP status, what it means and what to do)
@@ -8,9 +9,10 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "body_empty": (400, "The request has no body."),
     "body_not_json": (400, "The body is not valid JSON, although its content type or first character says so."),
     "body_not_object": (400, "The body is valid JSON but no object."),
-    "input_missing": (400, "The JSON object has neither `input_data` nor `image`."),
+    "input_missing": (400, "The JSON object has neither `input_data` nor `image`; or lacks a parameter of a script."),
     "input_invalid": (400, "The pictures are not in the form that the path takes; the message says which that is."),
     "signature_mismatch": (400, "A table lacks a column of the model's signature."),
+    "body_not_text": (400, "The body is not text in UTF-8, which the script expects."),
     "form_invalid": (400, "The multipart form cannot be read, or holds no file."),
     "unauthorized": (401, "A bearer key is required, and the request has none or a wrong one."),
     "admin_disabled": (403, "The server was started without --admin-keys-file, so that nobody may change deployments."),
@@ -40,6 +42,7 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "algorithm_unsupported": (422, "The model's architecture does not suit the explanation algorithm."),
     "target_unknown": (422, "The target is no label of the model."),
     "attribution_invalid": (422, "The network's gradients on this picture are no numbers that could be drawn."),
+    "deployment_is_script": (422, "The deployment is a script, which is asked at `/score` alone."),
     "deployment_invalid": (
         422,
         "The change of deployments is not of the right form, or names a model that is not there.",
@@ -49,7 +52,10 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "request_id_too_long": (431, "The `x-request-id` header, or one of the `x-ms-` ids, has more than 100 characters."),
     "internal_error": (500, "Something unforeseen; the server's log has it under the request id."),
     "scoring_failed": (500, "The model failed on a picture; its batch mates were scored."),
-    "engine_unavailable": (503, "The model is loading, or its process ended and is being started again."),
+    "script_failed": (500, "The script raised an error on this request; the server's log has it under the request id."),
+    "script_timeout": (500, "The script took longer than --scoring-timeout-ms, and its process was replaced."),
+    "script_ended": (500, "The script's process ended while it worked on this request, and was replaced."),
+    "engine_unavailable": (503, "The model or script is loading, or its process ended and is being started again."),
     "draining": (503, "The server is shutting down."),
     "out_of_memory": (503, "The device has not enough memory for this picture."),
     "deadline_exceeded": (504, "The request was not scored in time."),
@@ -69,12 +75,14 @@ class ServiceError(Exception):
         *,
         details: Sequence[Mapping[str, Any]] = (),
         retry_after_s: float | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.details = details
         self.retry_after_s = retry_after_s
+        self.headers = headers
 
     @property
     def status(self) -> int:

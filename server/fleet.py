@@ -1,4 +1,4 @@
-"""Fleet: the deployments of a server and the engine processes behind each, as the supervisor has them."""
+"""Fleet: the deployments of a server and the engine or script processes behind each, as the supervisor has them."""
 
 import asyncio
 import itertools
@@ -15,12 +15,14 @@ from models.folder import ModelFolder
 from models.registry import resolve
 from server.child import Child, ChildError
 from server.lifeline import Launch
+from server.script.place import Place
 from server.table import Row
 from settings.deployments import Deployment, own_settings
 from settings.errors import SettingsError
 from settings.server import ServerSettings
 
 ENGINE_COMMAND = (sys.executable, "-m", "server.engine")
+SCRIPT_COMMAND = (sys.executable, "-m", "server.script")
 
 # glibc returns large blocks to the kernel after each batch and pages them in again for the next one. Keeping them
 # makes the forward pass up to three times as fast; see docs/decisions.
@@ -47,7 +49,10 @@ class FleetError(Exception):
 
 @dataclass(slots=True, eq=False)
 class Member:
-    """A deployment with its engines. `row` is how HTTP processes see it, `reason` says why it FAILED."""
+    """A deployment with its engines. `row` is how HTTP processes see it, `reason` says why it FAILED.
+
+    `folder` is that of its model, or the file of its script, whose host takes the place of an engine.
+    """
 
     deployment: Deployment
     folder: Path
@@ -59,7 +64,7 @@ class Member:
     def describe(self) -> dict[str, Any]:
         """Return what an operator may want to know, as JSON values."""
         return {
-            "model": str(self.folder),
+            self.row.kind: str(self.folder),
             "registered": self.deployment.name,
             "version": self.row.version,
             "settings": self.deployment.settings,
@@ -92,14 +97,21 @@ class Fleet:
         """Start the engines of a deployment, beside those that are there; FleetError where it cannot be one."""
         try:
             settings = own_settings(self._settings, deployment, f"deployment {name!r}")
-            folder, version = find_model(self._settings.model_root, deployment)
+            folder, version = find(settings, deployment)
         except (SettingsError, ModelError) as error:
             raise FleetError(str(error)) from None
         number = next(self._numbers)
-        sockets = tuple(self._folder / f"engine-{number}-{place}.sock" for place in range(len(settings.device)))
-        row = Row(name=name, version=version, settings=settings, sockets=sockets)
-        shared = partial(Launch, settings=settings, deployment=name, folder=folder, turns=self._folder)
-        engines = [
+        hosts = 1 if deployment.kind == "script" else len(settings.device)
+        sockets = tuple(self._folder / f"engine-{number}-{place}.sock" for place in range(hosts))
+        row = Row(name=name, kind=deployment.kind, version=version, settings=settings, sockets=sockets)
+        engines = self._host(deployment, row) if deployment.kind == "script" else self._engines(folder, row)
+        for engine in engines:
+            engine.start()
+        return Member(deployment, folder, row, engines)
+
+    def _engines(self, folder: Path, row: Row) -> list[Child]:
+        shared = partial(Launch, settings=row.settings, deployment=row.name, folder=folder, turns=self._folder)
+        return [
             Child(
                 "engine",
                 self._command,
@@ -107,11 +119,13 @@ class Fleet:
                 ENGINE_ENVIRONMENT,
                 ended=self._ended,
             )
-            for device, socket in zip(settings.device, sockets, strict=True)
+            for device, socket in zip(row.settings.device, row.sockets, strict=True)
         ]
-        for engine in engines:
-            engine.start()
-        return Member(deployment, folder, row, engines)
+
+    def _host(self, script: Deployment, row: Row) -> list[Child]:
+        (address,) = row.sockets
+        launch = partial(Launch, settings=row.settings, deployment=row.name, script=script, address=address)
+        return [Child("script", SCRIPT_COMMAND, launch, ended=self._ended)]
 
     async def warm(self, member: Member) -> None:
         """Wait until a deployment is ready to score; FleetError with the reason where it will not be."""
@@ -131,10 +145,15 @@ class Fleet:
             socket.unlink(missing_ok=True)
 
 
-def find_model(root: Path, deployment: Deployment) -> tuple[Path, int | None]:
-    """Return the folder of a deployment, and its version if it is registered under `root`; ModelError otherwise."""
+def find(settings: ServerSettings, deployment: Deployment) -> tuple[Path, int | None]:
+    """Return the folder of a deployment's model or the file of its script, and its version if it is registered.
+
+    ModelError or SettingsError where it is not there.
+    """
+    if deployment.kind == "script":
+        return Place.of(deployment, settings).script, None
     if deployment.model is not None:
         found = ModelFolder.open(deployment.model)
         return (found.root if deployment.model.is_dir() else deployment.model), None
-    registered = resolve(root, str(deployment.name))
+    registered = resolve(settings.model_root, str(deployment.name))
     return registered.path, registered.version

@@ -7,6 +7,7 @@ from server.body import FORM, UNDECIDED, is_json
 from server.protocol import Protocol
 
 SCORE = "/score"
+DEPLOYMENT = "azureml-model-deployment"  # the header that names one
 RUN_FAILED = "x-ms-run-function-failed"
 RUN_MS = "x-ms-run-fn-exec-ms"
 _TYPES = "application/json, image/*, application/octet-stream or multipart/form-data"

@@ -18,6 +18,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from server.table import Table
+from settings.deployments import Deployment
 from settings.server import ServerSettings
 
 DRAIN = b"drain\n"
@@ -30,13 +31,14 @@ class Launch(BaseModel):
     """What a child process is started with.
 
     An engine gets its deployment's settings, the model folder, a device, the address to listen at and the folder
-    where engines take turns; an HTTP process the server's settings, the table, the ports, and where the supervisor
-    takes orders.
+    where engines take turns; the host of a script its settings, the address and the deployment itself; an HTTP process
+    the server's settings, the table, the ports, and where the supervisor takes orders.
     """
 
     settings: ServerSettings
     deployment: str = ""
     folder: Path = Path()
+    script: Deployment | None = None
     device: str = "cpu"
     address: Path = Path()
     turns: Path = Path()
@@ -56,9 +58,16 @@ def receive_launch() -> Launch:
     return Launch.model_validate_json(_pipe().readline())
 
 
-def follow(drain: Callable[[], object] = lambda: None, table: Callable[[Table], object] = lambda table: None) -> None:
-    """Watch the lifeline on a thread of its own; calls `drain` and `table` when told so, ends the process with it."""
-    threading.Thread(target=_watch, args=(drain, table), name="lifeline", daemon=True).start()
+def follow(
+    drain: Callable[[], object] = lambda: None,
+    table: Callable[[Table], object] = lambda table: None,
+    end: Callable[[], object] = lambda: None,
+) -> None:
+    """Watch the lifeline on a thread of its own; calls `drain` and `table` when told so, ends the process with it.
+
+    Right before, it calls `end`.
+    """
+    threading.Thread(target=_watch, args=(drain, table, end), name="lifeline", daemon=True).start()
 
 
 def say(*words: object) -> None:
@@ -71,12 +80,13 @@ def _pipe() -> io.RawIOBase:
     return io.FileIO(sys.stdin.fileno(), closefd=False)
 
 
-def _watch(drain: Callable[[], object], table: Callable[[Table], object]) -> None:
+def _watch(drain: Callable[[], object], table: Callable[[Table], object], end: Callable[[], object]) -> None:
     pipe = _pipe()
     while line := pipe.readline():
         if line == DRAIN:
             drain()
         elif line.startswith(TABLE):
             table(Table.model_validate_json(line.removeprefix(TABLE)))
+    end()
     # nobody is left to reply to, and an orderly exit would wait for the batch that is running
     os._exit(0)

@@ -29,7 +29,7 @@ class Metrics:
         )
         self.stage_seconds = Histogram(
             "sightglass_stage_seconds",
-            "Time of a picture in a stage: decode, queue, device or encode.",
+            "Time of a picture in a stage: decode, queue, device or encode; of a request to a script: queue or run.",
             ["deployment", "stage"],
             buckets=_SECONDS,
             registry=own,
@@ -46,27 +46,28 @@ class Metrics:
         )
         self.queue_jobs = Gauge(
             "sightglass_queue_jobs",
-            "Pictures queued or running.",
+            "Pictures, or requests to a script, queued or running.",
             ["deployment"],
             multiprocess_mode="livesum",
             registry=own,
         )
         self.queue_ms = Gauge(
             "sightglass_queue_milliseconds",
-            "Predicted wait of a picture that arrives now.",
+            "Predicted wait of a picture, or of a request to a script, that arrives now.",
             ["deployment"],
             multiprocess_mode="livesum",
             registry=own,
         )
         self.dropped = Counter(
             "sightglass_dropped_images",
-            "Pictures that were not scored, by reason: queue_full, deadline, undecodable, failed or out_of_memory.",
+            "Pictures that were not scored, by reason: queue_full, deadline, undecodable, failed or out_of_memory; "
+            "requests that did not reach a script: queue_full or deadline.",
             ["deployment", "reason"],
             registry=own,
         )
         self.cancelled = Counter(
             "sightglass_cancelled_images",
-            "Pictures spared because their client left before they ran.",
+            "Pictures, or requests to a script, spared because their client left before they ran.",
             ["deployment"],
             registry=own,
         )
@@ -84,7 +85,22 @@ class Metrics:
             registry=own,
         )
         self.engine_restarts = Counter(
-            "sightglass_engine_restarts", "Engine processes started again after one ended.", registry=own
+            "sightglass_engine_restarts",
+            "Engine processes, and hosts of scripts, started again after one ended.",
+            registry=own,
+        )
+        self.workers = Gauge(
+            "sightglass_script_workers",
+            "Processes of a script that have run init() and answer requests.",
+            ["deployment"],
+            multiprocess_mode="livesum",
+            registry=own,
+        )
+        self.worker_restarts = Counter(
+            "sightglass_script_worker_restarts",
+            "Processes of a script that ended, or were killed as a request took too long, and were replaced.",
+            ["deployment"],
+            registry=own,
         )
 
     def forget_process(self, pid: int) -> None:
@@ -104,6 +120,19 @@ class DeploymentMetrics:
         self.dropped = partial(metrics.dropped.labels, deployment)
         self.cancelled = metrics.cancelled.labels(deployment)
         self.runtime = partial(metrics.runtime.labels, deployment)
+
+
+class ScriptMetrics:
+    """Those of one deployment that is a script, in the same way."""
+
+    def __init__(self, metrics: Metrics, deployment: str) -> None:
+        self.stage_seconds = partial(metrics.stage_seconds.labels, deployment)
+        self.queue_jobs = metrics.queue_jobs.labels(deployment)
+        self.queue_ms = metrics.queue_ms.labels(deployment)
+        self.dropped = partial(metrics.dropped.labels, deployment)
+        self.cancelled = metrics.cancelled.labels(deployment)
+        self.workers = metrics.workers.labels(deployment)
+        self.worker_restarts = metrics.worker_restarts.labels(deployment)
 
 
 def exposition() -> bytes:

@@ -21,7 +21,10 @@ logger = logging.getLogger("server.request")
 
 _VERSION = (b"x-ms-server-version", f"sightglass/{installed('sightglass')}".encode())
 # errors of these codes are those of a model that was asked
-_RUN_FAILED = ("scoring_failed", "out_of_memory", "deadline_exceeded", "internal_error")
+_RUN_FAILED = frozenset(
+    {"scoring_failed", "out_of_memory", "deadline_exceeded", "internal_error"}
+    | {"script_failed", "script_timeout", "script_ended"}
+)
 _CLIENT_LEFT = 499  # nobody reads it; log and metrics do
 
 
@@ -80,7 +83,7 @@ class Requests:
 
 def error_response(error: ServiceError, request_id: str, path: str) -> Response:
     """Render an error as the contract that has `path` does, with `Retry-After` where it helps."""
-    headers = {RUN_FAILED: str(error.code in _RUN_FAILED)}
+    headers = {RUN_FAILED: str(error.code in _RUN_FAILED), **error.headers}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, round(error.retry_after_s)))
     elif error.status == 503:

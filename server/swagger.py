@@ -19,19 +19,24 @@ _TABLE = {
         "data": {"type": "array", "items": {"type": "string", "format": "byte"}},
     },
 }
+_INPUT = {"type": "object", "required": ["input_data"], "properties": {"input_data": _TABLE}}
 _CORNERS = {name: {"type": "number"} for name in ("topX", "topY", "bottomX", "bottomY")}
 
 
-def swagger(version: str, model: ModelFacts, *, title: str, service_version: str, prefix: str) -> dict[str, Any]:
-    """Describe `/`, `/score` and `/swagger.json` for a model; ServiceError `not_found` for an unknown version."""
+def swagger(version: str, model: ModelFacts | None, *, title: str, service_version: str, prefix: str) -> dict[str, Any]:
+    """Describe `/`, `/score` and `/swagger.json` for a model, or for a script with None.
+
+    ServiceError `not_found` for an unknown version.
+    """
     if version not in _VERSIONS:
         raise ServiceError("not_found", f"Swagger version [{version}] is not valid. Supported versions: [2, 3, 3.1].")
     schemas = {
-        "ServiceInput": {"type": "object", "required": ["input_data"], "properties": {"input_data": _TABLE}},
-        "ServiceOutput": {"type": "array", "items": _row(model)},
+        "ServiceInput": _INPUT if model else {},
+        "ServiceOutput": {"type": "array", "items": _row(model)} if model else {},
         "ErrorResponse": {"type": "object", "properties": {"message": {"type": "string"}}},
     }
-    information = {"title": title, "version": service_version, "description": f"Scores pictures: {model.task}."}
+    does = f"Scores pictures: {model.task}." if model else "Answers as a script does."
+    information = {"title": title, "version": service_version, "description": does}
     if version.startswith("2"):
         return _second(information, schemas, prefix)
     return _third(_VERSIONS[version], information, schemas, prefix)

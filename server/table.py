@@ -1,6 +1,7 @@
 """Table: which deployments there are, and what share of the traffic each gets; from the supervisor to HTTP."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -8,11 +9,15 @@ from settings.server import ServerSettings
 
 
 class Row(BaseModel):
-    """A deployment whose engines listen at `sockets`. Another model or other settings make another row."""
+    """A deployment whose engines, or the host of its script, listen at `sockets`.
+
+    Another model, another script or other settings make another row.
+    """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
     name: str
+    kind: Literal["model", "script"] = "model"
     version: int | None = None
     settings: ServerSettings
     sockets: tuple[Path, ...]

@@ -11,19 +11,19 @@ from pydantic_core import ErrorDetails
 
 from settings.errors import SettingsError
 from settings.expectation import did_you_mean, expectation
-from settings.hosted import VARIABLES, hosted_values
+from settings.hosted import KEYS, Given, hosted_service, hosted_values
 from settings.load import read_json_object
 from settings.resolved import Resolved
 from settings.server import ENV_PREFIX, ServerSettings
 
-_MODEL_VARIABLES = ("AZUREML_MODEL_DIR", "MLFLOW_MODEL_FOLDER", "SEPERATE_HEALTH_ENDPOINT")
+_SERVED = {"model", "name", "deployments", "entry_script"}  # a flag for one replaces what else says any of them
 
 
 def server_parser(prog: str) -> argparse.ArgumentParser:
     """Build a parser with one flag for every field of ServerSettings; an absent flag leaves no attribute."""
     parser = argparse.ArgumentParser(
         prog=prog,
-        description="Serve a model folder for online scoring.",
+        description="Serve a model folder or a scoring script.",
         epilog=f"Each flag can also be set by an environment variable: --queue-limit-ms is {ENV_PREFIX}QUEUE_LIMIT_MS.",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
@@ -40,19 +40,18 @@ def server_parser(prog: str) -> argparse.ArgumentParser:
 def load_server_settings(given: Mapping[str, Any], env: Mapping[str, str]) -> Resolved[ServerSettings]:
     """Merge flags (`given`, by field name) over `env` over the config file over defaults.
 
-    SettingsError where a value does not fit. Variables of the hosted service count below our own; without a model among
-    all of them, AZUREML_MODEL_DIR and MLFLOW_MODEL_FOLDER name the folder.
+    SettingsError where a value does not fit. Variables of the hosted service count below our own; without a model or a
+    script among all of them, they name it as well.
     """
     env = {key: value for key, value in env.items() if not _is_service_link(key, value)}
     file = given.get("config_file") or env.get(variable("config_file")) or env.get("AZUREML_CONFIG_FILE")
     content = read_json_object(Path(file)) if file else {}
-    merged, models = _told(content, f"{file}: ") | _told(env, ""), {"model", "name", "deployments"}
-    if models & given.keys():
-        merged = {name: found for name, found in merged.items() if name not in {*models, "version"}}
+    merged = _told(content, f"{file}: ") | _told(env, "")
+    if _SERVED & given.keys():
+        hidden = _SERVED | {"version"} | (set() if "entry_script" in given else {"model_dir"})
+        merged = {name: found for name, found in merged.items() if name not in hidden}
     merged |= {name: (value, flag(name)) for name, value in given.items()}
-    if not models & merged.keys() and (folder := env.get("AZUREML_MODEL_DIR") or content.get("AZUREML_MODEL_DIR")):
-        inner = env.get("MLFLOW_MODEL_FOLDER") or content.get("MLFLOW_MODEL_FOLDER")
-        merged["model"] = ("/".join(filter(None, [str(folder), inner])), "AZUREML_MODEL_DIR")
+    merged |= hosted_service(merged, content | {key: value for key, value in env.items() if value})
     try:
         values = ServerSettings.model_validate({name: value for name, (value, _) in merged.items()})
     except ValidationError as error:
@@ -61,9 +60,9 @@ def load_server_settings(given: Mapping[str, Any], env: Mapping[str, str]) -> Re
     return Resolved(values, sources, _warnings(content, str(file), env))
 
 
-def _told(values: Mapping[str, Any], place: str) -> dict[str, tuple[Any, str]]:
+def _told(values: Mapping[str, Any], place: str) -> Given:
     """Gather what an environment or the content of a config file sets: field -> (value, where it stands)."""
-    found = {field: (value, f"{place}{key}") for field, value, key in hosted_values(values)}
+    found: Given = {field: (value, f"{place}{key}") for field, value, key in hosted_values(values)}
     for name in ServerSettings.model_fields:
         for key in (name, variable(name)) if place else (variable(name),):
             if values.get(key) not in (None, ""):
@@ -74,7 +73,7 @@ def _told(values: Mapping[str, Any], place: str) -> dict[str, tuple[Any, str]]:
 def _warnings(content: Mapping[str, Any], file: str, env: Mapping[str, str]) -> tuple[str, ...]:
     known = [variable(name) for name in ServerSettings.model_fields]
     strange = [key for key in sorted(env) if key.startswith(ENV_PREFIX) and key not in known]
-    keys = [*ServerSettings.model_fields, *known, *VARIABLES, *_MODEL_VARIABLES]
+    keys = [*ServerSettings.model_fields, *known, *KEYS]
     return (
         *(f"The environment variable {key} is not known and is ignored.{did_you_mean(key, known)}" for key in strange),
         *(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -13,8 +13,9 @@ from settings.server import ServerSettings
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
-# what a deployment may set otherwise than the server: all that is about its model, and none of what is about the port
-OWN_SETTINGS = (
+# what a deployment may set otherwise than the server: all that is about its model or its script, and none of what is
+# about the port
+_OF_MODELS = (
     "device",
     "precision",
     "force_precision",
@@ -33,25 +34,46 @@ OWN_SETTINGS = (
     "inference_parameters",
     "strict_settings",
 )
+_OF_SCRIPTS = ("script_python", "workers", "scoring_timeout_ms", "queue_limit_ms", "request_timeout_ms")
+_FOLDERS = ("model_dir", "app_root", "source_dir")
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Name = Annotated[str, Field(pattern=NAME)]
 
 
 class Deployment(BaseModel):
-    """A model folder, or a registered model by name and version, and what is set otherwise for it."""
+    """A model folder, a registered model by name and version, or a script; and what is set otherwise for it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     model: Path | None = Field(None, description="The model folder.")
     name: str | None = Field(None, description="Instead of a folder: a registered model, NAME or NAME@VERSION.")
+    entry_script: Path | None = Field(None, description="Instead of a model: a scoring script.")
+    model_dir: Path | None = Field(None, description="The folder that a script finds its model in.")
+    app_root: Path | None = Field(None, description="The folder that a script runs in and imports from.")
+    source_dir: Path | None = Field(None, description="A further folder that a script imports from.")
     settings: dict[str, Any] = Field({}, description="Server settings that are different for this deployment.")
 
+    @property
+    def kind(self) -> Literal["model", "script"]:
+        """What it is."""
+        return "model" if self.entry_script is None else "script"
+
     @model_validator(mode="after")
-    def _names_one_model(self) -> "Deployment":
-        if (self.model is None) == (self.name is None):
-            raise ValueError('expected either "model", a folder, or "name", a registered model')
+    def _names_one_thing(self) -> "Deployment":
+        if sum(each is not None for each in (self.model, self.name, self.entry_script)) != 1:
+            raise ValueError(
+                'expected either "model", a folder, or "name", a registered model, or "entry_script", a script'
+            )
+        for folder in _FOLDERS:
+            if self.kind == "model" and getattr(self, folder) is not None:
+                raise ValueError(f'"{folder}" goes with "entry_script", and there is none')
         return self
+
+    def relative_to(self, home: Path) -> "Deployment":
+        """Return it with all paths that are relative taken from `home`."""
+        paths = {name: getattr(self, name) for name in ("model", "entry_script", *_FOLDERS)}
+        return self.model_copy(update={name: home / path for name, path in paths.items() if path is not None})
 
 
 class Plan(BaseModel):
@@ -68,6 +90,9 @@ class Plan(BaseModel):
         for name in (*self.traffic, *self.mirror):
             if name not in self.deployments:
                 raise ValueError(f"there is no deployment {name!r}{did_you_mean(name, self.deployments) or '.'}")
+        for name in self.mirror:
+            if self.deployments[name].kind == "script":
+                raise ValueError(f"the deployment {name!r} is a script, and only models get copies of requests")
         total = sum(self.traffic.values())
         if abs(total - 100) > 1e-6:
             raise ValueError(f"the percentages of traffic add up to {total:g}; expected 100")
@@ -75,7 +100,7 @@ class Plan(BaseModel):
 
 
 def single(name: str, deployment: Deployment) -> Plan:
-    """Return the plan of a server of one model."""
+    """Return the plan of a server of one model or script."""
     return Plan(deployments={name: deployment}, traffic={name: 100})
 
 
@@ -93,23 +118,20 @@ def read_plan(content: Mapping[str, Any], source: str) -> Plan:
 def load_plan(file: Path) -> Plan:
     """Read a plan from a JSON file, in which folders are relative to the file's; SettingsError where it is none."""
     plan = read_plan(read_json_object(file), str(file))
-    return plan.model_copy(
-        update={
-            "deployments": {
-                name: one.model_copy(update={"model": file.parent / one.model}) if one.model is not None else one
-                for name, one in plan.deployments.items()
-            }
-        }
-    )
+    deployments = {name: one.relative_to(file.parent) for name, one in plan.deployments.items()}
+    return plan.model_copy(update={"deployments": deployments})
 
 
 def own_settings(server: ServerSettings, deployment: Deployment, source: str) -> ServerSettings:
     """Return the server's settings with those of a deployment; SettingsError where one does not fit."""
+    own, others = (_OF_MODELS, _OF_SCRIPTS) if deployment.kind == "model" else (_OF_SCRIPTS, _OF_MODELS)
     for key in deployment.settings:
-        if key not in OWN_SETTINGS:
+        if key not in own:
             fixed = key in ServerSettings.model_fields
             why = "is the same for all deployments" if fixed else "is not known"
-            raise SettingsError(f"{source}: the setting {key!r} {why}.{did_you_mean(key, OWN_SETTINGS)}")
+            if key in others:
+                why = f"means nothing for a {deployment.kind}"
+            raise SettingsError(f"{source}: the setting {key!r} {why}.{did_you_mean(key, own)}")
     try:
         return ServerSettings.model_validate({**server.model_dump(), **deployment.settings})
     except ValidationError as error:

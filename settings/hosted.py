@@ -1,6 +1,7 @@
 """What the hosted endpoint's server is told by its environment and its config file, as far as it makes sense here."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 # variable -> the field that it sets
@@ -16,6 +17,20 @@ VARIABLES: Mapping[str, str] = {
 }
 _HEALTH_SWITCH = "SEPERATE_HEALTH_ENDPOINT"  # as it is spelt
 _LEVELS = {"critical": "error", "fatal": "error", "warn": "warning", "notset": "debug"}
+# variable -> field, for scripts; honoured only where there is one, since WORKER_COUNT may be about anything
+_OF_SCRIPTS = {
+    "AZUREML_ENTRY_SCRIPT": "entry_script",
+    "AZUREML_MODEL_DIR": "model_dir",
+    "AML_APP_ROOT": "app_root",
+    "AZUREML_SOURCE_DIRECTORY": "source_dir",
+    "WORKER_COUNT": "workers",
+    "SCORING_TIMEOUT_MS": "scoring_timeout_ms",
+}
+_BELOW_ROOT = ("entry_script", "source_dir")
+
+KEYS = (*VARIABLES, *_OF_SCRIPTS, "MLFLOW_MODEL_FOLDER", _HEALTH_SWITCH)  # all that is understood
+
+Given = dict[str, tuple[Any, str]]  # field -> value, and where it stands
 
 
 def hosted_values(values: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
@@ -29,3 +44,27 @@ def hosted_values(values: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
         if field == "log_level":
             value = _LEVELS.get(str(value).lower(), str(value).lower())
         yield field, value, variable
+
+
+def hosted_service(given: Given, values: Mapping[str, Any]) -> Given:
+    """Return what `values` say is served, a script or a model folder, as far as `given` does not say it already.
+
+    A script wins over a model folder, as it does there. What `given` serves wins over both.
+    """
+    if {"model", "name", "deployments"} & given.keys():
+        return {}
+    if "entry_script" in given or values.get("AZUREML_ENTRY_SCRIPT"):
+        found: Given = {
+            field: (values[name], name)
+            for name, field in _OF_SCRIPTS.items()
+            if values.get(name) and field not in given
+        }
+        root = str((given | found).get("app_root", ("",))[0])
+        return {
+            field: (str(Path(root, value)) if field in _BELOW_ROOT else value, name)
+            for field, (value, name) in found.items()
+        }
+    if values.get("AZUREML_MODEL_DIR"):
+        folder = "/".join(filter(None, [values["AZUREML_MODEL_DIR"], values.get("MLFLOW_MODEL_FOLDER")]))
+        return {"model": (folder, "AZUREML_MODEL_DIR")}
+    return {}

@@ -50,6 +50,27 @@ class ServerSettings(BaseModel):
         None, description="Instead of one model: a JSON file with several and their shares of traffic; kept up to date."
     )
 
+    entry_script: Path | None = Field(
+        None, description="Instead of a model: a scoring script with `init()` and `run()` to serve."
+    )
+    model_dir: Path | None = Field(
+        None, description="The folder that --entry-script finds its model in, by the variable AZUREML_MODEL_DIR."
+    )
+    app_root: Path | None = Field(
+        None, description="The folder that scripts run in and import from; by default that of the script."
+    )
+    source_dir: Path | None = Field(None, description="A further folder that --entry-script imports from.")
+    script_python: Path | None = Field(
+        None, description="The Python, 3.10 or newer, that runs scripts with the packages they need; else the server's."
+    )
+    workers: Annotated[int, Field(ge=1, le=256)] = Field(
+        1, description="Processes of a script, each with its own model: so many requests are worked on at a time."
+    )
+    scoring_timeout_ms: Annotated[int, Field(ge=1, le=3_600_000)] = Field(
+        3_600_000,
+        description="Kill a script's process that works on a request for longer than this or --request-timeout-ms.",
+    )
+
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 for all of them.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(5001, description="The port to listen on; 0 picks a free one.")
     health_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
@@ -140,7 +161,12 @@ class ServerSettings(BaseModel):
 
     @model_validator(mode="after")
     def _names_are_whole(self) -> "ServerSettings":
-        named = {"the model folder": self.model, "the name": self.name, "the file of deployments": self.deployments}
+        named = {
+            "the model folder": self.model,
+            "the name": self.name,
+            "the file of deployments": self.deployments,
+            "the entry script": self.entry_script,
+        }
         given = [f"{what} {str(value)!r}" for what, value in named.items() if value is not None]
         if len(given) > 1:
             raise ValueError(f"both {' and '.join(given)} are given; keep one of them")

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,19 @@ def test_files_stay_readable(file: Path) -> None:
 
 def test_no_file_is_a_drawer_for_leftovers() -> None:
     assert not {file.stem for file in SOURCES} & {"utils", "util", "helpers", "common", "misc"}
+
+
+def test_the_process_of_a_script_imports_nothing_that_a_script_might_miss() -> None:
+    imported = set()
+    for file in (ROOT / "server" / "script" / "inside").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(str(node.module))
+    others = {name for name in imported if name.partition(".")[0] not in sys.stdlib_module_names}
+    ours = {"server.engine.raw", "server.engine.wire"}
+    assert {name for name in others if not name.startswith("server.script.inside.")} == ours
 
 
 def test_weights_are_never_unpickled_freely() -> None:

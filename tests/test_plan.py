@@ -11,14 +11,18 @@ from settings.errors import SettingsError
 from settings.server import ServerSettings
 
 BLUE, GREEN = {"model": "blue"}, {"name": "fridge@2", "settings": {"max_batch_images": 4}}
+SCRIPT = {"entry_script": "code/score.py", "model_dir": "/models", "settings": {"workers": 2}}
 BOTH = {"deployments": {"blue": BLUE, "green": GREEN}, "traffic": {"blue": 90, "green": 10}}
 
 
 def test_folders_are_relative_to_the_file(tmp_path: Path) -> None:
     file = tmp_path / "deployments.json"
-    file.write_text(json.dumps({**BOTH, "mirror": {"green": 25.5}}))
+    deployments = {"blue": BLUE, "green": GREEN, "script": SCRIPT}
+    file.write_text(json.dumps({**BOTH, "deployments": deployments, "mirror": {"green": 25.5}}))
     plan = load_plan(file)
     assert plan.deployments["blue"].model == tmp_path / "blue"
+    assert plan.deployments["script"].entry_script == tmp_path / "code" / "score.py"
+    assert plan.deployments["script"].model_dir == Path("/models")
     assert (plan.deployments["green"].name, plan.traffic, plan.mirror) == ("fridge@2", BOTH["traffic"], {"green": 25.5})
 
 
@@ -34,6 +38,15 @@ def test_one_deployment_gets_all_traffic() -> None:
         ({"deployments": {"blue": {}}}, 'here: deployments.blue: expected either "model", a folder, or "name"'),
         ({"deployments": {"blue": {**BLUE, **GREEN}}}, 'expected either "model", a folder, or "name"'),
         ({"deployments": {"blue": {"modle": "x"}}}, "modle"),
+        ({"deployments": {"blue": {**BLUE, **SCRIPT}}}, 'or "entry_script", a script'),
+        (
+            {"deployments": {"blue": {**BLUE, "app_root": "x"}}},
+            '"app_root" goes with "entry_script", and there is none',
+        ),
+        (
+            {"deployments": {"blue": BLUE, "green": GREEN, "s": SCRIPT}, "mirror": {"s": 1}},
+            "The deployment 's' is a script, and only models get copies of requests.",
+        ),
         ({"traffic": {}}, "here: The percentages of traffic add up to 0; expected 100."),
         ({"traffic": {"blue": 90, "green": 20}}, "add up to 110; expected 100"),
         ({"traffic": {"blue": 110, "green": -10}}, "traffic.blue"),
@@ -54,12 +67,20 @@ def test_a_deployment_sets_what_is_about_its_model() -> None:
     assert (own.max_images, own.port) == (5, 80)
 
 
+def test_a_script_sets_what_is_about_scripts() -> None:
+    own = own_settings(ServerSettings(workers=3), Deployment.model_validate(SCRIPT), "here")
+    assert own.workers == 2
+    with pytest.raises(SettingsError, match="here: the setting 'precision' means nothing for a script"):
+        own_settings(ServerSettings(), Deployment(entry_script=Path("x"), settings={"precision": "bf16"}), "here")
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
         ({"port": 80}, "here: the setting 'port' is the same for all deployments."),
         ({"max_imges": 80}, "here: the setting 'max_imges' is not known. Did you mean 'max_images'"),
-        ({"max_images": 0}, "here: 'max_images' is 0; expected a whole number of at least 1."),
+        ({"workers": 2}, "here: the setting 'workers' means nothing for a model."),
+        ({"max_images": 0}, "here: 'max_images' is 0; expected a whole number from 1 to 65536."),
         ({"runtime": "fast"}, "here: 'runtime' is 'fast'; expected one of auto, eager"),
     ],
 )

@@ -14,6 +14,7 @@ from server.engine.connection import Connection
 from server.engine.facts import ModelFacts
 from server.engine.latency import LatencyModel
 from server.engine.outcome import Failure, Outcome, Reply
+from server.engine.raw import RawReply, RawRequest
 from server.engine.wire import Frame, Kind
 from server.errors import ServiceError
 
@@ -86,20 +87,32 @@ class EngineClient:
         model cannot be asked for that, or `engine_unavailable` where the engine is not ready or dies meanwhile.
         When the caller is cancelled, so is the work.
         """
+        fields = {"deadline": deadline, "explain": _plain(explain), "settings": _plain(settings)}
+        return _reply(await self._exchange(Kind.SCORE, fields, pictures, explains=bool(explain)))
+
+    async def answer(self, request: RawRequest, deadline: float) -> RawReply:
+        """Have a script answer a request before `deadline` (monotonic seconds).
+
+        Raises ServiceError as `score` does, or with a code that says how the script failed.
+        """
+        return RawReply.of(await self._exchange(Kind.RUN, request.fields(deadline), [request.body]))
+
+    async def _exchange(
+        self, kind: Kind, fields: dict[str, Any], blobs: Sequence[bytes], *, explains: bool = False
+    ) -> Frame:
         connection = self._connection
         if connection is None or not self.ready:
             raise ServiceError("engine_unavailable", f"No model can score now: {self.reason}. Try again shortly.")
-        explains = bool(explain)
         if (full_s := self.full_s(explains)) > 0:
             # carrying the pictures over only to hear the same again would take time from those that are in
             raise _queue_full(full_s)
         number = next(self._numbers)
-        fields = {"deadline": deadline, "explain": _plain(explain), "settings": _plain(settings)}
-        reply = self._replies[number] = asyncio.get_running_loop().create_future()
-        self.images_in_flight += len(pictures)
+        reply: Future[Frame] = asyncio.get_running_loop().create_future()
+        self._replies[number] = reply
+        self.images_in_flight += len(blobs)
         queued, sent = self.images_in_flight, time.monotonic()
         try:
-            connection.send(Frame(Kind.SCORE, number, fields, pictures))
+            connection.send(Frame(kind, number, fields, blobs))
             await connection.drained()
             frame = await reply
             if frame.kind is Kind.REFUSED and "code" in frame.fields:
@@ -109,12 +122,12 @@ class EngineClient:
                 self._full_until[explains] = time.monotonic() + retry_after_s
                 raise _queue_full(retry_after_s)
             self._pace[explains].observe(queued, time.monotonic() - sent)
-            return _reply(frame)
+            return frame
         except asyncio.CancelledError:
             connection.send(Frame(Kind.CANCEL, number))
             raise
         finally:
-            self.images_in_flight -= len(pictures)
+            self.images_in_flight -= len(blobs)
             self._replies.pop(number, None)
 
     def _received(self, frame: Frame) -> None:
@@ -172,10 +185,15 @@ class EnginePool:
         settings: ByPosition = _NOTHING,
     ) -> Reply:
         """See EngineClient.score."""
+        return await self._first(len(pictures), bool(explain)).score(pictures, deadline, explain, settings)
+
+    async def answer(self, request: RawRequest, deadline: float) -> RawReply:
+        """See EngineClient.answer."""
+        return await self._first(1, False).answer(request, deadline)
+
+    def _first(self, many: int, explains: bool) -> EngineClient:
         ready = [client for client in self.clients if client.ready] or self.clients
-        many, explains = len(pictures), bool(explain)
-        chosen = min(ready, key=lambda client: (client.finish_s(many, explains), client.images_in_flight))
-        return await chosen.score(pictures, deadline, explain, settings)
+        return min(ready, key=lambda client: (client.finish_s(many, explains), client.images_in_flight))
 
     def close(self) -> None:
         """Drop the connections, and with them all work in flight."""

@@ -2,33 +2,24 @@
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from explain.errors import ExplanationError
 from explain.parameters import read_parameters
-from server.engine.connection import Connection
+from server.engine.entrance import Entrance, Visitor
 from server.engine.facts import ModelFacts
 from server.engine.outcome import Failure, RefusedError, Reply
 from server.engine.pipeline import Pipeline
 from server.engine.wire import Frame, Kind, WireError
 
 
-class Listener:
-    """Accepts HTTP processes, tells each of them every change of state, and serves them once there is a pipeline."""
+class Listener(Entrance):
+    """Accepts HTTP processes, and serves them once there is a pipeline."""
 
     def __init__(self) -> None:
+        super().__init__("the model is loading", lambda: _Client(self, asyncio.get_running_loop()))
         self.pipeline: Pipeline | None = None
-        self.state: dict[str, Any] = {"ready": False, "reason": "the model is loading"}
-        self.clients: set[_Client] = set()
         self._model: dict[str, Any] = {}
-        self._loop = asyncio.get_running_loop()
-        self._server: asyncio.AbstractServer | None = None  # event loops keep no reference of their own
-
-    async def listen(self, path: Path) -> None:
-        """Start to accept connections on a Unix socket at `path`, replacing what a dead engine left there."""
-        path.unlink(missing_ok=True)
-        self._server = await self._loop.create_unix_server(lambda: _Client(self, self._loop).connection, str(path))
 
     def know(self, model: ModelFacts) -> None:
         """Tell of the model from now on."""
@@ -36,27 +27,17 @@ class Listener:
 
     def announce(self, state: Mapping[str, Any]) -> None:
         """Tell all connections the new state; callable from any thread."""
-        self._loop.call_soon_threadsafe(self._announce, {**state, **self._model})
-
-    def _announce(self, state: dict[str, Any]) -> None:
-        self.state = state
-        for client in self.clients:
-            client.connection.send(Frame(Kind.STATE, fields=state))
+        super().announce({**state, **self._model})
 
 
-class _Client:
+class _Client(Visitor):
     """One HTTP process: maps its numbers for requests to those of the pipeline."""
 
     def __init__(self, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
-        self.connection = Connection(self.handle, self.abandon, begun=self.greet)
+        super().__init__(listener)
         self._listener = listener
         self._loop = loop
         self._open: dict[int, int] = {}
-
-    def greet(self) -> None:
-        """Tell the state to whoever has just connected, and from then on every change."""
-        self._listener.clients.add(self)
-        self.connection.send(Frame(Kind.STATE, fields=self._listener.state))
 
     def handle(self, frame: Frame) -> None:
         """Do what a frame asks for."""
@@ -70,7 +51,6 @@ class _Client:
 
     def abandon(self) -> None:
         """Cancel everything the HTTP process was waiting for."""
-        self._listener.clients.discard(self)
         for number in self._open.values():
             assert self._listener.pipeline is not None
             self._listener.pipeline.cancel(number)

@@ -1,4 +1,4 @@
-"""Length-prefixed frames between HTTP processes and an engine, over a Unix socket.
+"""Length-prefixed frames between HTTP processes and an engine or a script's host, over a Unix socket.
 
 A frame is a fixed header (magic, kind, number, length of the fields, count of blobs), the length of each blob, the
 fields as JSON, then the blobs as they are. Numbers are big-endian. Nothing in a frame is ever executed.
@@ -24,13 +24,14 @@ class WireError(Exception):
 
 
 class Kind(IntEnum):
-    """What a frame means. SCORE and CANCEL go to the engine, the others come from it."""
+    """What a frame means. SCORE, RUN and CANCEL go to the engine or to the host of a script, the others come back."""
 
     SCORE = 1
     CANCEL = 2
     RESULT = 3
     REFUSED = 4
     STATE = 5
+    RUN = 6
 
 
 _written = json.JSONEncoder(separators=(",", ":")).encode

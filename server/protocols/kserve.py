@@ -58,9 +58,9 @@ router = APIRouter(prefix="/v1/models", tags=["KServe"])
 
 @router.get("")
 async def models(request: Request) -> JSONResponse:
-    """List the deployments."""
+    """List the deployments that are models."""
     context: Context = request.app.state.context
-    return JSONResponse({"models": [deployment.name for deployment in context.deployments]})
+    return JSONResponse({"models": [each.name for each in context.deployments if each.row.kind == "model"]})
 
 
 @router.get("/{model}")

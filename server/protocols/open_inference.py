@@ -152,7 +152,7 @@ async def server_ready(request: Request) -> JSONResponse:
 @router.get("/models/{model}/versions/{version}", include_in_schema=False)
 async def model_metadata(request: Request) -> JSONResponse:
     """Describe a deployment: its version, its input and its outputs."""
-    found = _context(request).deployments.named(request.path_params["model"], request.path_params.get("version"))
+    found = _context(request).deployments.model_named(request.path_params["model"], request.path_params.get("version"))
     facts = found.model
     parameters = {"architecture": facts.architecture, "labels": list(facts.labels), **dict(facts.sizes)}
     return JSONResponse(
