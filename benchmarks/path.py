@@ -26,8 +26,8 @@ from benchmarks.report import write_report
 from examples.fridge.scene import draw_scene
 from models.images import ImageLimits, decode
 from models.preprocess import Preprocess
-from server.base64_image import decode_base64
 from server.engine.wire import Frame, Kind
+from server.inputs.base64_image import decode_base64
 
 _LIMITS, _SCALED = ImageLimits(2**30, 2**30), ImageLimits(2**30, 2**30, scaled=True)
 

@@ -23,7 +23,7 @@ from benchmarks.bench_server import BenchServer
 from benchmarks.machine import describe_machine
 from benchmarks.report import write_report
 from models.catalog import architecture
-from server.fleet import ENGINE_ENVIRONMENT
+from server.supervision.fleet import ENGINE_ENVIRONMENT
 from settings.model import ClassificationSettings
 from tests.detectors import NAMES, write_detector_folder
 

@@ -9,10 +9,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from models.cam_layer import CamLayer
+from models.huggingface.saved import SavedModel
 from models.manifest import TaskName
 from models.preprocess import Statistics
 from models.sight import Sight
-from models.transformers_saved import SavedModel
 from settings.model import ClassificationSettings, DetectionSettings, ModelSettings
 
 State = dict[str, Tensor]

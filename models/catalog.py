@@ -7,7 +7,7 @@ from models import architectures
 from models.architecture import Architecture, ClassifierArchitecture, Family
 from models.discovery import constants
 from models.errors import ModelError
-from models.transformers_saved import SavedModel
+from models.huggingface.saved import SavedModel
 from settings.expectation import did_you_mean
 
 

@@ -13,13 +13,13 @@ from models.catalog import architecture, saved_architecture
 from models.discovery import constants
 from models.errors import ModelError
 from models.folder import ModelFolder
+from models.huggingface.config import PREFIX as TRANSFORMERS
+from models.huggingface.saved import SavedModel, read_saved
 from models.manifest import MANIFEST, Manifest, TaskName, read_manifest
 from models.preprocess import Preprocess
 from models.signature import Signature, read_signature
 from models.task import Task
 from models.timm_config import read_timm_config
-from models.transformers_config import PREFIX as TRANSFORMERS
-from models.transformers_saved import SavedModel, read_saved
 from models.weights import Checkpoint, build_network, read_checkpoint
 from settings.load import load_model_settings, override
 from settings.model import ClassificationSettings, ModelSettings

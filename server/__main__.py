@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 from models.errors import ModelError
 from server.auth import Keys
-from server.child import CANNOT_SERVE
-from server.fleet import ENGINE_COMMAND, find
 from server.logs import configure_logs
-from server.port import open_port
 from server.script.check import check_script
-from server.supervisor import Supervisor
+from server.supervision.child import CANNOT_SERVE
+from server.supervision.fleet import ENGINE_COMMAND, find
+from server.supervision.port import open_port
+from server.supervision.supervisor import Supervisor
 from settings.command import load_server_settings, server_parser, unknown_flags
 from settings.deployments import Deployment, Plan, load_plan, own_settings, single
 from settings.describe import effective_values

@@ -6,10 +6,10 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
-from server.body import read_body
 from server.context import Context
-from server.control import order
 from server.errors import ServiceError
+from server.inputs.body import read_body
+from server.supervision.control import order
 
 _LARGEST_BODY = 2**20
 _OBJECT = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}

@@ -22,7 +22,7 @@ from server.metrics import Metrics, exposition
 from server.middleware import Requests, routing_error, service_error
 from server.mirror import Mirror
 from server.shortcut import Shortcut
-from server.table import Table
+from server.supervision.table import Table
 from settings.server import ServerSettings
 
 metrics_router = APIRouter(tags=["operation"])

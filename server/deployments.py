@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from server.engine.client import EnginePool
 from server.engine.facts import ModelFacts
 from server.errors import ServiceError
-from server.table import Row, Table
+from server.supervision.table import Row, Table
 from settings.expectation import did_you_mean
 
 _CONNECTED_WITHIN_S = 10.0

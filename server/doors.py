@@ -12,12 +12,12 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from models.discovery import constants
 from server import protocols
-from server.body import Body, aside, read_body
 from server.connected import while_connected
 from server.context import Context
 from server.engine.outcome import Reply
 from server.errors import ServiceError
 from server.hosted import DEPLOYMENT, RUN_FAILED, RUN_MS, SCORE
+from server.inputs.body import Body, aside, read_body
 from server.protocol import Answer, Call, Protocol, Wanted
 from server.scoring import Asked, score
 from server.script import door

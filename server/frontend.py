@@ -12,10 +12,10 @@ import uvicorn
 from server.app import create_app
 from server.context import Context
 from server.deployments import retire
-from server.lifeline import READY, Launch, follow, receive_launch, say
 from server.logs import configure_logs
-from server.port import refuse_newcomers
-from server.table import Table
+from server.supervision.lifeline import READY, Launch, follow, receive_launch, say
+from server.supervision.port import refuse_newcomers
+from server.supervision.table import Table
 
 # longer than the idle timeout of common load balancers, so that they, not we, close idle connections
 _KEEP_ALIVE_S = 75

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from server.body import FORM, UNDECIDED, is_json
+from server.inputs.body import FORM, UNDECIDED, is_json
 from server.protocol import Protocol
 
 SCORE = "/score"

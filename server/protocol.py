@@ -8,10 +8,10 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.datastructures import Headers
 
-from server.body import Body, is_json
 from server.engine.facts import ModelFacts
 from server.engine.outcome import Failure, Outcome
 from server.errors import ServiceError
+from server.inputs.body import Body, is_json
 from server.scoring import Cell
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from server.deployments import Deployments
 from server.errors import ServiceError
-from server.table import Row, Table
+from server.supervision.table import Row, Table
 from settings.server import ServerSettings
 from tests import http
 from tests.checkpoints import seeded_network, write_automl_folder

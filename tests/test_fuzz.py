@@ -20,11 +20,11 @@ from benchmarks.fuzz.alone import run_alone
 from benchmarks.fuzz.mutation import Mutator, Sample
 from benchmarks.fuzz.run import run
 from benchmarks.fuzz.targets import Target, done, targets
-from server.body import Body
 from server.doors import PROTOCOLS, understood
 from server.engine.facts import ModelFacts
 from server.engine.outcome import Failure
 from server.errors import ServiceError
+from server.inputs.body import Body
 from server.protocol import Answer, Call, Protocol
 from server.scoring import Asked
 

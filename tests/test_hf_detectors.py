@@ -14,11 +14,11 @@ from torchvision.ops import box_iou
 
 from models.detector import Detector
 from models.errors import ModelError
+from models.huggingface.sight import select
 from models.images import ImageLimits
 from models.loaded import load
 from models.predictions import Boxes
 from models.sight import Found
-from models.transformers_sight import select
 from settings.model import QueryDetectionSettings
 from tests.checkpoints import LABELS, write_json
 from tests.pictures import encoded, picture

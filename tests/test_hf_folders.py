@@ -14,11 +14,11 @@ from models.__main__ import main
 from models.definition import define
 from models.errors import ModelError
 from models.folder import ModelFolder
+from models.huggingface.processor import Recipe
 from models.images import ImageLimits
 from models.loaded import load, load_classifier
 from models.preprocess import Statistics
 from models.registry import resolve
-from models.transformers_processor import Recipe
 from tests.checkpoints import LABELS, write_json
 from tests.pictures import encoded, picture
 from tests.transformers_folders import Reference, save
@@ -333,7 +333,7 @@ def test_attention_of_others_is_not_fetched(vit: Path, copy: Path) -> None:
 
 def test_without_the_library_its_name_is_said(vit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     absent: Callable[[str], None] = lambda name: None  # noqa: E731 - what find_spec returns
-    monkeypatch.setattr("models.transformers_import.find_spec", absent)
+    monkeypatch.setattr("models.huggingface.library.find_spec", absent)
     with pytest.raises(ModelError, match="saved by transformers, which is not installed: pip install 'transformers"):
         load(vit)
 

@@ -15,11 +15,11 @@ from PIL import Image
 
 from models.detector import Detector
 from models.errors import ModelError
+from models.huggingface.masks import select
 from models.images import ImageLimits
 from models.loaded import load
 from models.masks import filled
 from models.predictions import Boxes, Object
-from models.transformers_masks import select
 from settings.model import QuerySegmentationSettings
 from tests.checkpoints import LABELS
 from tests.detectors import plain_polygons

@@ -13,7 +13,7 @@ from server.errors import ServiceError
 from server.metrics import Metrics
 from server.mirror import Mirror
 from server.scoring import Asked
-from server.table import Table
+from server.supervision.table import Table
 from tests.test_deployments import row
 
 

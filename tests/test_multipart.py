@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.errors import ServiceError
-from server.multipart import files_of
+from server.inputs.multipart import files_of
 
 HEAD = b'Content-Disposition: form-data; name="a"; filename="a.jpg"\r\n'
 

@@ -20,13 +20,13 @@ from benchmarks.fuzz.mutation import Sample
 from explain.parameters import Parameters
 from models.errors import ImageError
 from models.images import ImageLimits, decode
-from server.base64_image import decode_base64
-from server.body import Body, parsed_object
 from server.doors import PROTOCOLS, understood
 from server.engine.facts import ModelFacts
 from server.engine.outcome import Failure
 from server.engine.wire import Frame, FrameReader, Kind, WireError
 from server.errors import ServiceError
+from server.inputs.base64_image import decode_base64
+from server.inputs.body import Body, parsed_object
 from server.protocol import Answer, Call
 from server.scoring import Asked
 from tests.pictures import encoded, picture

@@ -5,9 +5,9 @@ from types import MappingProxyType
 
 from models.architecture import DetectorArchitecture, Family
 from models.errors import ModelError
-from models.transformers_network import Outputs, load_network
-from models.transformers_saved import SavedModel, only_saved
-from models.transformers_sight import QuerySight, Rule, seen
+from models.huggingface.network import Outputs, load_network
+from models.huggingface.saved import SavedModel, only_saved
+from models.huggingface.sight import QuerySight, Rule, seen
 from settings.model import QueryDetectionSettings
 
 _RULES: MappingProxyType[str, Rule] = MappingProxyType(

@@ -5,10 +5,10 @@ from types import MappingProxyType
 
 from models.architecture import DetectorArchitecture, Family
 from models.errors import ModelError
-from models.transformers_masks import MaskSight
-from models.transformers_network import Outputs, load_network
-from models.transformers_saved import SavedModel, only_saved
-from models.transformers_sight import seen
+from models.huggingface.masks import MaskSight
+from models.huggingface.network import Outputs, load_network
+from models.huggingface.saved import SavedModel, only_saved
+from models.huggingface.sight import seen
 from settings.model import QuerySegmentationSettings
 
 # By the name of the network, the side of the square that masks are enlarged to before they are read

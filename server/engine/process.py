@@ -23,7 +23,6 @@ from models.errors import ModelError
 from models.images import ImageLimits
 from models.loaded import LoadedModel, load
 from models.runtime import EAGER, Terms
-from server.child import CANNOT_SERVE
 from server.engine.cores import usable_cores
 from server.engine.device import Device, best_batch
 from server.engine.explainer import Explainer
@@ -33,9 +32,10 @@ from server.engine.pipeline import Pipeline
 from server.engine.scheduler import Limits, Scheduler
 from server.engine.tuner import Tuner, open_cache
 from server.engine.turns import Turns
-from server.lifeline import FAILED, READY, Launch, follow, receive_launch, say
 from server.logs import configure_logs
 from server.metrics import DeploymentMetrics, Metrics
+from server.supervision.child import CANNOT_SERVE
+from server.supervision.lifeline import FAILED, READY, Launch, follow, receive_launch, say
 from settings.errors import SettingsError
 from settings.server import ServerSettings
 

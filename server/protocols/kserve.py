@@ -9,11 +9,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from server.asked import asked, parameters_of
-from server.base64_image import decode_base64
-from server.body import UNDECIDED, Body, is_json, parsed_object
 from server.context import Context
 from server.errors import ServiceError
+from server.inputs.asked import asked, parameters_of
+from server.inputs.base64_image import decode_base64
+from server.inputs.body import UNDECIDED, Body, is_json, parsed_object
 from server.protocol import Answer, Call, Protocol, Wanted, Written, json_objects
 
 _EXPLAIN = ":explain"

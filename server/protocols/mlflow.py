@@ -15,10 +15,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from models.signature import Signature
-from server.asked import cell_of, parameters_of
-from server.body import Body, aside, is_json, parsed_object
 from server.context import Context
 from server.errors import ServiceError
+from server.inputs.asked import cell_of, parameters_of
+from server.inputs.body import Body, aside, is_json, parsed_object
 from server.protocol import Answer, Call, Protocol, Wanted, Written, json_objects
 
 _SPOKEN = "3.1.0"  # the version of MLflow whose protocol this is

@@ -12,15 +12,15 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from server.asked import asked, parameters_of
-from server.body import UNDECIDED, Body, is_json, parsed_object
 from server.context import Context
 from server.engine.facts import ModelFacts
 from server.errors import ServiceError
+from server.inputs.asked import asked, parameters_of
+from server.inputs.body import UNDECIDED, Body, is_json, parsed_object
+from server.inputs.tensors import FORM, mapping, pictures_of
 from server.protocol import Answer, Call, Protocol, Wanted, Written
 from server.scoring import Cell
 from server.tensor_outputs import Output, Tensor, outputs_of, usual_outputs, written
-from server.tensors import FORM, mapping, pictures_of
 
 _HEADER = "inference-header-content-length"
 _LONGEST_NUMBER = 12  # digits

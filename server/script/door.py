@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from fastapi import Request, Response
 
-from server.body import read_body
 from server.connected import while_connected
 from server.deployments import script_error
 from server.engine.raw import RawReply, RawRequest
 from server.errors import ServiceError
 from server.hosted import DEPLOYMENT, RUN_FAILED, RUN_MS, SCORE
+from server.inputs.body import read_body
 from server.timing import server_timing, timing_facts
 from server.visit import Visit
 

@@ -9,16 +9,16 @@ import time
 
 import uvloop
 
-from server.child import CANNOT_SERVE
 from server.engine.entrance import Entrance, Visitor
 from server.engine.wire import Frame, Kind
-from server.lifeline import FAILED, READY, Launch, follow, receive_launch, say
 from server.logs import configure_logs
 from server.metrics import Metrics, ScriptMetrics
 from server.script.crew import Crew
 from server.script.place import Place
 from server.script.waiting import Job
 from server.script.worker import WorkerError
+from server.supervision.child import CANNOT_SERVE
+from server.supervision.lifeline import FAILED, READY, Launch, follow, receive_launch, say
 from settings.errors import SettingsError
 
 logger = logging.getLogger("server.script")

@@ -9,7 +9,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from server.lifeline import DRAIN, FAILED, READY, Launch
+from server.supervision.lifeline import DRAIN, FAILED, READY, Launch
 
 logger = logging.getLogger(__name__)
 

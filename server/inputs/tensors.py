@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from server.base64_image import decode_base64
 from server.engine.outcome import Failure
 from server.errors import ServiceError
-from server.pixels import tiff
+from server.inputs.base64_image import decode_base64
+from server.inputs.pixels import tiff
 
 FORM = (
     'Expected {"inputs": [{"name": "image", "shape": [N], "datatype": "BYTES", "data": [BASE64, ...]}]}, or UINT8 of '

@@ -17,10 +17,10 @@ from torchvision.ops import batched_nms, box_convert
 
 from models.antialias import FILTERS, resized
 from models.errors import ModelError
+from models.huggingface.processor import Recipe
 from models.precision import Precision
 from models.runtime import Graph, Work
 from models.sight import Found, View
-from models.transformers_processor import Recipe
 from settings.model import QueryDetectionSettings
 
 _ROUNDING = 1e-4  # of outputs, which moves boxes by far less than a pixel

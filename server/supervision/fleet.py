@@ -13,10 +13,10 @@ from typing import Any
 from models.errors import ModelError
 from models.folder import ModelFolder
 from models.registry import resolve
-from server.child import Child, ChildError
-from server.lifeline import Launch
 from server.script.place import Place
-from server.table import Row
+from server.supervision.child import Child, ChildError
+from server.supervision.lifeline import Launch
+from server.supervision.table import Row
 from settings.deployments import Deployment, own_settings
 from settings.errors import SettingsError
 from settings.server import ServerSettings

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from server.table import Table
+from server.supervision.table import Table
 from settings.deployments import Deployment
 from settings.server import ServerSettings
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from explain.errors import ExplanationError
 from explain.parameters import Parameters, read_parameters
-from server.base64_image import decode_base64
 from server.engine.outcome import Failure
 from server.errors import ServiceError
+from server.inputs.base64_image import decode_base64
 from server.scoring import Asked, Cell
 
 _TRUE = frozenset({"y", "yes", "t", "true", "on", "1"})

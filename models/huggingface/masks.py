@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.huggingface.processor import Recipe
+from models.huggingface.sight import best, inputs, numbers, pixels, view, work
 from models.precision import Precision
 from models.runtime import Graph, Work
 from models.sight import Found, View
-from models.transformers_processor import Recipe
-from models.transformers_sight import best, inputs, numbers, pixels, view, work
 from settings.model import QuerySegmentationSettings
 
 _SEEN = 1e-6  # added to the pixels of a mask, so that an empty one has a mean

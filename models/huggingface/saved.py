@@ -11,8 +11,8 @@ from PIL import Image
 
 from models.errors import ModelError
 from models.folder import ModelFolder
-from models.transformers_config import labels_of, network_class, read_transformers_config
-from models.transformers_processor import Recipe, prove, read_recipe
+from models.huggingface.config import labels_of, network_class, read_transformers_config
+from models.huggingface.processor import Recipe, prove, read_recipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from PIL import Image
 
 from models.calibration import calibration_pictures
 from models.errors import ModelError, first_line
+from models.huggingface.library import import_transformers
 from models.preprocess import Statistics
-from models.transformers_import import import_transformers
 
 _FILTERS = {Image.Resampling.BILINEAR: "bilinear", Image.Resampling.BICUBIC: "bicubic"} | {
     Image.Resampling.LANCZOS: "lanczos"

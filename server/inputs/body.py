@@ -13,7 +13,7 @@ from fastapi import Request
 from starlette.datastructures import Headers
 
 from server.errors import ServiceError
-from server.multipart import files_of
+from server.inputs.multipart import files_of
 
 _JSON = ("application/json", "text/json")
 FORM = "multipart/form-data"

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from server.child import CANNOT_SERVE, Child
-from server.control import take_orders
 from server.engine.cores import usable_cores
 from server.errors import ServiceError
-from server.fleet import ENGINE_COMMAND, Fleet, FleetError
-from server.lifeline import Launch
-from server.roster import Roster, saver
+from server.supervision.child import CANNOT_SERVE, Child
+from server.supervision.control import take_orders
+from server.supervision.fleet import ENGINE_COMMAND, Fleet, FleetError
+from server.supervision.lifeline import Launch
+from server.supervision.roster import Roster, saver
 from settings.deployments import Plan
 from settings.server import ServerSettings
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from server.child import Child
 from server.errors import ServiceError
-from server.fleet import Fleet, FleetError, Member, State
-from server.table import Table
+from server.supervision.child import Child
+from server.supervision.fleet import Fleet, FleetError, Member, State
+from server.supervision.table import Table
 from settings.deployments import Plan, read_plan
 from settings.errors import SettingsError
 
