@@ -18,6 +18,7 @@ _PARTS = (
     "Tiles",
     "settings.json",
     "Checkpoints and model folders",
+    "Scoring scripts",
 )
 
 _NOT_APPLICABLE = {

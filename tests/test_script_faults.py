@@ -10,6 +10,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.contract import contract
 from tests.script_site import ScriptSite, script
 
 FAILED = "x-ms-run-function-failed"
@@ -45,6 +46,7 @@ def restarts(site: ScriptSite) -> float:
     return site.server.metric("sightglass_script_worker_restarts_total", deployment="score")
 
 
+@contract("Scoring scripts", "Each worker answers one request at a time")
 def test_requests_run_at_once_on_as_many_processes_as_there_are(site: ScriptSite, pool: ThreadPoolExecutor) -> None:
     waiting = [pool.submit(site.do, "sleep", seconds=0.8) for _ in range(2)]
     one, other = (reply.result().json() for reply in waiting)
@@ -52,6 +54,12 @@ def test_requests_run_at_once_on_as_many_processes_as_there_are(site: ScriptSite
     assert max(one["from"], other["from"]) < min(one["to"], other["to"]), "they overlap"
 
 
+@contract(
+    "Scoring scripts",
+    "A run() past SCORING_TIMEOUT_MS is interrupted, if it lets itself be, and probes wait for it",
+    "better",
+    "its process is killed and replaced, whatever it does, and probes are answered",
+)
 @pytest.mark.parametrize("how", ["sleep", "never_let_go"])
 def test_a_request_that_hangs_is_killed_while_all_else_goes_on(
     site: ScriptSite, pool: ThreadPoolExecutor, how: str
@@ -82,6 +90,7 @@ def test_requests_wait_for_a_new_process_when_all_are_killed(site: ScriptSite, p
     assert [reply.result().json() for reply in waiting] == [[10.0]] * 3
 
 
+@contract("Scoring scripts", "A crash resets the connection", "better", "its own request is 500, no other is touched")
 @pytest.mark.parametrize(("how", "words"), [("die", "ended with exit code 7"), ("crash", "was ended by SIGSEGV")])
 def test_a_process_that_dies_fails_its_own_request_alone(
     site: ScriptSite, pool: ThreadPoolExecutor, how: str, words: str

@@ -13,6 +13,7 @@ import pytest
 
 from tests import http
 from tests.clients import Clients
+from tests.contract import contract
 from tests.live_server import LiveServer, run_server
 from tests.user_scripts import write_scripts
 
@@ -68,6 +69,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@contract("Scoring scripts", "An error while the script is imported, or in init(), ends the start with 3")
 def test_a_script_that_cannot_be_hosted_is_3_with_the_traceback_in_the_log(broken: Path) -> None:
     done = run_server("--entry-script", broken, "--workers", "2", "--port", "0")
     assert done.returncode == 3
@@ -118,6 +120,9 @@ def test_check_refuses_like_the_server(broken: Path) -> None:
     assert f'File "{broken}", line 2, in init' in done.stderr
 
 
+@contract(
+    "Scoring scripts", "AZUREML_ENTRY_SCRIPT, AZUREML_MODEL_DIR, AML_APP_ROOT, AZUREML_SOURCE_DIRECTORY, WORKER_COUNT"
+)
 def test_the_hosted_variables_name_the_script_and_all_that_belongs_to_it(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "own_package.py").write_text("NAME = 'own'")

@@ -21,6 +21,7 @@ from server.script.inside.inputs import headers_of, query_values
 from server.script.inside.multi import Headers, MultiDict
 from server.script.inside.raw_request import AMLRequest
 from server.script.inside.raw_response import AMLResponse, reply_of
+from tests.contract import contract
 
 FEWER = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -45,6 +46,7 @@ def both(builder: EnvironBuilder) -> tuple[AMLRequest, Request]:
     return AMLRequest(RawRequest(theirs.method, theirs.path, query, headers, body)), theirs
 
 
+@contract("Scoring scripts", "An AMLRequest is a request of Flask")
 @FEWER
 @given(PAIRS, st.sampled_from(["GET", "POST", "OPTIONS"]), st.binary(max_size=50))
 def test_a_request_is_read_as_werkzeug_reads_it(query: list[tuple[str, str]], method: str, body: bytes) -> None:
@@ -191,6 +193,7 @@ class Array:
         return [1.5]
 
 
+@contract("Scoring scripts", "What run() returns is JSON, unless it is a response")
 def test_what_run_returns_is_json_unless_it_is_a_response() -> None:
     for value, text in ((["a"], b'["a"]'), ("a", b'"a"'), (None, b"null"), ({"a": Array()}, b'{"a": [1.5]}')):
         reply = reply_of(value, 1.5)

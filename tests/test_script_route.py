@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests import http
+from tests.contract import contract
 from tests.script_site import NAME, ScriptSite, script
 
 FAILED, TOOK = "x-ms-run-function-failed", "x-ms-run-fn-exec-ms"
@@ -50,6 +51,10 @@ HOSTED: list[tuple[dict[str, Any], int, Any]] = [
 ]
 
 
+@contract(
+    "Scoring scripts",
+    "run(data) gets the body as text, run(data, request_headers) the headers too, of a GET the query as JSON",
+)
 @pytest.mark.parametrize(("request_", "status", "data"), HOSTED)
 def test_run_gets_what_the_hosted_service_gives_it(
     site: ScriptSite, request_: dict[str, Any], status: int, data: Any
@@ -60,6 +65,12 @@ def test_run_gets_what_the_hosted_service_gives_it(
     assert reply.headers[FAILED] == "False"
 
 
+@contract(
+    "Scoring scripts",
+    "A body sent as a form, as curl does by default, reaches run() empty",
+    "better",
+    "it reaches it whole",
+)
 def test_a_body_that_curl_calls_a_form_is_not_lost(site: ScriptSite) -> None:
     reply = site.ask("headers", content=b'{"data": [1]}', headers={"content-type": "application/x-www-form-urlencoded"})
     assert reply.json()["data"] == '{"data": [1]}'
@@ -72,6 +83,7 @@ def test_headers_are_spelled_as_the_hosted_service_does(site: ScriptSite) -> Non
     assert found["X-Foo-Bar"] == "1,2"
 
 
+@contract("Scoring scripts", "OPTIONS is answered without the script")
 def test_options_answers_without_the_script(site: ScriptSite) -> None:
     reply = site.ask("headers", "OPTIONS")
     assert (reply.status_code, reply.content) == (200, b"")
@@ -80,6 +92,7 @@ def test_options_answers_without_the_script(site: ScriptSite) -> None:
     assert TOOK not in reply.headers
 
 
+@contract("Scoring scripts", "A body that is not UTF-8 is 400")
 def test_a_body_that_is_no_text_is_refused(site: ScriptSite) -> None:
     reply = site.ask("headers", content=b"\xff\xd8\xff", headers=TEXT)
     assert (reply.status_code, reply.json()["code"]) == (400, "body_not_text")
@@ -87,6 +100,7 @@ def test_a_body_that_is_no_text_is_refused(site: ScriptSite) -> None:
     assert reply.headers[FAILED] == "False"
 
 
+@contract("Scoring scripts", "An error in run() is 500 without its text, `x-ms-run-function-failed: True`")
 @pytest.mark.parametrize(
     ("what", "words"),
     [
@@ -127,6 +141,12 @@ def test_what_it_prints_is_in_the_log(site: ScriptSite) -> None:
     assert "server.script.output - printed by run()" in site.server.log()
 
 
+@contract(
+    "Scoring scripts",
+    "The script shares its process with the server",
+    "better",
+    "it has its own, in which `models` or `utils` are its own",
+)
 def test_its_modules_never_meet_ours(site: ScriptSite) -> None:
     found = site.do("imports").json()
     assert [Path(file).parent for file in found["own"]] == [site.folder] * 4
@@ -167,6 +187,7 @@ def test_rawhttp_get_sees_the_path_and_the_query(site: ScriptSite) -> None:
     assert site.ask("raw", "OPTIONS").headers["access-control-allow-origin"] == "http://page"
 
 
+@contract("Scoring scripts", "@rawhttp gets an AMLRequest, and an AMLResponse is sent as it is")
 def test_rawhttp_takes_and_gives_bytes_and_headers(site: ScriptSite) -> None:
     body = bytes(range(256))
     reply = site.ask("raw", query="?do=backwards", content=body, headers={"content-type": "application/octet-stream"})
@@ -176,6 +197,7 @@ def test_rawhttp_takes_and_gives_bytes_and_headers(site: ScriptSite) -> None:
     assert TOOK in reply.headers
 
 
+@contract("Scoring scripts", "A status of 500 or more from the script counts as a failed run")
 @pytest.mark.parametrize(
     ("status", "failed"), [(200, "False"), (201, "False"), (404, "False"), (500, "True"), (503, "True")]
 )
@@ -225,12 +247,14 @@ def test_headers_that_are_not_the_scripts_are_left_out(site: ScriptSite, name: s
     assert reply.headers.get(name) != "12345"
 
 
+@contract("Scoring scripts", "@input_schema: parameters from the JSON object, or their defaults")
 def test_parameters_of_a_decorated_run(site: ScriptSite) -> None:
     assert site.ask("parameters", json={"data": [[1, 2], [3, 4]]}).json() == [30.0, 70.0]
     assert site.ask("parameters", json={"data": [[1, 2]], "scale": 2.0, "other": 1}).json() == [6.0]
     assert site.ask("parameters", "GET", "?data=%5B%5B1%2C2%5D%5D&scale=3.0").json() == [9.0]
 
 
+@contract("Scoring scripts", "@input_schema: 415 for other content types, 400 for what does not fit")
 @pytest.mark.parametrize(
     ("request_", "status", "code", "message"),
     [
