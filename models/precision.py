@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-_CUDNN: Any = torch.backends.cudnn
-# convolutions and matrices, each with a setting of its own
-_MULTIPLYING: tuple[Any, Any] = (_CUDNN.conv, torch.backends.cuda.matmul)
+# Convolutions and matrices, each with a setting of its own.
+# By the older of the two ways to say it: what traces networks reads only that, and fails after the newer one
+_MULTIPLYING: tuple[Any, Any] = (torch.backends.cudnn, torch.backends.cuda.matmul)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class Precision:
             with torch.autocast(device.type, self.dtype):
                 yield
         elif self.tf32:
-            before = [part.fp32_precision for part in _MULTIPLYING]
-            _multiply("tf32", "tf32")
+            before = [part.allow_tf32 for part in _MULTIPLYING]
+            _multiply(True, True)
             try:
                 yield
             finally:
@@ -69,9 +69,9 @@ PRECISIONS: Mapping[str, Precision] = MappingProxyType(
 
 def multiply_exactly() -> None:
     """Have GPUs multiply float32 as it is, which PyTorch does not by default in convolutions."""
-    _multiply("ieee", "ieee")
+    _multiply(False, False)
 
 
-def _multiply(*ways: str) -> None:
-    for part, way in zip(_MULTIPLYING, ways, strict=True):
-        part.fp32_precision = way
+def _multiply(*fast: bool) -> None:
+    for part, each in zip(_MULTIPLYING, fast, strict=True):
+        part.allow_tf32 = each

@@ -41,6 +41,14 @@ def test_what_is_too_late_or_left_is_passed_over() -> None:
     assert len(waiting) == 0
 
 
+def test_all_may_be_sent_away() -> None:
+    waiting = Waiting(1)
+    jobs = [job(), job()]
+    for each in jobs:
+        waiting.push(each)
+    assert (waiting.clear(), len(waiting), waiting.pop(0.0)) == (jobs, 0, None)
+
+
 def test_the_wait_is_what_runs_and_what_stands_before() -> None:
     waiting = Waiting(2)
     waiting.learn(4.0)

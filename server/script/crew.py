@@ -110,11 +110,21 @@ class Crew:
                 self._processes.discard(worker)
                 worker.kill()
                 logger.error("the script does not start again: %s; another try in %.1f s", error, pause_s)
+                self._send_away()
             else:
                 self._start_s = time.monotonic() - started
                 return worker
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _BACK_OFF_S[1])
+
+    def _send_away(self) -> None:
+        """Refuse those that waited for a process that did not start, where there is no other."""
+        if self._able:
+            return
+        for job in self._waiting.clear():
+            job.started = time.monotonic()
+            self._answer(job, _refusal("engine_unavailable", "The script did not start again; the log says why."))
+        self._show()
 
     def _enter(self, worker: Worker) -> None:
         self._able.add(worker)

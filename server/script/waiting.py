@@ -64,6 +64,12 @@ class Waiting:
         with contextlib.suppress(ValueError):
             self._jobs.remove(job)
 
+    def clear(self) -> list[Job]:
+        """Forget all jobs, and return them."""
+        jobs = list(self._jobs)
+        self._jobs.clear()
+        return jobs
+
     def learn(self, seconds: float) -> None:
         """Note how long a run took."""
         self._pace_s = seconds if self._pace_s is None else self._pace_s + _WEIGHT * (seconds - self._pace_s)
