@@ -29,10 +29,10 @@ SHELF = (
 class DoorsSite:
     """A context manager: a server with the deployments `fridge`, `shelf` (another signature) and `objects` (detects).
 
-    Who names none gets `fridge`. Bodies may have MOST_BYTES, and 6 pictures.
+    Who names none gets `fridge`. Bodies may have MOST_BYTES, and 6 pictures. The server takes `arguments`, too.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *arguments: str | Path) -> None:
         state = seeded_network(crop=64).state_dict()
         write_automl_folder(folder / "fridge", "mlflow-model", sizes=(80, 64), state=state)
         write_automl_folder(folder / "shelf", "artifacts", sizes=(80, 64), state=state, signature=SHELF)
@@ -44,7 +44,7 @@ class DoorsSite:
         limits = ("--max-body-bytes", str(MOST_BYTES), "--max-images", "6")
         # however slow and busy the machine is
         patient = ("--queue-limit-ms", "600000", "--request-timeout-ms", "300000")
-        self.server = LiveServer("--deployments", file, *limits, *patient, ready_within_s=120)
+        self.server = LiveServer("--deployments", file, *limits, *patient, *arguments, ready_within_s=120)
         self.names = names
 
     def __enter__(self) -> Self:

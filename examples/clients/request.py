@@ -1,0 +1,91 @@
+"""What the scripts share: their arguments, a POST, and a sentence for everything that can go wrong."""
+
+import argparse
+import http.client
+import json
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+_WITHIN_S = 300.0
+
+
+class RequestError(Exception):
+    """There is no answer to go on with; the message says why."""
+
+
+def arguments_of(description: str | None, *, pictures: str | None = None) -> argparse.ArgumentParser:
+    """Return a parser for where the server is and what it is sent: one picture, or as many as `pictures` says."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("picture", type=Path, metavar="PICTURE", nargs=pictures, help="a file, such as can.jpg")
+    parser.add_argument("--url", default="http://localhost:5001", help="where the server is (default: %(default)s)")
+    parser.add_argument("--key", help="a key, where the server asks for one")
+    parser.add_argument("--deployment", metavar="NAME", help="the deployment to ask, where there are several")
+    return parser
+
+
+def headers_of(media_type: str, key: str | None, deployment: str | None) -> dict[str, str]:
+    """Return the headers that the hosted endpoint takes, and this server too."""
+    headers = {"Content-Type": media_type}
+    if key is not None:
+        headers["Authorization"] = f"Bearer {key}"
+    if deployment is not None:
+        headers["azureml-model-deployment"] = deployment
+    return headers
+
+
+def read(picture: Path) -> bytes:
+    """Return the bytes of a file; RequestError where it cannot be read."""
+    try:
+        return picture.read_bytes()
+    except OSError as error:
+        raise RequestError(f"The picture {picture} cannot be read: {error.strerror}.") from None
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str]) -> Any:
+    """Post a body and return the JSON of the reply; RequestError where there is none, or another status than 200."""
+    return _sent(url, body, headers)
+
+
+def get(url: str) -> Any:
+    """Get the JSON at a path; RequestError as of `post`."""
+    return _sent(url, None, {})
+
+
+def _sent(url: str, body: bytes | None, headers: Mapping[str, str]) -> Any:
+    try:
+        request = urllib.request.Request(url, body, dict(headers))
+        with urllib.request.urlopen(request, timeout=_WITHIN_S) as reply:
+            content = reply.read()
+    except urllib.error.HTTPError as error:
+        raise RequestError(f"{url} answered {error.code}: {_message(error.read())}") from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise RequestError(f"{url} does not answer: {getattr(error, 'reason', error)}") from None
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise RequestError(f"{url} answered with something that is no JSON: {error}.") from None
+
+
+def _message(body: bytes) -> str:
+    """Return what an error says, which is a JSON object unless something between here and the server wrote it."""
+    try:
+        return str(json.loads(body)["message"])
+    except (ValueError, TypeError, KeyError):
+        return body[:200].decode(errors="replace")
+
+
+def run(work: Callable[[], None]) -> int:
+    """Do `work` and return the exit code of a script: 0, or 1 after a sentence that says what went wrong."""
+    try:
+        work()
+    except RequestError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {error.filename} cannot be written: {error.strerror}.", file=sys.stderr)
+        return 1
+    return 0
