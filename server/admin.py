@@ -7,12 +7,16 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from server.context import Context
+from server.description import having, taking
 from server.errors import ServiceError
 from server.inputs.body import read_body
 from server.supervision.control import order
+from settings.deployments import Deployment, Plan
 
-_LARGEST_BODY = 2**20
-_OBJECT = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
+_LARGEST_BODY = 2**16
+_DEPLOYMENT = taking({"application/json": Deployment.model_json_schema()})
+_PLAN = Plan.model_json_schema()["properties"]
+_SHARES = taking({"application/json": having({}, traffic=_PLAN["traffic"], mirror=_PLAN["mirror"])})
 _BODY_WITHIN_S = 30.0
 
 
@@ -48,7 +52,7 @@ async def get_deployments(request: Request) -> JSONResponse:
     return await _ordered(request, "list", {})
 
 
-@router.put("/deployments/{name}", openapi_extra=_OBJECT)
+@router.put("/deployments/{name}", openapi_extra=_DEPLOYMENT)
 async def put_deployment(request: Request, name: str) -> JSONResponse:
     """Add a deployment, or replace it by another version, once it is warm: `{"model": FOLDER}` or `{"name": NAME}`."""
     return await _ordered(request, "put", {"name": name, "deployment": await _content(request)})
@@ -60,7 +64,7 @@ async def delete_deployment(request: Request, name: str) -> JSONResponse:
     return await _ordered(request, "remove", {"name": name})
 
 
-@router.put("/traffic", openapi_extra=_OBJECT)
+@router.put("/traffic", openapi_extra=_SHARES)
 async def put_traffic(request: Request) -> JSONResponse:
     """Share requests by percentages: `{"traffic": {"blue": 90, "green": 10}, "mirror": {"green": 100}}`."""
     return await _ordered(request, "share", await _content(request))

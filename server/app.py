@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Response
+from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -16,6 +17,7 @@ from server import admin, health
 from server.auth import Keys
 from server.context import Context
 from server.deployments import Deployments
+from server.description import ERRORS
 from server.doors import create_routers, post
 from server.errors import ServiceError
 from server.metrics import Metrics, exposition
@@ -28,7 +30,7 @@ from settings.server import ServerSettings
 metrics_router = APIRouter(tags=["operation"])
 
 
-@metrics_router.get("/metrics")
+@metrics_router.get("/metrics", response_class=PlainTextResponse)
 async def metrics() -> Response:
     """Give the metrics of all processes in Prometheus' text format."""
     text = await run_in_threadpool(exposition)
@@ -71,7 +73,7 @@ def create_app(settings: ServerSettings, table: Table, control: Path, started: C
     scoring, *others = create_routers()
     routers = (health.router, scoring, *others, metrics_router, admin.router)
     for router in routers:
-        app.include_router(router)
+        app.include_router(router, responses=ERRORS)
     app.state.methods = _methods(routers)
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(HTTPException, routing_error)
@@ -85,7 +87,7 @@ def create_app(settings: ServerSettings, table: Table, control: Path, started: C
 
 
 def _methods(routers: Sequence[APIRouter]) -> Mapping[str, set[str]]:
-    """Gather which methods there are for each path without parameters."""
+    """Gather which methods there are for each path."""
     methods: dict[str, set[str]] = defaultdict(set)
     for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
         methods[route.path] |= set(route.methods or ())

@@ -14,6 +14,7 @@ from models.discovery import constants
 from server import protocols
 from server.connected import while_connected
 from server.context import Context
+from server.description import parameter, parameters_in
 from server.engine.outcome import Reply
 from server.errors import ServiceError
 from server.hosted import DEPLOYMENT, RUN_FAILED, RUN_MS, SCORE
@@ -32,6 +33,9 @@ _AT: Mapping[str, Sequence[Protocol]] = {
     for path in sorted({path for protocol in PROTOCOLS for path in protocol.paths})
 }
 
+# of a GET that asks for nothing
+_PATH: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
+
 
 def failing(path: str) -> Callable[[ServiceError, str], bytes] | None:
     """Return how the contract that has `path` writes errors, given one and the request id; None where none has."""
@@ -46,9 +50,14 @@ def create_routers() -> Sequence[APIRouter]:
     router = APIRouter(tags=["scoring"])
     for path, contracts in _AT.items():
         does, openapi = " ".join(protocol.does for protocol in contracts), dict(contracts[0].openapi)
+        openapi["parameters"] = parameters_in(path) or [parameter("header", DEPLOYMENT)]
         router.add_api_route(path, post, methods=["POST"], summary=does, openapi_extra=openapi, name=contracts[0].name)
-    router.add_api_route(SCORE, _get_score, methods=["GET"], summary=_get_score.__doc__)
-    router.add_api_route("/swagger.json", _get_swagger, methods=["GET"], summary=_get_swagger.__doc__)
+    for path, get, query, also in (
+        (SCORE, _get_score, "input_data", _PATH),
+        ("/swagger.json", _get_swagger, "version", {}),
+    ):
+        openapi = {"parameters": [parameter("query", query), parameter("header", DEPLOYMENT)]}
+        router.add_api_route(path, get, methods=["GET"], summary=get.__doc__, openapi_extra=openapi, responses=also)
     router.add_api_route(SCORE, _options_score, methods=["OPTIONS"], include_in_schema=False)
     return [router, *(protocol.router for protocol in PROTOCOLS if protocol.router is not None)]
 

@@ -1,19 +1,19 @@
 """Probes. They run in a process that never touches a model, so they answer whatever the engine is doing."""
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from server.context import Context
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/", response_class=PlainTextResponse)
+@router.get("/", response_class=HTMLResponse)
 @router.head("/", include_in_schema=False)
 async def root(request: Request) -> Response:
     """Answer `Healthy` while a score would succeed, as the hosted endpoint does; 503 otherwise."""
     _context(request).require_ready()
-    return PlainTextResponse("Healthy", media_type="text/html")
+    return HTMLResponse("Healthy")
 
 
 @router.get("/health/live")

@@ -1,8 +1,8 @@
 """What the contracts of the hosted endpoint share: one path, told apart by what a body holds."""
 
 from functools import partial
-from typing import Any
 
+from server.description import COLUMNS, FILE, HOW, OTHERWISE, PICTURE, WHY, having, listed, taking
 from server.inputs.body import FORM, UNDECIDED, is_json
 from server.protocol import Protocol
 
@@ -12,28 +12,25 @@ RUN_FAILED = "x-ms-run-function-failed"
 RUN_MS = "x-ms-run-fn-exec-ms"
 _TYPES = "application/json, image/*, application/octet-stream or multipart/form-data"
 
-_PICTURE = {"schema": {"type": "string", "format": "binary"}}
-_OPENAPI: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"type": "object"},
-                "examples": {
-                    "input_data": {
-                        "summary": "version 2: any number of pictures",
-                        "value": {"input_data": {"columns": ["image"], "data": ["<base64>"]}},
-                    },
-                    "image": {"summary": "version 1: one picture", "value": {"image": "<base64>"}},
-                },
-            },
-            "application/octet-stream": _PICTURE,
-            "image/*": _PICTURE,
-            "multipart/form-data": {
-                "schema": {"type": "object", "properties": {"image": {"type": "string", "format": "binary"}}}
-            },
-        },
+_ASKED = {"model_explainability": WHY, "xai_parameters": HOW, "inference_parameters": OTHERWISE}
+_CELL = {"anyOf": [PICTURE, having({"image_base64": PICTURE}, **_ASKED)]}
+_TABLE = having({"columns": COLUMNS, "data": listed({"anyOf": [_CELL, listed(_CELL)]})}, index={"type": "array"})
+_SECOND = having({"input_data": {"anyOf": [_TABLE, listed(_CELL)]}}, inference_parameters=OTHERWISE)
+_FIRST = having({"image": PICTURE}, **_ASKED)
+_OPENAPI = taking(
+    {
+        "application/json": {"anyOf": [_SECOND, _FIRST]},
+        "application/octet-stream": FILE,
+        "image/*": FILE,
+        "multipart/form-data": having({"image": FILE}),
     }
+)
+_OPENAPI["requestBody"]["content"]["application/json"]["examples"] = {
+    "input_data": {
+        "summary": "version 2: any number of pictures",
+        "value": {"input_data": {"columns": ["image"], "data": PICTURE["examples"]}},
+    },
+    "image": {"summary": "version 1: one picture", "value": {"image": PICTURE["examples"][0]}},
 }
 
 

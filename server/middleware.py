@@ -120,6 +120,7 @@ async def routing_error(request: Request, error: Exception) -> Response:
         found = ServiceError("internal_error", str(error.detail))
     response = error_response(found, request.state.request_id, path)
     response.headers.update(error.headers or {})
-    if allowed := request.app.state.methods.get(path):  # the router tells those of the first route it comes upon
+    route = getattr(request.scope.get("route"), "path", path)
+    if allowed := request.app.state.methods.get(route):  # the router tells those of the first route it comes upon
         response.headers["allow"] = ", ".join(sorted(allowed))
     return response

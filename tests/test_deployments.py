@@ -109,6 +109,13 @@ def test_only_those_with_an_admin_key_may_change_anything(site: Site) -> None:
     ("order", "answer"),
     [
         (("PUT", "/deployments/red", {"model": "/no/such"}), (422, "deployment_invalid", "/no/such does not exist")),
+        (("PUT", "/deployments/red", {"model": "x" * 5000}), (422, "deployment_invalid", "File name too long")),
+        (("PUT", "/deployments/red", {"model": "\u00e9" * 2**16}), (413, "body_too_large", "accepts up to 65536")),
+        (("PUT", "/traffic", {f"{number}": 1 for number in range(5000)}), (422, "deployment_invalid", "The key '0'")),
+        (
+            ("PUT", "/traffic", {"mirror": dict.fromkeys(map(str, range(5000)), 101)}),
+            (422, "deployment_invalid", "mirror.4999"),
+        ),
         (("PUT", "/deployments/red", {}), (422, "deployment_invalid", 'either "model", a folder, or "name"')),
         (("PUT", "/deployments/a b", {"model": "x"}), (422, "deployment_invalid", "a b")),
         (("PUT", "/deployments/red", {"model": "x", "settings": {"port": 1}}), (422, "deployment_invalid", "'port'")),

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from server.context import Context
+from server.description import PARAMETERS, PICTURE, having, listed, taking
 from server.errors import ServiceError
 from server.inputs.asked import asked, parameters_of
 from server.inputs.base64_image import decode_base64
@@ -19,6 +20,7 @@ from server.protocol import Answer, Call, Protocol, Wanted, Written, json_object
 _EXPLAIN = ":explain"
 _FORM = 'Expected {"instances": [BASE64, ...]} or {"instances": [{"b64": BASE64}, ...]}.'
 _KEYS = ("b64", "image", "image_bytes", "image_base64")
+_INSTANCE = {"anyOf": [PICTURE, having({"b64": PICTURE}), having({"image_bytes": having({"b64": PICTURE})})]}
 
 
 async def _parse(body: Body) -> dict[str, Any]:
@@ -82,5 +84,5 @@ PROTOCOL = Protocol(
     prefix="/v1/models",
     fails=_fails,
     router=router,
-    openapi={"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}},
+    openapi=taking({"application/json": having({"instances": listed(_INSTANCE)}, parameters=PARAMETERS)}),
 )

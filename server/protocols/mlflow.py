@@ -16,6 +16,7 @@ from fastapi.responses import PlainTextResponse
 
 from models.signature import Signature
 from server.context import Context
+from server.description import COLUMNS, PARAMETERS, PICTURE, having, listed, taking
 from server.errors import ServiceError
 from server.inputs.asked import cell_of, parameters_of
 from server.inputs.body import Body, aside, is_json, parsed_object
@@ -25,6 +26,16 @@ _SPOKEN = "3.1.0"  # the version of MLflow whose protocol this is
 _MOST_LINES = 2**16  # of a CSV; a line of no length takes fifty times its bytes once it is read
 _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _FORM = 'Expected {"dataframe_split": {"columns": ["image"], "data": [[BASE64], ...]}} or another form of a table.'
+_RECORD = having({"image": PICTURE})
+_TABLES = [
+    having({form: schema}, params=PARAMETERS)
+    for form, schema in {
+        "dataframe_split": having({"columns": COLUMNS, "data": listed(listed(PICTURE))}),
+        "dataframe_records": listed(_RECORD),
+        "instances": listed({"anyOf": [PICTURE, _RECORD]}),
+        "inputs": {"anyOf": [listed(PICTURE), having({"image": listed(PICTURE)})]},
+    }.items()
+]
 # what MLflow calls an error of some of our codes, or of a status
 _CODES = {"signature_mismatch": "INVALID_PARAMETER_VALUE", "model_unknown": "RESOURCE_DOES_NOT_EXIST"}
 _CODES_BY_STATUS = {
@@ -176,12 +187,5 @@ PROTOCOL = Protocol(
     prefix="/invocations",
     fails=_fails,
     router=router,
-    openapi={
-        "requestBody": {
-            "content": {
-                "application/json": {"schema": {"type": "object"}},
-                "text/csv": {"schema": {"type": "string"}},
-            }
-        }
-    },
+    openapi=taking({"application/json": {"anyOf": _TABLES}, "text/csv": {"type": "string"}}),
 )

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from server.context import Context
+from server.description import FILE, PARAMETERS, PICTURE, having, listed, parameters_in, taking
 from server.engine.facts import ModelFacts
 from server.errors import ServiceError
 from server.inputs.asked import asked, parameters_of
@@ -25,6 +26,21 @@ from server.tensor_outputs import Output, Tensor, outputs_of, usual_outputs, wri
 _HEADER = "inference-header-content-length"
 _LONGEST_NUMBER = 12  # digits
 _EXTENSIONS = ("binary_tensor_data", "classification")
+_NAMED = {"parameters": parameters_in("{model}")}
+_SHAPE = listed({"type": "integer", "minimum": 0})
+_PIXELS = listed({"type": "integer", "minimum": 0, "maximum": 255})
+_TENSOR = {
+    "anyOf": [
+        having({"name": {"const": "image"}, "shape": _SHAPE, "datatype": {"const": datatype}, "data": data})
+        for datatype, data in (("BYTES", listed(PICTURE)), ("UINT8", _PIXELS))
+    ]
+}
+_REQUEST = having(
+    {"inputs": {**listed(_TENSOR), "maxItems": 1}},
+    id={"type": "string"},
+    outputs=listed(having({"name": {"enum": ["probs", "label", "predictions"]}}, parameters={"type": "object"})),
+    parameters=PARAMETERS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +164,7 @@ async def server_ready(request: Request) -> JSONResponse:
     return JSONResponse({"ready": True})
 
 
-@router.get("/models/{model}")
+@router.get("/models/{model}", openapi_extra=_NAMED)
 @router.get("/models/{model}/versions/{version}", include_in_schema=False)
 async def model_metadata(request: Request) -> JSONResponse:
     """Describe a deployment: its version, its input and its outputs."""
@@ -167,7 +183,7 @@ async def model_metadata(request: Request) -> JSONResponse:
     )
 
 
-@router.get("/models/{model}/ready")
+@router.get("/models/{model}/ready", openapi_extra=_NAMED)
 @router.get("/models/{model}/versions/{version}/ready", include_in_schema=False)
 async def model_ready(request: Request) -> JSONResponse:
     """Answer 200 only while this deployment would score."""
@@ -192,5 +208,5 @@ PROTOCOL = Protocol(
     prefix="/v2",
     fails=_fails,
     router=router,
-    openapi={"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}},
+    openapi=taking({"application/json": _REQUEST, "application/octet-stream": FILE}),
 )

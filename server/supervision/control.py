@@ -12,7 +12,7 @@ from server.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 
-_LONGEST = 2**20
+_LONGEST = 2**24  # an order that is wrong in every word is answered at length
 
 Obey = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
 

@@ -98,7 +98,7 @@ class Fleet:
         try:
             settings = own_settings(self._settings, deployment, f"deployment {name!r}")
             folder, version = find(settings, deployment)
-        except (SettingsError, ModelError) as error:
+        except (SettingsError, ModelError, OSError) as error:  # such as of a path that is too long to be one
             raise FleetError(str(error)) from None
         number = next(self._numbers)
         hosts = 1 if deployment.kind == "script" else len(settings.device)
