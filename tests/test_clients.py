@@ -388,6 +388,20 @@ def test_a_picture_may_be_reported_instead_of_scored(files: Sequence[Path], caps
     assert lines(capsys) == [f"{files[0]}: not scored: No picture."]
 
 
+def test_no_label_may_be_likely_enough_to_be_explained(
+    files: Sequence[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"probs": [0.1], "labels": ["can"], "visualizations": None, "attributions": None, "explanations": []}
+    with Busy(*[(200, {}, json.dumps([row]).encode())] * 3) as busy:
+        url = ["--url", busy.url]
+        assert explanations.main([str(files[0]), "--output", str(tmp_path), *url]) == 0
+        assert lines(capsys) == ["no label of this picture was explained"]
+        assert custom_picture.main([str(files[0]), str(tmp_path / "why.png"), *url]) == 1
+        assert "No label of this picture was explained" in capsys.readouterr().err
+        assert Client(busy.url).explain([JPEG])[0].explanations == ()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_client_is_one_file_that_can_be_copied(tmp_path: Path) -> None:
     """It imports the standard library alone, wherever it lies."""
     (tmp_path / "client.py").write_text((ROOT / "examples" / "clients" / "client.py").read_text())

@@ -100,10 +100,12 @@ def test_no_request_that_the_page_allows_makes_the_server_fail(
 
 
 def _config(site: DoorsSite) -> str:
-    """Have most requests go to models that there are, and half of the pictures be some."""
+    """Have most requests go to models that there are, half of the pictures be some, and most tensors hold one."""
     named = ["path.model", f"header.{NAMED}"]
-    lines = [f"[dictionaries.models]\nvalues = {json.dumps(site.names)}"]
+    lines = ["[dictionaries.ones]\nvalues = [1]"]
+    lines += [f"[dictionaries.models]\nvalues = {json.dumps(site.names)}"]
     lines += [f"[dictionaries.pictures]\nvalues = {json.dumps([TEXT])}", '[parameters]\n"path.version" = "1"']
+    lines += ['"body.inputs[*].shape[*]" = { dictionary = "ones", probability = 0.8 }']
     lines += [f'"{name}" = {{ dictionary = "models", probability = 0.8 }}' for name in named]
     lines += [f'"body.{place}" = {{ dictionary = "pictures", probability = 0.5 }}' for place in PICTURES]
     return "\n".join(lines) + "\n"
