@@ -108,29 +108,32 @@ class Metrics:
         mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
-class DeploymentMetrics:
-    """Those of one deployment. What is a function here takes the values of the labels that are left."""
+class _OfDeployment:
+    """Those of one deployment, whatever it is. What is a function here takes the values of the labels that are left."""
 
     def __init__(self, metrics: Metrics, deployment: str) -> None:
         self.stage_seconds = partial(metrics.stage_seconds.labels, deployment)
-        self.batch_images = metrics.batch_images.labels(deployment)
-        self.slice_seconds = metrics.slice_seconds.labels(deployment)
         self.queue_jobs = metrics.queue_jobs.labels(deployment)
         self.queue_ms = metrics.queue_ms.labels(deployment)
         self.dropped = partial(metrics.dropped.labels, deployment)
         self.cancelled = metrics.cancelled.labels(deployment)
+
+
+class DeploymentMetrics(_OfDeployment):
+    """Those of one deployment that is a model."""
+
+    def __init__(self, metrics: Metrics, deployment: str) -> None:
+        super().__init__(metrics, deployment)
+        self.batch_images = metrics.batch_images.labels(deployment)
+        self.slice_seconds = metrics.slice_seconds.labels(deployment)
         self.runtime = partial(metrics.runtime.labels, deployment)
 
 
-class ScriptMetrics:
-    """Those of one deployment that is a script, in the same way."""
+class ScriptMetrics(_OfDeployment):
+    """Those of one deployment that is a script."""
 
     def __init__(self, metrics: Metrics, deployment: str) -> None:
-        self.stage_seconds = partial(metrics.stage_seconds.labels, deployment)
-        self.queue_jobs = metrics.queue_jobs.labels(deployment)
-        self.queue_ms = metrics.queue_ms.labels(deployment)
-        self.dropped = partial(metrics.dropped.labels, deployment)
-        self.cancelled = metrics.cancelled.labels(deployment)
+        super().__init__(metrics, deployment)
         self.workers = metrics.workers.labels(deployment)
         self.worker_restarts = metrics.worker_restarts.labels(deployment)
 

@@ -5,9 +5,7 @@ import io
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from PIL import Image
 from examples.clients import custom_picture, explanations, version_1, version_2
 from examples.clients.client import Client, Detection, EndpointError
 from models.preprocess import Preprocess
+from tests.busy import Busy
 from tests.doors_site import JPEG, NAMED, DoorsSite
 from tests.live_server import ROOT
 from tests.pictures import encoded, picture
@@ -286,39 +285,6 @@ def test_errors_of_the_typed_client_say_all_that_the_server_does(site: DoorsSite
     assert raised.value.status == 0
     with pytest.raises(EndpointError, match="the key 'no_such' is not known"):
         Client(site.server.url, key=KEY, deployment="objects").detect([JPEG], no_such=1)
-
-
-class Busy:
-    """A stand-in for a server that is busy: each request gets the next of its replies, (status, headers, body)."""
-
-    def __init__(self, *replies: tuple[int, dict[str, str], bytes]) -> None:
-        left = self.left = list(replies)
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["content-length"]))
-                status, headers, body = left.pop(0)
-                self.send_response(status)
-                for name, value in {"content-length": str(len(body)), **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *arguments: object) -> None:
-                pass
-
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> "Busy":
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 FULL = json.dumps({"message": "The server is busy.", "code": "queue_full"}).encode()

@@ -36,7 +36,7 @@ class Served:
     name: str
     folder: Path
     model: Classifier
-    library: Reference
+    original: Reference
 
 
 @pytest.fixture(scope="module", params=CLASSIFIERS)
@@ -52,9 +52,9 @@ def seen(model: Classifier, data: bytes) -> Tensor:
 def test_pictures_and_scores_are_those_of_the_library(served: Served) -> None:
     model, scores = served.model, []
     for data in PICTURES:
-        assert (seen(model, data) - served.library.inputs(data)["pixel_values"][0]).abs().max() <= 1e-6
+        assert (seen(model, data) - served.original.inputs(data)["pixel_values"][0]).abs().max() <= 1e-6
         (found,) = model.outputs([model.picture(data, LIMITS)])
-        expected = served.library.outputs(data).logits[0]
+        expected = served.original.outputs(data).logits[0]
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
         scores.append(expected)
     assert (scores[0] - scores[1]).abs().max() > 0.1, "the network tells pictures apart"
@@ -67,7 +67,7 @@ def test_what_is_served_is_described(served: Served) -> None:
     assert definition.settings.sources["valid_crop_size"] == "architecture"
     prediction = served.model.prediction(served.model.outputs([served.model.picture(PICTURES[0], LIMITS)])[0])
     assert prediction.probs == pytest.approx(
-        served.library.outputs(PICTURES[0]).logits[0].softmax(0).tolist(), abs=1e-5
+        served.original.outputs(PICTURES[0]).logits[0].softmax(0).tolist(), abs=1e-5
     )
 
 
@@ -123,8 +123,8 @@ def test_explanations_are_the_same_whatever_was_asked_before(served: Served, alg
 def test_gradients_are_those_of_the_library(served: Served) -> None:
     view = served.model.picture(PICTURES[0], LIMITS)
     found = explain(Passes.through(served.model), view, Method("guided_backprop", guide_relu6=False), these(2))
-    inputs = served.library.inputs(PICTURES[0])["pixel_values"].requires_grad_()
-    served.library.network(pixel_values=inputs).logits[0, 2].backward()
+    inputs = served.original.inputs(PICTURES[0])["pixel_values"].requires_grad_()
+    served.original.network(pixel_values=inputs).logits[0, 2].backward()
     if found.attributions[0].notes:  # nothing was guided
         assert inputs.grad is not None
         torch.testing.assert_close(found.attributions[0].values, inputs.grad[0], atol=1e-5, rtol=1e-4)
@@ -151,7 +151,7 @@ def test_pictures_are_turned_as_their_metadata_say(served: Served, orientation: 
     exif[0x0112] = orientation
     image = Image.open(BytesIO(PICTURES[0]))
     data = encoded(image, "PNG", exif=exif)
-    assert (seen(served.model, data) - served.library.inputs(data)["pixel_values"][0]).abs().max() <= 1e-6
+    assert (seen(served.model, data) - served.original.inputs(data)["pixel_values"][0]).abs().max() <= 1e-6
     assert torch.equal(seen(served.model, data), seen(served.model, PICTURES[0])) == (orientation == 1)
 
 

@@ -38,7 +38,7 @@ class Served:
 
     name: str
     model: Detector
-    library: Reference
+    original: Reference
 
 
 @pytest.fixture(scope="module", params=DETECTORS)
@@ -80,11 +80,11 @@ def assert_alike(found: Rows, expected: Rows, tolerance: float = 1e-4) -> None:
 
 def test_boxes_are_those_of_the_library(served: Served) -> None:
     for data in PICTURES:
-        expected = served.library.boxes(data, 0.5)
+        expected = served.original.boxes(data, 0.5)
         assert_alike(told(served.model, data), expected)
         scores = [score for _, score, _ in expected]
         assert len(set(scores)) >= 3, "the network tells its queries apart"
-        lower = served.library.boxes(data, min(scores) - 0.2)
+        lower = served.original.boxes(data, min(scores) - 0.2)
         assert_alike(told(served.model, data, box_score_thresh=min(scores) - 0.2), lower[:100])
 
 

@@ -333,7 +333,7 @@ def test_attention_of_others_is_not_fetched(vit: Path, copy: Path) -> None:
 
 def test_without_the_library_its_name_is_said(vit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     absent: Callable[[str], None] = lambda name: None  # noqa: E731 - what find_spec returns
-    monkeypatch.setattr("models.huggingface.library.find_spec", absent)
+    monkeypatch.setattr("models.huggingface.importing.find_spec", absent)
     with pytest.raises(ModelError, match="saved by transformers, which is not installed: pip install 'transformers"):
         load(vit)
 

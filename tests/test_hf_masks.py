@@ -37,7 +37,7 @@ class Served:
 
     name: str
     model: Detector
-    library: Reference
+    original: Reference
 
 
 @pytest.fixture(scope="module", params=SEGMENTERS)
@@ -72,7 +72,7 @@ def test_masks_are_those_of_the_library(served: Served) -> None:
     model, count = served.model, 0
     for data in PICTURES:
         size = size_of(model, data)
-        expected = served.library.masks(data, 0.4, size)
+        expected = served.original.masks(data, 0.4, size)
         (found,) = model.outputs([model.read(data, LIMITS, model.settings({"box_score_thresh": 0.4})).looks[0].view])
         assert [LABELS[label] for label in found.labels.tolist()] == [label for label, _, _ in expected]
         assert found.scores.tolist() == pytest.approx([score for _, score, _ in expected], abs=1e-5)
@@ -89,7 +89,7 @@ def test_outlines_and_boxes_surround_the_masks(served: Served) -> None:
     data = PICTURES[0]
     height, width = size = size_of(served.model, data)
     objects = told(served.model, data, box_score_thresh=0.4, max_number_of_polygon_points=100000)
-    expected = served.library.masks(data, 0.4, size)
+    expected = served.original.masks(data, 0.4, size)
     assert len(objects) == len(expected) >= 3
     exact = 0
     for one, (label, score, mask) in zip(objects, expected, strict=True):
@@ -109,7 +109,7 @@ def test_masks_come_as_pictures_of_the_size_that_was_seen(served: Served) -> Non
     (best, *_) = told(served.model, PICTURES[0], **options)
     drawn = np.asarray(Image.open(BytesIO(b64decode(best["mask"]))))
     assert drawn.shape == (height, width)
-    (_, _, mask), *_ = served.library.masks(PICTURES[0], 0.4, size)
+    (_, _, mask), *_ = served.original.masks(PICTURES[0], 0.4, size)
     assert ((drawn == 255) != mask.numpy()).mean() <= 1e-3
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import ModelError, first_line
-from models.huggingface.library import import_transformers
+from models.huggingface.importing import import_transformers
 from models.manifest import read_object
 from settings.expectation import did_you_mean
 

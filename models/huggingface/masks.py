@@ -12,10 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.huggingface.processor import Recipe
-from models.huggingface.sight import best, inputs, numbers, pixels, view, work
-from models.precision import Precision
-from models.runtime import Graph, Work
+from models.huggingface.sight import SavedSight, best, inputs, numbers
+from models.runtime import Graph
 from models.sight import Found, View
 from settings.model import QuerySegmentationSettings
 
@@ -23,30 +21,13 @@ _SEEN = 1e-6  # added to the pixels of a mask, so that an empty one has a mean
 
 
 @dataclass(frozen=True, slots=True)
-class MaskSight:
+class MaskSight(SavedSight):
     """Sight for networks of the class Outputs: logits of labels [N, Q, C + 1] and of masks [N, Q, h, w].
 
     Masks are enlarged to a square with sides of `square` pixels before anything is made of them; None leaves them.
     """
 
-    recipe: Recipe
     square: int | None
-
-    def pixels(self, settings: QuerySegmentationSettings) -> int:
-        """Return the pixels of the network's input for a picture of 4 by 3."""
-        return pixels(self.recipe)
-
-    def side(self, settings: QuerySegmentationSettings) -> int:
-        """Return the shorter side that pictures are resized to at most."""
-        return self.recipe.side
-
-    def view(self, part: Tensor, settings: QuerySegmentationSettings) -> View:
-        """Resize a picture or a tile, uint8 [h, w, 3], as Pillow does."""
-        return view(self.recipe, part)
-
-    def work(self, network: nn.Module, precision: Precision) -> Work:
-        """Return the whole network."""
-        return work(self.recipe, network)
 
     def find(
         self, network: nn.Module, graph: Graph, views: Sequence[View], settings: QuerySegmentationSettings

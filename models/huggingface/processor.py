@@ -15,7 +15,7 @@ from PIL import Image
 
 from models.calibration import calibration_pictures
 from models.errors import ModelError, first_line
-from models.huggingface.library import import_transformers
+from models.huggingface.importing import import_transformers
 from models.preprocess import Statistics
 
 _FILTERS = {Image.Resampling.BILINEAR: "bilinear", Image.Resampling.BICUBIC: "bicubic"} | {

@@ -30,31 +30,41 @@ Rule = Literal["exclusive", "independent"]
 
 
 @dataclass(frozen=True, slots=True)
-class QuerySight:
-    """Sight for networks of the class Outputs, with a mask of the picture as fourth channel: logits and boxes.
-
-    `exclusive` takes each query for at most one object, the last label meaning none; `independent` gives each label of
-    each query a probability of its own, and takes the best of all.
-    """
+class SavedSight:
+    """What all of them share: how pictures are prepared, and that the whole network is run."""
 
     recipe: Recipe
-    rule: Rule
 
     def pixels(self, settings: QueryDetectionSettings) -> int:
         """Return the pixels of the network's input for a picture of 4 by 3."""
-        return pixels(self.recipe)
+        height, width = self.recipe.padded(self.recipe.resized(3000, 4000))
+        return height * width
 
     def side(self, settings: QueryDetectionSettings) -> int:
         """Return the shorter side that pictures are resized to at most."""
         return self.recipe.side
 
     def view(self, part: Tensor, settings: QueryDetectionSettings) -> View:
-        """Resize a picture or a tile, uint8 [h, w, 3], as Pillow does."""
-        return view(self.recipe, part)
+        """Resize a picture or a tile, uint8 [h, w, 3], as Pillow does, on a CPU thread."""
+        return _view(self.recipe, part)
 
     def work(self, network: nn.Module, precision: Precision) -> Work:
-        """Return the whole network."""
-        return work(self.recipe, network)
+        """Return the whole network, from [N, 4, H, W] as `inputs` makes them to its outputs."""
+        side = self.recipe.fixed or _TRACED
+        example = torch.zeros(2, 4, *side)
+        example[:, 3] = 1
+        return Work(network, example, free=(0,) if self.recipe.fixed else (0, 2, 3), rounding=_ROUNDING)
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySight(SavedSight):
+    """Sight for networks of the class Outputs, with a mask of the picture as fourth channel: logits and boxes.
+
+    `exclusive` takes each query for at most one object, the last label meaning none; `independent` gives each label of
+    each query a probability of its own, and takes the best of all.
+    """
+
+    rule: Rule
 
     def find(
         self, network: nn.Module, graph: Graph, views: Sequence[View], settings: QueryDetectionSettings
@@ -87,26 +97,11 @@ def best(found: Found, settings: QueryDetectionSettings) -> tuple[Found, Tensor]
     return Found(found.boxes[order].cpu(), found.scores[order].cpu(), found.labels[order].cpu()), order
 
 
-def pixels(recipe: Recipe) -> int:
-    """Return the pixels of the network's input for a picture of 4 by 3."""
-    height, width = recipe.padded(recipe.resized(3000, 4000))
-    return height * width
-
-
-def view(recipe: Recipe, part: Tensor) -> View:
-    """Resize a picture or a tile, uint8 [h, w, 3], on a CPU thread."""
+def _view(recipe: Recipe, part: Tensor) -> View:
     height, width = recipe.resized(part.shape[0], part.shape[1])
     way = FILTERS[recipe.statistics.interpolation]
     values = resized(Image.fromarray(part.numpy()), (width, height), (0, 0, width, height), way)
     return View(torch.from_numpy(values), (height, width), recipe.padded((height, width)))
-
-
-def work(recipe: Recipe, network: nn.Module) -> Work:
-    """Return the whole network, from [N, 4, H, W] as `inputs` makes them to its outputs."""
-    side = recipe.fixed or _TRACED
-    example = torch.zeros(2, 4, *side)
-    example[:, 3] = 1
-    return Work(network, example, free=(0,) if recipe.fixed else (0, 2, 3), rounding=_ROUNDING)
 
 
 def inputs(recipe: Recipe, views: Sequence[View], device: torch.device) -> Tensor:
@@ -133,6 +128,6 @@ def numbers(outputs: Sequence[Tensor]) -> list[Tensor]:
 
 def seen(recipe: Recipe, picture: Image.Image) -> NDArray[np.float32]:
     """Return what a network sees of a picture: float32 [3, H, W]."""
-    looked = view(recipe, torch.from_numpy(np.array(picture)))
+    looked = _view(recipe, torch.from_numpy(np.array(picture)))
     found: NDArray[np.float32] = inputs(recipe, [looked], torch.device("cpu"))[0, :3].numpy()
     return found
