@@ -10,10 +10,13 @@ import asyncio
 import json
 import random
 import re
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import cycle
+from typing import Any
 
 import uvloop
 
@@ -120,6 +123,24 @@ async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: 
     return tally
 
 
+def in_processes(count: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Run a load in `count` processes, each with its part, and return what they saw together."""
+    words = [str(options.port), options.kind, str(options.size / count), str(options.seconds)]
+    words += ["--patience", str(options.patience), "--picture-bytes", str(options.picture_bytes)]
+    command = [sys.executable, "-m", "benchmarks.load", *words, "--explain", json.dumps(options.explain)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(count)]
+    seen = [json.loads(process.communicate()[0]) for process in running]
+    latencies: dict[str, list[float]] = defaultdict(list)
+    for one in seen:
+        for status, values in one["latencies"].items():
+            latencies[status] += values
+    return {
+        "seconds": max(one["seconds"] for one in seen),
+        "latencies": latencies,
+        "finished": [moment for one in seen for moment in one["finished"]],
+    }
+
+
 def main() -> None:
     """Run one load and print its result."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load")
@@ -130,7 +151,11 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=60.0)
     parser.add_argument("--explain", type=json.loads, default=[None])
     parser.add_argument("--picture-bytes", type=int, default=0, help="the least that an encoded picture has")
+    parser.add_argument("--processes", type=int, default=1, help="that share the load, where one is not fast enough")
     options = parser.parse_args()
+    if options.processes > 1:
+        print(json.dumps(in_processes(options.processes, options)))
+        return
     drawn = pictures(options.picture_bytes)
     asked = zip(cycle(drawn), options.explain * len(drawn), strict=False)
     requests = [score_request(picture, parameters) for picture, parameters in asked]

@@ -6,17 +6,20 @@ after the other, rounded to bytes after each. Weights are whole numbers, so that
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from models.compiled import compiled
+from models.pixels import pixels_of
 
 _BITS = 22  # of the fraction of a weight
 _TOGETHER = 32  # rows that are worked on side by side, so that a processor computes many at once
-_BAND_BYTES = 2**20  # of a picture that is copied at a time: little enough to stay in a processor's cache
+_KEPT = 128  # axes, as most pictures that a server sees are of a few sizes; each of some kilobytes
 
+Pixels = NDArray[np.uint8]
 Values = NDArray[np.float64]
 Box = tuple[int, int, int, int]
 
@@ -47,7 +50,7 @@ def _lanczos(distance: Values) -> Values:
 FILTERS = {"bilinear": Filter(_linear, 1.0), "bicubic": Filter(_cubic, 2.0), "lanczos": Filter(_lanczos, 3.0)}
 
 
-def resized(image: Image.Image, size: tuple[int, int], box: Box, way: Filter) -> NDArray[np.uint8]:
+def resized(image: Image.Image, size: tuple[int, int], box: Box, way: Filter) -> Pixels:
     """Resize a picture of mode RGB to `size`, width and height, and return a part of it: uint8 [H, W, 3].
 
     `box` is that part, left, top, right and bottom, within `size` and not empty.
@@ -57,37 +60,24 @@ def resized(image: Image.Image, size: tuple[int, int], box: Box, way: Filter) ->
     rows = _Axis.of(image.height, size[1], top, bottom, way)
     # which axis comes first shows in the rounding; earlier versions of Pillow always begin with the columns
     down_first = 0 < image.height - size[1] > 2 * (image.width - size[0])
-    part = (_down_first if down_first else _across_first)(image, columns, rows)
+    part = (_down_first if down_first else _across_first)(pixels_of(image), columns, rows)
     return part.reshape(bottom - top, right - left, 3)
 
 
-def _across_first(image: Image.Image, columns: "_Axis", rows: "_Axis") -> NDArray[np.uint8]:
+def _across_first(pixels: Pixels, columns: "_Axis", rows: "_Axis") -> Pixels:
     lines = np.empty((rows.stop - rows.start, 3 * len(columns.first)), np.uint8)
-    at_once = max(1, _BAND_BYTES // (3 * _TOGETHER * (columns.stop - columns.start))) * _TOGETHER
-    for start in range(rows.start, rows.stop, at_once):
-        band = _pixels(image, columns.start, start, columns.stop, min(start + at_once, rows.stop))
-        _across(band, columns.first, columns.count, columns.weights, lines[start - rows.start :])
+    _across(pixels[rows.start : rows.stop], columns.start, columns.first, columns.count, columns.weights, lines)
     part = np.empty((len(rows.first), lines.shape[1]), np.uint8)
-    _down(lines, rows.first, rows.count, rows.weights, part)
+    _down(lines, 0, 0, rows.first, rows.count, rows.weights, part)
     return part
 
 
-def _down_first(image: Image.Image, columns: "_Axis", rows: "_Axis") -> NDArray[np.uint8]:
-    lines = np.empty((len(rows.first), 3 * (columns.stop - columns.start)), np.uint8)
-    at_once = max(1, _BAND_BYTES // (3 * (rows.stop - rows.start)))
-    for start in range(columns.start, columns.stop, at_once):
-        band = _pixels(image, start, rows.start, min(start + at_once, columns.stop), rows.stop)
-        short = np.empty((len(lines), band.shape[1]), np.uint8)
-        _down(band, rows.first, rows.count, rows.weights, short)
-        begin = 3 * (start - columns.start)
-        lines[:, begin : begin + short.shape[1]] = short
+def _down_first(pixels: Pixels, columns: "_Axis", rows: "_Axis") -> Pixels:
+    lines = np.empty((len(rows.first), 4 * (columns.stop - columns.start)), np.uint8)
+    _down(pixels, rows.start, 4 * columns.start, rows.first, rows.count, rows.weights, lines)
     part = np.empty((len(lines), 3 * len(columns.first)), np.uint8)
-    _across(lines, columns.first, columns.count, columns.weights, part)
+    _across(lines, 0, columns.first, columns.count, columns.weights, part)
     return part
-
-
-def _pixels(image: Image.Image, left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
-    return np.array(image.crop((left, top, right, bottom))).reshape(bottom - top, 3 * (right - left))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +94,7 @@ class _Axis:
     stop: int
 
     @classmethod
+    @lru_cache(maxsize=_KEPT)
     def of(cls, before: int, after: int, start: int, stop: int, way: Filter) -> "_Axis":
         """Weigh `before` values for the results from `start` up to `stop` of `after`."""
         scale = before / after
@@ -123,25 +114,31 @@ class _Axis:
 
 
 @compiled
-def _across(
-    band: NDArray[np.uint8],
+def _across(  # noqa: PLR0917 - compiled functions take arrays and numbers, one by one
+    pixels: Pixels,
+    start: int,
     first: NDArray[np.int32],
     count: NDArray[np.int32],
     weights: NDArray[np.int32],
-    lines: NDArray[np.uint8],
+    lines: Pixels,
 ) -> None:
-    """Resize each row of uint8 [rows, 3 * columns] into the same row of `lines`."""
-    width = 3 * len(first)
+    """Resize each row of uint8 [rows, 4 * columns], from column `start` on, into the same row of `lines`.
+
+    Of four bytes a pixel the last is left out.
+    """
+    width, read = 3 * len(first), first[-1] + count[-1]
     size = 3 * _TOGETHER
-    turned = np.empty((band.shape[1], _TOGETHER), np.uint8)
+    turned = np.empty((3 * read, _TOGETHER), np.uint8)
     values, found = turned.reshape(-1), np.empty((width, _TOGETHER), np.uint8)
     results, sums = found.reshape(-1), np.empty(size, np.int32)
-    for top in range(0, len(band), _TOGETHER):
-        rows = min(_TOGETHER, len(band) - top)
+    for top in range(0, len(pixels), _TOGETHER):
+        rows = min(_TOGETHER, len(pixels) - top)
         for row in range(rows):
-            line = band[top + row]
-            for place in range(len(line)):
-                turned[place, row] = line[place]
+            line = pixels[top + row]
+            for column in range(read):
+                at = 4 * (start + column)
+                for channel in range(3):
+                    turned[3 * column + channel, row] = line[at + channel]
         for number in range(len(first)):
             sums[:] = 1 << (_BITS - 1)
             for tap in range(count[number]):
@@ -159,21 +156,24 @@ def _across(
 
 
 @compiled
-def _down(
-    lines: NDArray[np.uint8],
+def _down(  # noqa: PLR0917 - as above
+    lines: Pixels,
+    top: int,
+    left: int,
     first: NDArray[np.int32],
     count: NDArray[np.int32],
     weights: NDArray[np.int32],
-    part: NDArray[np.uint8],
+    part: Pixels,
 ) -> None:
-    """Resize each column of uint8 [rows, width] into the same column of `part`."""
-    sums = np.empty(lines.shape[1], np.int32)
+    """Resize each column of uint8 [rows, width], from row `top` and column `left` on, into a column of `part`."""
+    width = part.shape[1]
+    sums = np.empty(width, np.int32)
     for number in range(len(first)):
         sums[:] = 1 << (_BITS - 1)
         for tap in range(count[number]):
-            weight, under = weights[number, tap], lines[first[number] + tap]
-            for place in range(len(sums)):
+            weight, under = weights[number, tap], lines[top + first[number] + tap, left : left + width]
+            for place in range(width):
                 sums[place] += np.int32(under[place]) * weight
         result = part[number]
-        for place in range(len(sums)):
+        for place in range(width):
             result[place] = np.uint8(min(max(sums[place] >> _BITS, 0), 255))

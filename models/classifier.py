@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -106,12 +107,15 @@ class Classifier:
 
     def outputs(self, views: Sequence[Tensor]) -> list[Tensor]:
         """Run one batch: uint8 [crop, crop, 3] each -> the logits of each, float32 [C] on the CPU."""
+        count = len(views)
+        shape = batch_size(count, self.device), *views[0].shape
         # from pinned memory, which is kept for the next batch, a GPU copies by itself
-        batch = torch.empty((len(views), *views[0].shape), dtype=torch.uint8, pin_memory=self.device.type == "cuda")
-        torch.stack(tuple(views), out=batch)
+        batch = torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
+        # not by PyTorch: its threads look for more to do afterwards, on the cores that the runtime is about to use
+        np.stack([view.numpy() for view in views], out=batch.numpy()[:count])
         with torch.inference_mode():
             (logits,) = self.graph(batch)
-            return list(logits.float().cpu())
+            return list(logits.float().cpu()[:count])
 
     def joined(self, picture: Picture, outputs: Sequence[Tensor]) -> Prediction:
         """Turn the outputs of a picture's looks into a prediction; ModelError as `prediction`."""
@@ -140,6 +144,15 @@ class Classifier:
         self.prediction(output)
 
 
+def batch_size(count: int, device: torch.device) -> int:
+    """Return of how many pictures a batch of `count` is made; what follows the last one is computed in vain.
+
+    A GPU finds the kernels for each size anew, which took an H100 about a second: it is given powers of two, which
+    warming up has seen.
+    """
+    return 1 << (count - 1).bit_length() if device.type == "cuda" else count
+
+
 def classifying(preprocess: Preprocess, network: nn.Module) -> Work:
     """Return what a runtime is to compute for a classifier: uint8 [N, crop, crop, 3] -> logits [N, C]."""
     return Work(_Whole(preprocess, network), _grey(preprocess, _EXAMPLES))
@@ -152,10 +165,17 @@ def _grey(preprocess: Preprocess, count: int) -> Tensor:
 class _Whole(nn.Module):
     """A network from bytes to logits, so that a runtime computes what leads to its inputs too."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, preprocess: Preprocess, network: nn.Module) -> None:
         super().__init__()
         self.preprocess, self.network = preprocess, network
+        mean, std = preprocess.statistics.constants(next(network.parameters()).device)
+        # on the device from the start: recordings of a GPU's work can hold no copies of values that Python has
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("std", std, persistent=False)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        logits: Tensor = self.network(self.preprocess.inputs(pictures))
+        logits: Tensor = self.network(self.preprocess.inputs(pictures, (self.mean, self.std)))
         return logits

@@ -13,6 +13,7 @@ from PIL import Image
 from models.antialias import FILTERS, resized
 
 INTERPOLATIONS = tuple(FILTERS)
+Constants = tuple[torch.Tensor, torch.Tensor]  # a mean and a standard deviation
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,14 @@ class Statistics:
     uneven: Literal["torchvision", "transformers"] = "torchvision"
     upright: bool = False
 
-    def normalised(self, values: torch.Tensor) -> torch.Tensor:
+    def constants(self, device: torch.device) -> Constants:
+        """Return mean and deviation as float32 [1, 3, 1, 1], for those who normalise often."""
+        mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (self.mean, self.std))
+        return mean, std
+
+    def normalised(self, values: torch.Tensor, constants: Constants | None = None) -> torch.Tensor:
         """Normalise float32 [N, 3, H, W] in [0, 255], in place."""
-        mean = torch.tensor(self.mean, device=values.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, device=values.device).view(1, 3, 1, 1)
+        mean, std = constants or self.constants(values.device)
         return values.div_(255).sub_(mean).div_(std)
 
 
@@ -77,11 +82,13 @@ class Preprocess:
             return self.resize, int(self.resize * height / width)
         return int(self.resize * width / height), self.resize
 
-    def inputs(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Normalise uint8 [N, crop, crop, 3] in [0, 255] to float32 [N, 3, crop, crop], channels last in memory."""
-        return self.statistics.normalised(
-            pictures.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
-        )
+    def inputs(self, pictures: torch.Tensor, constants: Constants | None = None) -> torch.Tensor:
+        """Normalise uint8 [N, crop, crop, 3] in [0, 255] to float32 [N, 3, crop, crop], channels last in memory.
+
+        `constants` are those of `statistics` on the device of the pictures, made anew where they are not given.
+        """
+        values = pictures.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
+        return self.statistics.normalised(values, constants)
 
 
 @dataclass(frozen=True, slots=True)

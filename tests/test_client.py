@@ -167,7 +167,7 @@ def test_a_full_queue_becomes_an_error_with_the_time_to_wait(tmp_path: Path) -> 
     with_engine(tmp_path / "socket", full, test)
 
 
-def test_an_engine_that_was_full_is_asked_again_when_it_has_room(tmp_path: Path) -> None:
+def test_an_engine_that_was_full_is_soon_asked_again(tmp_path: Path) -> None:
     asked = 0
 
     async def full_at_first(frames: Frames, writer: asyncio.StreamWriter) -> None:
@@ -176,7 +176,7 @@ def test_an_engine_that_was_full_is_asked_again_when_it_has_room(tmp_path: Path)
         while (frame := await frames.next()) is not None:
             asked += 1
             if asked == 1:
-                writer.writelines(Frame(Kind.REFUSED, frame.number, {"retry_after": 0.3}).parts())
+                writer.writelines(Frame(Kind.REFUSED, frame.number, {"retry_after": 30.0}).parts())
             else:
                 done = Frame(Kind.RESULT, frame.number, {"failures": {}, "stages": {}}, [b"{}"])
                 writer.writelines(done.parts())
@@ -187,9 +187,9 @@ def test_an_engine_that_was_full_is_asked_again_when_it_has_room(tmp_path: Path)
             with pytest.raises(ServiceError) as caught:
                 await pool.score([b"x"], in_ten_seconds())
             assert caught.value.code == "queue_full"
-            assert 0.0 < (caught.value.retry_after_s or 0.0) <= 0.3
+            assert 29.0 < (caught.value.retry_after_s or 0.0) <= 30.0
         assert asked == 1, "the engine is left in peace meanwhile"
-        await asyncio.sleep(0.32)
+        await asyncio.sleep(0.12)  # it may have room sooner than it thought
         assert (await pool.score([b"x"], in_ten_seconds())).outcomes == [b"{}"]
 
     with_engine(tmp_path / "socket", full_at_first, test)

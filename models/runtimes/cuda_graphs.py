@@ -4,8 +4,7 @@ https://pytorch.org/blog/accelerating-pytorch-with-cuda-graphs. Small batches on
 kernels one by one; a recording waits once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import count
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -45,7 +44,7 @@ class CudaGraphs:
 
 
 class Recordings:
-    """A graph, recorded for a few sizes of batches; what a batch lacks of the next size is computed in vain.
+    """A graph, recorded anew for each size of batches.
 
     `picture` is one input on the device, of which there will be many. `record` runs a graph with a batch, and returns
     what runs it again with what is in that batch's memory by then, and leaves its outputs where they were.
@@ -59,22 +58,14 @@ class Recordings:
 
     def __call__(self, inputs: Tensor) -> list[Tensor]:
         """Compute a batch: [N, ...] on any device -> outputs [N, ...] on the graph's."""
-        length = len(inputs)
-        size = next(size for size in _sizes() if size >= length)
+        size = len(inputs)
         if size not in self._recorded:
             batch = self._picture.new_zeros((size, *self._picture.shape))
             self._recorded[size] = batch, self._record(self._graph, batch)
         batch, replay = self._recorded[size]
-        batch[:length].copy_(inputs, non_blocking=True)
+        batch.copy_(inputs, non_blocking=True)
         # the next batch, and those of other sizes, overwrite the outputs
-        return [output[:length].clone() for output in replay()]
-
-
-def _sizes() -> Iterator[int]:
-    """Yield 1, 2, 3, 4, 6, 8, 12 and so on: at most a third of a recording is in vain."""
-    yield 1
-    for power in count(1):
-        yield from (2**power, 3 * 2 ** (power - 1))
+        return [output.clone() for output in replay()]
 
 
 def recorder(device: torch.device) -> Record:

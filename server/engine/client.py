@@ -19,6 +19,8 @@ from server.engine.wire import Frame, Kind
 from server.errors import ServiceError
 
 _RECONNECT_S = 0.05
+# after which an engine that was full is asked again: how soon it has room it can only predict
+_ASK_AGAIN_S = 0.1
 ByPosition = Mapping[int, Mapping[str, Any]]  # of the pictures of a request
 
 _NOTHING: ByPosition = MappingProxyType({})
@@ -37,6 +39,7 @@ class EngineClient:
         self._replies: dict[int, Future[Frame]] = {}
         self._connection: Connection | None = None
         self._full_until: dict[bool, float] = {}
+        self._refused_at: dict[bool, float] = {}
         self._pace = {explains: LatencyModel() for explains in (False, True)}
 
     def full_s(self, explains: bool) -> float:
@@ -103,7 +106,8 @@ class EngineClient:
         connection = self._connection
         if connection is None or not self.ready:
             raise ServiceError("engine_unavailable", f"No model can score now: {self.reason}. Try again shortly.")
-        if (full_s := self.full_s(explains)) > 0:
+        asked_s = time.monotonic() - self._refused_at.get(explains, 0.0)
+        if asked_s < _ASK_AGAIN_S and (full_s := self.full_s(explains)) > 0:
             # carrying the pictures over only to hear the same again would take time from those that are in
             raise _queue_full(full_s)
         number = next(self._numbers)
@@ -119,7 +123,8 @@ class EngineClient:
                 raise ServiceError(frame.fields["code"], frame.fields["message"])
             if frame.kind is Kind.REFUSED:
                 retry_after_s = float(frame.fields["retry_after"])
-                self._full_until[explains] = time.monotonic() + retry_after_s
+                self._refused_at[explains] = time.monotonic()
+                self._full_until[explains] = self._refused_at[explains] + retry_after_s
                 raise _queue_full(retry_after_s)
             self._pace[explains].observe(queued, time.monotonic() - sent)
             return frame

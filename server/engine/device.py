@@ -17,7 +17,7 @@ from server.engine.outcome import Failure
 
 logger = logging.getLogger(__name__)
 
-_LADDER = (1, 2, 4, 8, 16, 32, 64)
+_LADDER = (1, 2, 4, 8, 16, 32, 64, 128)
 _WARM_UP_S = 2.0
 _CLOSE_TO_BEST = 0.97
 

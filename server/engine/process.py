@@ -185,14 +185,21 @@ def limits_of(model: LoadedModel, timings: Timings, settings: ServerSettings) ->
 
 
 def cpu_threads(settings: ServerSettings) -> int:
-    """Return the CPU threads that the settings ask for, or that the container may use."""
-    return settings.cpu_threads or usable_cores()
+    """Return the CPU threads that the settings ask for, or for which the container has cores.
+
+    Engines of GPUs share those; on a CPU they take turns with all of them.
+    """
+    on_gpus = all(device.startswith("cuda") for device in settings.device)
+    return settings.cpu_threads or max(1, usable_cores() // (len(settings.device) if on_gpus else 1))
 
 
 def _load(launch: Launch) -> LoadedModel:
     settings = launch.settings
     torch.set_num_threads(cpu_threads(settings))
     model = load(launch.folder, device=launch.device, precision=settings.precision, strict=settings.strict_settings)
+    if model.device.type != "cpu":
+        # only pictures are put together here: threads that look for more to do would keep cores from the decoders
+        torch.set_num_threads(1)
     for warning in model.definition.settings.warnings:
         logger.warning("%s", warning)
     if (found := precision_of(model)) is not None:

@@ -7,7 +7,7 @@ from recipe import Recipe
 
 def init():
     global recipe  # noqa: PLW0603 - what the server calls has nowhere else to keep it
-    recipe = Recipe()
+    recipe = Recipe(batch=1)
 
 
 def run(raw):

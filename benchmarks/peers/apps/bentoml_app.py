@@ -9,7 +9,7 @@ from recipe import Recipe
 @bentoml.service(traffic={"timeout": 600, "concurrency": 64}, workers=1)
 class Scorer:
     def __init__(self) -> None:
-        self.recipe, self.turn = Recipe(), threading.Lock()
+        self.recipe, self.turn = Recipe(batch=1), threading.Lock()
 
     @bentoml.api(route="/score")
     def score(self, input_data: dict) -> list:

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from recipe import Recipe
 
-app, recipe, device = FastAPI(), Recipe(), ThreadPoolExecutor(1)
+app, recipe, device = FastAPI(), Recipe(batch=1), ThreadPoolExecutor(1)
 
 
 @app.post("/score")

@@ -3,7 +3,7 @@
 import sys
 
 import litserve
-from recipe import Recipe
+from recipe import BATCH, CORES, DEVICE, Recipe
 
 
 class Api(litserve.LitAPI):
@@ -28,6 +28,11 @@ class Api(litserve.LitAPI):
 
 if __name__ == "__main__":
     server = litserve.LitServer(
-        Api(max_batch_size=8, batch_timeout=0.005, api_path="/score"), accelerator="cpu", timeout=600
+        Api(max_batch_size=BATCH, batch_timeout=0.005, api_path="/score"),
+        accelerator=DEVICE,
+        devices=1,
+        # one process cannot decode for a GPU
+        workers_per_device=max(1, CORES // 4) if DEVICE == "cuda" else 1,
+        timeout=600,
     )
     server.run(port=int(sys.argv[1]), generate_client_file=False, log_level="warning")

@@ -1,12 +1,12 @@
 """mosec as its documentation shows it: decoders in processes of their own, and one that computes batches."""
 
 from mosec import Server, Worker
-from recipe import CORES, Recipe
+from recipe import BATCH, CORES, Recipe
 
 
 class Decoder(Worker):
     def __init__(self):
-        self.recipe = Recipe()
+        self.recipe = Recipe(computes=False)
 
     def forward(self, data):
         return self.recipe.decode(data)
@@ -23,5 +23,5 @@ class Scorer(Worker):
 if __name__ == "__main__":
     server = Server()
     server.append_worker(Decoder, num=CORES, timeout=600, route="/score")
-    server.append_worker(Scorer, num=1, max_batch_size=8, max_wait_time=5, timeout=600, route="/score")
+    server.append_worker(Scorer, num=1, max_batch_size=BATCH, max_wait_time=5, timeout=600, route="/score")
     server.run()

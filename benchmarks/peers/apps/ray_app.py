@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 from ray import serve
-from recipe import Recipe
+from recipe import BATCH, Recipe
 from starlette.requests import Request
 
 
@@ -13,7 +13,7 @@ class Scorer:
     def __init__(self):
         self.recipe = Recipe()
 
-    @serve.batch(max_batch_size=8, batch_wait_timeout_s=0.005)
+    @serve.batch(max_batch_size=BATCH, batch_wait_timeout_s=0.005)
     async def rows(self, inputs):
         return await asyncio.to_thread(self.recipe.rows, inputs)
 

@@ -1,7 +1,8 @@
 """What all peers serve: a checkpoint of AutoML for Images in eager PyTorch, by torchvision's own transforms.
 
 Part of no server: each peer imports it as `recipe`. MODEL_FILE names the checkpoint. With NOOP set nothing is decoded
-but base64, and nothing computed.
+but base64, and nothing computed. With a GPU the network computes there, in whole float32, in batches of a size it has
+seen: a GPU takes a second to find its kernels for another.
 """
 
 import base64
@@ -19,12 +20,19 @@ from torchvision.transforms import v2
 _NOOP = bool(os.environ.get("NOOP"))
 _NAMES = {"mobilenetv2": "mobilenet_v2"}
 CORES = len(os.sched_getaffinity(0))
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+BATCH = 32 if DEVICE == "cuda" else 8
 
 
 class Recipe:
-    """Decodes on any thread; computes on one. Rows are those of the wire contract."""
+    """Decodes on any thread; computes on one, where it `computes`. Rows are those of the wire contract.
 
-    def __init__(self, file: str = os.environ.get("MODEL_FILE", "")) -> None:
+    `batch` is the most pictures that are computed together.
+    """
+
+    def __init__(
+        self, file: str = os.environ.get("MODEL_FILE", ""), *, computes: bool = True, batch: int = BATCH
+    ) -> None:
         torch.set_num_threads(CORES)
         checkpoint = torch.load(file, weights_only=True)
         name, specs = checkpoint["model_name"], checkpoint["specs"]
@@ -57,6 +65,12 @@ class Recipe:
             )
         network.load_state_dict(checkpoint["model_state"])
         self.network = network.eval().to(memory_format=torch.channels_last)
+        if DEVICE == "cuda" and computes and not self.finds and not _NOOP:
+            torch.backends.cudnn.allow_tf32 = False
+            self.network.to(DEVICE)
+            side = settings["valid_crop_size"]
+            for size in {_power_of_two(count + 1) for count in range(batch)}:
+                self.rows([torch.zeros(3, side, side)] * size)
 
     def decode(self, body: dict[str, Any]) -> torch.Tensor:
         """Turn the body of a request with one picture into what the network takes."""
@@ -73,8 +87,11 @@ class Recipe:
         with torch.inference_mode():
             if self.finds:
                 return [self._found(one, found) for one, found in zip(inputs, self.network(list(inputs)), strict=True)]
-            batch = torch.stack(list(inputs)).contiguous(memory_format=torch.channels_last)
-            return [{"probs": probs, "labels": self.labels} for probs in self.network(batch).softmax(1).tolist()]
+            count = len(inputs)
+            size = _power_of_two(count) if DEVICE == "cuda" else count
+            batch = torch.stack([*inputs, *inputs[:1] * (size - count)])
+            logits = self.network(batch.to(DEVICE).contiguous(memory_format=torch.channels_last))
+            return [{"probs": probs, "labels": self.labels} for probs in logits.softmax(1)[:count].tolist()]
 
     def _found(self, inputs: torch.Tensor, found: dict[str, torch.Tensor]) -> dict[str, Any]:
         height, width = inputs.shape[1:]
@@ -87,3 +104,7 @@ class Recipe:
                 for box, label, score in columns
             ]
         }
+
+
+def _power_of_two(count: int) -> int:
+    return 1 << (count - 1).bit_length()

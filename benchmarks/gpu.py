@@ -1,0 +1,192 @@
+"""A GPU over HTTP, as a share of what it and the cores beside it could do at most: python -m benchmarks.gpu.
+
+All servers start at once, each with its model, and are asked one after the other. The ceilings are those of the forward
+pass alone, on pictures that are on the device, and of decoding alone, by one process for each core. Peers compute the
+same in the same arithmetic; those that are not installed are left out, with the reason.
+"""
+
+import argparse
+import json
+import multiprocessing
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.bench_server import BenchServer
+from benchmarks.machine import describe_machine
+from benchmarks.payload import pictures
+from benchmarks.peers.peer_server import PeerServer
+from benchmarks.report import write_report
+from benchmarks.serving import free_port, seeded_folder
+from models.images import ImageLimits
+from models.loaded import load, load_classifier
+from models.runtime import Terms, available
+from server.engine.cores import usable_cores
+
+_LIMITS = ImageLimits(2**30, 2**30)
+_PATIENT = ("--queue-limit-ms", "10000")
+_BATCHES = (32, 64, 128)
+_CLIENTS = (1, 256)
+_DECODED = 64  # pictures at a time by one process
+
+Server = BenchServer | PeerServer
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A server to measure: its name, the model it serves, and what starts it."""
+
+    name: str
+    model: str
+    server: Server
+
+
+def forward_rate(folder: Path, device: str, runtime: str, seconds: float) -> dict[str, float]:
+    """Return pictures per second of the forward pass alone by the pictures in a batch, all of them on the device."""
+    model = load_classifier(folder, device=device)
+    graph = available()[runtime].load(model.work(), None, Terms(model.device, model.precision))
+    rates = {}
+    for batch in _BATCHES:
+        inputs = torch.stack(model.example(batch)).to(model.device)
+
+        def work(inputs: torch.Tensor = inputs) -> None:
+            with torch.inference_mode():
+                graph(inputs)[0][0].cpu()
+
+        rates[str(batch)] = _rate(work, batch, seconds)
+    return rates
+
+
+def decode_rate(folder: Path, seconds: float) -> float:
+    """Return pictures per second of decoding and resizing alone, by a process for each core."""
+    cores = usable_cores()
+    # as a child that was forked would have what this process has of the GPU
+    with multiprocessing.get_context("spawn").Pool(cores, _decoder, (folder,)) as pool:
+        pool.map(_decode, range(4 * cores), chunksize=1)
+        return _rate(lambda: pool.map(_decode, range(4 * cores), chunksize=1), 4 * cores * _DECODED, seconds)
+
+
+_read: Callable[[bytes], object]
+_encoded: Sequence[bytes]
+
+
+def _decoder(folder: Path) -> None:
+    global _read, _encoded  # what a process of the pool keeps
+    torch.set_num_threads(1)
+    model = load(folder)
+    settings = model.settings({})
+    _read, _encoded = lambda data: model.read(data, _LIMITS, settings), pictures()
+
+
+def _decode(turn: int) -> None:
+    for number in range(_DECODED):
+        _read(_encoded[(turn + number) % len(_encoded)])
+
+
+def _rate(work: Callable[[], object], images: int, seconds: float) -> float:
+    for _ in range(3):
+        work()
+    done, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        work()
+        done += images
+    return done / (time.perf_counter() - started)
+
+
+def _load(server: Server, clients: int, seconds: float) -> dict[str, Any]:
+    processes = min(clients, max(1, usable_cores() // 4))
+    before, since = server.cpu_s(), time.perf_counter()
+    words = [str(server.port), "closed", str(clients), str(seconds), "--processes", str(processes)]
+    done = subprocess.run([sys.executable, "-m", "benchmarks.load", *words], stdout=subprocess.PIPE, check=True)
+    lasted, used = time.perf_counter() - since, server.cpu_s() - before
+    seen = json.loads(done.stdout)
+    answered = sorted(seen["latencies"].get("200", []))
+    return {
+        "rate": len(seen["finished"]) / seen["seconds"],
+        "p50_ms": 1000 * answered[len(answered) // 2] if answered else None,
+        "p99_ms": 1000 * answered[int(0.99 * len(answered))] if answered else None,
+        "codes": {code: len(values) for code, values in seen["latencies"].items()},
+        "cpu_s_per_1000": 1000 * used / max(1, len(answered)),
+        "cores": used / lasted,
+    }
+
+
+def _started(entry: Entry, running: ExitStack) -> str | None:
+    try:
+        running.enter_context(entry.server)
+    except (RuntimeError, OSError) as error:
+        return str(error)[-1000:]
+    return None
+
+
+def _entries(folders: dict[str, Path], options: argparse.Namespace) -> list[Entry]:
+    entries = []
+    for model, folder in folders.items():
+        for engines in map(int, options.engines.split(",")):
+            flags = ("--device", ",".join([options.device] * engines), "--runtime", options.runtime, *_PATIENT)
+            entries.append(Entry(f"sightglass, engines: {engines}", model, BenchServer(folder, free_port(), *flags)))
+        peers = filter(None, options.peers.split(","))
+        entries += [Entry(peer, model, PeerServer(peer, folder / "model.pt", free_port())) for peer in peers]
+    return entries
+
+
+def _print_row(entry: Entry, loads: dict[str, Any], ceilings: dict[str, float]) -> None:
+    bound = min(ceilings, key=ceilings.__getitem__)
+    rows = [
+        f"{clients} clients {seen['rate']:.0f}/s, p50 {seen['p50_ms'] or 0:.1f}, p99 {seen['p99_ms'] or 0:.0f} ms, "
+        f"{seen['cpu_s_per_1000']:.1f} CPU s/1000, {seen['cores']:.1f} cores busy, codes {seen['codes']}"
+        for clients, seen in loads.items()
+    ]
+    most = max(seen["rate"] for seen in loads.values())
+    shares = ", ".join(f"{most / rate:.2f} of {name}" for name, rate in ceilings.items())
+    print(f"  {entry.model} {entry.name}: {'; '.join(rows)}; {shares}; bound by {bound}", flush=True)
+
+
+def main() -> None:
+    """Measure, print and write the results."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
+    parser.add_argument("--models", default="resnet50,mobilenetv2", help="classifiers, separated by commas")
+    parser.add_argument("--engines", default="1,2,4", help="engine processes of the device, separated by commas")
+    parser.add_argument("--peers", default="fastapi,litserve,mosec", help="servers beside ours, separated by commas")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--runtime", default="cuda_graphs")
+    parser.add_argument("--seconds", type=float, default=3, help="length of one measurement")
+    options = parser.parse_args()
+    found: dict[str, Any] = {"machine": describe_machine(), "options": vars(options), "models": {}}
+    print(json.dumps(found["machine"]), flush=True)
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as running:
+        folders = {name: seeded_folder(name, Path(scratch) / name) for name in options.models.split(",")}
+        entries = _entries(folders, options)
+        since = time.perf_counter()
+        with ThreadPoolExecutor(len(entries)) as pool:
+            errors = list(pool.map(lambda entry: _started(entry, running), entries))
+        print(f"started in {time.perf_counter() - since:.0f} s", flush=True)
+        ceilings = {}
+        decode = decode_rate(next(iter(folders.values())), options.seconds / 2)  # all see pictures of the same size
+        for name, folder in folders.items():
+            forward = forward_rate(folder, options.device, options.runtime, options.seconds / 4)
+            ceilings[name] = {"forward": max(forward.values()), "decode": decode}
+            found["models"][name] = {"ceilings": ceilings[name], "forward": forward, "servers": {}}
+            print(f"  {name} ceilings: forward {forward}, decode {decode:.0f}", flush=True)
+        for entry, error in zip(entries, errors, strict=True):
+            if error is not None:
+                print(f"  {entry.model} {entry.name}: left out: {error}", flush=True)
+                continue
+            _load(entry.server, max(_CLIENTS), options.seconds / 2)
+            loads = {str(clients): _load(entry.server, clients, options.seconds) for clients in _CLIENTS}
+            found["models"][entry.model]["servers"][entry.name] = {"ready_s": entry.server.ready_s, "loads": loads}
+            _print_row(entry, loads, ceilings[entry.model])
+    write_report("gpu", found)
+
+
+if __name__ == "__main__":
+    main()

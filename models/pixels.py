@@ -1,0 +1,48 @@
+"""The pixels of a picture where Pillow keeps them, without a copy.
+
+By the Arrow C data interface, https://arrow.apache.org/docs/format/CDataInterface.html, of Pillow since 11.3.
+"""
+
+import ctypes
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, _imaging
+
+# pictures that Pillow keeps in several pieces cannot be looked at in place
+_imaging.set_use_block_allocator(1)
+
+_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+_pointer.restype = ctypes.c_void_p
+_pointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+
+
+class _ArrowArray(ctypes.Structure):
+    """The part of `struct ArrowArray` that is read here."""
+
+    _fields_: ClassVar[list[tuple[str, Any]]] = [
+        ("length", ctypes.c_int64),
+        ("null_count", ctypes.c_int64),
+        ("offset", ctypes.c_int64),
+        ("n_buffers", ctypes.c_int64),
+        ("n_children", ctypes.c_int64),
+        ("buffers", ctypes.POINTER(ctypes.c_void_p)),
+        ("children", ctypes.POINTER(ctypes.c_void_p)),
+    ]
+
+
+def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the memory of a picture of mode RGB: uint8 [H, 4 * W], red, green, blue and a byte without meaning.
+
+    It is the picture's own, not to be written to, and lives as long as the array does.
+    """
+    try:
+        _, capsule = image.__arrow_c_array__()
+    except ValueError:  # made before the block allocator was chosen
+        _, capsule = image.copy().__arrow_c_array__()
+    pixels = _ArrowArray.from_address(_pointer(capsule, b"arrow_array")).children[0]
+    start = _ArrowArray.from_address(pixels).buffers[1]
+    memory: Any = (ctypes.c_uint8 * (4 * image.width * image.height)).from_address(start or 0)
+    memory.capsule = capsule  # which keeps the memory
+    return np.frombuffer(memory, np.uint8).reshape(image.height, 4 * image.width)
