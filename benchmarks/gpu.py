@@ -177,15 +177,17 @@ def main() -> None:
             ceilings[name] = {"forward": max(forward.values()), "decode": decode}
             found["models"][name] = {"ceilings": ceilings[name], "forward": forward, "servers": {}}
             print(f"  {name} ceilings: forward {forward}, decode {decode:.0f}", flush=True)
-        for entry, error in zip(entries, errors, strict=True):
-            if error is not None:
-                print(f"  {entry.model} {entry.name}: left out: {error}", flush=True)
-                continue
-            _load(entry.server, max(_CLIENTS), options.seconds / 2)
-            loads = {str(clients): _load(entry.server, clients, options.seconds) for clients in _CLIENTS}
-            found["models"][entry.model]["servers"][entry.name] = {"ready_s": entry.server.ready_s, "loads": loads}
-            _print_row(entry, loads, ceilings[entry.model])
-    write_report("gpu", found)
+        try:
+            for entry, error in zip(entries, errors, strict=True):
+                if error is not None:
+                    print(f"  {entry.model} {entry.name}: left out: {error}", flush=True)
+                    continue
+                _load(entry.server, max(_CLIENTS), options.seconds / 2)
+                loads = {str(clients): _load(entry.server, clients, options.seconds) for clients in _CLIENTS}
+                found["models"][entry.model]["servers"][entry.name] = {"ready_s": entry.server.ready_s, "loads": loads}
+                _print_row(entry, loads, ceilings[entry.model])
+        finally:  # a machine that is lent may be taken back
+            write_report("gpu", found)
 
 
 if __name__ == "__main__":

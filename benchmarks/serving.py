@@ -38,7 +38,7 @@ DETECTION = {
 }
 OVERLOAD = 1.5
 # a picture takes a detector a second on a CPU: eight clients would wait for longer than a queue usually may
-_PATIENT = ("--queue-limit-ms", "600000", "--request-timeout-ms", "600000")
+ENDLESS = ("--queue-limit-ms", "600000", "--request-timeout-ms", "600000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def bench_model(name: str, asked: str, seconds: float, rounds: int, concurrencie
         folder, cache = seeded_folder(name, Path(scratch) / name), Path(scratch) / "cache"
         runtime = fastest(folder, asked, cache)
         print(f"\n{name}, runtime {runtime}")
-        flags = ("--runtime", runtime, "--cache-folder", str(cache), *(_PATIENT if name in NAMES else ()))
+        flags = ("--runtime", runtime, "--cache-folder", str(cache), *(ENDLESS if name in NAMES else ()))
         with Ceiling(folder, runtime, cache) as ceiling, BenchServer(folder, free_port(), *flags) as server:
             taken = [_round(ceiling, server, seconds, concurrencies) for _ in range(rounds)]
             capacity = statistics.median(max(load.rate for load in one.loads) for one in taken)

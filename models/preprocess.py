@@ -56,11 +56,13 @@ class Preprocess:
 
         Takes mode RGB; returns uint8 [crop, crop, 3] in [0, 255].
         """
-        canvas = np.zeros((self.crop, self.crop, 3), dtype=np.uint8)
         width, height = self._resized(image.width, image.height)
         x, y = (_axis(size, self.crop, self.statistics.uneven) for size in (width, height))
         box = (x.start, y.start, x.start + x.length, y.start + y.length)
         part = resized(image, (width, height), box, FILTERS[self.statistics.interpolation])
+        if part.shape[:2] == (self.crop, self.crop):
+            return torch.from_numpy(part)
+        canvas = np.zeros((self.crop, self.crop, 3), dtype=np.uint8)
         canvas[y.pad : y.pad + y.length, x.pad : x.pad + x.length] = part
         return torch.from_numpy(canvas)
 

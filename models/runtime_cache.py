@@ -85,15 +85,19 @@ class RuntimeCache:
 
         ModelError where it has done so twice; once may have been a server that was stopped just then.
         """
-        note = self.folder / f".trying-{runtime}"
-        ended = len(note.read_text()) if note.exists() else 0
-        if ended >= _ENDED:
-            raise ModelError(f"the process ended {ended} times while it was tried; to try again, remove {note}")
-        note.write_text("x" * (ended + 1))
+        ended = [note for note in self.folder.glob(f".trying-{runtime}-*") if _is_left(note)]
+        if len(ended) >= _ENDED:
+            notes = self.folder / f".trying-{runtime}-*"
+            raise ModelError(f"the process ended {len(ended)} times while it was tried; to try again, remove {notes}")
+        lock, name = tempfile.mkstemp(prefix=".note-", dir=self.folder)
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed, be it by the end of the process
+        note = Path(name).rename(self.folder / Path(name).name.replace(".note", f".trying-{runtime}"))
         try:
             yield
         finally:
-            note.unlink(missing_ok=True)
+            for each in (note, *ended):
+                each.unlink(missing_ok=True)
+            os.close(lock)
 
     def drop(self, runtime: str) -> None:
         """Remove the files of a runtime."""
@@ -115,6 +119,21 @@ class RuntimeCache:
                 convert(made)
                 made.rename(place)
         return place
+
+
+def _is_left(note: Path) -> bool:
+    """Whether the process that wrote a note has ended; others, such as those of other engines, keep it locked."""
+    try:
+        lock = os.open(note, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True
 
 
 def _key(definition: Definition, terms: Terms) -> str:

@@ -1,8 +1,11 @@
 """The choice of a runtime: what is faster and the same is taken, all else is reported and left out, and it is kept."""
 
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -206,17 +209,35 @@ def test_what_ended_a_process_twice_is_not_tried_again(choosing: Callable[..., T
     runtimes = FakeRuntime("deadly", faster), FakeRuntime("slower", slower)
     tuner = choosing(*runtimes)
     (folder,) = tmp_path.glob("cache/*")
-    first, *others = (RuntimeCache(folder).trying("deadly") for _ in range(3))
-    first.__enter__()
+    (folder / ".trying-deadly-1").touch()
     assert tuned(tuner) == ["deadly"], "once may have been a server that was stopped"
     assert not list(folder.glob(".trying*")), "and is forgotten when it goes well"
-    for each in others:
-        each.__enter__()
+    for number in range(2):
+        (folder / f".trying-deadly-{number}").touch()
     RuntimeCache(folder).forget()
     tuner = choosing(*runtimes)
     assert tuned(tuner) == []
     assert tuner.reasons["deadly"].startswith("the process ended 2 times while it was tried; to try again, remove")
     assert tuner.reasons["slower"].startswith("0.")
+
+
+def test_engines_that_try_the_same_at_once_are_no_processes_that_ended(tmp_path: Path) -> None:
+    with ExitStack() as engines:
+        for _ in range(4):
+            engines.enter_context(RuntimeCache(tmp_path).trying("popular"))
+        assert len(list(tmp_path.iterdir())) == 4
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_process_that_was_killed_while_it_tried_leaves_a_note(tmp_path: Path) -> None:
+    script = (
+        "import os, sys; from pathlib import Path; from models.runtime_cache import RuntimeCache\n"
+        "tried = RuntimeCache(Path(sys.argv[1])).trying('deadly'); tried.__enter__(); os._exit(9)"
+    )
+    for _ in range(2):
+        assert subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False).returncode == 9
+    with pytest.raises(ModelError, match="ended 2 times"), RuntimeCache(tmp_path).trying("deadly"):
+        pass
 
 
 def test_models_that_were_not_used_for_long_make_room(tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ from benchmarks.bench_server import BenchServer
 from benchmarks.machine import describe_machine
 from benchmarks.peers.peer_server import COMMANDS, PeerServer, score_one
 from benchmarks.report import write_report
-from benchmarks.serving import Ceiling, fastest, free_port, seeded_folder, spread
+from benchmarks.serving import ENDLESS, Ceiling, fastest, free_port, seeded_folder, spread
 from models.runtime import EAGER
+from tests.detectors import NAMES as DETECTORS
 from tests.other_model import other_model
 
 MEASURED = [name for name in COMMANDS if "_" not in name]
@@ -92,11 +93,13 @@ def _bench(name: str, scratch: Path, options: argparse.Namespace) -> dict[str, A
 def _started(server: str, folder: Path, cache: Path, runtime: str) -> AbstractContextManager[Server]:
     noop = folder.name == NOOP
     if server in COMMANDS:
-        return PeerServer(server, folder / "model.pt", free_port(), noop=noop)
+        (checkpoint,) = folder.rglob("model.pt")
+        return PeerServer(server, checkpoint, free_port(), noop=noop)
     if noop:
         return BenchServer(folder, free_port(), command=other_model("benchmarks.noop_model:NoOp"))
     used = runtime if server == OURS else EAGER
-    return BenchServer(folder, free_port(), "--runtime", used, "--cache-folder", str(cache), *_PATIENT)
+    patience = ENDLESS if folder.name in DETECTORS else _PATIENT
+    return BenchServer(folder, free_port(), "--runtime", used, "--cache-folder", str(cache), *patience)
 
 
 def _measured(
