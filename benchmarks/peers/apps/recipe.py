@@ -11,11 +11,15 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torchvision.models import get_model
 from torchvision.models.detection import fasterrcnn_resnet50_fpn
 from torchvision.transforms import v2
+
+# training writes its score as one of these
+torch.serialization.add_safe_globals([np._core.multiarray.scalar, np.dtype, np.dtypes.Float64DType])
 
 _NOOP = bool(os.environ.get("NOOP"))
 _NAMES = {"mobilenetv2": "mobilenet_v2"}
