@@ -71,7 +71,6 @@ def decode_rate(folder: Path, seconds: float) -> float:
     cores = usable_cores()
     # as a child that was forked would have what this process has of the GPU
     with multiprocessing.get_context("spawn").Pool(cores, _decoder, (folder,)) as pool:
-        pool.map(_decode, range(4 * cores), chunksize=1)
         return _rate(lambda: pool.map(_decode, range(4 * cores), chunksize=1), 4 * cores * _DECODED, seconds)
 
 

@@ -123,12 +123,12 @@ async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: 
     return tally
 
 
-def in_processes(count: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Run a load in `count` processes, each with its part, and return what they saw together."""
-    words = [str(options.port), options.kind, str(options.size / count), str(options.seconds)]
+def in_processes(options: argparse.Namespace) -> dict[str, Any]:
+    """Run a load in `options.processes`, each with its part, and return what they saw together."""
+    words = [str(options.port), options.kind, str(options.size / options.processes), str(options.seconds)]
     words += ["--patience", str(options.patience), "--picture-bytes", str(options.picture_bytes)]
     command = [sys.executable, "-m", "benchmarks.load", *words, "--explain", json.dumps(options.explain)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(count)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(options.processes)]
     seen = [json.loads(process.communicate()[0]) for process in running]
     latencies: dict[str, list[float]] = defaultdict(list)
     for one in seen:
@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1, help="that share the load, where one is not fast enough")
     options = parser.parse_args()
     if options.processes > 1:
-        print(json.dumps(in_processes(options.processes, options)))
+        print(json.dumps(in_processes(options)))
         return
     drawn = pictures(options.picture_bytes)
     asked = zip(cycle(drawn), options.explain * len(drawn), strict=False)
