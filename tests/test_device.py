@@ -1,10 +1,11 @@
+import time
 from collections.abc import Sequence
 
 import pytest
 import torch
 from torch import Tensor
 
-from server.engine.device import Device, best_batch, pieces_of
+from server.engine.device import Device, best_batch, handover_s, pieces_of
 from server.engine.jobs import Job, Piece
 from server.engine.outcome import Failure
 from tests.fakes import FakeModel, picture_of
@@ -89,6 +90,21 @@ def test_the_best_batch_is_the_smallest_that_comes_close() -> None:
     assert best_batch([(1, 0.1), (2, 0.12), (4, 0.2), (8, 0.41)]) == 4
     assert best_batch([(1, 0.1), (2, 0.15), (4, 0.2), (8, 0.36)]) == 8
     assert best_batch([(1, 0.1)]) == 1
+
+
+def test_what_each_batch_takes_beside_its_forward_pass_asks_for_larger_ones() -> None:
+    quick, slow = ([(count, count * seconds) for count in (1, 2, 4, 8, 16)] for seconds in (0.005, 0.3))
+    between = handover_s(torch.device("cpu"))
+    assert (best_batch(quick), best_batch(quick, between)) == (1, 16)
+    assert (best_batch(slow), best_batch(slow, between)) == (1, 1)
+    assert handover_s(torch.device("cuda")) == 0
+
+
+def test_warm_up_goes_on_to_the_sizes_that_handing_over_asks_for() -> None:
+    model = FakeModel()
+    model.outputs = lambda pictures: time.sleep(0.01 * len(pictures))  # type: ignore[assignment, method-assign, return-value]
+    assert [count for count, _ in Device(model).warm_up(0)] == [1, 2]
+    assert [count for count, _ in Device(model).warm_up(0, 0.01)][:4] == [1, 2, 4, 8]
 
 
 def test_looks_of_one_shape_share_a_batch_while_there_is_room() -> None:

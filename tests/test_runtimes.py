@@ -20,7 +20,7 @@ from tests.pictures import encoded, picture
 from tests.test_yolov5 import drawn
 
 CPU = torch.device("cpu")
-TERMS = Terms(CPU, FP32)
+TERMS = Terms(CPU, FP32, threads=2)
 SIZES = [(320, 240), (150, 200), (60, 50), (333, 90)]
 
 
@@ -40,17 +40,18 @@ def test_probabilities_of_openvino_are_those_of_eager(tmp_path: Path, name: str)
     model: Any = load(write_automl_folder(tmp_path / "model", name=name, sizes=(80, 64)))
     rival = converted(model, "openvino", tmp_path / "files")
     views, _ = model.calibration()
-    for count in (1, 3, len(views)):
+    for count in (1, 3, 4, 7, len(views)):  # all threads together, or each with a part of its own
         expected, found = model.outputs(views[:count]), rival.outputs(views[:count])
         assert rival.deviation(found, expected).fits
         for one, other in zip(found, expected, strict=True):
             assert torch.allclose(one, other, rtol=1e-4, atol=1e-4 * float(other.abs().max()))
-    first = rival.outputs(views[:2])
-    kept = [output.clone() for output in first]
-    rival.outputs(views[2:4])
-    assert all(torch.equal(one, other) for one, other in zip(first, kept, strict=True)), (
-        "the next batch changes nothing"
-    )
+    for count in (2, 4):
+        first = rival.outputs(views[:count])
+        kept = [output.clone() for output in first]
+        rival.outputs(views[-count:])
+        assert all(torch.equal(one, other) for one, other in zip(first, kept, strict=True)), (
+            "the next batch changes nothing"
+        )
 
 
 @pytest.mark.parametrize("name", ["fasterrcnn_resnet18_fpn", "retinanet_resnet50_fpn"])

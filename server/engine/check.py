@@ -9,7 +9,7 @@ import torch
 from models.agreement import check_precision, precision_of
 from models.loaded import LoadedModel, load
 from models.runtime import EAGER, Terms
-from server.engine.device import Device, best_batch
+from server.engine.device import Device, best_batch, handover_s
 from server.engine.process import cpu_threads, sizes_to_try
 from server.engine.tuner import Tuner, open_cache
 from settings.describe import effective_values
@@ -28,10 +28,11 @@ def check(folder: Path, settings: ServerSettings) -> str:
     precise = precision_of(model)
     check_precision(precise, settings.force_precision)
     definition = model.definition
-    timings = Device(model).warm_up(settings.max_batch_images)
-    chosen, reasons = _chosen(folder, model, settings, sizes_to_try(timings))
+    between, most = handover_s(model.device), settings.max_batch_images
+    timings = Device(model).warm_up(most, between)
+    chosen, reasons = _chosen(folder, model, settings, sizes_to_try(timings, between))
     if chosen is not model:
-        timings = Device(chosen).warm_up(settings.max_batch_images)
+        timings = Device(chosen).warm_up(most, between)
     return "\n".join(
         [
             effective_values("model settings", definition.settings),
@@ -49,7 +50,7 @@ def check(folder: Path, settings: ServerSettings) -> str:
             *(f"  {name:<12}  {reason}" for name, reason in reasons.items()),
             "warm-up (pictures in a batch, pictures per second)",
             *(f"  {count:>4}  {count / seconds:8.1f}" for count, seconds in timings),
-            f"  best batch: {settings.max_batch_images or best_batch(timings)}",
+            f"  best batch: {settings.max_batch_images or best_batch(timings, between)}",
         ]
     )
 

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 _LADDER = (1, 2, 4, 8, 16, 32, 64, 128)
 _WARM_UP_S = 2.0
 _CLOSE_TO_BEST = 0.97
+# of each batch on the cores of decoders and HTTP processes, which come and go between two of them (decision 13)
+_HANDOVER_S = 0.005
 
 
 class Model(Protocol):
@@ -114,14 +116,16 @@ class Device:
         with self.turn:
             self.model.outputs(self.model.example(1))
 
-    def warm_up(self, max_images: int) -> list[tuple[int, float]]:
+    def warm_up(self, max_images: int, handover_s: float = 0.0) -> list[tuple[int, float]]:
         """Run batches of an example, up to `max_images` (0: while larger ones help), for about two seconds.
 
-        Returns (pictures, best seconds) for each size, growing.
+        Returns (pictures, best seconds) for each size, growing. `handover_s` is as in `best_batch`.
         """
         timings: list[tuple[int, float]] = []
         for count in _ladder(max_images):
-            if timings and (2 * count * timings[0][1] > _WARM_UP_S or not (max_images or _still_helps(timings))):
+            if timings and (
+                2 * count * timings[0][1] > _WARM_UP_S or not (max_images or _still_helps(timings, handover_s))
+            ):
                 break
             try:
                 # a size is slow until memory has grown to it, which takes two passes
@@ -157,14 +161,22 @@ def pieces_of(jobs: Sequence[Job], max_images: int, max_cost: float) -> list[Pie
     return pieces
 
 
-def best_batch(timings: Sequence[tuple[int, float]]) -> int:
-    """Choose the smallest batch whose pictures per second come close to the best: more would only add latency."""
-    best = max(count / seconds for count, seconds in timings)
-    return min(count for count, seconds in timings if count / seconds >= _CLOSE_TO_BEST * best)
+def best_batch(timings: Sequence[tuple[int, float]], handover_s: float = 0.0) -> int:
+    """Choose the smallest batch whose pictures per second come close to the best: more would only add latency.
+
+    `handover_s` is how long each batch takes beside its forward pass.
+    """
+    rates = {count: count / (seconds + handover_s) for count, seconds in timings}
+    return min(count for count, rate in rates.items() if rate >= _CLOSE_TO_BEST * max(rates.values()))
 
 
-def _still_helps(timings: Sequence[tuple[int, float]]) -> bool:
-    return len(timings) == 1 or best_batch(timings) == timings[-1][0]
+def handover_s(device: torch.device) -> float:
+    """Return the seconds that a batch on a device takes beside its forward pass, in which nothing else is computed."""
+    return _HANDOVER_S if device.type == "cpu" else 0.0
+
+
+def _still_helps(timings: Sequence[tuple[int, float]], handover_s: float) -> bool:
+    return len(timings) == 1 or best_batch(timings, handover_s) == timings[-1][0]
 
 
 def _ladder(max_images: int) -> list[int]:

@@ -24,7 +24,7 @@ from models.images import ImageLimits
 from models.loaded import LoadedModel, load
 from models.runtime import EAGER, Terms
 from server.engine.cores import usable_cores
-from server.engine.device import Device, best_batch
+from server.engine.device import Device, best_batch, handover_s
 from server.engine.explainer import Explainer
 from server.engine.facts import ModelFacts
 from server.engine.listener import Listener
@@ -90,7 +90,8 @@ async def _serve(launch: Launch) -> None:
         tuner = await asyncio.to_thread(_tuner, launch, model, thread, turn)
         chosen = await asyncio.to_thread(tuner.start, launch.settings.runtime)
     device = Device(chosen or model, turn)
-    timings = await loop.run_in_executor(thread, device.warm_up, launch.settings.max_batch_images)
+    between, most = handover_s(model.device), launch.settings.max_batch_images
+    timings = await loop.run_in_executor(thread, device.warm_up, most, between)
     scheduler = Scheduler(limits_of(model, timings, launch.settings), _LANES)
     for cost, seconds in costs(model, timings):
         scheduler.learn("score", cost, seconds)
@@ -112,7 +113,9 @@ async def _serve(launch: Launch) -> None:
         time.monotonic() - started,
     )
     if tuner is not None and chosen is None:
-        threading.Thread(target=_tune, args=(tuner, timings, listener.pipeline, launch.settings), daemon=True).start()
+        threading.Thread(
+            target=_tune, args=(tuner, timings, between, listener.pipeline, launch.settings), daemon=True
+        ).start()
     await asyncio.Event().wait()
 
 
@@ -150,19 +153,19 @@ def _tuner(
     )
 
 
-def _tune(tuner: Tuner, timings: Timings, pipeline: Pipeline, settings: ServerSettings) -> None:
+def _tune(tuner: Tuner, sizes: Sequence[int], pipeline: Pipeline, settings: ServerSettings) -> None:
     def adopt(model: LoadedModel, seen: Timings) -> None:
         pipeline.renew(model, limits_of(model, seen, settings), costs(model, seen))
 
     try:
-        tuner.tune(sizes_to_try(timings), adopt)
+        tuner.tune(sizes, adopt)
     except Exception:
         logger.exception("no runtime could be chosen, and the model goes on as it is")
 
 
-def sizes_to_try(timings: Timings) -> list[int]:
+def sizes_to_try(timings: Timings, between: float) -> list[int]:
     """Return the sizes of batches that matter: up to twice the best."""
-    most = 2 * best_batch(timings)
+    most = 2 * best_batch(timings, between)
     return [count for count, _ in timings if count <= most]
 
 
@@ -173,7 +176,7 @@ def costs(model: LoadedModel, timings: Timings) -> list[tuple[float, float]]:
 
 def limits_of(model: LoadedModel, timings: Timings, settings: ServerSettings) -> Limits:
     """Return the bounds on batches of a model that takes `timings`."""
-    max_images = settings.max_batch_images or best_batch(timings)
+    max_images = settings.max_batch_images or best_batch(timings, handover_s(model.device))
     return Limits(
         max_images=max_images,
         max_cost=settings.max_batch_pixels or max_images * model.pixels,
