@@ -82,18 +82,11 @@ class Ceiling:
     def forward_rate(self, batch: int, seconds: float) -> float:
         """Return pictures per second of the forward pass alone, from pictures that are decoded already."""
         views = [self._read(self._picture()).looks[0].view for _ in range(batch)]
-        return self._counted(lambda: self._model.outputs(views), batch, seconds)
+        return counted(lambda: self._model.outputs(views), batch, seconds)
 
     def decode_rate(self, seconds: float) -> float:
         """Return pictures per second of decode and preprocess alone, on all cores."""
-        return self._counted(lambda: [picture.result() for picture in self._decode(32)], 32, seconds)
-
-    def _counted(self, work: Callable[[], object], images: int, seconds: float) -> float:
-        done, started = 0, time.perf_counter()
-        while time.perf_counter() - started < seconds:
-            work()
-            done += images
-        return done / (time.perf_counter() - started)
+        return counted(lambda: [picture.result() for picture in self._decode(32)], 32, seconds)
 
     def _sizes(self) -> Sequence[int]:
         # on a CPU large batches of a large network only take time to try
@@ -113,6 +106,15 @@ class Ceiling:
     def _picture(self) -> bytes:
         self._next += 1
         return self._pictures[self._next % len(self._pictures)]
+
+
+def counted(work: Callable[[], object], images: int, seconds: float) -> float:
+    """Do `work` on so many images again and again for about `seconds`; return images per second."""
+    done, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        work()
+        done += images
+    return done / (time.perf_counter() - started)
 
 
 def _loaded(folder: Path, runtime: str, cache: Path) -> LoadedModel:

@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bench_server import BenchServer
+from benchmarks.loads import Load, run_load
 from benchmarks.machine import describe_machine
 from benchmarks.report import write_report
-from benchmarks.serving import Load, free_port, run_load, seeded_folder, spread
+from benchmarks.serving import free_port, seeded_folder, spread
 
 EXPLAINING = [{"xai_algorithm": name} for name in ("xrai", "gradcam", "integrated_gradients", "guided_gradcam")]
 _CLIENTS = 4
@@ -46,7 +47,7 @@ class Turn:
     @property
     def allowed(self) -> float:
         """The 99th percentile that scoring may have beside explanations."""
-        return 1.2 * self.alone.p99 + self.slice_ms
+        return 1.2 * (self.alone.p99_ms or 0) + self.slice_ms
 
 
 @contextmanager
@@ -55,7 +56,7 @@ def explaining(server: BenchServer, seconds: float) -> Iterator[list[Load]]:
     found: list[Load] = []
     with ThreadPoolExecutor(1) as pool:
         asked = ("--explain", json.dumps(EXPLAINING))
-        load = pool.submit(run_load, server, "explanations", "closed", _CLIENTS, seconds, *asked)
+        load = pool.submit(run_load, server, "closed", _CLIENTS, seconds, *asked)
         yield found
         found.append(load.result())
 
@@ -70,14 +71,14 @@ def slices(server: BenchServer) -> tuple[float, float]:
 
 def turn(server: BenchServer, seconds: float) -> Turn:
     """Measure one round."""
-    capacity = run_load(server, "capacity", "closed", _SATURATING, seconds).rate
-    alone = run_load(server, "half load", "open", capacity / 2, seconds)
+    capacity = run_load(server, "closed", _SATURATING, seconds).rate
+    alone = run_load(server, "open", capacity / 2, seconds)
     before = slices(server)
     with explaining(server, seconds) as explanations:
-        beside = run_load(server, "half load, explaining", "open", capacity / 2, seconds)
+        beside = run_load(server, "open", capacity / 2, seconds)
     count, total = (now - then for now, then in zip(slices(server), before, strict=True))
     with explaining(server, seconds) as squeezed:
-        saturated = run_load(server, "saturated, explaining", "closed", _SATURATING, seconds)
+        saturated = run_load(server, "closed", _SATURATING, seconds)
     with explaining(server, seconds) as free:
         time.sleep(seconds)
     return Turn(
@@ -98,7 +99,7 @@ def bench_model(name: str, seconds: float, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = seeded_folder(name, Path(scratch) / name)
         with BenchServer(folder, free_port(), "--request-timeout-ms", "120000") as server:
-            run_load(server, "warm-up", "closed", 8, 3, "--explain", json.dumps(EXPLAINING))
+            run_load(server, "closed", 8, 3, "--explain", json.dumps(EXPLAINING))
             turns = [turn(server, seconds) for _ in range(rounds)]
     _print(turns)
     return {"model": name, "rounds": [asdict(one) for one in turns]}
@@ -106,17 +107,17 @@ def bench_model(name: str, seconds: float, rounds: int) -> dict[str, Any]:
 
 def _print(turns: Sequence[Turn]) -> None:
     p99, allowed = (
-        statistics.median(values) for values in zip(*((t.beside.p99, t.allowed) for t in turns), strict=True)
+        statistics.median(values) for values in zip(*((t.beside.p99_ms or 0, t.allowed) for t in turns), strict=True)
     )
     print(
-        f"  half load: p99 {spread([one.alone.p99 for one in turns], 0)} ms alone, "
-        f"{spread([one.beside.p99 for one in turns], 0)} ms beside explanations in slices of "
+        f"  half load: p99 {spread([one.alone.p99_ms or 0 for one in turns], 0)} ms alone, "
+        f"{spread([one.beside.p99_ms or 0 for one in turns], 0)} ms beside explanations in slices of "
         f"{spread([one.slice_ms for one in turns], 0)} ms; allowed {allowed:.0f} ms: "
         f"{'met' if p99 <= allowed else 'MISSED'}"
     )
     print(
-        f"    p50 {spread([one.alone.p50 for one in turns], 0)} ms alone, "
-        f"{spread([one.beside.p50 for one in turns], 0)} ms beside; codes {turns[-1].beside.codes}; "
+        f"    p50 {spread([one.alone.p50_ms or 0 for one in turns], 0)} ms alone, "
+        f"{spread([one.beside.p50_ms or 0 for one in turns], 0)} ms beside; codes {turns[-1].beside.codes}; "
         f"explanations {spread([one.explained for one in turns], 2)}/s, "
         f"{spread([one.explained_alone for one in turns], 2)}/s without scoring"
     )

@@ -8,20 +8,20 @@ same in the same arithmetic; those that are not installed are left out, with the
 import argparse
 import json
 import multiprocessing
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.bench_server import BenchServer
+from benchmarks.ceiling import counted
+from benchmarks.loads import run_load
 from benchmarks.machine import describe_machine
 from benchmarks.payload import pictures
 from benchmarks.peers.peer_server import PeerServer
@@ -94,29 +94,12 @@ def _decode(turn: int) -> None:
 def _rate(work: Callable[[], object], images: int, seconds: float) -> float:
     for _ in range(3):
         work()
-    done, started = 0, time.perf_counter()
-    while time.perf_counter() - started < seconds:
-        work()
-        done += images
-    return done / (time.perf_counter() - started)
+    return counted(work, images, seconds)
 
 
 def _load(server: Server, clients: int, seconds: float) -> dict[str, Any]:
     processes = min(clients, max(1, usable_cores() // 4))
-    before, since = server.cpu_s(), time.perf_counter()
-    words = [str(server.port), "closed", str(clients), str(seconds), "--processes", str(processes)]
-    done = subprocess.run([sys.executable, "-m", "benchmarks.load", *words], stdout=subprocess.PIPE, check=True)
-    lasted, used = time.perf_counter() - since, server.cpu_s() - before
-    seen = json.loads(done.stdout)
-    answered = sorted(seen["latencies"].get("200", []))
-    return {
-        "rate": len(seen["finished"]) / seen["seconds"],
-        "p50_ms": 1000 * answered[len(answered) // 2] if answered else None,
-        "p99_ms": 1000 * answered[int(0.99 * len(answered))] if answered else None,
-        "codes": {code: len(values) for code, values in seen["latencies"].items()},
-        "cpu_s_per_1000": 1000 * used / max(1, len(answered)),
-        "cores": used / lasted,
-    }
+    return asdict(run_load(server, "closed", clients, seconds, "--processes", str(processes)))
 
 
 def _started(entry: Entry, running: ExitStack) -> str | None:

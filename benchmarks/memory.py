@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from benchmarks.bench_server import BenchServer
-from benchmarks.serving import free_port, run_load, seeded_folder
+from benchmarks.loads import run_load
+from benchmarks.serving import free_port, seeded_folder
 from explain.catalog import algorithm_names
 
 _CONCURRENCY = 16
@@ -48,7 +49,7 @@ def _send(server: BenchServer, count: int, *flags: str) -> tuple[int, float]:
     """Send at least `count` requests; returns how many, and how many a second."""
     sent, started = 0, time.perf_counter()
     while sent < count:
-        codes = run_load(server, "closed", "closed", _CONCURRENCY, _TURN_S, *flags).codes
+        codes = run_load(server, "closed", _CONCURRENCY, _TURN_S, *flags).codes
         if set(codes) != {"200"}:
             raise RuntimeError(f"not all requests were answered: {codes}")
         sent += codes["200"]

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from benchmarks.bench_server import BenchServer
+from benchmarks.loads import Load, run_load
 from benchmarks.machine import describe_machine
 from benchmarks.report import write_report
 from models.catalog import architecture
@@ -39,20 +40,6 @@ DETECTION = {
 OVERLOAD = 1.5
 # a picture takes a detector a second on a CPU: eight clients would wait for longer than a queue usually may
 ENDLESS = ("--queue-limit-ms", "600000", "--request-timeout-ms", "600000")
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What a load generator saw: rates in requests per second, latencies in milliseconds."""
-
-    name: str
-    codes: dict[str, int]
-    rate: float
-    p50: float
-    p95: float
-    p99: float
-    cpu_s_per_1000: float
-    slowest_refusal: float | None = None
 
 
 @dataclass(slots=True)
@@ -115,29 +102,6 @@ def seeded_folder(name: str, path: Path) -> Path:
     return path
 
 
-def run_load(server: BenchServer, name: str, *arguments: str | float) -> Load:
-    """Run a load generator against the server and sum up what it saw."""
-    before = server.cpu_s()
-    command = [sys.executable, "-m", "benchmarks.load", str(server.port), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    seen = json.loads(done.stdout)
-    answered = sorted(seen["latencies"].get("200", []))
-    # an overloaded server goes on after the load has ended: count what was finished while it lasted
-    lasted = float(arguments[2]) if arguments[0] == "open" else seen["seconds"]
-    finished = sum(moment <= lasted for moment in seen["finished"])
-    refused = seen["latencies"].get("429", [])
-    return Load(
-        name=name,
-        codes={code: len(values) for code, values in sorted(seen["latencies"].items())},
-        rate=finished / lasted,
-        p50=_percentile(answered, 0.5),
-        p95=_percentile(answered, 0.95),
-        p99=_percentile(answered, 0.99),
-        cpu_s_per_1000=1000 * (server.cpu_s() - before) / max(1, len(answered)),
-        slowest_refusal=1000 * max(refused) if refused else None,
-    )
-
-
 def fastest(folder: Path, runtime: str, cache: Path) -> str:
     """Fill a cache of runtimes for a model, and return the one that is used where `runtime` is asked for."""
     command = [sys.executable, "-m", "server", "--check", "--model", str(folder), "--runtime", runtime]
@@ -157,7 +121,7 @@ def bench_model(name: str, asked: str, seconds: float, rounds: int, concurrencie
             capacity = statistics.median(max(load.rate for load in one.loads) for one in taken)
             overload = None
             if name not in NAMES:
-                overload = run_load(server, "open 150%", "open", OVERLOAD * capacity, 4 * seconds)
+                overload = run_load(server, "open", OVERLOAD * capacity, 4 * seconds)
             ready_s = server.ready_s
     _print_rows(taken, overload, capacity)
     return {
@@ -172,9 +136,7 @@ def bench_model(name: str, asked: str, seconds: float, rounds: int, concurrencie
 
 def _round(ceiling: Ceiling, server: BenchServer, seconds: float, concurrencies: Sequence[int]) -> Round:
     one = Round(ceiling.measure(seconds))
-    one.loads = [
-        run_load(server, f"closed {concurrency}", "closed", concurrency, seconds) for concurrency in concurrencies
-    ]
+    one.loads = [run_load(server, "closed", concurrency, seconds) for concurrency in concurrencies]
     return one
 
 
@@ -190,16 +152,16 @@ def _print_rows(rounds: Sequence[Round], overload: Load | None, capacity: float)
         print(
             f"  {loads[0].name:<10} {spread([load.rate for load in loads])} pictures/s, "
             f"ratio {spread([one.ratio(one.loads[number]) for one in rounds], 3)}, "
-            f"p50/p95/p99 {_median(loads, 'p50'):.0f}/{_median(loads, 'p95'):.0f}/{_median(loads, 'p99'):.0f} ms, "
+            f"p50/p95/p99 {'/'.join(f'{_median(loads, each):.0f}' for each in ('p50_ms', 'p95_ms', 'p99_ms'))} ms, "
             f"{_median(loads, 'cpu_s_per_1000'):.1f} CPU s/1000, codes {loads[-1].codes}"
         )
-    over = [one.loads[0].p50 - one.ceiling["bare_ms"] for one in rounds]
+    over = [(one.loads[0].p50_ms or 0) - one.ceiling["bare_ms"] for one in rounds]
     print(f"  one at a time: {spread(over)} ms over bare decode and forward")
     if overload is None:
         return
-    refusal = "none" if overload.slowest_refusal is None else f"{overload.slowest_refusal:.0f} ms"
+    refusal = "none" if overload.slowest_refusal_ms is None else f"{overload.slowest_refusal_ms:.0f} ms"
     print(
-        f"  {overload.name}: goodput {overload.rate / capacity:.3f} of capacity, codes {overload.codes}, "
+        f"  open {OVERLOAD:.0%}: goodput {overload.rate / capacity:.3f} of capacity, codes {overload.codes}, "
         f"slowest 429 {refusal}"
     )
 
@@ -212,10 +174,6 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
 
 def _median(loads: Sequence[Load], name: str) -> float:
     return float(statistics.median(getattr(load, name) for load in loads))
-
-
-def _percentile(values: Sequence[float], share: float) -> float:
-    return 1000 * values[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
 
 
 def free_port() -> int:

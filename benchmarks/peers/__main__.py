@@ -8,16 +8,15 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks.bench_server import BenchServer
+from benchmarks.loads import Load, run_load
 from benchmarks.machine import describe_machine
 from benchmarks.peers.peer_server import COMMANDS, PeerServer, score_one
 from benchmarks.report import write_report
@@ -105,33 +104,21 @@ def _started(server: str, folder: Path, cache: Path, runtime: str) -> AbstractCo
 def _measured(
     server: Server, clients: Sequence[int], seconds: float, overload: bool, picture_bytes: int
 ) -> dict[str, Any]:
-    load = partial(_load, server, picture_bytes)
+    def load(kind: str, size: float, seconds: float) -> Load:
+        return run_load(server, kind, size, seconds, "--picture-bytes", str(picture_bytes), patience_s=_DEADLINE_S)
+
     load("closed", max(clients), _WARM_UP_S)
     closed = {str(count): load("closed", count, seconds) for count in clients}
-    found: dict[str, Any] = {"ready_s": server.ready_s, "closed": closed}
-    if overload:
-        capacity = max(load["rate"] for load in closed.values())
-        seen = load("open", _OVERLOAD * capacity, _OVERLOAD_S)
-        # of what could be answered until the last request is of no more use
-        found["overload"] = seen | {"goodput": seen["in_time"] / (_OVERLOAD_S + _DEADLINE_S) / capacity}
-    return found
-
-
-def _load(server: Server, picture_bytes: int, kind: str, size: float, seconds: float) -> dict[str, Any]:
-    before = server.cpu_s()
-    command = [sys.executable, "-m", "benchmarks.load", str(server.port), kind, str(size), str(seconds)]
-    command += ["--patience", str(_DEADLINE_S), "--picture-bytes", str(picture_bytes)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    seen = json.loads(done.stdout)
-    answered = sorted(seen["latencies"].get("200", []))
-    return {
-        "rate": len(seen["finished"]) / seen["seconds"],
-        "p50_ms": 1000 * statistics.median(answered) if answered else None,
-        "p99_ms": 1000 * answered[int(0.99 * len(answered))] if answered else None,
-        "in_time": sum(latency <= _DEADLINE_S for latency in answered),
-        "codes": {code: len(values) for code, values in seen["latencies"].items()},
-        "cpu_s_per_1000": 1000 * (server.cpu_s() - before) / max(1, len(answered)),
+    found: dict[str, Any] = {
+        "ready_s": server.ready_s,
+        "closed": {count: asdict(seen) for count, seen in closed.items()},
     }
+    if overload:
+        capacity = max(seen.rate for seen in closed.values())
+        over = load("open", _OVERLOAD * capacity, _OVERLOAD_S)
+        # of what could be answered until the last request is of no more use
+        found["overload"] = asdict(over) | {"goodput": over.in_time / (_OVERLOAD_S + _DEADLINE_S) / capacity}
+    return found
 
 
 def _check(server: str, reply: Any, expected: Any) -> None:

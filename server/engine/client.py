@@ -5,6 +5,7 @@ import itertools
 import time
 from asyncio import Future
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +27,14 @@ ByPosition = Mapping[int, Mapping[str, Any]]  # of the pictures of a request
 _NOTHING: ByPosition = MappingProxyType({})
 
 
+@dataclass(frozen=True, slots=True)
+class _Full:
+    """That an engine had no room: when it said so, and until when, in monotonic seconds."""
+
+    since: float = float("-inf")
+    until: float = float("-inf")
+
+
 class EngineClient:
     """Keeps a connection to the engine at `path`; when it breaks, everything in flight fails at once."""
 
@@ -38,8 +47,7 @@ class EngineClient:
         self._numbers = itertools.count(1)
         self._replies: dict[int, Future[Frame]] = {}
         self._connection: Connection | None = None
-        self._full_until: dict[bool, float] = {}
-        self._refused_at: dict[bool, float] = {}
+        self._full = {explains: _Full() for explains in (False, True)}
         self._pace = {explains: LatencyModel() for explains in (False, True)}
 
     def full_s(self, explains: bool) -> float:
@@ -47,7 +55,7 @@ class EngineClient:
 
         Requests that explain wait in a lane of their own: that it is full says nothing about plain scoring.
         """
-        return max(0.0, self._full_until.get(explains, 0.0) - time.monotonic())
+        return max(0.0, self._full[explains].until - time.monotonic())
 
     def finish_s(self, images: int, explains: bool) -> float:
         """Predict in how many seconds so many more pictures would be answered: 0 as long as nothing is known."""
@@ -106,8 +114,7 @@ class EngineClient:
         connection = self._connection
         if connection is None or not self.ready:
             raise ServiceError("engine_unavailable", f"No model can score now: {self.reason}. Try again shortly.")
-        asked_s = time.monotonic() - self._refused_at.get(explains, 0.0)
-        if asked_s < _ASK_AGAIN_S and (full_s := self.full_s(explains)) > 0:
+        if time.monotonic() - self._full[explains].since < _ASK_AGAIN_S and (full_s := self.full_s(explains)) > 0:
             # carrying the pictures over only to hear the same again would take time from those that are in
             raise _queue_full(full_s)
         number = next(self._numbers)
@@ -123,8 +130,8 @@ class EngineClient:
                 raise ServiceError(frame.fields["code"], frame.fields["message"])
             if frame.kind is Kind.REFUSED:
                 retry_after_s = float(frame.fields["retry_after"])
-                self._refused_at[explains] = time.monotonic()
-                self._full_until[explains] = self._refused_at[explains] + retry_after_s
+                now = time.monotonic()
+                self._full[explains] = _Full(now, now + retry_after_s)
                 raise _queue_full(retry_after_s)
             self._pace[explains].observe(queued, time.monotonic() - sent)
             return frame
@@ -144,7 +151,7 @@ class EngineClient:
 
     def _lost(self) -> None:
         self._connection, self.ready, self.reason = None, False, "the engine stopped and is being started again"
-        self._full_until.clear()
+        self._full = {explains: _Full() for explains in (False, True)}
         error = ServiceError("engine_unavailable", f"The request was lost: {self.reason}. Try again shortly.")
         for reply in self._replies.values():
             if not reply.done():
