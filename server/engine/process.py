@@ -113,9 +113,8 @@ async def _serve(launch: Launch) -> None:
         time.monotonic() - started,
     )
     if tuner is not None and chosen is None:
-        threading.Thread(
-            target=_tune, args=(tuner, timings, between, listener.pipeline, launch.settings), daemon=True
-        ).start()
+        tried = (tuner, sizes_to_try(timings, between), listener.pipeline, launch.settings)
+        threading.Thread(target=_tune, args=tried, daemon=True).start()
     await asyncio.Event().wait()
 
 
