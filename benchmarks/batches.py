@@ -40,7 +40,7 @@ def bench_model(name: str, options: argparse.Namespace) -> dict[str, Any]:
                 taken.append(run_load(servers[size], "closed", count, options.seconds))
     print(f"\n{name}, runtime {runtime}")
     for (count, size), taken in loads.items():
-        latency = statistics.median(load.p50_ms or 0 for load in taken)
+        latency = statistics.median(load.p50_ms for load in taken)
         cost = statistics.median(load.cpu_s_per_1000 for load in taken)
         rate = spread([load.rate for load in taken])
         print(f"  {count} clients, batches of {size}: {rate} pictures/s, p50 {latency:.0f} ms, {cost:.1f} CPU s/1000")

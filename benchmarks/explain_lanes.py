@@ -47,7 +47,7 @@ class Turn:
     @property
     def allowed(self) -> float:
         """The 99th percentile that scoring may have beside explanations."""
-        return 1.2 * (self.alone.p99_ms or 0) + self.slice_ms
+        return 1.2 * self.alone.p99_ms + self.slice_ms
 
 
 @contextmanager
@@ -107,17 +107,17 @@ def bench_model(name: str, seconds: float, rounds: int) -> dict[str, Any]:
 
 def _print(turns: Sequence[Turn]) -> None:
     p99, allowed = (
-        statistics.median(values) for values in zip(*((t.beside.p99_ms or 0, t.allowed) for t in turns), strict=True)
+        statistics.median(values) for values in zip(*((t.beside.p99_ms, t.allowed) for t in turns), strict=True)
     )
     print(
-        f"  half load: p99 {spread([one.alone.p99_ms or 0 for one in turns], 0)} ms alone, "
-        f"{spread([one.beside.p99_ms or 0 for one in turns], 0)} ms beside explanations in slices of "
+        f"  half load: p99 {spread([one.alone.p99_ms for one in turns], 0)} ms alone, "
+        f"{spread([one.beside.p99_ms for one in turns], 0)} ms beside explanations in slices of "
         f"{spread([one.slice_ms for one in turns], 0)} ms; allowed {allowed:.0f} ms: "
         f"{'met' if p99 <= allowed else 'MISSED'}"
     )
     print(
-        f"    p50 {spread([one.alone.p50_ms or 0 for one in turns], 0)} ms alone, "
-        f"{spread([one.beside.p50_ms or 0 for one in turns], 0)} ms beside; codes {turns[-1].beside.codes}; "
+        f"    p50 {spread([one.alone.p50_ms for one in turns], 0)} ms alone, "
+        f"{spread([one.beside.p50_ms for one in turns], 0)} ms beside; codes {turns[-1].beside.codes}; "
         f"explanations {spread([one.explained for one in turns], 2)}/s, "
         f"{spread([one.explained_alone for one in turns], 2)}/s without scoring"
     )

@@ -124,7 +124,7 @@ def _entries(folders: dict[str, Path], options: argparse.Namespace) -> list[Entr
 def _print_row(entry: Entry, loads: dict[str, Any], ceilings: dict[str, float]) -> None:
     bound = min(ceilings, key=ceilings.__getitem__)
     rows = [
-        f"{clients} clients {seen['rate']:.0f}/s, p50 {seen['p50_ms'] or 0:.1f}, p99 {seen['p99_ms'] or 0:.0f} ms, "
+        f"{clients} clients {seen['rate']:.0f}/s, p50 {seen['p50_ms']:.1f}, p99 {seen['p99_ms']:.0f} ms, "
         f"{seen['cpu_s_per_1000']:.1f} CPU s/1000, {seen['cores']:.1f} cores busy, codes {seen['codes']}"
         for clients, seen in loads.items()
     ]

@@ -21,7 +21,7 @@ class Server(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Rates in requests per second, latencies of answers (200) in milliseconds, None where there was none.
+    """Rates in requests per second, latencies of answers (200) in milliseconds, NaN where there was none.
 
     `in_time` is how many answers came within the patience of a client, `cores` how many cores the server kept busy.
     """
@@ -30,9 +30,9 @@ class Load:
     codes: dict[str, int]
     rate: float
     in_time: int
-    p50_ms: float | None
-    p95_ms: float | None
-    p99_ms: float | None
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
     slowest_refusal_ms: float | None
     cpu_s_per_1000: float
     cores: float
@@ -56,11 +56,11 @@ def run_load(server: Server, kind: str, size: float, seconds: float, *flags: str
         p50_ms=_percentile_ms(answered, 0.5),
         p95_ms=_percentile_ms(answered, 0.95),
         p99_ms=_percentile_ms(answered, 0.99),
-        slowest_refusal_ms=_percentile_ms(refused, 1.0),
+        slowest_refusal_ms=1000 * refused[-1] if refused else None,
         cpu_s_per_1000=1000 * used / max(1, len(answered)),
         cores=used / took,
     )
 
 
-def _percentile_ms(values: Sequence[float], share: float) -> float | None:
-    return 1000 * values[min(len(values) - 1, int(share * len(values)))] if values else None
+def _percentile_ms(values: Sequence[float], share: float) -> float:
+    return 1000 * values[min(len(values) - 1, int(share * len(values)))] if values else float("nan")

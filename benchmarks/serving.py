@@ -155,7 +155,7 @@ def _print_rows(rounds: Sequence[Round], overload: Load | None, capacity: float)
             f"p50/p95/p99 {'/'.join(f'{_median(loads, each):.0f}' for each in ('p50_ms', 'p95_ms', 'p99_ms'))} ms, "
             f"{_median(loads, 'cpu_s_per_1000'):.1f} CPU s/1000, codes {loads[-1].codes}"
         )
-    over = [(one.loads[0].p50_ms or 0) - one.ceiling["bare_ms"] for one in rounds]
+    over = [one.loads[0].p50_ms - one.ceiling["bare_ms"] for one in rounds]
     print(f"  one at a time: {spread(over)} ms over bare decode and forward")
     if overload is None:
         return

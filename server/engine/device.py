@@ -123,9 +123,9 @@ class Device:
         """
         timings: list[tuple[int, float]] = []
         for count in _ladder(max_images):
-            if timings and (
-                2 * count * timings[0][1] > _WARM_UP_S or not (max_images or _still_helps(timings, handover_s))
-            ):
+            if timings and 2 * count * timings[0][1] > _WARM_UP_S:
+                break
+            if timings and not max_images and not _still_helps(timings, handover_s):
                 break
             try:
                 # a size is slow until memory has grown to it, which takes two passes
@@ -167,7 +167,8 @@ def best_batch(timings: Sequence[tuple[int, float]], handover_s: float = 0.0) ->
     `handover_s` is how long each batch takes beside its forward pass.
     """
     rates = {count: count / (seconds + handover_s) for count, seconds in timings}
-    return min(count for count, rate in rates.items() if rate >= _CLOSE_TO_BEST * max(rates.values()))
+    enough = _CLOSE_TO_BEST * max(rates.values())
+    return min(count for count, rate in rates.items() if rate >= enough)
 
 
 def handover_s(device: torch.device) -> float:
