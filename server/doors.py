@@ -1,7 +1,8 @@
 """The doors: every path at which pictures are scored, and the contracts that a request there may be of."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -69,6 +70,9 @@ async def post(request: Request) -> Response:
         return await door.answer(visit)
     first, most = contracts[0], visit.deployment.settings.max_body_bytes
     body = await read_body(request, most, visit.deadline, takes=first.takes, types=first.types)
+    with _counting_refusals(visit):
+        # spares reading what would be refused
+        visit.deployment.engines.check_room(explains=first.why in body.data)
     return await _answer(visit, *await understood(contracts, body, visit.call()))
 
 
@@ -173,9 +177,15 @@ def _check(wanted: Wanted, settings: ServerSettings) -> None:
 async def _scored(visit: Visit, wanted: Wanted) -> Reply:
     deployment = visit.deployment
     work = score(deployment.engines, wanted.cells, deployment.settings.bad_images, visit.deadline)
-    try:
+    with _counting_refusals(visit):
         return await while_connected(visit.request, work, visit.deadline)
+
+
+@contextmanager
+def _counting_refusals(visit: Visit) -> Iterator[None]:
+    try:
+        yield
     except ServiceError as error:
         if error.code == "queue_full":
-            visit.context.metrics.dropped.labels(deployment.name, "queue_full").inc(len(wanted.cells))
+            visit.context.metrics.dropped.labels(visit.deployment.name, "queue_full").inc()
         raise

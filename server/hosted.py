@@ -39,4 +39,4 @@ def _takes(media_type: str) -> bool:
 
 
 # name, does, read, write and accepts are left to each contract
-hosted = partial(Protocol, paths=(SCORE,), takes=_takes, types=_TYPES, openapi=_OPENAPI)
+hosted = partial(Protocol, paths=(SCORE,), takes=_takes, types=_TYPES, why=b"model_explainability", openapi=_OPENAPI)

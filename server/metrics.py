@@ -60,8 +60,9 @@ class Metrics:
         )
         self.dropped = Counter(
             "sightglass_dropped_images",
-            "Pictures that were not scored, by reason: queue_full, deadline, undecodable, failed or out_of_memory; "
-            "requests that did not reach a script: queue_full or deadline.",
+            "Pictures that were not scored, by reason: deadline, undecodable, failed or out_of_memory; requests that "
+            "were refused, with the reason queue_full; requests to a script that were too late, with the reason "
+            "deadline.",
             ["deployment", "reason"],
             registry=own,
         )

@@ -76,7 +76,7 @@ class Requests:
         route = getattr(scope.get("route"), "path", "none")  # never the raw path: anybody can invent those
         self._context.metrics.requests.labels(route, str(status), facts.get("deployment", "")).inc()
         self._context.metrics.request_seconds.labels(route).observe(seconds)
-        level = logging.INFO if "images" in facts or route == SCORE else logging.DEBUG
+        level = logging.INFO if "deployment" in facts or route == SCORE else logging.DEBUG
         head = {"status": status, "method": scope["method"], "route": route, "ms": round(1000 * seconds, 1)}
         logger.log(level, "request", extra={"facts": head | facts | {"request_id": request_id}})
 

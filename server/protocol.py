@@ -80,7 +80,8 @@ class Protocol:
     body, of which `accepts` tells whether it is meant for this contract, where several share a path. `read` and `write`
     are pure; `read` raises ServiceError where content is not of the contract's form. `fails` writes errors, of all that
     lies below `prefix`: the status is that of the error. `router` has the contract's other endpoints. `does` describes
-    the paths in a sentence, and `openapi` their bodies.
+    the paths in a sentence, and `openapi` their bodies. `why` is in the body of every request that asks for
+    explanations, however it is written; where it is empty, only `read` can tell.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Protocol:
     takes: Callable[[str], bool] = is_json
     types: str = "application/json"
     parse: Callable[[Body], Awaitable[Any]] = _as_it_came
+    why: bytes = b""
     prefix: str | None = None
     fails: Callable[[ServiceError, str], bytes] | None = None
     router: APIRouter | None = None

@@ -195,6 +195,27 @@ def test_an_engine_that_was_full_is_soon_asked_again(tmp_path: Path) -> None:
     with_engine(tmp_path / "socket", full_at_first, test)
 
 
+def test_what_a_full_engine_would_be_sent_need_not_be_read(tmp_path: Path) -> None:
+    async def full(frames: Frames, writer: asyncio.StreamWriter) -> None:
+        writer.writelines(READY.parts())
+        while (frame := await frames.next()) is not None:
+            writer.writelines(Frame(Kind.REFUSED, frame.number, {"retry_after": 30.0}).parts())
+
+    async def test(pool: EnginePool) -> None:
+        await until_ready(pool)
+        pool.check_room(explains=False)
+        with pytest.raises(ServiceError, match="full"):
+            await pool.score([b"x"], in_ten_seconds())
+        with pytest.raises(ServiceError) as caught:
+            pool.check_room(explains=False)
+        assert caught.value.code == "queue_full"
+        pool.check_room(explains=True)  # which have a lane of their own
+        await asyncio.sleep(0.12)
+        pool.check_room(explains=False)  # it may have room by now
+
+    with_engine(tmp_path / "socket", full, test)
+
+
 def test_a_full_lane_of_explanations_keeps_no_score_out(tmp_path: Path) -> None:
     async def no_room_to_explain(frames: Frames, writer: asyncio.StreamWriter) -> None:
         writer.writelines(READY.parts())

@@ -17,6 +17,7 @@ from tests.other_model import other_model
 from tests.pictures import encoded, picture
 
 FAULTY = other_model("tests.faulty_model:FaultyModel")
+JSON = {"content-type": "application/json"}
 FINE = encoded(picture(1, 80, 80), "PNG")
 
 
@@ -55,7 +56,24 @@ def test_a_full_queue_is_refused_at_once_and_says_when_to_come_back(
     refused = next(reply.result() for reply in replies if reply.result().status_code == 429)
     assert int(refused.headers["retry-after"]) >= 1
     assert refused.json()["code"] == "queue_full"
-    assert busy_server.metric("sightglass_dropped_images_total", reason="queue_full") == 8 * codes[429]
+    assert busy_server.metric("sightglass_dropped_images_total", reason="queue_full") == codes[429]
+
+
+def test_what_is_refused_is_not_read_unless_it_may_ask_why(fridge_folder: Path, pool: ThreadPoolExecutor) -> None:
+    def answers(server: LiveServer, body: bytes) -> set[int]:
+        """Return what it is answered right after refusals; HTTP processes believe those for a tenth of a second."""
+        codes = set()
+        for _ in range(10):
+            assert server.score([FINE]).status_code == 429
+            codes.add(http.post(server.url + "/score", content=body, headers=JSON).status_code)
+        return codes
+
+    with LiveServer("--model", fridge_folder, "--queue-limit-ms", "1", command=FAULTY) as server:
+        slow = pool.submit(server.score, [coloured("slow")])
+        time.sleep(0.3)
+        assert 429 in answers(server, b'{"input_data": no JSON}')
+        assert answers(server, b'{"input_data": no JSON, "model_explainability": true}') == {400}
+        assert slow.result().status_code == 200
 
 
 @contract(

@@ -162,6 +162,15 @@ def test_the_queue_is_bounded_in_predicted_time() -> None:
     assert scheduler.depth() == 15, "a refused request leaves nothing behind"
 
 
+def test_a_queue_that_is_just_full_is_worth_asking_again_once_there_is_room_for_some() -> None:
+    scheduler = make_scheduler(queue_limit_s=5.0)
+    scheduler.learn("score", IMAGE, 0.1)
+    scheduler.admit(make_jobs(1, 50), 0.0)
+    scheduler.admit(make_jobs(2), 0.0)
+    assert scheduler.depth() == 51, "as long as it would begin in time"
+    assert scheduler.admit(make_jobs(3), 0.0) == pytest.approx(0.1)
+
+
 def test_a_request_that_would_miss_its_deadline_in_the_queue_is_refused_at_once() -> None:
     scheduler = make_scheduler(queue_limit_s=100.0)
     scheduler.learn("score", IMAGE, 0.1)

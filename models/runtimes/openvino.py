@@ -7,6 +7,7 @@ import importlib.metadata
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from torch import Tensor
 from models.runtime import Graph, Terms, Work
 
 _FILE = "graph.xml"
-_IDLE = 1 / 8  # of the threads' time, at most, as parts of a batch that differ in size leave it
+_IDLE = 1 / 6  # of the threads' time, at most, where the pictures of a batch cannot be shared out evenly
 _PRECISION = {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}
 _CAPABILITY = {torch.float32: "FP32", torch.bfloat16: "BF16", torch.float16: "FP16"}
 
@@ -61,31 +62,36 @@ class OpenVino:
 
 
 class _Graph:
-    """Has all threads compute a small batch together, and a large one in parts, each by a thread of its own.
+    """Has all threads compute a small batch together, and a large one apart: a thread that is free takes a picture.
 
     Threads that compute one picture together wait for each other after every layer, and for one that lost its core
-    meanwhile; those with pictures of their own do so once. What computes parts is made when the first are there.
+    meanwhile; those with pictures of their own only at the end of the batch. What computes them apart is made when the
+    first large batch is there.
     """
 
     def __init__(self, model: Any, terms: Terms) -> None:
         self._model = model
         self._terms = terms
-        self._together = self._requests(1)
-        self._apart: Sequence[Any] = ()
+        together = self._compiled(1)
+        self._together = [together.create_infer_request()]
+        self._single: Any = None  # computes with one thread
+        self._apart: list[Any] = []
 
     def __call__(self, inputs: Tensor) -> list[Tensor]:
         pictures, threads = inputs.contiguous().numpy(), self._terms.threads
-        largest = -(-len(pictures) // threads)
-        if threads == 1 or len(pictures) < 2 * threads or threads * largest > (1 + _IDLE) * len(pictures):
+        turns = -(-len(pictures) // threads)
+        if threads == 1 or turns < 2 or threads * turns > (1 + _IDLE) * len(pictures):
             return self._computed(self._together, [pictures])
-        self._apart = self._apart or self._requests(threads)
-        return self._computed(self._apart, np.array_split(pictures, threads))
+        self._single = self._single or self._compiled(threads)
+        while len(self._apart) < len(pictures):
+            self._apart.append(self._single.create_infer_request())
+        return self._computed(self._apart[: len(pictures)], np.split(pictures, len(pictures)))
 
     def _computed(self, requests: Sequence[Any], parts: Sequence[np.ndarray[Any, Any]]) -> list[Tensor]:
-        for request, part in zip(requests, parts, strict=True):
-            request.start_async([part], share_inputs=True)
-        for request in requests:
-            request.wait()
+        with ExitStack() as ends:
+            for request, part in zip(requests, parts, strict=True):
+                request.start_async([part], share_inputs=True)
+                ends.callback(request.wait)  # for all of them, whichever fails: a batch that is tried again needs them
         # a copy, as the next batch overwrites what a request gives out
         found = (
             np.concatenate([request.get_output_tensor(place).data for request in requests])
@@ -93,17 +99,16 @@ class _Graph:
         )
         return [torch.from_numpy(output) for output in found]
 
-    def _requests(self, count: int) -> list[Any]:
+    def _compiled(self, streams: int) -> Any:
         options = {
             # by default some processors compute in a smaller type than they are asked to
             "INFERENCE_PRECISION_HINT": _PRECISION[self._terms.precision.dtype],
             "INFERENCE_NUM_THREADS": self._terms.threads,
-            "NUM_STREAMS": count,
+            "NUM_STREAMS": streams,
             # in a container the cores that it would pin threads to may be those of others
             "ENABLE_CPU_PINNING": False,
         }
-        compiled = _library().Core().compile_model(self._model, "CPU", options)
-        return [compiled.create_infer_request() for _ in range(count)]
+        return _library().Core().compile_model(self._model, "CPU", options)
 
 
 def _library() -> Any:

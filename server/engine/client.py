@@ -57,6 +57,10 @@ class EngineClient:
         """
         return max(0.0, self._full[explains].until - time.monotonic())
 
+    def known_full_s(self, explains: bool) -> float:
+        """As `full_s`, but 0 where the engine said so too long ago for it to be believed without being asked again."""
+        return self.full_s(explains) if time.monotonic() - self._full[explains].since < _ASK_AGAIN_S else 0.0
+
     def finish_s(self, images: int, explains: bool) -> float:
         """Predict in how many seconds so many more pictures would be answered: 0 as long as nothing is known."""
         return max(self.full_s(explains), self._pace[explains].seconds(self.images_in_flight + images))
@@ -114,7 +118,7 @@ class EngineClient:
         connection = self._connection
         if connection is None or not self.ready:
             raise ServiceError("engine_unavailable", f"No model can score now: {self.reason}. Try again shortly.")
-        if time.monotonic() - self._full[explains].since < _ASK_AGAIN_S and (full_s := self.full_s(explains)) > 0:
+        if (full_s := self.known_full_s(explains)) > 0:
             # carrying the pictures over only to hear the same again would take time from those that are in
             raise _queue_full(full_s)
         number = next(self._numbers)
@@ -199,6 +203,15 @@ class EnginePool:
         """See EngineClient.score."""
         return await self._first(len(pictures), bool(explain)).score(pictures, deadline, explain, settings)
 
+    def check_room(self, explains: bool) -> None:
+        """Raise ServiceError `queue_full` where no engine is known to have room, and one has said that it has none.
+
+        What it would be sent need not even be read then.
+        """
+        full = [client.known_full_s(explains) for client in self.clients if client.ready]
+        if full and min(full) > 0:
+            raise _queue_full(min(full))
+
     async def answer(self, request: RawRequest, deadline: float) -> RawReply:
         """See EngineClient.answer."""
         return await self._first(1, False).answer(request, deadline)
@@ -218,7 +231,7 @@ def _plain(asked: ByPosition) -> dict[str, dict[str, Any]]:
 
 
 def _queue_full(retry_after_s: float) -> ServiceError:
-    message = f"The queue is full: the work in it takes {retry_after_s:.1f} s too long. Try again after that."
+    message = f"The queue is full. There may be room in {retry_after_s:.1f} s: try again after that."
     return ServiceError("queue_full", message, retry_after_s=retry_after_s)
 
 

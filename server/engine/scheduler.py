@@ -22,6 +22,7 @@ Again = Mapping[Job, tuple[Stage, float]]
 
 _NOTHING: Again = {}
 _AHEAD = 2.0  # decode at most this many batches ahead of the device: enough to never wait, little enough to cancel
+_REST = 1 / 50  # of what may wait has to be done before a full queue is worth asking again
 _PATIENCE = 2.0  # a batch waits at most this many times as long for decoders as they usually take
 
 
@@ -70,7 +71,7 @@ class Scheduler:
         for name, backlog in backlogs.items():
             wait = backlog * self._lanes[name].lateness.factor
             if self._lanes[name].depth() and wait > room:
-                return wait - room
+                return max(wait - room, _REST * room)
         for position, job in enumerate(jobs):
             lane = self._lanes[job.lane]
             job.predicted_s = backlogs.pop(job.lane, 0.0)  # for the first of a lane; the others wait for that one too
