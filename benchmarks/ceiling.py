@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.payload import pictures
 from models.images import ImageLimits
@@ -29,6 +30,7 @@ _LIMITS = ImageLimits(2**30, 2**30)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64)
 _TRIAL_S = 1.5
 _LONGEST_S = 5.0
+_SIDE = 2048  # of square matrices
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +119,30 @@ def counted(work: Callable[[], object], images: int, seconds: float) -> float:
     return done / (time.perf_counter() - started)
 
 
-def _loaded(folder: Path, runtime: str, cache: Path) -> LoadedModel:
-    model = load(folder, device="auto")
+def flop_of(model: Model) -> float:
+    """Return the operations of one picture's forward pass, an addition and a multiplication being two.
+
+    Only those of a model that computes eagerly are seen.
+    """
+    with FlopCounterMode(display=False) as counter:
+        model.outputs(model.example(1))
+    return float(counter.get_total_flops())
+
+
+def flop_rate(device: torch.device, seconds: float) -> float:
+    """Return the operations per second of a product of large matrices, which is bound by multiplying alone."""
+    left, right = torch.rand(2, _SIDE, _SIDE, device=device)
+
+    def multiply() -> None:
+        _ = left @ right
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    multiply()
+    return 2 * _SIDE**3 * counted(multiply, 1, seconds)
+
+
+def _computed_by(runtime: str, model: LoadedModel, folder: Path, cache: Path) -> LoadedModel:
     terms = Terms(model.device, model.precision)
     files = open_cache(cache, model.definition, terms, otherwise=cache)
     tuner = Tuner(folder, model, terms, files, precision="fp32", on_device=lambda step: step())
@@ -129,7 +153,9 @@ def main() -> None:
     """Answer every line on standard input with a measurement."""
     torch.set_num_threads(usable_cores())
     folder, runtime, cache = sys.argv[1:]
-    ceiling = Ceiling(_loaded(Path(folder), runtime, Path(cache)))
+    model = load(Path(folder), device="auto")
+    flop = flop_of(model)
+    ceiling = Ceiling(_computed_by(runtime, model, Path(folder), Path(cache)))
     recipe = ceiling.best()
     for line in sys.stdin:
         seconds = float(line)
@@ -138,6 +164,7 @@ def main() -> None:
             "bare_ms": ceiling.bare_ms(seconds / 3),
             "forward_rate": ceiling.forward_rate(recipe.batch, seconds / 3),
             "decode_rate": ceiling.decode_rate(seconds / 3),
+            "arithmetic_rate": flop_rate(model.device, seconds / 3) / flop,
             "batch": recipe.batch,
             "ahead": recipe.ahead,
         }

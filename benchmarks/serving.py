@@ -145,7 +145,9 @@ def _print_rows(rounds: Sequence[Round], overload: Load | None, capacity: float)
     first = rounds[0].ceiling
     print(
         f"  ceiling: {spread([one.ceiling['rate'] for one in rounds])} pictures/s at batch {first['batch']:.0f} "
-        f"(decode alone {first['decode_rate']:.0f}, forward alone {first['forward_rate']:.0f}); one alone {bare:.1f} ms"
+        f"(decode alone {first['decode_rate']:.0f}, forward alone {first['forward_rate']:.1f}, its "
+        f"multiplications at the speed of a product of large matrices {first['arithmetic_rate']:.1f}); "
+        f"one alone {bare:.1f} ms"
     )
     for number in range(len(rounds[0].loads)):
         loads = [one.loads[number] for one in rounds]
