@@ -70,9 +70,9 @@ async def post(request: Request) -> Response:
         return await door.answer(visit)
     first, most = contracts[0], visit.deployment.settings.max_body_bytes
     body = await read_body(request, most, visit.deadline, takes=first.takes, types=first.types)
-    with _counting_refusals(visit):
-        # spares reading what would be refused
-        visit.deployment.engines.check_room(explains=first.why in body.data)
+    if (refusal := visit.deployment.engines.refusal) is not None and first.why not in body.data:
+        with _counting_refusals(visit):
+            raise refusal
     return await _answer(visit, *await understood(contracts, body, visit.call()))
 
 

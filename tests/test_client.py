@@ -203,15 +203,14 @@ def test_what_a_full_engine_would_be_sent_need_not_be_read(tmp_path: Path) -> No
 
     async def test(pool: EnginePool) -> None:
         await until_ready(pool)
-        pool.check_room(explains=False)
+        with pytest.raises(ServiceError, match="full"):
+            await pool.score([b"x"], in_ten_seconds(), {0: {}})
+        assert pool.refusal is None, "explanations have a lane of their own"
         with pytest.raises(ServiceError, match="full"):
             await pool.score([b"x"], in_ten_seconds())
-        with pytest.raises(ServiceError) as caught:
-            pool.check_room(explains=False)
-        assert caught.value.code == "queue_full"
-        pool.check_room(explains=True)  # which have a lane of their own
+        assert pool.refusal is not None and pool.refusal.code == "queue_full"
         await asyncio.sleep(0.12)
-        pool.check_room(explains=False)  # it may have room by now
+        assert pool.refusal is None, "it may have room by now"
 
     with_engine(tmp_path / "socket", full, test)
 

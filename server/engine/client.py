@@ -203,14 +203,14 @@ class EnginePool:
         """See EngineClient.score."""
         return await self._first(len(pictures), bool(explain)).score(pictures, deadline, explain, settings)
 
-    def check_room(self, explains: bool) -> None:
-        """Raise ServiceError `queue_full` where no engine is known to have room, and one has said that it has none.
+    @property
+    def refusal(self) -> ServiceError | None:
+        """What a request that does not explain is going to be answered, where it need not even be read for that.
 
-        What it would be sent need not even be read then.
+        That is `queue_full` where all engines that are ready have just said so.
         """
-        full = [client.known_full_s(explains) for client in self.clients if client.ready]
-        if full and min(full) > 0:
-            raise _queue_full(min(full))
+        full_s = min((client.known_full_s(False) for client in self.clients if client.ready), default=0.0)
+        return _queue_full(full_s) if full_s > 0 else None
 
     async def answer(self, request: RawRequest, deadline: float) -> RawReply:
         """See EngineClient.answer."""
