@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from server.engine.client import EnginePool
 from server.engine.facts import ModelFacts
@@ -23,11 +24,26 @@ class Deployment:
         self.settings = row.settings
         self.engines = EnginePool(row.sockets)
         self.credit = 0.0
+        self._visits = 0
 
     @property
     def model(self) -> ModelFacts:
         """What its engines say of their model."""
         return self.engines.model
+
+    @property
+    def busy(self) -> bool:
+        """Whether any request has still to be answered, even one whose body is only on its way, or is mirrored."""
+        return self._visits > 0 or self.engines.busy
+
+    @contextmanager
+    def visited(self) -> Iterator[None]:
+        """Keep it from being retired meanwhile."""
+        self._visits += 1
+        try:
+            yield
+        finally:
+            self._visits -= 1
 
 
 class Deployments:
@@ -134,8 +150,8 @@ def script_error(deployment: Deployment) -> ServiceError:
 
 
 async def retire(deployments: Sequence[Deployment]) -> None:
-    """Let go of deployments once what they work on is answered."""
-    while any(deployment.engines.busy for deployment in deployments):
+    """Let go of deployments once all requests that they were chosen for are answered."""
+    while any(deployment.busy for deployment in deployments):
         await asyncio.sleep(_POLL_S)
     for deployment in deployments:
         deployment.engines.close()

@@ -65,9 +65,12 @@ def create_routers() -> Sequence[APIRouter]:
 
 async def post(request: Request) -> Response:
     """Score what the body holds, by the contract that has the path and takes such a body; or have a script answer."""
-    visit, contracts = Visit.begin(request), _AT[request.scope["route"].path]
-    if visit.is_to_script:
-        return await door.answer(visit)
+    with Visit.of(request) as visit:
+        return await (door.answer(visit) if visit.is_to_script else _post(visit))
+
+
+async def _post(visit: Visit) -> Response:
+    request, contracts = visit.request, _AT[visit.request.scope["route"].path]
     first, most = contracts[0], visit.deployment.settings.max_body_bytes
     body = await read_body(request, most, visit.deadline, takes=first.takes, types=first.types)
     if (refusal := visit.deployment.engines.refusal) is not None and first.why not in body.data:
@@ -87,20 +90,23 @@ async def understood(contracts: Sequence[Protocol], body: Body, call: Call) -> t
 async def _get_score(request: Request) -> Response:
     """Answer with the path, as version 1 of the original; or take the query for input, as version 2 and scripts do."""
     has_input = "input_data" in request.query_params
-    visit = Visit.begin(request) if has_input or _has_scripts(request) else None
-    if visit is not None and visit.is_to_script:
-        return await door.answer(visit)
-    if visit is None or not has_input:
-        query = f"?{request.url.query}" if request.url.query else ""
-        return PlainTextResponse(request.url.path + query, headers={RUN_FAILED: "False"}, media_type="text/html")
-    content = {name: _parsed(value) for name, value in request.query_params.items()}
-    return await _answer(visit, *await _read(_AT[SCORE], replace(visit.call(), content=content), 0))
+    if has_input or _has_scripts(request):
+        with Visit.of(request) as visit:
+            if visit.is_to_script:
+                return await door.answer(visit)
+            if has_input:
+                content = {name: _parsed(value) for name, value in request.query_params.items()}
+                return await _answer(visit, *await _read(_AT[SCORE], replace(visit.call(), content=content), 0))
+    query = f"?{request.url.query}" if request.url.query else ""
+    return PlainTextResponse(request.url.path + query, headers={RUN_FAILED: "False"}, media_type="text/html")
 
 
 async def _options_score(request: Request) -> Response:
     """Answer with nothing, which tells a browser that it may ask if there are origins that may; or ask a script."""
-    if _has_scripts(request) and (visit := Visit.begin(request)).is_to_script:
-        return await door.answer(visit)
+    if _has_scripts(request):
+        with Visit.of(request) as visit:
+            if visit.is_to_script:
+                return await door.answer(visit)
     return Response(headers={RUN_FAILED: "False"}, media_type="text/html")
 
 

@@ -1,6 +1,8 @@
 """Visit: a request at one of the doors that was let in, and who is to answer it."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -22,8 +24,9 @@ class Visit:
     started: float
 
     @classmethod
-    def begin(cls, request: Request) -> "Visit":
-        """Begin one; ServiceError where nobody may answer it."""
+    @contextmanager
+    def of(cls, request: Request) -> Iterator["Visit"]:
+        """Let a request in until it is answered; ServiceError where nobody may answer it."""
         context: Context = request.app.state.context
         started = time.monotonic()
         context.keys.check(request.headers.get("authorization"))
@@ -32,7 +35,8 @@ class Visit:
         else:
             deployment = context.deployments.choose(request.headers.get(DEPLOYMENT))
         request.state.facts["deployment"] = deployment.name
-        return cls(request, context, deployment, started)
+        with deployment.visited():
+            yield cls(request, context, deployment, started)
 
     @property
     def is_to_script(self) -> bool:

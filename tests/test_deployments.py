@@ -5,6 +5,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +52,18 @@ class Site:
 
     def post(self, **options: Any) -> httpx.Response:
         return http.post(self.server.url + "/score", content=FINE, timeout=60, **{"headers": USER, **options})
+
+    @contextmanager
+    def half_sent(self, name: str) -> Iterator[HTTPConnection]:
+        """Begin a request to a deployment whose first 100 bytes are there."""
+        with closing(HTTPConnection(self.server.url.removeprefix("http://"), timeout=60)) as request:
+            request.putrequest("POST", "/score")
+            length = {"content-type": "image/jpeg", "content-length": str(len(FINE))}
+            for header, value in (USER | {NAME: name} | length).items():
+                request.putheader(header, value)
+            request.endheaders(FINE[:100])
+            time.sleep(0.2)
+            yield request
 
     def probs(self, name: str) -> list[float]:
         reply = self.post(headers={**USER, NAME: name})
@@ -173,7 +188,12 @@ def test_versions_are_added_promoted_replaced_and_removed_under_load(site: Site)
         assert new not in (blue, green)
         site.share(traffic={"next": 100})
         assert {site.post().headers[NAME] for _ in range(8)} == {"next"}, "all goes to the new one at once"
-        assert site.admin("DELETE", "/deployments/green").status_code == 200
+        with site.half_sent("green") as request, ThreadPoolExecutor(1) as pool:
+            removed = pool.submit(site.admin, "DELETE", "/deployments/green")
+            time.sleep(0.5)
+            request.send(FINE[100:])
+            assert request.getresponse().status == 200, "one that was let in before is answered"
+            assert removed.result().status_code == 200
         replaced = site.admin("PUT", "/deployments/next", {"model": str(site.folder / "green")})
         assert replaced.status_code == 200, replaced.text
         assert site.probs("next") == pytest.approx(green, abs=1e-6)

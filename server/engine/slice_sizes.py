@@ -14,7 +14,7 @@ from server.engine.device import out_of_memory
 logger = logging.getLogger(__name__)
 
 _SLICE_S = 1.2  # the most that a slice of more than one row may take: scoring has to wait for it
-_WORTH_GROWING = 0.97  # seconds a row: if twice the size gained less, twice that will not be worth its wait
+_WORTH_GROWING = 0.95  # seconds a row: if twice the size gained less, all larger ones will gain less than is worth it
 _CLOSE_TO_BEST = 1.1  # seconds a row: a larger slice that is hardly faster would only keep scoring waiting
 _LITTLE_MORE = 1.5  # seconds a slice: a lone explanation needs one row of it, and waits for all
 
