@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 
 from server.engine.client import EnginePool
 from server.engine.facts import ModelFacts
@@ -16,7 +15,10 @@ _POLL_S = 0.01
 
 
 class Deployment:
-    """One model with its engines, or one script with its host. `credit` is what it is owed of the traffic."""
+    """One model with its engines, or one script with its host. `credit` is what it is owed of the traffic.
+
+    `visits` is how many requests it was chosen for have still to be answered.
+    """
 
     def __init__(self, row: Row) -> None:
         self.row = row
@@ -24,7 +26,7 @@ class Deployment:
         self.settings = row.settings
         self.engines = EnginePool(row.sockets)
         self.credit = 0.0
-        self._visits = 0
+        self.visits = 0
 
     @property
     def model(self) -> ModelFacts:
@@ -34,16 +36,7 @@ class Deployment:
     @property
     def busy(self) -> bool:
         """Whether any request has still to be answered, even one whose body is only on its way, or is mirrored."""
-        return self._visits > 0 or self.engines.busy
-
-    @contextmanager
-    def visited(self) -> Iterator[None]:
-        """Keep it from being retired meanwhile."""
-        self._visits += 1
-        try:
-            yield
-        finally:
-            self._visits -= 1
+        return self.visits > 0 or self.engines.busy
 
 
 class Deployments:

@@ -1,8 +1,7 @@
 """The doors: every path at which pictures are scored, and the contracts that a request there may be of."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -74,8 +73,7 @@ async def _post(visit: Visit) -> Response:
     first, most = contracts[0], visit.deployment.settings.max_body_bytes
     body = await read_body(request, most, visit.deadline, takes=first.takes, types=first.types)
     if (refusal := visit.deployment.engines.refusal) is not None and first.why not in body.data:
-        with _counting_refusals(visit):
-            raise refusal
+        raise refusal
     return await _answer(visit, *await understood(contracts, body, visit.call()))
 
 
@@ -183,15 +181,4 @@ def _check(wanted: Wanted, settings: ServerSettings) -> None:
 async def _scored(visit: Visit, wanted: Wanted) -> Reply:
     deployment = visit.deployment
     work = score(deployment.engines, wanted.cells, deployment.settings.bad_images, visit.deadline)
-    with _counting_refusals(visit):
-        return await while_connected(visit.request, work, visit.deadline)
-
-
-@contextmanager
-def _counting_refusals(visit: Visit) -> Iterator[None]:
-    try:
-        yield
-    except ServiceError as error:
-        if error.code == "queue_full":
-            visit.context.metrics.dropped.labels(visit.deployment.name, "queue_full").inc()
-        raise
+    return await while_connected(visit.request, work, visit.deadline)

@@ -26,7 +26,7 @@ class Visit:
     @classmethod
     @contextmanager
     def of(cls, request: Request) -> Iterator["Visit"]:
-        """Let a request in until it is answered; ServiceError where nobody may answer it."""
+        """Let a request in until it is answered, or refused, which is counted; ServiceError where nobody may answer."""
         context: Context = request.app.state.context
         started = time.monotonic()
         context.keys.check(request.headers.get("authorization"))
@@ -35,8 +35,15 @@ class Visit:
         else:
             deployment = context.deployments.choose(request.headers.get(DEPLOYMENT))
         request.state.facts["deployment"] = deployment.name
-        with deployment.visited():
+        deployment.visits += 1
+        try:
             yield cls(request, context, deployment, started)
+        except ServiceError as error:
+            if error.code == "queue_full":
+                context.metrics.dropped.labels(deployment.name, "queue_full").inc()
+            raise
+        finally:
+            deployment.visits -= 1
 
     @property
     def is_to_script(self) -> bool:

@@ -8,7 +8,6 @@ from fastapi import Request, Response
 from server.connected import while_connected
 from server.deployments import script_error
 from server.engine.raw import RawReply, RawRequest
-from server.errors import ServiceError
 from server.hosted import DEPLOYMENT, RUN_FAILED, RUN_MS, SCORE
 from server.inputs.body import read_body
 from server.timing import server_timing, timing_facts
@@ -41,12 +40,7 @@ async def answer(visit: Visit) -> Response:
         request_id=request.state.request_id,
     )
     read_s = time.monotonic() - visit.started
-    try:
-        reply = await while_connected(request, deployment.engines.answer(asked, deadline), deadline)
-    except ServiceError as error:
-        if error.code == "queue_full":
-            visit.context.metrics.dropped.labels(deployment.name, "queue_full").inc()
-        raise
+    reply = await while_connected(request, deployment.engines.answer(asked, deadline), deadline)
     stages = {"read": read_s, **reply.stages}
     request.state.facts |= timing_facts(stages)
     return _response(reply, deployment.name, server_timing(stages | {"total": time.monotonic() - visit.started}))
