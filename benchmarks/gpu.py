@@ -8,12 +8,15 @@ same in the same arithmetic; those that are not installed are left out, with the
 import argparse
 import json
 import multiprocessing
+import re
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +38,7 @@ from server.engine.cores import usable_cores
 _LIMITS = ImageLimits(2**30, 2**30)
 _PATIENT = ("--queue-limit-ms", "10000")
 _BATCHES = (32, 64, 128)
-_CLIENTS = (1, 256)
+_BATCH = re.compile(r"^sightglass_batch_images_(count|sum)\{.*\} (\S+)$", re.MULTILINE)
 _DECODED = 64  # pictures at a time by one process
 
 Server = BenchServer | PeerServer
@@ -50,10 +53,10 @@ class Entry:
     server: Server
 
 
-def forward_rate(folder: Path, device: str, runtime: str, seconds: float) -> dict[str, float]:
+def forward_rate(folder: Path, options: argparse.Namespace) -> dict[str, float]:
     """Return pictures per second of the forward pass alone by the pictures in a batch, all of them on the device."""
-    model = load_classifier(folder, device=device)
-    graph = available()[runtime].load(model.work(), None, Terms(model.device, model.precision))
+    model = load_classifier(folder, device=options.device, precision=options.precision)
+    graph = available()[options.runtime].load(model.work(), None, Terms(model.device, model.precision))
     rates = {}
     for batch in _BATCHES:
         inputs = torch.stack(model.example(batch)).to(model.device)
@@ -62,7 +65,7 @@ def forward_rate(folder: Path, device: str, runtime: str, seconds: float) -> dic
             with torch.inference_mode():
                 graph(inputs)[0][0].cpu()
 
-        rates[str(batch)] = _rate(work, batch, seconds)
+        rates[str(batch)] = _rate(work, batch, options.seconds / 4)
     return rates
 
 
@@ -99,7 +102,19 @@ def _rate(work: Callable[[], object], images: int, seconds: float) -> float:
 
 def _load(server: Server, clients: int, seconds: float) -> dict[str, Any]:
     processes = min(clients, max(1, usable_cores() // 4))
-    return asdict(run_load(server, "closed", clients, seconds, "--processes", str(processes)))
+    before = _batches(server)
+    seen = asdict(run_load(server, "closed", clients, seconds, "--processes", str(processes)))
+    count, images = (after - earlier for after, earlier in zip(_batches(server), before, strict=True))
+    return seen | {"batch": images / count if count else None}
+
+
+def _batches(server: Server) -> tuple[float, float]:
+    """Return how many batches a server of ours has computed so far, and how many pictures; zeros for another."""
+    if not isinstance(server, BenchServer):
+        return 0.0, 0.0
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as reply:
+        found = dict(_BATCH.findall(reply.read().decode()))
+    return float(found["count"]), float(found["sum"])
 
 
 def _started(entry: Entry, running: ExitStack) -> str | None:
@@ -113,9 +128,18 @@ def _started(entry: Entry, running: ExitStack) -> str | None:
 def _entries(folders: dict[str, Path], options: argparse.Namespace) -> list[Entry]:
     entries = []
     for model, folder in folders.items():
-        for engines in map(int, options.engines.split(",")):
-            flags = ("--device", ",".join([options.device] * engines), "--runtime", options.runtime, *_PATIENT)
-            entries.append(Entry(f"sightglass, engines: {engines}", model, BenchServer(folder, free_port(), *flags)))
+        arithmetic = ("--runtime", options.runtime, "--precision", options.precision)
+        for engines, feeders in product(options.engines.split(","), options.feeders.split(",")):
+            flags = (
+                "--device",
+                ",".join([options.device] * int(engines)),
+                "--feeders",
+                feeders,
+                *arithmetic,
+                *_PATIENT,
+            )
+            name = f"sightglass, engines: {engines}, feeders: {feeders}"
+            entries.append(Entry(name, model, BenchServer(folder, free_port(), *flags)))
         peers = filter(None, options.peers.split(","))
         entries += [Entry(peer, model, PeerServer(peer, folder / "model.pt", free_port())) for peer in peers]
     return entries
@@ -126,6 +150,7 @@ def _print_row(entry: Entry, loads: dict[str, Any], ceilings: dict[str, float]) 
     rows = [
         f"{clients} clients {seen['rate']:.0f}/s, p50 {seen['p50_ms']:.1f}, p99 {seen['p99_ms']:.0f} ms, "
         f"{seen['cpu_s_per_1000']:.1f} CPU s/1000, {seen['cores']:.1f} cores busy, codes {seen['codes']}"
+        + (f", {seen['batch']:.0f} pictures a batch" if seen["batch"] else "")
         for clients, seen in loads.items()
     ]
     most = max(seen["rate"] for seen in loads.values())
@@ -137,8 +162,11 @@ def main() -> None:
     """Measure, print and write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
     parser.add_argument("--models", default="resnet50,mobilenetv2", help="classifiers, separated by commas")
-    parser.add_argument("--engines", default="1,2,4", help="engine processes of the device, separated by commas")
+    parser.add_argument("--engines", default="1", help="engine processes of the device, separated by commas")
+    parser.add_argument("--feeders", default="auto,0", help="feeders of each engine, separated by commas")
+    parser.add_argument("--precision", default="fp32", help="of our servers and of the ceiling; peers compute in fp32")
     parser.add_argument("--peers", default="fastapi,litserve,mosec", help="servers beside ours, separated by commas")
+    parser.add_argument("--clients", default="1,256", help="of closed loops, separated by commas")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--runtime", default="cuda_graphs")
     parser.add_argument("--seconds", type=float, default=3, help="length of one measurement")
@@ -152,10 +180,10 @@ def main() -> None:
         with ThreadPoolExecutor(len(entries)) as pool:
             errors = list(pool.map(lambda entry: _started(entry, running), entries))
         print(f"started in {time.perf_counter() - since:.0f} s", flush=True)
-        ceilings = {}
+        ceilings, clients = {}, list(map(int, options.clients.split(",")))
         decode = decode_rate(next(iter(folders.values())), options.seconds / 2)  # all see pictures of the same size
         for name, folder in folders.items():
-            forward = forward_rate(folder, options.device, options.runtime, options.seconds / 4)
+            forward = forward_rate(folder, options)
             ceilings[name] = {"forward": max(forward.values()), "decode": decode}
             found["models"][name] = {"ceilings": ceilings[name], "forward": forward, "servers": {}}
             print(f"  {name} ceilings: forward {forward}, decode {decode:.0f}", flush=True)
@@ -164,8 +192,8 @@ def main() -> None:
                 if error is not None:
                     print(f"  {entry.model} {entry.name}: left out: {error}", flush=True)
                     continue
-                _load(entry.server, max(_CLIENTS), options.seconds / 2)
-                loads = {str(clients): _load(entry.server, clients, options.seconds) for clients in _CLIENTS}
+                _load(entry.server, max(clients), options.seconds / 2)
+                loads = {str(each): _load(entry.server, each, options.seconds) for each in clients}
                 found["models"][entry.model]["servers"][entry.name] = {"ready_s": entry.server.ready_s, "loads": loads}
                 _print_row(entry, loads, ceilings[entry.model])
         finally:  # a machine that is lent may be taken back

@@ -25,6 +25,8 @@ from settings.model import ModelSettings
 _SAME = {"fp32": 1e-5, "tf32": 0.01, "bf16": 0.05, "fp16": 0.01}  # of a probability
 _CALIBRATION = 8
 _GREY = 128
+_DIMENSIONS = 3  # of a picture
+_HALFWAY_FROM = 48  # a few pictures more or less matter little
 _EXAMPLES = 2  # a batch of one would be taken for a constant by some tracers
 
 
@@ -106,7 +108,12 @@ class Classifier:
         return Deviation("probabilities", max(apart), _SAME[self.precision.name])
 
     def outputs(self, views: Sequence[Tensor]) -> list[Tensor]:
-        """Run one batch: uint8 [crop, crop, 3] each -> the logits of each, float32 [C] on the CPU."""
+        """Run one batch: uint8 [crop, crop, 3] each -> the logits of each, float32 [C] on the CPU.
+
+        Views of several pictures, [n, crop, crop, 3] each, get [n, C] each.
+        """
+        if views[0].ndim > _DIMENSIONS:
+            return self._of_several(views)
         count = len(views)
         shape = batch_size(count, self.device), *views[0].shape
         # from pinned memory, which is kept for the next batch, a GPU copies by itself
@@ -116,6 +123,16 @@ class Classifier:
         with torch.inference_mode():
             (logits,) = self.graph(batch)
             return list(logits.float().cpu()[:count])
+
+    def _of_several(self, views: Sequence[Tensor]) -> list[Tensor]:
+        counts = [len(view) for view in views]
+        shape = batch_size(sum(counts), self.device), *views[0].shape[1:]
+        with torch.inference_mode():
+            batch = torch.empty(shape, dtype=torch.uint8, device=self.device)
+            for part, view in zip(torch.split(batch[: sum(counts)], counts), views, strict=True):
+                part.copy_(view, non_blocking=True)
+            (logits,) = self.graph(batch)
+            return list(torch.split(logits.float().cpu()[: sum(counts)], counts))
 
     def joined(self, picture: Picture, outputs: Sequence[Tensor]) -> Prediction:
         """Turn the outputs of a picture's looks into a prediction; ModelError as `prediction`."""
@@ -147,10 +164,14 @@ class Classifier:
 def batch_size(count: int, device: torch.device) -> int:
     """Return of how many pictures a batch of `count` is made; what follows the last one is computed in vain.
 
-    A GPU finds the kernels for each size anew, which took an H100 about a second: it is given powers of two, which
-    warming up has seen.
+    A GPU finds the kernels for each size anew, which took an H100 about a second: it is given powers of two, and the
+    large ones halfway between them, which warming up has seen.
     """
-    return 1 << (count - 1).bit_length() if device.type == "cuda" else count
+    if device.type != "cuda":
+        return count
+    size = 1 << (count - 1).bit_length()
+    halfway = 3 * size // 4
+    return halfway if halfway >= max(count, _HALFWAY_FROM) else size
 
 
 def classifying(preprocess: Preprocess, network: nn.Module) -> Work:

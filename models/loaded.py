@@ -13,7 +13,7 @@ from models.errors import ModelError
 from models.folder import ModelFolder
 from models.precision import FP32, PRECISIONS, Precision, multiply_exactly
 from models.registry import verify
-from models.runtime import EAGER, Terms, Work
+from models.runtime import EAGER, Graph, Terms, Work
 from models.runtimes.eager import RUNTIME
 
 LoadedModel = Classifier | Detector
@@ -40,6 +40,16 @@ def load(path: Path, *, device: str = "cpu", precision: str = "fp32", strict: bo
     loaded = kind(definition, network, target, arithmetic, eager)
     loaded.prove()
     return loaded
+
+
+def load_without_weights(path: Path, graph: Graph, *, precision: str, runtime: str, strict: bool) -> Classifier:
+    """Open the model folder `path` of a classifier for a process that has no device: `graph` asks another to compute.
+
+    ModelError or SettingsError where it cannot be served.
+    """
+    definition, state = define(ModelFolder.open(path), strict=strict)
+    network = definition.build(state).to("meta")
+    return Classifier(definition, network, torch.device("meta"), PRECISIONS[precision], graph, runtime)
 
 
 def exact(model: LoadedModel) -> LoadedModel:

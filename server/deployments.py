@@ -4,8 +4,8 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from server.engine.client import EnginePool
 from server.engine.facts import ModelFacts
+from server.engine.pool import EnginePool
 from server.errors import ServiceError
 from server.supervision.table import Row, Table
 from settings.expectation import did_you_mean

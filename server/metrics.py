@@ -1,5 +1,6 @@
 """Every metric, declared once. Values live in files shared by all processes, so any of them can answer a scrape."""
 
+from collections.abc import Callable
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -87,7 +88,7 @@ class Metrics:
         )
         self.engine_restarts = Counter(
             "sightglass_engine_restarts",
-            "Engine processes, and hosts of scripts, started again after one ended.",
+            "Engine processes, their feeders, and hosts of scripts, started again after one ended.",
             registry=own,
         )
         self.workers = Gauge(
@@ -125,9 +126,18 @@ class DeploymentMetrics(_OfDeployment):
 
     def __init__(self, metrics: Metrics, deployment: str) -> None:
         super().__init__(metrics, deployment)
-        self.batch_images = metrics.batch_images.labels(deployment)
+        self.batch: Callable[[float], None] = metrics.batch_images.labels(deployment).observe
         self.slice_seconds = metrics.slice_seconds.labels(deployment)
-        self.runtime = partial(metrics.runtime.labels, deployment)
+        self.runtime: Callable[[str, float], None] = partial(_set_runtime, metrics.runtime, deployment)
+
+
+class FeederMetrics(DeploymentMetrics):
+    """Those of a feeder, whose batches and runtime its engine counts."""
+
+    def __init__(self, metrics: Metrics, deployment: str) -> None:
+        super().__init__(metrics, deployment)
+        self.batch = _uncounted
+        self.runtime = _uncounted
 
 
 class ScriptMetrics(_OfDeployment):
@@ -137,6 +147,14 @@ class ScriptMetrics(_OfDeployment):
         super().__init__(metrics, deployment)
         self.workers = metrics.workers.labels(deployment)
         self.worker_restarts = metrics.worker_restarts.labels(deployment)
+
+
+def _set_runtime(gauge: Gauge, deployment: str, runtime: str, engines: float) -> None:
+    gauge.labels(deployment, runtime).set(engines)
+
+
+def _uncounted(*_: object) -> None:
+    pass
 
 
 def exposition() -> bytes:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from server.engine.client import EnginePool
 from server.engine.outcome import Failure, Outcome, Reply
+from server.engine.pool import EnginePool
 from server.errors import IMAGE_CODES, ServiceError
 
 

@@ -34,7 +34,8 @@ class FaultyModel(Classifier):
 
     sick: ClassVar[bool] = False
 
-    def outputs(self, pictures: Sequence[Tensor]) -> list[Tensor]:
+    def outputs(self, views: Sequence[Tensor]) -> list[Tensor]:
+        pictures = [picture for view in views for picture in (view if view.ndim > 3 else [view])]
         faults = {name for picture in pictures if (name := _fault(picture))}
         FaultyModel.sick = FaultyModel.sick or "sick" in faults
         if "kill" in faults:
@@ -45,7 +46,7 @@ class FaultyModel(Classifier):
             raise torch.OutOfMemoryError("CUDA out of memory")
         if "poison" in faults or FaultyModel.sick:
             raise RuntimeError("device-side assert triggered")
-        return super().outputs(pictures)
+        return super().outputs(views)
 
 
 def _fault(picture: Tensor) -> str | None:

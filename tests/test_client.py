@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from server.engine.client import EnginePool
 from server.engine.outcome import Failure
+from server.engine.pool import EnginePool
 from server.engine.wire import Frame, FrameReader, Kind
 from server.errors import ServiceError
 

@@ -50,7 +50,7 @@ def test_each_size_is_recorded_once() -> None:
 
 def test_a_gpu_sees_few_sizes_of_batches() -> None:
     gpu, cpu = torch.device("cuda"), torch.device("cpu")
-    sizes = {1: 1, 2: 2, 3: 4, 4: 4, 5: 8, 8: 8, 9: 16, 33: 64, 64: 64, 100: 128}
+    sizes = {1: 1, 2: 2, 3: 4, 4: 4, 5: 8, 8: 8, 9: 16, 17: 32, 33: 48, 49: 64, 64: 64, 65: 96, 97: 128, 128: 128}
     for count, size in sizes.items():
         assert batch_size(count, gpu) == size
         assert batch_size(count, cpu) == count

@@ -9,8 +9,9 @@ import torch
 from models.agreement import check_precision, precision_of
 from models.loaded import LoadedModel, load
 from models.runtime import EAGER, Terms
+from server.engine.cores import cpu_threads
 from server.engine.device import Device, best_batch, handover_s
-from server.engine.process import cpu_threads, sizes_to_try
+from server.engine.process import sizes_to_try
 from server.engine.tuner import Tuner, open_cache
 from settings.describe import effective_values
 from settings.server import ServerSettings

@@ -24,7 +24,7 @@ _RECONNECT_S = 0.05
 _ASK_AGAIN_S = 0.1
 ByPosition = Mapping[int, Mapping[str, Any]]  # of the pictures of a request
 
-_NOTHING: ByPosition = MappingProxyType({})
+NOTHING: ByPosition = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,30 @@ class EngineClient:
         self._connection: Connection | None = None
         self._full = {explains: _Full() for explains in (False, True)}
         self._pace = {explains: LatencyModel() for explains in (False, True)}
+        self._feeders: dict[str, EngineClient] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def connect(self) -> None:
+        """Start to connect, and keep connected, from the running event loop."""
+        self._tasks.append(asyncio.get_running_loop().create_task(self.run()))
+
+    def close(self) -> None:
+        """Drop the connection, and with it all work in flight."""
+        for feeder in self._feeders.values():
+            feeder.close()
+        for task in self._tasks:
+            task.cancel()
+
+    @property
+    def door(self) -> "EngineClient":
+        """Where this engine is to be asked for scores: at the feeder that has least to do, if it has feeders."""
+        feeders = [feeder for feeder in self._feeders.values() if feeder.ready]
+        return min(feeders, key=lambda feeder: (feeder.known_full_s(False), feeder.images_in_flight), default=self)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any request is in flight, to this engine or to its feeders."""
+        return self.images_in_flight > 0 or any(feeder.busy for feeder in self._feeders.values())
 
     def full_s(self, explains: bool) -> float:
         """For how many more seconds there is no room, as the engine said when it last refused a request of the kind.
@@ -63,7 +87,8 @@ class EngineClient:
 
     def finish_s(self, images: int, explains: bool) -> float:
         """Predict in how many seconds so many more pictures would be answered: 0 as long as nothing is known."""
-        return max(self.full_s(explains), self._pace[explains].seconds(self.images_in_flight + images))
+        door = self if explains else self.door
+        return max(door.full_s(explains), door._pace[explains].seconds(door.images_in_flight + images))
 
     async def run(self) -> None:
         """Connect, and connect again whenever the connection breaks; for ever."""
@@ -92,8 +117,8 @@ class EngineClient:
         self,
         pictures: Sequence[bytes],
         deadline: float,
-        explain: ByPosition = _NOTHING,
-        settings: ByPosition = _NOTHING,
+        explain: ByPosition = NOTHING,
+        settings: ByPosition = NOTHING,
     ) -> Reply:
         """Have encoded pictures scored before `deadline` (monotonic seconds); their outcomes come in order.
 
@@ -112,46 +137,72 @@ class EngineClient:
         """
         return RawReply.of(await self._exchange(Kind.RUN, request.fields(deadline), [request.body]))
 
+    async def compute(self, number: int, place: int, pictures: int) -> Outcome:
+        """Have the engine compute pictures that feeder `number` has put at a `place` that both see: bytes of [N, C].
+
+        Raises ServiceError `engine_unavailable` where it dies meanwhile.
+        """
+        if self._connection is None:
+            raise _unavailable(self.reason)
+        fields = {"number": number, "place": place, "pictures": pictures}
+        (outcome,) = _reply(await self._asked(self._connection, Kind.BATCH, fields)).outcomes
+        return outcome
+
     async def _exchange(
         self, kind: Kind, fields: dict[str, Any], blobs: Sequence[bytes], *, explains: bool = False
     ) -> Frame:
         connection = self._connection
         if connection is None or not self.ready:
-            raise ServiceError("engine_unavailable", f"No model can score now: {self.reason}. Try again shortly.")
+            raise _unavailable(self.reason)
         if (full_s := self.known_full_s(explains)) > 0:
             # carrying the pictures over only to hear the same again would take time from those that are in
-            raise _queue_full(full_s)
-        number = next(self._numbers)
-        reply: Future[Frame] = asyncio.get_running_loop().create_future()
-        self._replies[number] = reply
+            raise queue_full(full_s)
         self.images_in_flight += len(blobs)
         queued, sent = self.images_in_flight, time.monotonic()
         try:
-            connection.send(Frame(kind, number, fields, blobs))
-            await connection.drained()
-            frame = await reply
+            frame = await self._asked(connection, kind, fields, blobs)
             if frame.kind is Kind.REFUSED and "code" in frame.fields:
                 raise ServiceError(frame.fields["code"], frame.fields["message"])
             if frame.kind is Kind.REFUSED:
                 retry_after_s = float(frame.fields["retry_after"])
                 now = time.monotonic()
                 self._full[explains] = _Full(now, now + retry_after_s)
-                raise _queue_full(retry_after_s)
+                raise queue_full(retry_after_s)
             self._pace[explains].observe(queued, time.monotonic() - sent)
             return frame
+        finally:
+            self.images_in_flight -= len(blobs)
+
+    async def _asked(
+        self, connection: Connection, kind: Kind, fields: dict[str, Any], blobs: Sequence[bytes] = ()
+    ) -> Frame:
+        number = next(self._numbers)
+        reply: Future[Frame] = asyncio.get_running_loop().create_future()
+        self._replies[number] = reply
+        try:
+            connection.send(Frame(kind, number, fields, blobs))
+            await connection.drained()
+            return await reply
         except asyncio.CancelledError:
             connection.send(Frame(Kind.CANCEL, number))
             raise
         finally:
-            self.images_in_flight -= len(blobs)
             self._replies.pop(number, None)
 
     def _received(self, frame: Frame) -> None:
         if frame.kind is Kind.STATE:
             self.ready, self.reason = bool(frame.fields["ready"]), str(frame.fields["reason"])
             self.model = ModelFacts.of(frame.fields["model"]) if "model" in frame.fields else self.model
+            self._meet(frame.fields.get("feeders", ()))
         elif (reply := self._replies.get(frame.number)) is not None and not reply.done():
             reply.set_result(frame)
+
+    def _meet(self, feeders: Sequence[str]) -> None:
+        # those of an engine that is started again listen where the former did
+        for path in feeders:
+            if path not in self._feeders:
+                self._feeders[path] = feeder = EngineClient(Path(path))
+                feeder.connect()
 
     def _lost(self) -> None:
         self._connection, self.ready, self.reason = None, False, "the engine stopped and is being started again"
@@ -162,75 +213,16 @@ class EngineClient:
                 reply.set_exception(error)
 
 
-class EnginePool:
-    """The engines of all devices; each request goes to the ready one that is predicted to answer it first."""
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.clients = [EngineClient(path) for path in paths]
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def connect(self) -> None:
-        """Start to connect, and keep connected, from the running event loop."""
-        self._tasks = [asyncio.get_running_loop().create_task(client.run()) for client in self.clients]
-
-    @property
-    def ready(self) -> bool:
-        """Whether a request would be scored now."""
-        return any(client.ready for client in self.clients)
-
-    @property
-    def reason(self) -> str:
-        """Why it would not."""
-        return "; ".join(client.reason for client in self.clients)
-
-    @property
-    def busy(self) -> bool:
-        """Whether any request is in flight."""
-        return any(client.images_in_flight for client in self.clients)
-
-    @property
-    def model(self) -> ModelFacts:
-        """What the engines say of their model, which is the same for all; nothing before one has loaded it."""
-        return next((client.model for client in self.clients if client.model.architecture), ModelFacts())
-
-    async def score(
-        self,
-        pictures: Sequence[bytes],
-        deadline: float,
-        explain: ByPosition = _NOTHING,
-        settings: ByPosition = _NOTHING,
-    ) -> Reply:
-        """See EngineClient.score."""
-        return await self._first(len(pictures), bool(explain)).score(pictures, deadline, explain, settings)
-
-    @property
-    def refusal(self) -> ServiceError | None:
-        """What a request that does not explain is going to be answered, where it need not even be read for that.
-
-        That is `queue_full` where all engines that are ready have just said so.
-        """
-        full_s = min((client.known_full_s(False) for client in self.clients if client.ready), default=0.0)
-        return _queue_full(full_s) if full_s > 0 else None
-
-    async def answer(self, request: RawRequest, deadline: float) -> RawReply:
-        """See EngineClient.answer."""
-        return await self._first(1, False).answer(request, deadline)
-
-    def _first(self, many: int, explains: bool) -> EngineClient:
-        ready = [client for client in self.clients if client.ready] or self.clients
-        return min(ready, key=lambda client: (client.finish_s(many, explains), client.images_in_flight))
-
-    def close(self) -> None:
-        """Drop the connections, and with them all work in flight."""
-        for task in self._tasks:
-            task.cancel()
-
-
 def _plain(asked: ByPosition) -> dict[str, dict[str, Any]]:
     return {str(index): dict(parameters) for index, parameters in asked.items()}
 
 
-def _queue_full(retry_after_s: float) -> ServiceError:
+def _unavailable(reason: str) -> ServiceError:
+    return ServiceError("engine_unavailable", f"No model can score now: {reason}. Try again shortly.")
+
+
+def queue_full(retry_after_s: float) -> ServiceError:
+    """Return what a request is answered for which there may be room in so many seconds."""
     message = f"The queue is full. There may be room in {retry_after_s:.1f} s: try again after that."
     return ServiceError("queue_full", message, retry_after_s=retry_after_s)
 

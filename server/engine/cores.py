@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from settings.server import ServerSettings
+
 _CGROUP_V2 = Path("/sys/fs/cgroup/cpu.max")
 _CGROUP_V1 = (Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us"))
 
@@ -12,6 +14,15 @@ def usable_cores() -> int:
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _quota()
     return allowed if quota is None else max(1, min(allowed, round(quota)))
+
+
+def cpu_threads(settings: ServerSettings) -> int:
+    """Return the CPU threads that the settings ask for, or for which the container has cores.
+
+    Engines of GPUs share those; on a CPU they take turns with all of them.
+    """
+    on_gpus = all(device.startswith("cuda") for device in settings.device)
+    return settings.cpu_threads or max(1, usable_cores() // (len(settings.device) if on_gpus else 1))
 
 
 def _quota() -> float | None:

@@ -18,6 +18,7 @@ from server.engine.outcome import Failure
 logger = logging.getLogger(__name__)
 
 _LADDER = (1, 2, 4, 8, 16, 32, 64, 128)
+_HALFWAY = (48, 96)  # on a GPU, what batches of 33 and of 65 pictures are given to it as
 _WARM_UP_S = 2.0
 _CLOSE_TO_BEST = 0.97
 # of each batch on the cores of decoders and HTTP processes, which come and go between two of them (decision 13)
@@ -128,14 +129,18 @@ class Device:
             if timings and not max_images and not _still_helps(timings, handover_s):
                 break
             try:
-                # a size is slow until memory has grown to it, which takes two passes
-                timings.append((count, min(self.timed(count) for _ in range(3))))
+                timings.append((count, self._settled(count)))
             except Exception as error:
                 if not timings or not out_of_memory(error):
                     raise
                 logger.warning("out of memory at warm-up images=%d", count)
                 break
-        return timings
+        largest = best_batch(timings, handover_s)
+        return sorted(timings + [(count, self._settled(count)) for count in _HALFWAY if count < largest])
+
+    def _settled(self, count: int) -> float:
+        # a size is slow until memory has grown to it, which takes two passes
+        return min(self.timed(count) for _ in range(3))
 
     def timed(self, count: int) -> float:
         """Run one batch of an example and return its seconds."""

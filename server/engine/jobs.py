@@ -7,6 +7,8 @@ from typing import Any
 
 from models.picture import Look, Picture
 
+FED = "fed"
+
 
 class Stage(Enum):
     """Where a job is. It moves forward, and from anywhere to DONE when it is cancelled or expires.
@@ -24,7 +26,7 @@ class Stage(Enum):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A picture, what it costs, and when it must be done.
+    """A picture, or in the lane FED a batch of them that a feeder decoded, what it costs, and when it must be done.
 
     `cost` counts pixels of the network input and `size` encoded bytes, the measures of device and decoding work.
     `passes` is how many times the device has to work through that cost, as far as is known. Only jobs whose next pass
@@ -42,6 +44,7 @@ class Job:
     arrived: float
     deadline: float
     lane: str = "score"
+    images: int = 1
     passes: float = 1.0
     shape: Hashable = None
     data: bytes = b""

@@ -1,13 +1,14 @@
 """Listener: the engine's end of the wire. Turns frames into pipeline calls and replies into frames."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from explain.errors import ExplanationError
 from explain.parameters import read_parameters
 from server.engine.entrance import Entrance, Visitor
 from server.engine.facts import ModelFacts
+from server.engine.feeders import Feeders
 from server.engine.outcome import Failure, RefusedError, Reply
 from server.engine.pipeline import Pipeline
 from server.engine.wire import Frame, Kind, WireError
@@ -19,6 +20,7 @@ class Listener(Entrance):
     def __init__(self) -> None:
         super().__init__("the model is loading", lambda: _Client(self, asyncio.get_running_loop()))
         self.pipeline: Pipeline | None = None
+        self.feeders: Feeders | None = None
         self._model: dict[str, Any] = {}
 
     def know(self, model: ModelFacts) -> None:
@@ -27,11 +29,12 @@ class Listener(Entrance):
 
     def announce(self, state: Mapping[str, Any]) -> None:
         """Tell all connections the new state; callable from any thread."""
-        super().announce({**state, **self._model})
+        feeders = {} if self.feeders is None else {"feeders": list(map(str, self.feeders.addresses))}
+        super().announce({**state, **self._model, **feeders})
 
 
 class _Client(Visitor):
-    """One HTTP process: maps its numbers for requests to those of the pipeline."""
+    """One HTTP process, or one feeder: maps its numbers for requests to those of the pipeline."""
 
     def __init__(self, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(listener)
@@ -46,6 +49,8 @@ class _Client(Visitor):
             raise WireError(f"{frame.kind.name} before the engine was ready")
         if frame.kind is Kind.SCORE:
             self._score(pipeline, frame)
+        elif frame.kind is Kind.BATCH:
+            self._compute(pipeline, frame)
         elif frame.kind is Kind.CANCEL and frame.number in self._open:
             pipeline.cancel(self._open.pop(frame.number))
 
@@ -57,13 +62,11 @@ class _Client(Visitor):
         self._open.clear()
 
     def _score(self, pipeline: Pipeline, frame: Frame) -> None:
-        def answer(reply: Reply) -> None:
-            self._loop.call_soon_threadsafe(self._reply, frame.number, reply)
-
         try:
             explain = {int(index): read_parameters(asked) for index, asked in frame.fields["explain"].items()}
             settings = {int(index): given for index, given in frame.fields["settings"].items()}
-            outcome = pipeline.submit(frame.blobs, float(frame.fields["deadline"]), answer, explain, settings)
+            answer, deadline = self._answer(frame), float(frame.fields["deadline"])
+            outcome = pipeline.submit(frame.blobs, deadline, answer, explain, settings)
         except (ExplanationError, RefusedError) as error:
             self.connection.send(Frame(Kind.REFUSED, frame.number, {"code": error.code, "message": str(error)}))
             return
@@ -71,6 +74,17 @@ class _Client(Visitor):
             self.connection.send(Frame(Kind.REFUSED, frame.number, {"retry_after": outcome}))
         else:
             self._open[frame.number] = outcome
+
+    def _compute(self, pipeline: Pipeline, frame: Frame) -> None:
+        assert self._listener.feeders is not None
+        pictures = self._listener.feeders.batch(**frame.fields)
+        self._open[frame.number] = pipeline.submit_batch(pictures, self._answer(frame))
+
+    def _answer(self, frame: Frame) -> Callable[[Reply], None]:
+        def answer(reply: Reply) -> None:
+            self._loop.call_soon_threadsafe(self._reply, frame.number, reply)
+
+        return answer
 
     def _reply(self, number: int, reply: Reply) -> None:
         if self._open.pop(number, None) is None:  # cancelled while the reply was on its way

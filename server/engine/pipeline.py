@@ -16,16 +16,19 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from torch import Tensor
+
 from explain.attribution import Explanation
 from explain.errors import ExplanationError
 from explain.parameters import Parameters
 from explain.rows import Aside
 from models.errors import ImageError
 from models.images import ImageLimits
+from models.picture import Look, Picture
 from server.engine.device import Device, Model, pieces_of
 from server.engine.explainer import Explainer, Task
 from server.engine.intake import Intake
-from server.engine.jobs import Batch, Chore, Job, Stage
+from server.engine.jobs import FED, Batch, Chore, Job, Stage
 from server.engine.meters import Meters
 from server.engine.outcome import STAGES, Failure, Outcome, Reply
 from server.engine.scheduler import Limits, Scheduler
@@ -48,7 +51,7 @@ class _Request:
 
 
 class Pipeline:
-    """Owns the scheduler and the CPU threads; `device_thread` is the one on which the model was loaded.
+    """Owns the scheduler and the CPU threads; `device_thread` is the one on which the model was loaded, if it was.
 
     `health` is told False when a batch failed and True once the device has proved itself again; `broken` is called
     when it cannot, or when a thread ends by a bug: the process is of no use any more. `wake` is told the time at
@@ -77,7 +80,7 @@ class Pipeline:
         self._image_limits = image_limits
         self._metrics = metrics
         self._meters = Meters(metrics)
-        metrics.runtime(device.model.runtime).set(1)
+        metrics.runtime(device.model.runtime, 1)
         self._health = health
         self._broken = broken
         self._wake = wake
@@ -111,6 +114,20 @@ class Pipeline:
             self._pump()
         return number
 
+    def submit_batch(self, pictures: Tensor, answer: Callable[[Reply], None]) -> int:
+        """Take in pictures that a feeder decoded, uint8 [N, ...], and return their number, to be cancelled by.
+
+        The one outcome is their outputs one after the other, float32 [N, C] as bytes.
+        """
+        now, number, pixels = time.monotonic(), next(self._numbers), len(pictures) * self._device.model.pixels
+        job = Job(number, 0, pixels, 0, now, float("inf"), lane=FED, images=len(pictures))
+        job.picture = Picture((Look(pictures, pixels),))
+        with self._lock:
+            self._requests[number] = _Request(number, answer, [None], left=1)
+            self._scheduler.enter(job)
+            self._pump()
+        return number
+
     def _run_s(self, lane: str, cost: float, passes: float) -> float:
         with self._lock:
             return self._scheduler.run_s(lane, cost, passes)
@@ -128,8 +145,8 @@ class Pipeline:
     def renew(self, model: Model, limits: Limits, seen: Sequence[tuple[float, float]]) -> None:
         """Score with `model`, the same but faster, from the next batch on. It takes (cost, seconds) as `seen`."""
         with self._lock:
-            self._metrics.runtime(self._device.model.runtime).set(0)
-            self._metrics.runtime(model.runtime).set(1)
+            self._metrics.runtime(self._device.model.runtime, 0)
+            self._metrics.runtime(model.runtime, 1)
             self._device.model = model
             self._scheduler.renew(limits, "score", seen)
             self._pump()
@@ -147,7 +164,7 @@ class Pipeline:
             self._start(self._cpu, self._decode, job)
         while (chore := self._scheduler.next_chore()) is not None:
             self._start(self._cpu, self._do, chore)
-        if (batch := self._scheduler.next_batch(now)) is not None:
+        while (batch := self._scheduler.next_batch(now)) is not None:
             if batch.lane == "explain":
                 self._start(self._device_thread, self._explain, batch)
             else:
@@ -207,7 +224,7 @@ class Pipeline:
     def _run(self, batch: Batch) -> None:
         started = time.monotonic()
         pieces = pieces_of(batch.jobs, self._scheduler.limits.max_images, self._scheduler.max_cost)
-        self._metrics.batch_images.observe(len(pieces))
+        self._metrics.batch(sum(piece.job.images for piece in pieces))
         ran = self._device.run(pieces)
         seconds = time.monotonic() - started
         failures: dict[Job, Failure] = {}
@@ -325,13 +342,18 @@ class Pipeline:
         for job, failure in jobs:
             started = time.monotonic()
             if job.request in self._requests:  # else cancelled or expired meanwhile
-                outcome = failure or self._written(job, partial(self._scored, job))
+                outcome = failure or self._outcome(job)
                 settled.append((job, outcome, time.monotonic() - started))
         with self._lock:
             for job, outcome, seconds in settled:
                 self._settle(job, outcome, seconds)
         for job, _ in jobs:
             job.release()
+
+    def _outcome(self, job: Job) -> Outcome:
+        if job.lane == FED:
+            return bytes(job.found[0].numpy())
+        return self._written(job, partial(self._scored, job))
 
     def _scored(self, job: Job) -> dict[str, Any]:
         assert job.picture is not None
@@ -349,14 +371,16 @@ class Pipeline:
             return Failure("scoring_failed", "The model's output for this picture is not usable.")
 
     def _settle(self, job: Job, outcome: Outcome, encode_s: float) -> None:
-        if isinstance(outcome, Failure) and outcome.code in _DROPPED:
+        counts = job.lane != FED  # what becomes of its pictures a feeder counts itself
+        if counts and isinstance(outcome, Failure) and outcome.code in _DROPPED:
             self._metrics.dropped(_DROPPED[outcome.code]).inc()
         request = self._requests.get(job.request)
         if request is None:  # cancelled or expired meanwhile
             return
         queue_s = max(0.0, job.started - job.arrived - job.decode_s) if job.started else 0.0
         seconds = dict(zip(STAGES, (job.decode_s, queue_s, job.device_s, encode_s), strict=True))
-        self._meters.stages(seconds)
+        if counts:
+            self._meters.stages(seconds)
         request.outcomes[job.index] = outcome
         request.stages = max(request.stages, seconds, key=lambda stages: sum(stages.values()))
         request.left -= 1

@@ -11,6 +11,7 @@ so that a large request neither blocks small ones nor is starved by them.
 """
 
 import heapq
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ Again = Mapping[Job, tuple[Stage, float]]
 _NOTHING: Again = {}
 _AHEAD = 2.0  # decode at most this many batches ahead of the device: enough to never wait, little enough to cancel
 _REST = 1 / 50  # of what may wait has to be done before a full queue is worth asking again
+_HALF = 0.5  # of a batch: less has to wait while the device has another one, which it may outgrow meanwhile
 _PATIENCE = 2.0  # a batch waits at most this many times as long for decoders as they usually take
 
 
@@ -30,14 +32,16 @@ _PATIENCE = 2.0  # a batch waits at most this many times as long for decoders as
 class Limits:
     """Bounds on one batch, on waiting for a fuller one, and on the predicted time of all queued work.
 
-    `decoders` is how many CPU threads decode at once, and as many do chores. `shared_cores` says that the device is the
-    CPU, on which all of them run too.
+    `at_once` is how many batches the device is given before the first of them is done. `decoders` is how many CPU
+    threads decode at once, and as many do chores. `shared_cores` says that the device is the CPU, on which all of them
+    run too.
     """
 
     max_images: int
     max_cost: float
     max_delay_s: float = 0.0
     queue_limit_s: float = float("inf")
+    at_once: int = 1
     decoders: int = 1
     shared_cores: bool = False
 
@@ -60,7 +64,7 @@ class Scheduler:
         self._deadlines: list[tuple[float, int]] = []
         self._decoding = 0
         self._chores = 0
-        self._running: Batch | None = None
+        self._running = 0  # batches
         self._free_since = 0.0  # when the last batch or chore ended
         self._clock = 0.0  # device use of the lane that ran last; an idle lane returns at this point
 
@@ -80,6 +84,12 @@ class Scheduler:
         self._requests[jobs[0].request] = _Request(jobs, len(jobs))
         heapq.heappush(self._deadlines, (jobs[0].deadline, jobs[0].request))
         return None
+
+    def enter(self, job: Job) -> None:
+        """Queue the only job of a request, which is decoded, and was let in where that was done."""
+        job.stage, job.due = Stage.READY, job.arrived
+        self._lanes[job.lane].add(job)
+        self._requests[job.request] = _Request((job,), 1)
 
     def learn(self, lane: str, cost: float, seconds: float) -> None:
         """Note that a batch of `cost` took a device `seconds`."""
@@ -118,7 +128,7 @@ class Scheduler:
 
     def next_decode(self) -> Job | None:
         """Take the job to decode next; None while all decoders are busy or enough is decoded ahead."""
-        taking_turns = self.limits.shared_cores and self._running is not None
+        taking_turns = self.limits.shared_cores and self._running > 0
         busy = self._decoding + (self._chores if self.limits.shared_cores else 0)
         if taking_turns or busy >= self.limits.decoders:
             return None
@@ -162,7 +172,7 @@ class Scheduler:
         if self._chores + (self._decoding if shared else 0) >= self.limits.decoders:
             return None
         for lane in sorted(self._lanes.values(), key=lambda lane: lane.used):
-            if lane.chores and not (shared and (self._running is not None or self._comes_after(lane))):
+            if lane.chores and not (shared and (self._running or self._comes_after(lane))):
                 self._chores += 1
                 return lane.chores.popleft()
         return None
@@ -188,7 +198,7 @@ class Scheduler:
                 if not job.started:
                     lane.lateness.observe(job.predicted_s, now - job.arrived)
                 job.started = now
-            self._running, self._clock = batch, lane.used
+            self._running, self._clock = self._running + 1, lane.used
             return batch
         return None
 
@@ -200,7 +210,7 @@ class Scheduler:
         `work` is the cost of what was really run where that is not all of the batch once. `again` holds the jobs
         that need the device again, with the stage they go on in, READY or PARKED, and the passes they still need.
         """
-        self._running = None
+        self._running -= 1
         self._free_since = batch.jobs[0].started + seconds
         if learn:
             self.learn(batch.lane, batch.cost if work is None else work, seconds)
@@ -261,7 +271,7 @@ class Scheduler:
         return sorted((lane for lane in self._lanes.values() if lane.first(stage)), key=lambda lane: lane.used)
 
     def _is_busy(self) -> bool:
-        return self._running is not None or (self.limits.shared_cores and self._chores > 0)
+        return self._running >= self.limits.at_once or (self.limits.shared_cores and self._chores > 0)
 
     def _first_to_decode(self, lane: Lane) -> Lane | None:
         """Find another lane that is due before this one, as soon as its decoders have delivered."""
@@ -289,8 +299,11 @@ class Scheduler:
         start_at, ready = 0.0, lane.tally[Stage.READY]
         if self.limits.shared_cores and (other := self._first_to_decode(lane)) is not None:
             start_at = max(lane.ready_since, self._free_since) + self._worth_waiting_s(other)
-        if ready.jobs >= self.limits.max_images or ready.cost >= self.max_cost:
+        fill = max(ready.jobs / self.limits.max_images, ready.cost / self.max_cost)
+        if fill >= 1:
             return start_at
+        if self._running and fill < _HALF:
+            return math.inf
         if self.limits.max_delay_s:
             start_at = max(start_at, lane.oldest_arrival() + self.limits.max_delay_s)
         if lane.tally[Stage.DECODING].jobs:

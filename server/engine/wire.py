@@ -24,7 +24,10 @@ class WireError(Exception):
 
 
 class Kind(IntEnum):
-    """What a frame means. SCORE, RUN and CANCEL go to the engine or to the host of a script, the others come back."""
+    """What a frame means. SCORE, BATCH, RUN and CANCEL go to an engine or the host of a script, the others come back.
+
+    BATCH comes from a feeder, and is of pictures in the memory that it shares with its engine.
+    """
 
     SCORE = 1
     CANCEL = 2
@@ -32,6 +35,7 @@ class Kind(IntEnum):
     REFUSED = 4
     STATE = 5
     RUN = 6
+    BATCH = 7
 
 
 _written = json.JSONEncoder(separators=(",", ":")).encode

@@ -121,7 +121,7 @@ class Child:
             *self.command,
             stdin=PIPE,
             stdout=PIPE,
-            pass_fds=launch.listening,
+            pass_fds=launch.inherited,
             env={**os.environ, **{key: value for key, value in self.environment.items() if key not in os.environ}},
             # a terminal's Ctrl-C goes to the whole group; only the supervisor shall decide what follows
             start_new_session=True,

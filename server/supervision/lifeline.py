@@ -27,12 +27,28 @@ READY = "ready"
 FAILED = "failed"
 
 
+class Feeding(BaseModel):
+    """What a feeder is told: its number, the address of its engine, and how that computes.
+
+    `pictures` is the file of the memory that they share, for pictures of `shape`, [N, ...]; `timings` are the pictures
+    in a batch and its seconds.
+    """
+
+    number: int
+    engine: Path
+    runtime: str
+    pictures: int
+    shape: tuple[int, ...]
+    timings: tuple[tuple[int, float], ...]
+
+
 class Launch(BaseModel):
     """What a child process is started with.
 
     An engine gets its deployment's settings, the model folder, a device, the address to listen at and the folder
     where engines take turns; the host of a script its settings, the address and the deployment itself; an HTTP process
-    the server's settings, the table, the ports, and where the supervisor takes orders.
+    the server's settings, the table, the ports, and where the supervisor takes orders. A feeder of
+    an engine gets the same as that, an address of its own, and what it is to feed.
     """
 
     settings: ServerSettings
@@ -42,9 +58,15 @@ class Launch(BaseModel):
     device: str = "cpu"
     address: Path = Path()
     turns: Path = Path()
+    feeding: Feeding | None = None
     table: Table = Table()
     listening: tuple[int, ...] = ()
     control: Path = Path()
+
+    @property
+    def inherited(self) -> tuple[int, ...]:
+        """The files of its parent that the child keeps open."""
+        return self.listening if self.feeding is None else (self.feeding.pictures,)
 
     def listening_sockets(self) -> list[socket.socket]:
         """Return the inherited sockets that all HTTP processes accept from."""

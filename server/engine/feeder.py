@@ -1,0 +1,86 @@
+"""A feeder process: all that an engine is but for the network, whose batches it has its engine compute."""
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from queue import SimpleQueue
+
+import torch
+from torch import Tensor
+
+from models.errors import ModelError
+from models.loaded import load_without_weights
+from server.engine.assembly import facts_of, pipeline_of, scheduler_of
+from server.engine.client import EngineClient
+from server.engine.device import Device
+from server.engine.feeders import AT_ONCE
+from server.engine.listener import Listener
+from server.engine.outcome import Failure
+from server.engine.shared_pictures import SharedPictures
+from server.metrics import FeederMetrics, Metrics
+from server.supervision.lifeline import READY, Feeding, Launch, say
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 0.02
+
+
+async def feed(launch: Launch, feeding: Feeding) -> None:
+    """Serve HTTP processes until the lifeline ends; ModelError or SettingsError where the model cannot be served."""
+    listener = Listener()
+    await listener.listen(launch.address)
+    engine = EngineClient(feeding.engine)
+    connected = asyncio.create_task(engine.run())
+    device_threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="device")
+    settings = launch.settings
+    torch.set_num_threads(1)
+    model = await asyncio.to_thread(
+        load_without_weights,
+        launch.folder,
+        _Asked(engine, feeding, asyncio.get_running_loop()),
+        precision=settings.precision,
+        runtime=feeding.runtime,
+        strict=settings.strict_settings,
+    )
+    while not engine.ready:
+        await asyncio.sleep(_POLL_S)
+    await asyncio.to_thread(model.prove)
+    listener.know(facts_of(model))
+    scheduler = scheduler_of(model, feeding.timings, settings)
+    scheduler.limits = replace(scheduler.limits, at_once=AT_ONCE)
+    metrics = FeederMetrics(Metrics(), launch.deployment)
+    listener.pipeline = pipeline_of(
+        Device(model), None, device_threads, scheduler, listener=listener, metrics=metrics, settings=settings
+    )
+    listener.announce({"ready": True, "reason": "ready"})
+    say(READY)
+    logger.info("feeder ready number=%d batch=%d", feeding.number, scheduler.limits.max_images)
+    await connected
+
+
+class _Asked:
+    """A graph that the engine computes, AT_ONCE batches at a time: uint8 [N, ...] -> float32 [N, C]."""
+
+    def __init__(self, engine: EngineClient, feeding: Feeding, loop: asyncio.AbstractEventLoop) -> None:
+        self._engine = engine
+        self._number = feeding.number
+        self._shared = SharedPictures(feeding.pictures, feeding.shape)
+        self._loop = loop
+        self._places: SimpleQueue[int] = SimpleQueue()  # that are free
+        for place in range(AT_ONCE):
+            self._places.put(place)
+
+    def __call__(self, inputs: Tensor) -> list[Tensor]:
+        count, place = len(inputs), self._places.get()
+        try:
+            self._shared.pictures[place, :count] = inputs
+            compute = self._engine.compute(self._number, place, count)
+            outcome = asyncio.run_coroutine_threadsafe(compute, self._loop).result()
+        finally:
+            self._places.put(place)
+        if isinstance(outcome, Failure) and outcome.code == "out_of_memory":
+            raise torch.OutOfMemoryError(outcome.message)
+        if isinstance(outcome, Failure):
+            raise ModelError(outcome.message)
+        return [torch.frombuffer(bytearray(outcome), dtype=torch.float32).view(count, -1)]
