@@ -1,8 +1,9 @@
 """A GPU over HTTP, as a share of what it and the cores beside it could do at most: python -m benchmarks.gpu.
 
-All servers start at once, each with its model, and are asked one after the other. The ceilings are those of the forward
-pass alone, on pictures that are on the device, and of decoding alone, by one process for each core. Peers compute the
-same in the same arithmetic; those that are not installed are left out, with the reason.
+Servers start one after the other, so that each has the device to itself while it tries sizes of batches, and are asked
+in the same order. The ceilings are those of the forward pass alone, on pictures that are on the device, and of decoding
+alone, by one process for each core. Peers compute the same in the same arithmetic; those that are not installed are
+left out, with the reason.
 """
 
 import argparse
@@ -13,7 +14,6 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -177,8 +177,7 @@ def main() -> None:
         folders = {name: seeded_folder(name, Path(scratch) / name) for name in options.models.split(",")}
         entries = _entries(folders, options)
         since = time.perf_counter()
-        with ThreadPoolExecutor(len(entries)) as pool:
-            errors = list(pool.map(lambda entry: _started(entry, running), entries))
+        errors = [_started(entry, running) for entry in entries]
         print(f"started in {time.perf_counter() - since:.0f} s", flush=True)
         ceilings, clients = {}, list(map(int, options.clients.split(",")))
         decode = decode_rate(next(iter(folders.values())), options.seconds / 2)  # all see pictures of the same size

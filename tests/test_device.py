@@ -102,9 +102,15 @@ def test_what_each_batch_takes_beside_its_forward_pass_asks_for_larger_ones() ->
 
 def test_warm_up_goes_on_to_the_sizes_that_handing_over_asks_for() -> None:
     model = FakeModel()
-    model.outputs = lambda pictures: time.sleep(0.01 * len(pictures))  # type: ignore[assignment, method-assign, return-value]
+    model.outputs = lambda pictures: time.sleep(0.02 * len(pictures))  # type: ignore[assignment, method-assign, return-value]
     assert [count for count, _ in Device(model).warm_up(0)] == [1, 2]
-    assert [count for count, _ in Device(model).warm_up(0, 0.01)][:4] == [1, 2, 4, 8]
+    assert [count for count, _ in Device(model).warm_up(0, 0.02)][:4] == [1, 2, 4, 8]
+
+
+def test_warm_up_does_not_stop_at_a_brief_batch_that_others_made_slow() -> None:
+    model, slowed = FakeModel(), {4: 0.02}
+    model.outputs = lambda pictures: time.sleep(slowed.get(len(pictures), 0.004))  # type: ignore[assignment, method-assign, return-value]
+    assert max(count for count, _ in Device(model).warm_up(0)) == 128
 
 
 def test_looks_of_one_shape_share_a_batch_while_there_is_room() -> None:

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 _LADDER = (1, 2, 4, 8, 16, 32, 64, 128)
 _HALFWAY = (48, 96)  # on a GPU, what batches of 33 and of 65 pictures are given to it as
 _WARM_UP_S = 2.0
+_BRIEF_S = 0.03  # where others use the device too, a batch that takes less says little of larger ones
 _CLOSE_TO_BEST = 0.97
 # of each batch on the cores of decoders and HTTP processes, which come and go between two of them (decision 13)
 _HANDOVER_S = 0.005
@@ -182,7 +183,8 @@ def handover_s(device: torch.device) -> float:
 
 
 def _still_helps(timings: Sequence[tuple[int, float]], handover_s: float) -> bool:
-    return len(timings) == 1 or best_batch(timings, handover_s) == timings[-1][0]
+    count, seconds = timings[-1]
+    return len(timings) == 1 or seconds < _BRIEF_S or best_batch(timings, handover_s) == count
 
 
 def _ladder(max_images: int) -> list[int]:
