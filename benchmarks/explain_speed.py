@@ -111,7 +111,12 @@ class Bench:
     def _tuned(self) -> SliceSizes:
         """Find the sizes of batches as an engine does."""
         _seconds(lambda: self.forward(1))  # the first pass lays out memory
-        return SliceSizes.best(timings(self.gradient, _LARGEST), timings(self.forward, _LARGEST))
+
+        def here(step: Callable[[], float]) -> float:
+            return step()
+
+        gradients, others = (timings(run, _LARGEST, here) for run in (self.gradient, self.forward))
+        return SliceSizes.best(gradients, others)
 
     def explain(self, method: Method) -> Cost:
         """Explain the picture as explain.run does, and count."""

@@ -230,6 +230,7 @@ def test_a_departed_client_frees_the_device(server: LiveServer) -> None:
 def test_a_deadline_ends_an_explanation_and_hopeless_ones_never_begin(fridge_folder: Path) -> None:
     with LiveServer("--model", fridge_folder, "--request-timeout-ms", "1000") as server:
         asked = {"xai_algorithm": "integrated_gradients", "n_steps": 1000}
+        server.wait_for(lambda: "slices of explanations" in server.log())  # until then it cannot tell what they take
         started = time.monotonic()
         reply = post(server, cell(PICTURES[0], asked | {"baseline": ["black"] * 8}))
         assert (reply.status_code, reply.json()["code"]) == (504, "deadline_exceeded")

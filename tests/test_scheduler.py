@@ -353,3 +353,18 @@ def test_a_faster_model_renews_what_is_known_and_no_more() -> None:
     scheduler.shrink(4 * IMAGE)
     scheduler.renew(faster, "score", [(IMAGE, 0.1)])
     assert scheduler.max_cost == 2 * IMAGE, "memory is as small as it was"
+
+
+def test_the_jobs_of_a_closed_lane_wait_and_hold_nobody_up() -> None:
+    scheduler = make_scheduler(shared_cores=True)
+    scheduler.close("explain")
+    scheduler.admit(make_jobs(1, lane="explain"), 0.0)
+    decode_all(scheduler)
+    assert scheduler.next_batch(0.0) is None
+    assert scheduler.wake_at() == 60.0, "its deadline"
+    scheduler.admit(make_jobs(2), 0.0)
+    decode_all(scheduler)
+    assert run_batch(scheduler, 0.0) == [(2, 0)]
+    scheduler.open("explain", [(IMAGE, 0.5)])
+    assert run_batch(scheduler, 0.1) == [(1, 0)]
+    assert scheduler.run_s("explain", IMAGE, 2.0) > 0.5

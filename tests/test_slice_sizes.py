@@ -1,8 +1,15 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 
 from server.engine import slice_sizes
 from server.engine.slice_sizes import SliceSizes, timings
+
+
+def here(step: Callable[[], float]) -> float:
+    return step()
+
 
 GRADIENT, SCORE = ("gradient", "logit"), ("score", "logit")
 
@@ -38,7 +45,7 @@ def test_sizes_grow_while_that_helps(
     monkeypatch: pytest.MonkeyPatch, fixed: float, each: float, most: int, sizes: list[int]
 ) -> None:
     monkeypatch.setattr(slice_sizes, "_seconds", lambda run, size: fixed + each * size)
-    assert list(timings(lambda size: None, most)) == sizes
+    assert list(timings(lambda size: None, most, here)) == sizes
 
 
 def test_memory_bounds_the_sizes() -> None:
@@ -46,6 +53,6 @@ def test_memory_bounds_the_sizes() -> None:
         if size > 2:
             raise torch.OutOfMemoryError
 
-    assert set(timings(run, 8)) <= {1, 2}
+    assert set(timings(run, 8, here)) <= {1, 2}
     with pytest.raises(torch.OutOfMemoryError):
-        timings(lambda size: run(3), 8)
+        timings(lambda size: run(3), 8, here)

@@ -2,10 +2,10 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 
@@ -20,10 +20,17 @@ logger = logging.getLogger(__name__)
 _LADDER = (1, 2, 4, 8, 16, 32, 64, 128)
 _HALFWAY = (48, 96)  # on a GPU, what batches of 33 and of 65 pictures are given to it as
 _WARM_UP_S = 2.0
+_LONG_S = 0.2
 _BRIEF_S = 0.03  # where others use the device too, a batch that takes less says little of larger ones
 _CLOSE_TO_BEST = 0.97
 # of each batch on the cores of decoders and HTTP processes, which come and go between two of them (decision 13)
 _HANDOVER_S = 0.005
+
+
+T = TypeVar("T")
+
+# runs a step on the thread that computes, and waits for it
+OnDevice = Callable[[Callable[[], T]], T]
 
 
 class Model(Protocol):
@@ -140,8 +147,9 @@ class Device:
         return sorted(timings + [(count, self._settled(count)) for count in _HALFWAY if count < largest])
 
     def _settled(self, count: int) -> float:
-        # a size is slow until memory has grown to it, which takes two passes
-        return min(self.timed(count) for _ in range(3))
+        # a size is slow until memory has grown to it, which takes a pass or two
+        first = self.timed(count)
+        return min(first, *(self.timed(count) for _ in range(1 if first > _LONG_S else 2)))
 
     def timed(self, count: int) -> float:
         """Run one batch of an example and return its seconds."""
@@ -183,8 +191,11 @@ def handover_s(device: torch.device) -> float:
 
 
 def _still_helps(timings: Sequence[tuple[int, float]], handover_s: float) -> bool:
-    count, seconds = timings[-1]
-    return len(timings) == 1 or seconds < _BRIEF_S or best_batch(timings, handover_s) == count
+    if len(timings) == 1 or timings[-1][1] < _BRIEF_S:
+        return True
+    *_, before, last = (count / (seconds + handover_s) for count, seconds in timings)
+    # what each batch takes beside its pictures is halved once more: the next size gains half as much as this one did
+    return last > (1 + 2 * (1 / _CLOSE_TO_BEST - 1)) * before
 
 
 def _ladder(max_images: int) -> list[int]:

@@ -28,7 +28,7 @@ from explain.subject import Choice, these
 from explain.targets import choice, count
 from models.classifier import Classifier
 from models.images import ImageLimits, decode
-from server.engine.device import out_of_memory
+from server.engine.device import OnDevice, out_of_memory
 from server.engine.explained import explained
 from server.engine.jobs import Job, Stage
 from server.engine.outcome import Failure
@@ -130,14 +130,18 @@ class Explainer:
             task.picture, prediction, explanation, task.parameters, independent=self._independent, whole=whole
         )
 
-    def warm_up(self, most: int) -> list[tuple[float, float]]:
-        """Find the sizes of slices, of up to `most` rows; returns (cost, seconds) of those of gradients."""
+    def warm_up(self, most: int, on_device: OnDevice[Any]) -> list[tuple[float, float]]:
+        """Find the sizes of slices, of up to `most` rows; returns (cost, seconds) of those of gradients.
+
+        For another thread than the one that computes, which `on_device` lends for a slice at a time: the engine scores
+        in between, but is not to explain before.
+        """
         compile_regions()
-        inputs = self._passes.subject(self._model.example(1)[0], these(0)).inputs
+        inputs = on_device(lambda: self._passes.subject(self._model.example(1)[0], these(0)).inputs)
         score = Score(inputs, "logit")
         path = Path(inputs, inputs, Quadrature((0.5,), (1.0,)), 0, "logit")
-        gradients = timings(lambda size: self._passes.run([Part(path, 0, 1)], size), most)
-        others = timings(lambda size: self._passes.run([Part(score, 0, 1)], size), most)
+        gradients = timings(lambda size: self._passes.run([Part(path, 0, 1)], size), most, on_device)
+        others = timings(lambda size: self._passes.run([Part(score, 0, 1)], size), most, on_device)
         self._sizes = SliceSizes.best(gradients, others)
         logger.info("slices of explanations gradients=%d others=%d", self._sizes.gradients, self._sizes.others)
         return [(2 * size * self._model.pixels, seconds) for size, seconds in gradients.items()]

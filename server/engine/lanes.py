@@ -36,12 +36,14 @@ class Lane:
     """Two queues ordered by due time, and the device time used so far in units of the lane's weight.
 
     Of several lanes with work, the one with the least `used` runs next, so that device time is shared by weight.
-    `ready_since` is when the first of the READY jobs became so. `device` learns how long this kind of work takes,
-    `chore` how long one of the `chores` does that wait for a CPU thread, `lateness` how far such predictions are off.
+    The jobs of one that is not `open` wait. `ready_since` is when the first of the READY jobs became so. `device`
+    learns how long this kind of work takes, `chore` how long one of the `chores` does that wait for a CPU thread,
+    `lateness` how far such predictions are off.
     """
 
     name: str
     weight: float
+    open: bool = True
     used: float = 0.0
     ready_since: float = 0.0
     device: LatencyModel = field(default_factory=LatencyModel)

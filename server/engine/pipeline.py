@@ -5,13 +5,12 @@ under one lock, what comes next; nothing here waits or polls.
 """
 
 import itertools
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -19,7 +18,6 @@ from typing import Any
 from torch import Tensor
 
 from explain.attribution import Explanation
-from explain.errors import ExplanationError
 from explain.parameters import Parameters
 from explain.rows import Aside
 from models.errors import ImageError
@@ -32,12 +30,12 @@ from server.engine.jobs import FED, Batch, Chore, Job, Stage
 from server.engine.meters import Meters
 from server.engine.outcome import STAGES, Failure, Outcome, Reply
 from server.engine.scheduler import Limits, Scheduler
+from server.engine.writer import Writer
 from server.metrics import DeploymentMetrics
 
 logger = logging.getLogger(__name__)
 
 _DROPPED = {"out_of_memory": "out_of_memory", "scoring_failed": "failed", "internal_error": "failed"}
-_json = json.JSONEncoder(allow_nan=False).encode
 _EXPIRED = Failure("deadline_exceeded", "The request was not scored before its deadline. Try again, or send less.")
 
 
@@ -78,6 +76,7 @@ class Pipeline:
         self._device_thread = device_thread
         self._scheduler = scheduler
         self._image_limits = image_limits
+        self._writer = Writer(device, explainer, image_limits)
         self._metrics = metrics
         self._meters = Meters(metrics)
         metrics.runtime(device.model.runtime, 1)
@@ -149,6 +148,12 @@ class Pipeline:
             self._metrics.runtime(model.runtime, 1)
             self._device.model = model
             self._scheduler.renew(limits, "score", seen)
+            self._pump()
+
+    def open(self, lane: str, seen: Sequence[tuple[float, float]]) -> None:
+        """Let the jobs of a lane run that have waited for it, and take (cost, seconds) as `seen`."""
+        with self._lock:
+            self._scheduler.open(lane, seen)
             self._pump()
 
     def tick(self) -> None:
@@ -312,7 +317,7 @@ class Pipeline:
         if job.stage is Stage.DONE:
             return
         started = time.monotonic()
-        outcome = self._written(job, partial(self._explained, task, explanation))
+        outcome = self._writer.explained(job, task, explanation)
         with self._lock:
             self._give_up(job, outcome, time.monotonic() - started)
         job.release()
@@ -321,10 +326,6 @@ class Pipeline:
         """Settle a job that is not on the device."""
         self._scheduler.give_up(job)
         self._settle(job, outcome, encode_s)
-
-    def _explained(self, task: Task, explanation: Explanation) -> dict[str, Any]:
-        assert self._explainer is not None
-        return self._explainer.reply(task, explanation, self._image_limits)
 
     def _probe(self) -> None:
         self._health(False)
@@ -342,33 +343,13 @@ class Pipeline:
         for job, failure in jobs:
             started = time.monotonic()
             if job.request in self._requests:  # else cancelled or expired meanwhile
-                outcome = failure or self._outcome(job)
+                outcome = failure or self._writer.scored(job)
                 settled.append((job, outcome, time.monotonic() - started))
         with self._lock:
             for job, outcome, seconds in settled:
                 self._settle(job, outcome, seconds)
         for job, _ in jobs:
             job.release()
-
-    def _outcome(self, job: Job) -> Outcome:
-        if job.lane == FED:
-            return bytes(job.found[0].numpy())
-        return self._written(job, partial(self._scored, job))
-
-    def _scored(self, job: Job) -> dict[str, Any]:
-        assert job.picture is not None
-        prediction = self._device.model.joined(job.picture, [job.found[number] for number in sorted(job.found)])
-        return {part.name: getattr(prediction, part.name) for part in fields(prediction)}
-
-    def _written(self, job: Job, make: Callable[[], dict[str, Any]]) -> Outcome:
-        """Write the object of the wire contract that `make` makes for a job, or why there is none."""
-        try:
-            return _json(make()).encode()
-        except ExplanationError as error:
-            return Failure(error.code, str(error))
-        except Exception:
-            logger.exception("a prediction could not be made request=%d index=%d", job.request, job.index)
-            return Failure("scoring_failed", "The model's output for this picture is not usable.")
 
     def _settle(self, job: Job, outcome: Outcome, encode_s: float) -> None:
         counts = job.lane != FED  # what becomes of its pictures a feeder counts itself

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -32,7 +31,7 @@ from server.engine.assembly import (
     scheduler_of,
 )
 from server.engine.cores import cpu_threads, usable_cores
-from server.engine.device import Device, best_batch, handover_s
+from server.engine.device import Device, OnDevice, best_batch, handover_s
 from server.engine.explainer import Explainer
 from server.engine.feeder import feed
 from server.engine.feeders import Feeders, feeders_wanted
@@ -88,10 +87,18 @@ async def _serve(launch: Launch) -> None:
     listener.know(facts_of(model))
     listener.announce({"ready": False, "reason": "the model is warming up"})
     turn = turns(launch, model)
+
+    def in_turn(step: Callable[[], Any]) -> Any:
+        with turn:
+            return step()
+
+    def on_device(step: Callable[[], Any]) -> Any:
+        return thread.submit(in_turn, step).result()
+
     tuner: Tuner | None = None
     chosen: LoadedModel | None = model
     if launch.settings.runtime != EAGER:
-        tuner = await asyncio.to_thread(_tuner, launch, model, thread, turn)
+        tuner = await asyncio.to_thread(_tuner, launch, model, on_device)
         chosen = await asyncio.to_thread(tuner.start, launch.settings.runtime)
     device = Device(chosen or model, turn)
     between, most = handover_s(model.device), launch.settings.max_batch_images
@@ -100,9 +107,7 @@ async def _serve(launch: Launch) -> None:
     metrics = Metrics()
     listener.feeders = _feeders(launch, chosen or model, timings, scheduler.limits.max_images, metrics)
     explainer = Explainer(model) if isinstance(model, Classifier) else None
-    if explainer is not None:
-        for cost, seconds in await loop.run_in_executor(thread, explainer.warm_up, scheduler.limits.max_images):
-            scheduler.learn("explain", cost, seconds)
+    scheduler.close("explain")  # until it is warm
     counted = DeploymentMetrics(metrics, launch.deployment)
     listener.pipeline = pipeline_of(
         device, explainer, thread, scheduler, listener=listener, metrics=counted, settings=launch.settings
@@ -119,14 +124,15 @@ async def _serve(launch: Launch) -> None:
         scheduler.limits.max_images,
         time.monotonic() - started,
     )
+    if explainer is not None:
+        most = scheduler.limits.max_images
+        await asyncio.to_thread(_warm_up_explanations, explainer, most, on_device, listener.pipeline)
     if tuner is not None and chosen is None:
-        tried = (tuner, sizes_to_try(timings, between), listener.pipeline, launch.settings)
-        threading.Thread(target=_tune, args=tried, daemon=True).start()
+        await asyncio.to_thread(_tune, tuner, sizes_to_try(timings, between), listener.pipeline, launch.settings)
     await asyncio.Event().wait()
 
 
 def _feeders(launch: Launch, model: LoadedModel, timings: Timings, most: int, metrics: Metrics) -> Feeders | None:
-    """Start those that are wanted while explanations are warmed up."""
     count = feeders_wanted(model, launch.settings)
     if not count or not isinstance(model, Classifier):
         return None
@@ -146,25 +152,20 @@ def turns(launch: Launch, model: LoadedModel) -> AbstractContextManager[object]:
     return Turns(launch.turns) if shared else nullcontext()
 
 
-def _tuner(
-    launch: Launch, model: LoadedModel, thread: ThreadPoolExecutor, turn: AbstractContextManager[object]
-) -> Tuner:
+def _warm_up_explanations(explainer: Explainer, most: int, on_device: OnDevice[Any], pipeline: Pipeline) -> None:
+    seen: Sequence[tuple[float, float]] = ()
+    try:
+        seen = explainer.warm_up(most, on_device)
+    except Exception:
+        logger.exception("explanations cannot be warmed up, and may fail")
+    pipeline.open("explain", seen)
+
+
+def _tuner(launch: Launch, model: LoadedModel, on_device: OnDevice[Any]) -> Tuner:
     settings = launch.settings
-
-    def in_turn(step: Callable[[], Any]) -> Any:
-        with turn:
-            return step()
-
     terms = Terms(model.device, model.precision, cpu_threads(settings))
     cache = open_cache(settings.cache_folder, model.definition, terms, otherwise=launch.address.parent / "runtimes")
-    return Tuner(
-        launch.folder,
-        model,
-        terms,
-        cache,
-        precision=settings.precision,
-        on_device=lambda step: thread.submit(in_turn, step).result(),
-    )
+    return Tuner(launch.folder, model, terms, cache, precision=settings.precision, on_device=on_device)
 
 
 def _tune(tuner: Tuner, sizes: Sequence[int], pipeline: Pipeline, settings: ServerSettings) -> None:

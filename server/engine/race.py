@@ -2,19 +2,13 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from models.loaded import LoadedModel
-from server.engine.device import Device
+from server.engine.device import Device, OnDevice
 
 _ROUNDS = 3
-
-T = TypeVar("T")
-
-# runs a step on the thread that computes, and waits for it
-OnDevice = Callable[[Callable[[], T]], T]
 
 
 @dataclass(frozen=True, slots=True)

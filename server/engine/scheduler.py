@@ -95,6 +95,16 @@ class Scheduler:
         """Note that a batch of `cost` took a device `seconds`."""
         self._lanes[lane].device.observe(cost, seconds)
 
+    def close(self, lane: str) -> None:
+        """Have the jobs of a lane wait, decoded, until it is opened."""
+        self._lanes[lane].open = False
+
+    def open(self, lane: str, seen: Sequence[tuple[float, float]]) -> None:
+        """Let the jobs of a lane run, whose batches take (cost, seconds) as `seen`."""
+        self._lanes[lane].open = True
+        for cost, seconds in seen:
+            self.learn(lane, cost, seconds)
+
     def renew(self, limits: Limits, lane: str, seen: Sequence[tuple[float, float]]) -> None:
         """Go on with other limits, as what a `lane` runs now takes other times: (cost, seconds) of some batches."""
         memory_bound = self.max_cost < self.limits.max_cost
@@ -276,14 +286,16 @@ class Scheduler:
     def _first_to_decode(self, lane: Lane) -> Lane | None:
         """Find another lane that is due before this one, as soon as its decoders have delivered."""
         for other in self._lanes.values():
+            if other is lane or not other.open:
+                continue
             # an idle lane returns at the clock
-            if other is not lane and other.tally[Stage.DECODING].jobs and max(other.used, self._clock) < lane.used:
+            if other.tally[Stage.DECODING].jobs and max(other.used, self._clock) < lane.used:
                 return other
         return None
 
     def _comes_after(self, lane: Lane) -> bool:
         """Whether another lane has something to run, or soon will, and is due before this one."""
-        ready = any(other.first(Stage.READY) and other.used < lane.used for other in self._lanes.values())
+        ready = any(other.first(Stage.READY) and other.used < lane.used for other in self._lanes.values() if other.open)
         return ready or self._first_to_decode(lane) is not None
 
     def _is_ahead(self, lane: Lane) -> bool:
@@ -296,6 +308,8 @@ class Scheduler:
 
     def _start_at(self, lane: Lane) -> float:
         """The time until which a batch of this lane is better held back, for more jobs or for a lane that is due."""
+        if not lane.open:
+            return math.inf
         start_at, ready = 0.0, lane.tally[Stage.READY]
         if self.limits.shared_cores and (other := self._first_to_decode(lane)) is not None:
             start_at = max(lane.ready_since, self._free_since) + self._worth_waiting_s(other)

@@ -8,8 +8,9 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from server.engine.device import out_of_memory
+from server.engine.device import OnDevice, out_of_memory
 
 logger = logging.getLogger(__name__)
 
@@ -46,13 +47,16 @@ class SliceSizes:
         return SliceSizes(half, self.others) if key[0] == "gradient" else SliceSizes(self.gradients, half)
 
 
-def timings(run: Callable[[int], object], most: int) -> dict[int, float]:
-    """Run slices of 1, 2, 4 rows and so on, up to `most` or what takes too long; returns the best seconds of each."""
+def timings(run: Callable[[int], object], most: int, on_device: OnDevice[float]) -> dict[int, float]:
+    """Run slices of 1, 2, 4 rows and so on, up to `most` or what takes too long; returns the best seconds of each.
+
+    `on_device` runs one on the thread that computes, and waits for it.
+    """
     found: dict[int, float] = {}
     size = 1
     while size <= most and _may_grow(found):
         try:
-            found[size] = min(_seconds(run, size) for _ in range(3 if size == 1 else 2))
+            found[size] = min(on_device(partial(_seconds, run, size)) for _ in range(3 if size == 1 else 2))
         except Exception as error:
             if not found or not out_of_memory(error):
                 raise

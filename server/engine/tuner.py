@@ -13,7 +13,8 @@ from models.errors import ModelError, first_line
 from models.loaded import LoadedModel, exact
 from models.runtime import AUTO, EAGER, Runtime, Terms, available
 from models.runtime_cache import RuntimeCache
-from server.engine.race import OnDevice, race
+from server.engine.device import OnDevice
+from server.engine.race import race
 
 logger = logging.getLogger(__name__)
 
