@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
+import torch
 from fastapi.routing import APIRoute
 from prometheus_client.metrics import MetricWrapperBase
 
@@ -104,7 +105,8 @@ def _architectures() -> str:
         classes = 1000
         if isinstance(found, DetectorArchitecture):
             classes = _OBJECTS + int(found.background)
-        network = found.build(classes, found.settings())
+        with torch.device("meta"):  # only counted, never computed with
+            network = found.build(classes, found.settings())
         millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6
         layer = f"`{found.cam_layer(network).name}`" if isinstance(found, ClassifierArchitecture) else "-"
         rows.append(f"| `{name}` | {' or '.join(found.tasks)} | {millions:.1f} M | {layer} |")
