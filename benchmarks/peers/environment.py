@@ -22,9 +22,10 @@ def python_of(peer: str) -> Path:
     python, done = home / "bin" / "python", home / "done"
     if not done.exists() or done.read_text() != requirements.read_text():
         print(f"installing {peer}", flush=True)
-        venv.create(home, clear=True, with_pip=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "-r", str(requirements)], check=True, cwd=home)
+        venv.create(home, clear=True)
+        # by the pip that is there: another would take as long to install as all that the peer needs
+        pip = [sys.executable, "-m", "pip", "--python", str(python), "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "install", "-r", str(requirements)], check=True, cwd=home)
         (packages,) = home.glob("lib/python*/site-packages")
         # looked at last: what the peer pins comes first
         (packages / "shared.pth").write_text(sysconfig.get_path("purelib") + "\n")
