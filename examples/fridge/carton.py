@@ -128,8 +128,8 @@ def _paint(image: Image.Image, stand: Stand, fold: Fold, corner: Points) -> None
     axes = np.linalg.inv(np.stack([(right - origin) / width, (down - origin) / height], axis=1))
     shift = BLEED - axes @ origin
     shaded = fold.artwork * stand.brightness(fold.corners) * np.linspace(1.03, 0.93, height)[:, None, None]
-    bled = np.pad(np.clip(shaded, 0, 1), ((BLEED, BLEED), (BLEED, BLEED), (0, 0)), mode="edge")
-    artwork = Image.fromarray((bled * 255).astype(np.uint8), "RGB")
+    shades = (np.clip(shaded, 0, 1, out=shaded) * 255).astype(np.uint8)
+    artwork = Image.fromarray(np.pad(shades, ((BLEED, BLEED), (BLEED, BLEED), (0, 0)), mode="edge"), "RGB")
     coefficients = (axes[0, 0], axes[0, 1], shift[0], axes[1, 0], axes[1, 1], shift[1])
     warped = artwork.transform(image.size, Image.Transform.AFFINE, coefficients, Image.Resampling.NEAREST)
     mask = Image.new("L", image.size)

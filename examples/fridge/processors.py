@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TypeVar
 
+from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.progress import Progress
 
 MOST_PROCESSES = 8
@@ -20,7 +21,8 @@ def spread(what: str, work: Callable[[int], Result], numbers: Sequence[int]) -> 
     progress = Progress(what, len(numbers))
     results = []
     # Forking a process in which PyTorch has started its threads can hang; a fresh one costs a third of a second.
-    with ProcessPoolExecutor(min(_processors(), MOST_PROCESSES), mp_context=get_context("spawn")) as pool:
+    fresh, count = get_context("spawn"), min(_processors(), MOST_PROCESSES)
+    with ProcessPoolExecutor(count, mp_context=fresh, initializer=keep_freed_memory) as pool:
         for result in pool.map(work, numbers, chunksize=16):
             results.append(result)
             progress.advance(1)
