@@ -1,5 +1,6 @@
 """Fixtures that several files share. What takes time to make is made once a session and never changed."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 # On a machine that others use too, threads that wait for each other take many times as long as one alone
 torch.set_num_threads(1)
+# and those of the processes that tests start sleep: awake they would keep the others from the cores
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

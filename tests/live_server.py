@@ -42,8 +42,6 @@ class LiveServer:
         # no load balancer has to see them leave
         usual = {"MAX_BATCH_IMAGES": "8", "RUNTIME": "eager", "DRAIN_DELAY_MS": "0"}
         clean = {f"SIGHTGLASS_{name}": value for name, value in usual.items()} | clean
-        # threads of a batch that have to wait sleep: awake they would keep the others from the cores of a busy machine
-        clean = {"GOMP_SPINCOUNT": "1000"} | clean
         self.process = subprocess.Popen(
             [*command, "--port", "0", *map(str, arguments)],
             cwd=cwd,
@@ -126,7 +124,7 @@ def run_server(*arguments: str | Path, env: Mapping[str, str] | None = None) -> 
     return subprocess.run(
         [*SERVER, *map(str, arguments)],
         cwd=ROOT,
-        env={"SIGHTGLASS_RUNTIME": "eager"} | clean | dict(env or {}),
+        env={"SIGHTGLASS_MAX_BATCH_IMAGES": "8", "SIGHTGLASS_RUNTIME": "eager"} | clean | dict(env or {}),
         capture_output=True,
         text=True,
         timeout=60,

@@ -19,9 +19,9 @@ FINE = encoded(picture(1, 640, 480), "JPEG")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    # large enough to keep two cores busy for good
+    # large enough to keep two cores busy for good, one picture after the other
     folder = write_automl_folder(tmp_path_factory.mktemp("busy"), name="resnet50", labels=("a", "b"))
-    with LiveServer("--model", folder, "--http-processes", "2") as running:
+    with LiveServer("--model", folder, "--http-processes", "2", "--max-batch-images", "1") as running:
         yield running
 
 

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -94,21 +95,29 @@ def test_a_killed_parent_takes_its_children_along(fridge_folder: Path) -> None:
         assert_gone(family, 5)
 
 
-def test_a_killed_http_process_is_replaced(fridge_folder: Path) -> None:
+@pytest.fixture(scope="module")
+def lasting(fridge_folder: Path) -> Iterator[LiveServer]:
+    """A server for what it has to survive."""
     with LiveServer("--model", fridge_folder) as server:
-        (before,) = server.children("server.frontend")
-        before.kill()
-        server.wait_for(lambda: server.probe("/health/ready") == 200)
-        assert server.score([FINE]).status_code == 200
+        yield server
 
 
-def test_children_ignore_signals_meant_for_the_parent(fridge_folder: Path) -> None:
-    with LiveServer("--model", fridge_folder) as server:
-        for child in children_of(server):
-            child.send_signal(signal.SIGTERM)
-            child.send_signal(signal.SIGINT)
-        time.sleep(0.3)
-        assert server.score([FINE]).status_code == 200
+def test_a_killed_http_process_is_replaced(lasting: LiveServer) -> None:
+    (before,) = lasting.children("server.frontend")
+    before.kill()
+    before.wait(10)
+    lasting.wait_for(lambda: lasting.probe("/health/ready") == 200)
+    assert lasting.score([FINE]).status_code == 200
+
+
+def test_children_ignore_signals_meant_for_the_parent(lasting: LiveServer) -> None:
+    family = children_of(lasting)
+    for child in family:
+        child.send_signal(signal.SIGTERM)
+        child.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert lasting.score([FINE]).status_code == 200
+    assert children_of(lasting) == family
 
 
 @pytest.mark.parametrize(
