@@ -11,7 +11,7 @@ from torch import nn
 
 from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.batch_norm import settle
-from examples.fridge.course import COURSES, SIZES, TEST_PICTURES, TEST_SIZE
+from examples.fridge.course import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_PICTURES, TEST_SIZE
 from examples.fridge.drawings import Drawing, draw_pictures
 from examples.fridge.guidance import PREPROCESS, batches, optimizer_for, teach
 from examples.fridge.network import ARCHITECTURE, Guided
@@ -20,7 +20,8 @@ from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
 from examples.fridge.task import Trained
 
-_SETTLING_BATCHES = 4
+# Statistics of few pictures cost more right answers than a stage of training brings
+_SETTLING_BATCHES = 32
 
 
 def train_classifier(seed: int) -> Trained:
@@ -31,12 +32,11 @@ def train_classifier(seed: int) -> Trained:
     model = Guided(len(LABELS))
     model.to(memory_format=torch.channels_last)
     optimizer = optimizer_for(model)
-    for block, course in enumerate(COURSES):
-        drawings = draw_pictures("drawing", seeds(seed, block, course.drawings), course.size)
-        progress = Progress("training", sum(stage.shown * stage.pixels**2 for stage in course.stages))
-        for stage in course.stages:
-            teach(model, optimizer, stage, batches(rng, drawings, stage), progress)
-    settling = islice(batches(rng, drawings, stage), _SETTLING_BATCHES)
+    drawings = draw_pictures("drawing", seeds(seed, 0, DRAWINGS), DRAWING_SIZE)
+    progress = Progress("training", sum(stage.shown * stage.pixels**2 for stage in STAGES))
+    for stage in STAGES:
+        teach(model, optimizer, stage, batches(rng, drawings, stage), progress)
+    settling = islice(batches(rng, drawings, STAGES[-1]), _SETTLING_BATCHES)
     settle(model.network, (inputs for inputs, _, _ in settling))
     unseen = draw_pictures("drawing unseen pictures", seeds(seed, TEST_BLOCK, TEST_PICTURES), TEST_SIZE)
     return _trained(model.network, unseen, _probabilities(model.network, unseen))

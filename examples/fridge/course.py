@@ -8,6 +8,8 @@ little loss, up to the scale at which it will be served.
 from dataclasses import dataclass
 
 SIZES = {"valid_resize_size": 164, "valid_crop_size": 144, "train_crop_size": 144}
+DRAWINGS = 2200
+DRAWING_SIZE = (256, 192)
 TEST_PICTURES = 400
 TEST_SIZE = (640, 480)
 
@@ -17,7 +19,8 @@ class Stage:
     """Some steps at one size.
 
     pixels: width and height of what the network sees. shown: how many pictures, `batch` at a time. rates: the
-    learning rate at the start and at the end. closeup: whether to cut out the object or to show the whole scene.
+    learning rate at the start and at the end, evenly in between. closeup: whether to cut out the object or to show the
+    whole scene.
     """
 
     pixels: int
@@ -27,20 +30,8 @@ class Stage:
     closeup: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
-    """Stages that share drawings: how many, how large (width, height)."""
-
-    drawings: int
-    size: tuple[int, int]
-    stages: tuple[Stage, ...]
-
-
-COURSES = (
-    Course(2400, (160, 120), (Stage(64, 5280, 24, (2e-3, 1.5e-3)),)),
-    Course(
-        1000,
-        (341, 256),
-        (Stage(96, 1200, 16, (1.2e-3, 7e-4)), Stage(144, 960, 8, (6e-4, 1e-5), closeup=False)),
-    ),
+STAGES = (
+    Stage(64, 4200, 24, (2e-3, 1.5e-3)),
+    Stage(96, 960, 16, (1.2e-3, 7e-4)),
+    Stage(144, 800, 8, (6e-4, 1e-5), closeup=False),
 )

@@ -49,7 +49,7 @@ def teach(
         inputs, labels, kinds = (tensor.to(device) for tensor in lesson)
         share = step * stage.batch / stage.shown
         for group in optimizer.param_groups:
-            group["lr"] = first * (last / first) ** share
+            group["lr"] = first + (last - first) * share
         loss = guided_loss(model(inputs), labels, kinds)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from examples.fridge.course import COURSES, SIZES, TEST_PICTURES
+from examples.fridge.course import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_PICTURES
 from examples.fridge.task import Task, Trained
 
 
@@ -16,7 +16,12 @@ def _train(seed: int) -> Trained:
 TASK = Task(
     automl_name="image-classification",
     outputs=("probs", "labels"),
-    recipe={"courses": [asdict(course) for course in COURSES], "sizes": SIZES, "test_pictures": TEST_PICTURES},
+    recipe={
+        "drawings": [DRAWINGS, DRAWING_SIZE],
+        "stages": [asdict(stage) for stage in STAGES],
+        "sizes": SIZES,
+        "test_pictures": TEST_PICTURES,
+    },
     measure="accuracy",
     least=0.95,
     train=_train,
