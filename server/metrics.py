@@ -105,7 +105,8 @@ class Metrics:
             registry=own,
         )
 
-    def forget_process(self, pid: int) -> None:
+    @staticmethod
+    def forget_process(pid: int) -> None:
         """Take the gauges of a process that ended out of the sums."""
         mark_process_dead(pid)  # type: ignore[no-untyped-call]
 

@@ -98,10 +98,15 @@ def test_one_that_dies_is_started_again(server: LiveServer) -> None:
 
 def test_they_end_with_their_engine(server: LiveServer) -> None:
     (engine,), orphans = server.children("server.engine"), feeders(server)
-    engine.kill()
+    with ThreadPoolExecutor(16) as clients:
+        replies = clients.map(lambda data: server.score([data]), 20 * PICTURES)
+        server.wait_for(lambda: server.metric("sightglass_queue_jobs") > 0)
+        engine.kill()
+        assert {reply.status_code for reply in replies} == {200, 503}
     server.wait_for(lambda: not any(orphan.is_running() for orphan in orphans))
     server.wait_ready()
     server.wait_for(lambda: len(feeders(server)) == 2)
+    assert server.metric("sightglass_queue_jobs") == 0, "what they had to do is forgotten"
 
 
 def test_only_gpus_have_feeders_unless_they_are_asked_for(fridge_folder: Path, tmp_path: Path) -> None:

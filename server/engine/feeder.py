@@ -11,7 +11,7 @@ from torch import Tensor
 
 from models.errors import ModelError
 from models.loaded import load_without_weights
-from server.engine.assembly import facts_of, pipeline_of, scheduler_of
+from server.engine.assembly import facts_of, keep_what_lives, pipeline_of, scheduler_of
 from server.engine.client import EngineClient
 from server.engine.device import Device
 from server.engine.feeders import AT_ONCE
@@ -53,6 +53,7 @@ async def feed(launch: Launch, feeding: Feeding) -> None:
     listener.pipeline = pipeline_of(
         Device(model), None, device_threads, scheduler, listener=listener, metrics=metrics, settings=settings
     )
+    keep_what_lives()
     listener.announce({"ready": True, "reason": "ready"})
     say(READY)
     logger.info("feeder ready number=%d batch=%d", feeding.number, scheduler.limits.max_images)

@@ -1,7 +1,6 @@
 """An engine process: loads the model, proves that it works, serves the HTTP processes until the lifeline ends."""
 
 import asyncio
-import gc
 import json
 import logging
 import os
@@ -11,6 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,6 +26,7 @@ from server.engine.assembly import (
     Timings,
     costs,
     facts_of,
+    keep_what_lives,
     limits_of,
     pipeline_of,
     scheduler_of,
@@ -58,7 +59,8 @@ def main() -> None:
     configure_logs(launch.settings.log_format, launch.settings.log_level)
     # about metadata and palettes of pictures, once for each place in Pillow; the pixels decode or raise
     warnings.filterwarnings("ignore", module="PIL")
-    follow()
+    # nobody else knows the feeders of an engine that has ended
+    follow(end=partial(Metrics.forget_process, os.getpid()))
     uvloop.run(_run(launch))
 
 
@@ -112,9 +114,7 @@ async def _serve(launch: Launch) -> None:
     listener.pipeline = pipeline_of(
         device, explainer, thread, scheduler, listener=listener, metrics=counted, settings=launch.settings
     )
-    # what lives now lives for ever: keep the collector from walking through all of it again and again
-    gc.collect()
-    gc.freeze()
+    keep_what_lives()
     listener.announce({"ready": True, "reason": "ready"})
     say(READY)
     logger.info(

@@ -142,7 +142,8 @@ class Fleet:
             engine.let_go()
         await asyncio.gather(*(engine.gone(_ENGINE_ENDS_WITHIN_S) for engine in member.engines))
         for socket in member.row.sockets:
-            socket.unlink(missing_ok=True)
+            for place in self._folder.glob(f"{socket.stem}.*"):  # those of its feeders too
+                place.unlink(missing_ok=True)
 
 
 def find(settings: ServerSettings, deployment: Deployment) -> tuple[Path, int | None]:
