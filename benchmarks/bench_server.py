@@ -6,10 +6,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Self
 
 import psutil
+
+from benchmarks.payload import pictures, score_body
 
 _COMMAND = (sys.executable, "-m", "server")
 _READY_WITHIN_S = 120
@@ -40,6 +43,7 @@ class BenchServer:
                 raise RuntimeError(f"the server did not become ready: {' '.join(self._command)}")
             time.sleep(0.02)
         self.ready_s = time.perf_counter() - started
+        self._explain()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -60,6 +64,14 @@ class BenchServer:
         assert self._process is not None
         parent = psutil.Process(self._process.pid)
         return [parent, *parent.children(recursive=True)]
+
+    def _explain(self) -> None:
+        """Ask for an explanation, which is answered, be it with an error, once nothing is warmed up any more."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=_READY_WITHIN_S)
+        body = score_body(pictures()[0], {"xai_algorithm": "gradcam", "visualizations": False})
+        connection.request("POST", "/score", body, {"content-type": "application/json"})
+        connection.getresponse().read()
+        connection.close()
 
     def _is_ready(self) -> bool:
         try:

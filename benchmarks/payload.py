@@ -23,12 +23,17 @@ def pictures(least_bytes: int = 0) -> list[bytes]:
     return encoded
 
 
-def score_request(picture: bytes, xai_parameters: Mapping[str, Any] | None = None) -> bytes:
-    """Return a complete HTTP/1.1 request of the hosted contract, version 2, that scores one picture or explains it."""
+def score_body(picture: bytes, xai_parameters: Mapping[str, Any] | None = None) -> bytes:
+    """Return the body of a request of the hosted contract, version 2, that scores one picture or explains it."""
     text = base64.b64encode(picture).decode()
     asked = {"image_base64": text, "model_explainability": True, "xai_parameters": xai_parameters}
     cell = text if xai_parameters is None else asked
-    body = json.dumps({"input_data": {"columns": ["image"], "data": [cell]}}).encode()
+    return json.dumps({"input_data": {"columns": ["image"], "data": [cell]}}).encode()
+
+
+def score_request(picture: bytes, xai_parameters: Mapping[str, Any] | None = None) -> bytes:
+    """Return a complete HTTP/1.1 request with the same body."""
+    body = score_body(picture, xai_parameters)
     head = (
         "POST /score HTTP/1.1\r\nHost: benchmark\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"

@@ -14,9 +14,10 @@ import torch
 
 from models.images import ImageLimits
 from models.loaded import load, load_classifier, load_without_weights
-from server.engine.feeders import feeders_wanted
+from server.engine.feeders import Feeders, feeders_wanted
 from server.engine.jobs import Stage
 from server.engine.shared_pictures import SharedPictures
+from server.supervision.lifeline import Launch
 from settings.server import ServerSettings
 from tests import http
 from tests.detectors import write_detector_folder
@@ -114,6 +115,21 @@ def test_only_gpus_have_feeders_unless_they_are_asked_for(fridge_folder: Path, t
     assert feeders_wanted(classifier, ServerSettings()) == 0
     assert feeders_wanted(classifier, ServerSettings(feeders=3)) == 3
     assert feeders_wanted(detector, ServerSettings(feeders=3)) == 0
+
+
+def test_together_they_fill_a_batch_and_use_the_cores_once(fridge_folder: Path, tmp_path: Path) -> None:
+    settings = ServerSettings(cpu_threads=8, max_delay_ms=20)
+    launch = Launch(settings=settings, folder=fridge_folder, address=tmp_path / "engine-0-0.sock")
+    found = Feeders(launch, load_classifier(fridge_folder), [(1, 0.01)], count=3, most=32)
+    launches = [found.launch(number) for number in range(3)]
+    assert [each.address for each in launches] == list(found.addresses)
+    assert len(set(found.addresses)) == 3
+    for each in launches:
+        assert each.feeding is not None
+        assert (each.settings.max_batch_images, each.settings.cpu_threads, each.settings.max_delay_ms) == (11, 3, 0)
+        assert each.feeding.engine == launch.address
+        assert found.batch(each.feeding.number, 1, 11).shape == (11, 64, 64, 3)
+    assert len({each.feeding.pictures for each in launches if each.feeding is not None}) == 3
 
 
 def test_views_of_several_pictures_say_the_same_as_one_by_one(fridge_folder: Path) -> None:

@@ -43,7 +43,9 @@ class Feeders:
         self, launch: Launch, model: Classifier, timings: Sequence[tuple[int, float]], *, count: int, most: int
     ) -> None:
         share = math.ceil(most / count)
-        own = {"cpu_threads": math.ceil(cpu_threads(launch.settings) / count), "max_batch_images": share}
+        threads = math.ceil(cpu_threads(launch.settings) / count)
+        # the engine waits for fuller batches, as it sees what all of them bring
+        own = {"cpu_threads": threads, "max_batch_images": share, "max_delay_ms": 0}
         self._launch = launch.model_copy(update={"settings": launch.settings.model_copy(update=own)})
         shape = AT_ONCE, share, *model.example(1)[0].shape
         self._shared = [SharedPictures.make(shape) for _ in range(count)]
@@ -56,7 +58,7 @@ class Feeders:
     def start(self, ended: Callable[[Child, int], None]) -> None:
         """Start them from the running event loop, and keep them alive; `ended` is told of each that ended by itself."""
         self._children = [
-            Child("feeder", _COMMAND, partial(self._launched, number), ended=ended)
+            Child("feeder", _COMMAND, partial(self.launch, number), ended=ended)
             for number in range(len(self.addresses))
         ]
         for child in self._children:
@@ -66,7 +68,8 @@ class Feeders:
         """Return the pictures that a feeder has put at one of AT_ONCE places in the memory that it shares: [N, ...]."""
         return self._shared[number].pictures[place, :pictures]
 
-    def _launched(self, number: int) -> Launch:
+    def launch(self, number: int) -> Launch:
+        """Return what a feeder is started with."""
         shared = self._shared[number]
         feeding = Feeding(
             number=number,
