@@ -1,9 +1,14 @@
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
+from models.loaded import load_classifier
 from server.engine import slice_sizes
+from server.engine.explainer import Explainer
 from server.engine.slice_sizes import SliceSizes, timings
 
 
@@ -56,3 +61,28 @@ def test_memory_bounds_the_sizes() -> None:
     assert set(timings(run, 8, here)) <= {1, 2}
     with pytest.raises(torch.OutOfMemoryError):
         timings(lambda size: run(3), 8, here)
+
+
+class OnDevice(TorchFunctionMode):
+    """Runs steps, and refuses what PyTorch is asked to compute outside of them."""
+
+    inside = False
+
+    def __call__(self, step: Callable[[], Any]) -> Any:
+        self.inside = True
+        try:
+            return step()
+        finally:
+            self.inside = False
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        assert self.inside, f"{func} on a thread whose team would make every forward pass slower from then on"
+        return func(*args, **kwargs or {})
+
+
+def test_warming_up_computes_on_the_thread_of_the_device_only(fridge_folder: Path) -> None:
+    explainer = Explainer(load_classifier(fridge_folder))
+    with OnDevice() as on_device:
+        assert explainer.warm_up(2, on_device)

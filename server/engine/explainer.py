@@ -137,14 +137,16 @@ class Explainer:
         in between, but is not to explain before.
         """
         compile_regions()
-        inputs = on_device(lambda: self._passes.subject(self._model.example(1)[0], these(0)).inputs)
-        score = Score(inputs, "logit")
-        path = Path(inputs, inputs, Quadrature((0.5,), (1.0,)), 0, "logit")
+        score, path = on_device(self._example)
         gradients = timings(lambda size: self._passes.run([Part(path, 0, 1)], size), most, on_device)
         others = timings(lambda size: self._passes.run([Part(score, 0, 1)], size), most, on_device)
         self._sizes = SliceSizes.best(gradients, others)
         logger.info("slices of explanations gradients=%d others=%d", self._sizes.gradients, self._sizes.others)
         return [(2 * size * self._model.pixels, seconds) for size, seconds in gradients.items()]
+
+    def _example(self) -> tuple[Score, Path]:
+        inputs = self._passes.subject(self._model.example(1)[0], these(0)).inputs
+        return Score(inputs, "logit"), Path(inputs, inputs, Quadrature((0.5,), (1.0,)), 0, "logit")
 
     def slice_of(self, jobs: Sequence[Job]) -> Slice:
         """Run one batch of rows of the first of these jobs, and of as many others as fit into it."""
