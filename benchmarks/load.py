@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1, help="that share the load, where one is not fast enough")
     options = parser.parse_args()
     if options.processes > 1:
-        print(json.dumps(in_processes(options)))
+        _tell(in_processes(options))
         return
     drawn = pictures(options.picture_bytes)
     asked = zip(cycle(drawn), options.explain * len(drawn), strict=False)
@@ -164,15 +164,19 @@ def main() -> None:
     else:
         work = open_loop(options.port, requests, options.size, options.seconds, options.patience)
     tally = uvloop.run(work)
-    print(
-        json.dumps(
-            {
-                "seconds": time.perf_counter() - tally.started,
-                "latencies": {str(status): values for status, values in tally.latencies.items()},
-                "finished": tally.finished,
-            }
-        )
+    _tell(
+        {
+            "seconds": time.perf_counter() - tally.started,
+            "latencies": {str(status): values for status, values in tally.latencies.items()},
+            "finished": tally.finished,
+        }
     )
+
+
+def _tell(seen: dict[str, Any]) -> None:
+    # by a buffer of its own: unbuffered, as PYTHONUNBUFFERED has it, a pipe takes 64 KiB and the rest is lost
+    with open(sys.stdout.fileno(), "w", closefd=False) as output:
+        output.write(json.dumps(seen) + "\n")
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ class Explainer:
         in between, but is not to explain before.
         """
         compile_regions()
-        score, path = on_device(self._example)
+        score, path = on_device(self._example)  # large enough for PyTorch to fill them on several threads
         gradients = timings(lambda size: self._passes.run([Part(path, 0, 1)], size), most, on_device)
         others = timings(lambda size: self._passes.run([Part(score, 0, 1)], size), most, on_device)
         self._sizes = SliceSizes.best(gradients, others)
