@@ -99,9 +99,15 @@ def test_one_that_dies_is_started_again(server: LiveServer) -> None:
 
 def test_they_end_with_their_engine(server: LiveServer) -> None:
     (engine,), orphans = server.children("server.engine"), feeders(server)
+    before = server.metric("sightglass_stage_seconds_count", stage="encode")
+
+    def is_busy() -> bool:
+        answered = server.metric("sightglass_stage_seconds_count", stage="encode") - before
+        return answered > 16 and server.metric("sightglass_queue_jobs") > 0
+
     with ThreadPoolExecutor(16) as clients:
         replies = clients.map(lambda data: server.score([data]), 20 * PICTURES)
-        server.wait_for(lambda: server.metric("sightglass_queue_jobs") > 0)
+        server.wait_for(is_busy)
         engine.kill()
         assert {reply.status_code for reply in replies} == {200, 503}
     server.wait_for(lambda: not any(orphan.is_running() for orphan in orphans))

@@ -98,7 +98,7 @@ def test_pictures_are_scored(doors: DoorsSite, client: Any, in_binary: bool, out
     assert (probs.shape, probs.dtype) == ((2, 4), np.float32)
     assert np.array_equal(probs, np.array([row["probs"] for row in found], np.float32))
     # whether the two share a batch decides how they round
-    np.testing.assert_allclose(probs, [row["probs"] for row in expected], atol=1e-5)
+    np.testing.assert_allclose(probs, [row["probs"] for row in expected], rtol=0, atol=1e-6)
     labels = [label.decode() if out_binary else label for label in result.as_numpy("label")]
     assert labels == [LABELS[int(best)] for best in probs.argmax(1)]
 
