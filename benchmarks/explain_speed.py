@@ -111,11 +111,7 @@ class Bench:
     def _tuned(self) -> SliceSizes:
         """Find the sizes of batches as an engine does."""
         _seconds(lambda: self.forward(1))  # the first pass lays out memory
-
-        def here(step: Callable[[], float]) -> float:
-            return step()
-
-        gradients, others = (timings(run, _LARGEST, here) for run in (self.gradient, self.forward))
+        gradients, others = (timings(run, _LARGEST, lambda step: step()) for run in (self.gradient, self.forward))
         return SliceSizes.best(gradients, others)
 
     def explain(self, method: Method) -> Cost:

@@ -130,14 +130,8 @@ def _entries(folders: dict[str, Path], options: argparse.Namespace) -> list[Entr
     for model, folder in folders.items():
         arithmetic = ("--runtime", options.runtime, "--precision", options.precision)
         for engines, feeders in product(options.engines.split(","), options.feeders.split(",")):
-            flags = (
-                "--device",
-                ",".join([options.device] * int(engines)),
-                "--feeders",
-                feeders,
-                *arithmetic,
-                *_PATIENT,
-            )
+            devices = ",".join([options.device] * int(engines))
+            flags = ("--device", devices, "--feeders", feeders, *arithmetic, *_PATIENT)
             name = f"sightglass, engines: {engines}, feeders: {feeders}"
             entries.append(Entry(name, model, BenchServer(folder, free_port(), *flags)))
         peers = filter(None, options.peers.split(","))

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
+from functools import cache
 from io import BytesIO
 from typing import Any
 
@@ -13,6 +14,7 @@ from examples.fridge.scene import draw_scene
 _PICTURES = 16
 
 
+@cache
 def pictures(least_bytes: int = 0) -> list[bytes]:
     """Draw 640x480 pictures and encode each as a JPEG of quality 90, followed by zeros where it would be shorter."""
     encoded = []

@@ -26,7 +26,7 @@ _SAME = {"fp32": 1e-5, "tf32": 0.01, "bf16": 0.05, "fp16": 0.01}  # of a probabi
 _CALIBRATION = 8
 _GREY = 128
 _DIMENSIONS = 3  # of a picture
-_HALFWAY_FROM = 48  # a few pictures more or less matter little
+HALFWAY_FROM = 48  # a few pictures more or less matter little
 _EXAMPLES = 2  # a batch of one would be taken for a constant by some tracers
 
 
@@ -120,19 +120,22 @@ class Classifier:
         batch = torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
         # not by PyTorch: its threads look for more to do afterwards, on the cores that the runtime is about to use
         np.stack([view.numpy() for view in views], out=batch.numpy()[:count])
-        with torch.inference_mode():
-            (logits,) = self.graph(batch)
-            return list(logits.float().cpu()[:count])
+        return list(self._logits(batch, count))
 
     def _of_several(self, views: Sequence[Tensor]) -> list[Tensor]:
         counts = [len(view) for view in views]
-        shape = batch_size(sum(counts), self.device), *views[0].shape[1:]
+        count = sum(counts)
+        batch = torch.empty(
+            (batch_size(count, self.device), *views[0].shape[1:]), dtype=torch.uint8, device=self.device
+        )
+        for part, view in zip(torch.split(batch[:count], counts), views, strict=True):
+            part.copy_(view, non_blocking=True)
+        return list(torch.split(self._logits(batch, count), counts))
+
+    def _logits(self, batch: Tensor, count: int) -> Tensor:
         with torch.inference_mode():
-            batch = torch.empty(shape, dtype=torch.uint8, device=self.device)
-            for part, view in zip(torch.split(batch[: sum(counts)], counts), views, strict=True):
-                part.copy_(view, non_blocking=True)
             (logits,) = self.graph(batch)
-            return list(torch.split(logits.float().cpu()[: sum(counts)], counts))
+            return logits.float().cpu()[:count]
 
     def joined(self, picture: Picture, outputs: Sequence[Tensor]) -> Prediction:
         """Turn the outputs of a picture's looks into a prediction; ModelError as `prediction`."""
@@ -171,7 +174,7 @@ def batch_size(count: int, device: torch.device) -> int:
         return count
     size = 1 << (count - 1).bit_length()
     halfway = 3 * size // 4
-    return halfway if halfway >= max(count, _HALFWAY_FROM) else size
+    return halfway if halfway >= max(count, HALFWAY_FROM) else size
 
 
 def classifying(preprocess: Preprocess, network: nn.Module) -> Work:

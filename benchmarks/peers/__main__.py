@@ -140,7 +140,7 @@ def _print_rows(name: str, found: dict[str, Any]) -> None:
         print(f"  ceiling {label}: {spread([each[label]['rate'] for each in found['ceilings']])} pictures/s")
     ours = found["servers"][OURS]
     for server, taken in found["servers"].items():
-        rows = []
+        rows = [f"ready in {spread([one['ready_s'] for one in taken])} s"]
         for count in taken[0]["closed"]:
             rates = [one["closed"][count]["rate"] for one in taken]
             ratios = [mine["closed"][count]["rate"] / rate for mine, rate in zip(ours, rates, strict=True)]

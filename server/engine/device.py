@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 
+from models.classifier import HALFWAY_FROM
 from models.images import ImageLimits
 from models.picture import Picture
 from models.predictions import Prediction
@@ -18,7 +19,6 @@ from server.engine.outcome import Failure
 logger = logging.getLogger(__name__)
 
 _LADDER = (1, 2, 4, 8, 16, 32, 64, 128)
-_HALFWAY = (48, 96)  # on a GPU, what batches of 33 and of 65 pictures are given to it as
 _WARM_UP_S = 2.0
 _LONG_S = 0.2
 _BRIEF_S = 0.03  # where others use the device too, a batch that takes less says little of larger ones
@@ -144,7 +144,9 @@ class Device:
                 logger.warning("out of memory at warm-up images=%d", count)
                 break
         largest = best_batch(timings, handover_s)
-        return sorted(timings + [(count, self._settled(count)) for count in _HALFWAY if count < largest])
+        # what a GPU is given larger batches as that come between two of these sizes
+        halfway = [3 * count // 4 for count, _ in timings if count <= largest and 3 * count // 4 >= HALFWAY_FROM]
+        return sorted(timings + [(count, self._settled(count)) for count in halfway])
 
     def _settled(self, count: int) -> float:
         # a size is slow until memory has grown to it, which takes a pass or two

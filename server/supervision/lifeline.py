@@ -47,8 +47,8 @@ class Launch(BaseModel):
 
     An engine gets its deployment's settings, the model folder, a device, the address to listen at and the folder
     where engines take turns; the host of a script its settings, the address and the deployment itself; an HTTP process
-    the server's settings, the table, the ports, and where the supervisor takes orders. A feeder of
-    an engine gets the same as that, an address of its own, and what it is to feed.
+    the server's settings, the table, the ports, and where the supervisor takes orders. A feeder gets what its engine
+    got, but an address of its own, its share of threads and batches, and what it is to feed.
     """
 
     settings: ServerSettings
