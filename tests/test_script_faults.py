@@ -107,7 +107,7 @@ def test_a_process_that_dies_fails_its_own_request_alone(
 def test_native_crashes_are_told_in_the_log(site: ScriptSite) -> None:
     site.do("crash")
     site.server.wait_for(lambda: "Fatal Python error: Segmentation fault" in site.server.log())
-    assert f'File "{site.folder / "score.py"}", line' in site.server.log()
+    site.server.wait_for(lambda: f'File "{site.folder / "score.py"}", line' in site.server.log())
 
 
 def test_what_a_killed_process_has_started_goes_with_it(site: ScriptSite, tmp_path: Path) -> None:

@@ -35,7 +35,9 @@ def test_the_tutorials_request_is_scored(site: ScriptSite) -> None:
     assert re.fullmatch(r"\d+\.\d{3}", reply.headers[TOOK])
     stages = [part.partition(";")[0] for part in reply.headers["server-timing"].split(", ")]
     assert stages == ["read", "queue", "run", "total"]
-    (line,) = (line for line in site.server.log().splitlines() if reply.headers["x-request-id"] in line)
+    request_id = f"request_id={reply.headers['x-request-id']}"
+    site.server.wait_for(lambda: request_id in site.server.log())  # the line is written after the reply
+    (line,) = (line for line in site.server.log().splitlines() if request_id in line)
     assert "route=/score" in line
     assert "run_ms=" in line
 
@@ -119,7 +121,7 @@ def test_an_error_of_the_script_is_in_the_log_and_not_in_the_reply(site: ScriptS
     assert reply.json() == {"message": expected, "code": "script_failed", "request_id": request_id}
     assert reply.headers[FAILED] == "True"
     assert TOOK not in reply.headers
-    site.server.wait_for(lambda: f"{words}" in site.server.log())
+    site.server.wait_for(lambda: words in site.server.log() and f"request_id={request_id}" in site.server.log())
     story = site.server.log().rpartition("the script failed on a request")[2].partition(f"request_id={request_id}")[0]
     assert "Traceback" in story
     assert words in story
@@ -210,7 +212,7 @@ def test_rawhttp_chooses_the_status(site: ScriptSite, status: int, failed: str) 
 def test_a_status_that_is_none_is_an_error_of_the_script(site: ScriptSite, status: int) -> None:
     reply = site.ask("raw", query=f"?do=status&status={status}")
     assert (reply.status_code, reply.json()["code"]) == (500, "script_failed")
-    assert f"The status of a response is {status}" in site.server.log()
+    site.server.wait_for(lambda: f"The status of a response is {status}" in site.server.log())
 
 
 def test_other_forms_of_responses(site: ScriptSite) -> None:
