@@ -183,7 +183,8 @@ def classifying(preprocess: Preprocess, network: nn.Module) -> Work:
 
 
 def _grey(preprocess: Preprocess, count: int) -> Tensor:
-    return torch.full((count, preprocess.crop, preprocess.crop, 3), _GREY, dtype=torch.uint8)
+    # not by PyTorch, as in `outputs`
+    return torch.from_numpy(np.full((count, preprocess.crop, preprocess.crop, 3), _GREY, dtype=np.uint8))
 
 
 class _Whole(nn.Module):

@@ -202,6 +202,27 @@ def test_mid_grey_is_the_example(model: Classifier) -> None:
     assert np.array_equal(model.example(1)[0].numpy(), np.full((64, 64, 3), 128, np.uint8))
 
 
+def test_examples_and_batches_are_put_together_without_threads_of_pytorch(fridge_folder: Path) -> None:
+    # those would look for more to do while a runtime with threads of its own is timed
+    program = f"""
+import os
+import torch
+from pathlib import Path
+from models.loaded import load_classifier
+torch.set_num_threads(1)
+model = load_classifier(Path({str(fridge_folder)!r})).computed_by("none", lambda batch: [torch.zeros(len(batch), 4)])
+threads = lambda: len(os.listdir("/proc/self/task"))
+before = threads()
+torch.set_num_threads(4)
+model.outputs(model.example(64))
+print(threads() - before)
+torch.full((64, 64, 64, 3), 128)
+print(threads() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "3"]
+
+
 def test_weights_that_are_no_numbers_are_found_at_load(tmp_path: Path) -> None:
     state = seeded_network("resnet18", 4, 64).state_dict() | {"fc.bias": torch.full((4,), torch.nan)}
     folder = write_automl_folder(tmp_path, "bare", sizes=(80, 64), state=state)
