@@ -24,7 +24,7 @@ _LONG_S = 0.2
 _BRIEF_S = 0.03  # where others use the device too, a batch that takes less says little of larger ones
 _CLOSE_TO_BEST = 0.97
 # of each batch on the cores of decoders and HTTP processes, which come and go between two of them (decision 13)
-_HANDOVER_S = 0.005
+_HANDOVER_S = 0.008
 
 
 T = TypeVar("T")
