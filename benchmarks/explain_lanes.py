@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bench_server import BenchServer
-from benchmarks.loads import Load, run_load
 from benchmarks.machine import describe_machine
+from benchmarks.measured import Load, run_load
 from benchmarks.report import write_report
 from benchmarks.serving import free_port, seeded_folder, spread
 

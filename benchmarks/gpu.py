@@ -24,8 +24,8 @@ import torch
 
 from benchmarks.bench_server import BenchServer
 from benchmarks.ceiling import counted
-from benchmarks.loads import run_load
 from benchmarks.machine import describe_machine
+from benchmarks.measured import run_load
 from benchmarks.payload import pictures
 from benchmarks.peers.peer_server import PeerServer
 from benchmarks.report import write_report

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from benchmarks.bench_server import BenchServer
-from benchmarks.loads import run_load
+from benchmarks.measured import run_load
 from benchmarks.serving import free_port, seeded_folder
 from explain.catalog import algorithm_names
 

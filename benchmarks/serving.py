@@ -20,8 +20,8 @@ from typing import Any
 import torch
 
 from benchmarks.bench_server import BenchServer
-from benchmarks.loads import Load, run_load
 from benchmarks.machine import describe_machine
+from benchmarks.measured import Load, run_load
 from benchmarks.report import write_report
 from models.catalog import architecture
 from server.supervision.fleet import ENGINE_ENVIRONMENT

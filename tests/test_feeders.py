@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ import torch
 from models.images import ImageLimits
 from models.loaded import load, load_classifier, load_without_weights
 from server.engine.feeders import Feeders, feeders_wanted
-from server.engine.jobs import Stage
+from server.engine.jobs import FED, Stage
+from server.engine.meters import Meters
 from server.engine.shared_pictures import SharedPictures
 from server.supervision.lifeline import Launch
 from settings.server import ServerSettings
@@ -204,6 +206,22 @@ def test_while_a_batch_runs_less_than_half_of_one_waits() -> None:
         assert scheduler.next_batch(9.0) is None
         scheduler.finished(batch, 0.1)
     assert scheduler.next_batch(9.0) is not None
+
+
+def test_what_they_bring_is_counted_as_queued_by_them_alone() -> None:
+    shown: list[float] = []
+    jobs = SimpleNamespace(set=shown.append)
+    metrics = SimpleNamespace(stage_seconds=lambda stage: None, queue_jobs=jobs, queue_ms=SimpleNamespace(set=id))
+    meters, scheduler = Meters(metrics), make_scheduler()  # type: ignore[arg-type]
+    scheduler.enter(make_jobs(1, lane=FED)[0])
+    meters.queue(scheduler, 0.0)
+    scheduler.admit(make_jobs(2, 3), 1.0)
+    for now in (1.0, 1.05, 1.2):
+        meters.queue(scheduler, now)
+    scheduler.cancel(2)
+    for now in (1.21, 1.22):
+        meters.queue(scheduler, now)
+    assert shown == [0, 3, 3, 0], "an empty queue is shown at once, and once"
 
 
 def test_what_enters_decoded_runs_as_it_is_and_can_be_cancelled() -> None:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bench_server import BenchServer
-from benchmarks.loads import Load, run_load
 from benchmarks.machine import describe_machine
+from benchmarks.measured import Load, run_load
 from benchmarks.peers.peer_server import COMMANDS, PeerServer, score_one
 from benchmarks.report import write_report
 from benchmarks.serving import ENDLESS, Ceiling, fastest, free_port, seeded_folder, spread

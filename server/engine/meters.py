@@ -5,6 +5,7 @@ Their values live in files that all processes share, so that each write has its 
 
 from collections.abc import Mapping
 
+from server.engine.jobs import FED
 from server.engine.outcome import STAGES
 from server.engine.scheduler import Scheduler
 from server.metrics import DeploymentMetrics
@@ -20,6 +21,7 @@ class Meters:
         self._jobs = metrics.queue_jobs
         self._wait_ms = metrics.queue_ms
         self._due = 0.0
+        self._depth = 0
 
     def stages(self, seconds: Mapping[str, float]) -> None:
         """Note the seconds that a picture spent in each of STAGES."""
@@ -27,10 +29,10 @@ class Meters:
             stage.observe(value)
 
     def queue(self, scheduler: Scheduler, now: float) -> None:
-        """Show how much is queued, at the first call of each tenth of a second, and whenever nothing is."""
-        depth = scheduler.depth()
-        if depth and now < self._due:
+        """Show how much is queued, at the first call of each tenth of a second, and when nothing is any more."""
+        depth = scheduler.depth(besides=FED)  # a feeder counts its pictures itself
+        if now < self._due and (depth or not self._depth):
             return
-        self._due = now + _EVERY_S
+        self._due, self._depth = now + _EVERY_S, depth
         self._jobs.set(depth)
         self._wait_ms.set(1000 * scheduler.wait_s("score"))

@@ -273,9 +273,9 @@ class Scheduler:
             times += [self._start_at(lane) for lane in self._by_use(Stage.READY)]
         return min(times, default=None)
 
-    def depth(self) -> int:
-        """Count the jobs that are queued or running."""
-        return sum(lane.depth() for lane in self._lanes.values())
+    def depth(self, besides: str = "") -> int:
+        """Count the jobs that are queued or running, `besides` those of one lane."""
+        return sum(lane.depth() for lane in self._lanes.values() if lane.name != besides)
 
     def _by_use(self, stage: Stage) -> list[Lane]:
         return sorted((lane for lane in self._lanes.values() if lane.first(stage)), key=lambda lane: lane.used)

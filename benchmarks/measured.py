@@ -1,4 +1,4 @@
-"""Load: what a load generator in processes of its own saw of a server, and what the server used meanwhile."""
+"""Measured: what a load generator in processes of its own saw of a server, and what the server used meanwhile."""
 
 import json
 import subprocess
