@@ -25,7 +25,7 @@ import torch
 from benchmarks.bench_server import BenchServer
 from benchmarks.ceiling import counted
 from benchmarks.machine import describe_machine
-from benchmarks.measured import run_load
+from benchmarks.measured import run_load, split
 from benchmarks.payload import pictures
 from benchmarks.peers.peer_server import PeerServer
 from benchmarks.report import write_report
@@ -145,6 +145,7 @@ def _print_row(entry: Entry, loads: dict[str, Any], ceilings: dict[str, float]) 
         f"{clients} clients {seen['rate']:.0f}/s, p50 {seen['p50_ms']:.1f}, p99 {seen['p99_ms']:.0f} ms, "
         f"{seen['cpu_s_per_1000']:.1f} CPU s/1000, {seen['cores']:.1f} cores busy, codes {seen['codes']}"
         + (f", {seen['batch']:.0f} pictures a batch" if seen["batch"] else "")
+        + (f", mean ms: {split(seen['stages'])}" if seen["stages"] else "")
         for clients, seen in loads.items()
     ]
     most = max(seen["rate"] for seen in loads.values())

@@ -2,7 +2,8 @@
 
 Run as a process of its own: python -m benchmarks.load PORT closed CONCURRENCY SECONDS | open RATE SECONDS.
 With --explain, a JSON list of `xai_parameters`, requests ask for explanations, one way after the other.
-Prints one JSON object: status codes, seconds, and the latency of every request by code.
+Prints one JSON object: status codes, seconds, the latency of every request by code, and by stage the sum of the
+milliseconds that the Server-Timing headers of answers tell, where a server sends them.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import re
 import subprocess
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
@@ -23,12 +24,15 @@ import uvloop
 from benchmarks.payload import pictures, score_request
 
 _LENGTH = re.compile(rb"content-length: (\d+)")
+_TIMING = re.compile(rb"server-timing: (.*)\r\n")
+_STAGE = re.compile(r"([\w-]+);dur=([\d.]+)")
 
 
 class Connection:
     """One keep-alive connection; one request at a time."""
 
     def __init__(self, port: int) -> None:
+        self.timing = b""  # the header of the last reply
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -40,7 +44,8 @@ class Connection:
             reader, writer = self._streams
             writer.write(request)
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            length = _LENGTH.search(head)
+            timing, length = _TIMING.search(head), _LENGTH.search(head)
+            self.timing = timing[1] if timing else b""
             if length:
                 await reader.readexactly(int(length[1]))
             elif b"transfer-encoding: chunked" in head:
@@ -68,6 +73,7 @@ class Tally:
         self.started = time.perf_counter()
         self.latencies: dict[int, list[float]] = defaultdict(list)
         self.finished: list[float] = []
+        self.timings: list[bytes] = []  # read when the load has ended
 
     async def timed(self, connection: Connection, request: bytes, since: float) -> None:
         """Send a request and note how long it took `since` the moment it was due."""
@@ -76,6 +82,14 @@ class Tally:
         self.latencies[status].append(now - since)
         if status == 200:
             self.finished.append(now - self.started)
+            self.timings.append(connection.timing)
+
+    def stages(self) -> dict[str, float]:
+        """Return the milliseconds that all answers together spent in each stage, as the server tells them."""
+        found: dict[str, float] = defaultdict(float)
+        for stage, value in _STAGE.findall(b"\n".join(self.timings).decode()):
+            found[stage] += float(value)
+        return found
 
 
 async def closed_loop(port: int, requests: Sequence[bytes], concurrency: int, seconds: float) -> Tally:
@@ -134,10 +148,14 @@ def in_processes(options: argparse.Namespace) -> dict[str, Any]:
     for one in seen:
         for status, values in one["latencies"].items():
             latencies[status] += values
+    stages: Counter[str] = Counter()
+    for one in seen:
+        stages.update(one["stages"])
     return {
         "seconds": max(one["seconds"] for one in seen),
         "latencies": latencies,
         "finished": [moment for one in seen for moment in one["finished"]],
+        "stages": stages,
     }
 
 
@@ -169,6 +187,7 @@ def main() -> None:
             "seconds": time.perf_counter() - tally.started,
             "latencies": {str(status): values for status, values in tally.latencies.items()},
             "finished": tally.finished,
+            "stages": tally.stages(),
         }
     )
 

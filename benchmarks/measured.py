@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,7 +23,8 @@ class Server(Protocol):
 class Load:
     """Rates in requests per second, latencies of answers (200) in milliseconds, NaN where there was none.
 
-    `in_time` is how many answers came within the patience of a client, `cores` how many cores the server kept busy.
+    `in_time` is how many answers came within the patience of a client, `cores` how many cores the server kept busy,
+    `stages` the mean milliseconds of an answer in each stage that the server tells of, and "outside" of all of them.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Load:
     slowest_refusal_ms: float | None
     cpu_s_per_1000: float
     cores: float
+    stages: dict[str, float]
 
 
 def run_load(server: Server, kind: str, size: float, seconds: float, *flags: str, patience_s: float = 60.0) -> Load:
@@ -59,7 +61,21 @@ def run_load(server: Server, kind: str, size: float, seconds: float, *flags: str
         slowest_refusal_ms=1000 * refused[-1] if refused else None,
         cpu_s_per_1000=1000 * used / max(1, len(answered)),
         cores=used / took,
+        stages=_stages(seen["stages"], answered),
     )
+
+
+def split(stages: Mapping[str, float]) -> str:
+    """Write where the time of an answer went."""
+    return " ".join(f"{stage} {value:.1f}" for stage, value in stages.items())
+
+
+def _stages(sums: Mapping[str, float], answered: Sequence[float]) -> dict[str, float]:
+    if not sums:
+        return {}
+    means = {stage: value / len(answered) for stage, value in sums.items()}
+    # of the client's time: the way there and back, and until the generator itself had its turn
+    return means | {"outside": 1000 * sum(answered) / len(answered) - means["total"]}
 
 
 def _percentile_ms(values: Sequence[float], share: float) -> float:

@@ -21,7 +21,7 @@ import torch
 
 from benchmarks.bench_server import BenchServer
 from benchmarks.machine import describe_machine
-from benchmarks.measured import Load, run_load
+from benchmarks.measured import Load, run_load, split
 from benchmarks.report import write_report
 from models.catalog import architecture
 from server.supervision.fleet import ENGINE_ENVIRONMENT
@@ -157,6 +157,7 @@ def _print_rows(rounds: Sequence[Round], overload: Load | None, capacity: float)
             f"p50/p95/p99 {'/'.join(f'{_median(loads, each):.0f}' for each in ('p50_ms', 'p95_ms', 'p99_ms'))} ms, "
             f"{_median(loads, 'cpu_s_per_1000'):.1f} CPU s/1000, codes {loads[-1].codes}"
         )
+        print(f"  {'':<10} mean ms: {split(loads[-1].stages)}")
     over = [one.loads[0].p50_ms - one.ceiling["bare_ms"] for one in rounds]
     print(f"  one at a time: {spread(over)} ms over bare decode and forward")
     if overload is None:

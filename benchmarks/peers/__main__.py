@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.bench_server import BenchServer
 from benchmarks.machine import describe_machine
-from benchmarks.measured import Load, run_load
+from benchmarks.measured import Load, run_load, split
 from benchmarks.peers.peer_server import COMMANDS, PeerServer, score_one
 from benchmarks.report import write_report
 from benchmarks.serving import ENDLESS, Ceiling, fastest, free_port, seeded_folder, spread
@@ -149,6 +149,7 @@ def _print_rows(name: str, found: dict[str, Any]) -> None:
             rows.append(
                 f"{count} clients {spread(rates)}/s, p50 {middle:.0f} ms, {cost:.1f} CPU s/1000, "
                 f"ours {spread(ratios, 2)}x"
+                + (f", mean ms: {split(stages)}" if (stages := taken[-1]["closed"][count]["stages"]) else "")
             )
         over = taken[-1].get("overload")
         if over:
