@@ -148,6 +148,30 @@ def test_the_fastest_that_says_the_same_is_chosen_and_kept(choosing: Callable[..
     assert [runtime.conversions for runtime in runtimes] == [1, 1, 1, 0, 1]
 
 
+def test_what_was_chosen_is_compared_on_one_picture_at_later_starts(choosing: Callable[..., Tuner]) -> None:
+    seen: list[int] = []
+
+    def counted(eager: Graph) -> Graph:
+        graph = faster(eager)
+
+        def counting(inputs: torch.Tensor) -> Any:
+            seen.append(len(inputs))
+            return graph(inputs)
+
+        return counting
+
+    for wanted, pictures in (("counted", [8, 1]), ("auto", []), ("counted", [8, 1])):
+        seen.clear()
+        choosing(FakeRuntime("counted", counted)).start(wanted)
+        assert seen == pictures, "asked for, not yet chosen"
+    assert tuned(choosing(FakeRuntime("counted", counted))) == ["counted"]
+    for wanted in ("counted", "auto"):
+        seen.clear()
+        chosen = choosing(FakeRuntime("counted", counted)).start(wanted)
+        assert chosen is not None and chosen.runtime == "counted"
+        assert seen == [1]
+
+
 def test_where_nothing_is_faster_the_model_stays_as_it_is(choosing: Callable[..., Tuner]) -> None:
     tuner = choosing(FakeRuntime("slower", slower))
     assert tuned(tuner) == []

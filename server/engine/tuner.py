@@ -58,7 +58,8 @@ class Tuner:
         if wanted == AUTO:
             return self._remembered()
         try:
-            return self._model if wanted == EAGER else self._proven(available()[wanted])[0]
+            known, _ = self._cache.chosen()
+            return self._model if wanted == EAGER else self._proven(available()[wanted], again=known == wanted)[0]
         except ModelError:
             raise
         except Exception as error:
@@ -69,14 +70,17 @@ class Tuner:
         if name is None or name == EAGER:
             return self._model if name else None
         try:
-            return self._proven(available()[name])[0]
+            return self._proven(available()[name], again=True)[0]
         except Exception as error:
             logger.warning("the runtime that was fastest cannot be used and is tried anew runtime=%s: %s", name, error)
             self._cache.forget()
             return None
 
-    def _proven(self, runtime: Runtime) -> tuple[LoadedModel, Agreement]:
-        """Return the model with a runtime, converted if need be; any exception where it cannot, or says otherwise."""
+    def _proven(self, runtime: Runtime, *, again: bool = False) -> tuple[LoadedModel, Agreement]:
+        """Return the model with a runtime, converted if need be; any exception where it cannot, or says otherwise.
+
+        Where that is proved `again`, for this machine and these versions, one picture is enough.
+        """
         if obstacle := runtime.obstacle(self._terms):
             raise ModelError(f"The runtime {runtime.name} cannot be used: {obstacle}.")
         files = None
@@ -87,7 +91,7 @@ class Tuner:
                 # all that PyTorch computes is computed on the one thread, or it would be slow ever after
                 graph = self._on_device(lambda: runtime.load(self._model.work(), files, self._terms))
                 rival = self._model.computed_by(runtime.name, graph)
-                agreement = self._agreement(rival)
+                agreement = self._agreement(rival, brief=again)
         except Exception:
             self._cache.drop(runtime.name)  # files that are damaged are made anew the next time
             raise
@@ -124,11 +128,11 @@ class Tuner:
     def _convert(self, runtime: Runtime, into: Path) -> None:
         convert_apart(self._folder, runtime.name, self._precision, str(self._terms.device), into)
 
-    def _agreement(self, rival: LoadedModel) -> Agreement:
+    def _agreement(self, rival: LoadedModel, *, brief: bool) -> Agreement:
         if self._reference is None:
             self._reference = self._on_device(lambda: exact(self._model))
         batches = self._on_device(self._model.calibration)
-        steps = [partial(compared, rival, self._reference, views) for views in batches]
+        steps = [partial(compared, rival, self._reference, views) for views in (batches[-1:] if brief else batches)]
         return together([self._on_device(step) for step in steps])
 
 
