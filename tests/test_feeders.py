@@ -1,5 +1,6 @@
 """Feeders: processes that decode for an engine score the same, are started again, and are counted once."""
 
+import asyncio
 import base64
 import os
 from collections.abc import Iterator
@@ -15,10 +16,13 @@ import torch
 
 from models.images import ImageLimits
 from models.loaded import load, load_classifier, load_without_weights
-from server.engine.feeders import Feeders, feeders_wanted
+from server.engine import feeder
+from server.engine.assembly import BROKEN
+from server.engine.feeders import AT_ONCE, Feeders, feeders_wanted
 from server.engine.jobs import FED, Stage
 from server.engine.meters import Meters
 from server.engine.shared_pictures import SharedPictures
+from server.errors import ServiceError
 from server.supervision.lifeline import Launch
 from settings.server import ServerSettings
 from tests import http
@@ -57,7 +61,7 @@ def test_they_say_what_the_engine_says(server: LiveServer, fridge_folder: Path) 
         (logits,) = model.outputs([model.picture(data, LIMITS)])
         assert reply.json()[0]["probs"] == pytest.approx(model.prediction(logits).probs, abs=1e-5)
     assert server.metric("sightglass_batch_images_sum") - before == 4 * len(PICTURES), "each picture counts once"
-    assert all(feeder.cpu_times().user > 0 for feeder in feeders(server))
+    assert all(process.cpu_times().user > 0 for process in feeders(server))
     assert server.metric("sightglass_runtime") == 1
     assert server.metric("sightglass_stage_seconds_count", stage="decode") == 4 * len(PICTURES)
 
@@ -169,6 +173,25 @@ def test_what_one_process_puts_into_shared_pictures_the_other_sees() -> None:
     ours.pictures[1, 2] = torch.tensor([1, 2, 3, 4], dtype=torch.uint8)
     assert theirs.pictures[1, 2].tolist() == [1, 2, 3, 4]
     assert theirs.pictures.sum() == 10
+
+
+def test_one_whose_engine_is_gone_ends_and_blames_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def compute(*_: int) -> None:
+        raise ServiceError("engine_unavailable", "gone")
+
+    async def ask() -> None:
+        shape = (AT_ONCE, 4, 2)
+        feeding = SimpleNamespace(number=0, pictures=SharedPictures.make(shape).descriptor, shape=shape)
+        asked = feeder._Asked(SimpleNamespace(compute=compute), feeding, asyncio.get_running_loop())  # type: ignore[arg-type]
+        await asyncio.to_thread(asked, torch.zeros(3, 2, dtype=torch.uint8))
+
+    def end(code: int) -> None:
+        raise ChildProcessError(code)
+
+    monkeypatch.setattr(feeder, "_LAST_S", 0)
+    monkeypatch.setattr(os, "_exit", end)
+    with pytest.raises(ChildProcessError, match=str(BROKEN)):
+        asyncio.run(ask())
 
 
 def test_a_scheduler_may_give_its_device_two_batches_at_once() -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from queue import SimpleQueue
@@ -11,19 +13,21 @@ from torch import Tensor
 
 from models.errors import ModelError
 from models.loaded import load_without_weights
-from server.engine.assembly import facts_of, keep_what_lives, pipeline_of, scheduler_of
+from server.engine.assembly import BROKEN, facts_of, keep_what_lives, pipeline_of, scheduler_of
 from server.engine.client import EngineClient
 from server.engine.device import Device
 from server.engine.feeders import AT_ONCE
 from server.engine.listener import Listener
 from server.engine.outcome import Failure
 from server.engine.shared_pictures import SharedPictures
+from server.errors import ServiceError
 from server.metrics import FeederMetrics, Metrics
 from server.supervision.lifeline import READY, Feeding, Launch, say
 
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.02
+_LAST_S = 5.0
 
 
 async def feed(launch: Launch, feeding: Feeding) -> None:
@@ -78,6 +82,11 @@ class _Asked:
             self._shared.pictures[place, :count] = inputs
             compute = self._engine.compute(self._number, place, count)
             outcome = asyncio.run_coroutine_threadsafe(compute, self._loop).result()
+        except ServiceError:
+            # the engine has ended, and with it its lifeline to this process, which may be heard of a moment later:
+            # what is said until then would be that the pictures are to blame
+            time.sleep(_LAST_S)
+            os._exit(BROKEN)
         finally:
             self._places.put(place)
         if isinstance(outcome, Failure) and outcome.code == "out_of_memory":
