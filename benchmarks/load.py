@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
@@ -145,12 +145,12 @@ def in_processes(options: argparse.Namespace) -> dict[str, Any]:
     running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(options.processes)]
     seen = [json.loads(process.communicate()[0]) for process in running]
     latencies: dict[str, list[float]] = defaultdict(list)
+    stages: dict[str, float] = defaultdict(float)
     for one in seen:
         for status, values in one["latencies"].items():
             latencies[status] += values
-    stages: Counter[str] = Counter()
-    for one in seen:
-        stages.update(one["stages"])
+        for stage, value in one["stages"].items():
+            stages[stage] += value
     return {
         "seconds": max(one["seconds"] for one in seen),
         "latencies": latencies,

@@ -57,9 +57,11 @@ class Tuner:
         """
         if wanted == AUTO:
             return self._remembered()
+        if wanted == EAGER:
+            return self._model
         try:
             known, _ = self._cache.chosen()
-            return self._model if wanted == EAGER else self._proven(available()[wanted], again=known == wanted)[0]
+            return self._proven(available()[wanted], again=known == wanted)[0]
         except ModelError:
             raise
         except Exception as error:
