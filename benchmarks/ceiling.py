@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.payload import pictures
 from models.images import ImageLimits
 from models.loaded import LoadedModel, load
-from models.picture import Picture
+from models.picture import DecodedImage
 from models.runtime import Terms
 from server.engine.cores import usable_cores
 from server.engine.device import Model
@@ -62,7 +62,7 @@ class Ceiling:
 
     def rate(self, recipe: Recipe, seconds: float) -> float:
         """Return pictures per second over about `seconds`, from encoded bytes to predictions."""
-        waiting: deque[list[Future[Picture]]] = deque(self._decode(recipe.batch) for _ in range(recipe.ahead))
+        waiting: deque[list[Future[DecodedImage]]] = deque(self._decode(recipe.batch) for _ in range(recipe.ahead))
         done, started = 0, time.perf_counter()
         while time.perf_counter() - started < seconds:
             waiting.append(self._decode(recipe.batch))
@@ -83,8 +83,8 @@ class Ceiling:
 
     def forward_rate(self, batch: int, seconds: float) -> float:
         """Return pictures per second of the forward pass alone, from pictures that are decoded already."""
-        views = [self._read(self._picture()).looks[0].view for _ in range(batch)]
-        return counted(lambda: self._model.outputs(views), batch, seconds)
+        inputs = [self._read(self._picture()).inputs[0].data for _ in range(batch)]
+        return counted(lambda: self._model.outputs(inputs), batch, seconds)
 
     def decode_rate(self, seconds: float) -> float:
         """Return pictures per second of decode and preprocess alone, on all cores."""
@@ -94,15 +94,15 @@ class Ceiling:
         # on a CPU large batches of a large network only take time to try
         return _BATCHES if self._on_gpu else _BATCHES[:5]
 
-    def _told(self, read: Sequence[Picture]) -> None:
-        outputs = self._model.outputs([picture.looks[0].view for picture in read])
+    def _told(self, read: Sequence[DecodedImage]) -> None:
+        outputs = self._model.outputs([picture.inputs[0].data for picture in read])
         for picture, output in zip(read, outputs, strict=True):
             self._model.joined(picture, [output])
 
-    def _decode(self, count: int) -> list[Future[Picture]]:
+    def _decode(self, count: int) -> list[Future[DecodedImage]]:
         return [self._pool.submit(self._read, self._picture()) for _ in range(count)]
 
-    def _read(self, data: bytes) -> Picture:
+    def _read(self, data: bytes) -> DecodedImage:
         return self._model.read(data, _LIMITS, self._model.settings({}))
 
     def _picture(self) -> bytes:

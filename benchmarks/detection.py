@@ -26,12 +26,12 @@ from benchmarks.machine import describe_machine
 from benchmarks.payload import pictures
 from benchmarks.report import write_report
 from benchmarks.serving import DETECTION, free_port, spread
-from models.detector import Detector, Seen
+from models.detector import Detector
 from models.images import ImageLimits
 from models.instances import Instances, objects
 from models.loaded import load
 from models.masks import outlined
-from models.sight import Found, View
+from models.sight import DetectorInput, Found
 from server.engine.cores import usable_cores
 from settings.model import SegmentationSettings
 from tests.detectors import Reference, plain_polygons, seeded_detector, write_detector_folder
@@ -114,24 +114,24 @@ def bench_mates(name: str) -> dict[str, float]:
         model = load(write_detector_folder(Path(scratch) / name, name, base=DETECTION))
     assert isinstance(model, Detector)
     settings = model.settings({})
-    views = [model.read(data, _LIMITS, settings).looks[0].view for data in pictures()[:4]]
-    together, alone = model.outputs(views), [model.outputs([view])[0] for view in views]
-    found = {"mates": max(_moved(one, other, views[0].view) for one, other in zip(together, alone, strict=True))}
+    inputs = [model.read(data, _LIMITS, settings).inputs[0].data for data in pictures()[:4]]
+    together, alone = model.outputs(inputs), [model.outputs([one])[0] for one in inputs]
+    found = {"mates": max(_moved(one, other, inputs[0]) for one, other in zip(together, alone, strict=True))}
     for padding in _PADDINGS:
-        found[f"padding {padding}"] = _moved(_padded(model, views[0].view, padding), alone[0], views[0].view)
+        found[f"padding {padding}"] = _moved(_padded(model, inputs[0], padding), alone[0], inputs[0])
     return found
 
 
-def _padded(model: Detector, view: View, padding: int) -> Found:
+def _padded(model: Detector, seen: DetectorInput, padding: int) -> Found:
     """What is found where the picture shares its input with a wider one, of nothing but black."""
     given: Any = model.graph
     wider = model.computed_by("wider", lambda batch: given(functional.pad(batch, (0, padding, 0, padding))))
-    return wider.outputs([Seen(view, model.settings({}))])[0]
+    return wider.outputs([seen])[0]
 
 
-def _moved(one: Found, other: Found, view: View) -> float:
+def _moved(one: Found, other: Found, seen: DetectorInput) -> float:
     """The largest distance of a corner to that of the same box, the one nearest to it among those of its label."""
-    height, width = view.size
+    height, width = seen.size
     pixels = torch.tensor([width, height, width, height])
     distances = ((one.boxes * pixels)[:, None] - (other.boxes * pixels)[None]).abs().amax(2)
     distances[one.labels[:, None] != other.labels[None]] = float("inf")

@@ -7,17 +7,17 @@ from torch import Tensor
 
 from models.classifier import Classifier
 from models.images import ImageLimits
-from models.picture import Look, Picture
+from models.picture import DecodedImage, ModelInput
 from settings.model import ModelSettings
 
 
 class NoOp(Classifier):
     """Neither decodes nor computes."""
 
-    def read(self, data: bytes | memoryview, limits: ImageLimits, settings: ModelSettings) -> Picture:
-        """Return a look at nothing."""
-        return Picture((Look(torch.zeros(0), self.pixels),))
+    def read(self, data: bytes | memoryview, limits: ImageLimits, settings: ModelSettings) -> DecodedImage:
+        """Return an empty input."""
+        return DecodedImage((ModelInput(torch.zeros(0), self.pixels),))
 
-    def outputs(self, views: Sequence[Tensor]) -> list[Tensor]:
-        """Return the same logits for each view."""
-        return [torch.zeros(len(self.definition.labels)) for _ in views]
+    def outputs(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Return the same logits for each input."""
+        return [torch.zeros(len(self.definition.labels)) for _ in inputs]

@@ -27,12 +27,12 @@ class Agreement:
         return f"{self.same} of {self.pictures} pictures have the same labels, {self.deviation}"
 
 
-def compared(model: LoadedModel, reference: LoadedModel, views: Sequence[Any]) -> Agreement:
+def compared(model: LoadedModel, reference: LoadedModel, inputs: Sequence[Any]) -> Agreement:
     """Compare one batch of `calibration`, on the thread that computes."""
     judge: Any = model
-    found, expected = judge.outputs(views), reference.outputs(views)
+    found, expected = judge.outputs(inputs), reference.outputs(inputs)
     same = sum(_labels(one) == _labels(other) for one, other in zip(found, expected, strict=True))
-    return Agreement(same, len(views), judge.deviation(found, expected))
+    return Agreement(same, len(inputs), judge.deviation(found, expected))
 
 
 def together(found: Iterable[Agreement]) -> Agreement:
@@ -47,7 +47,7 @@ def precision_of(model: LoadedModel) -> Agreement | None:
     if model.precision.exact:
         return None
     reference = exact(model)
-    return together(compared(model, reference, views) for views in model.calibration())
+    return together(compared(model, reference, inputs) for inputs in model.calibration())
 
 
 def check_precision(found: Agreement | None, forced: bool) -> None:

@@ -15,7 +15,7 @@ from models.definition import Definition
 from models.deviation import Deviation
 from models.errors import ModelError, first_line
 from models.images import AMPLE, ImageLimits, decode
-from models.picture import Look, Picture
+from models.picture import DecodedImage, ModelInput
 from models.precision import Precision
 from models.predictions import ClassScores, Prediction
 from models.preprocess import Preprocess
@@ -80,18 +80,18 @@ class Classifier:
         image = decode(data, limits, exif=preprocess.statistics.upright, enough=AMPLE * preprocess.resize)
         return preprocess.picture(image)
 
-    def read(self, data: bytes | memoryview, limits: ImageLimits, settings: ModelSettings) -> Picture:
-        """Decode a picture to one look at its centre. Raises ImageError."""
-        return Picture((Look(self.picture(data, limits), self.pixels),))
+    def read(self, data: bytes | memoryview, limits: ImageLimits, settings: ModelSettings) -> DecodedImage:
+        """Decode an image to one input, its centre crop. Raises ImageError."""
+        return DecodedImage((ModelInput(self.picture(data, limits), self.pixels),))
 
     def example(self, count: int) -> list[Tensor]:
         """Return `count` pictures of mid grey, for warm-up and probes."""
         return list(_grey(self.preprocess, count))
 
     def calibration(self) -> list[list[Tensor]]:
-        """Return batches of views on which two ways to compute are compared."""
-        views = [self.preprocess.picture(picture) for picture in calibration_pictures(_CALIBRATION)]
-        return [views, views[:1]]
+        """Return batches on which two ways to compute are compared."""
+        inputs = [self.preprocess.picture(picture) for picture in calibration_pictures(_CALIBRATION)]
+        return [inputs, inputs[:1]]
 
     def work(self) -> Work:
         """Return what a runtime is to compute."""
@@ -102,34 +102,34 @@ class Classifier:
         return replace(self, graph=graph, runtime=name)
 
     def deviation(self, outputs: Sequence[Tensor], expected: Sequence[Tensor]) -> Deviation:
-        """Tell how far outputs are from those expected, in float32, of the same views."""
+        """Tell how far outputs are from those expected, in float32, of the same inputs."""
         pairs = zip(map(self.prediction, outputs), map(self.prediction, expected), strict=True)
         apart = [abs(p - q) for one, other in pairs for p, q in zip(one.probs, other.probs, strict=True)]
         return Deviation("probabilities", max(apart), _SAME[self.precision.name])
 
-    def outputs(self, views: Sequence[Tensor]) -> list[Tensor]:
+    def outputs(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """Run one batch: uint8 [crop, crop, 3] each -> the logits of each, float32 [C] on the CPU.
 
-        Views of several pictures, [n, crop, crop, 3] each, get [n, C] each.
+        Inputs that hold several images, [n, crop, crop, 3] each, get [n, C] each.
         """
-        if views[0].ndim > _DIMENSIONS:
-            return self._of_several(views)
-        count = len(views)
-        shape = batch_size(count, self.device), *views[0].shape
+        if inputs[0].ndim > _DIMENSIONS:
+            return self._of_several(inputs)
+        count = len(inputs)
+        shape = batch_size(count, self.device), *inputs[0].shape
         # from pinned memory, which is kept for the next batch, a GPU copies by itself
         batch = torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
         # not by PyTorch: its threads look for more to do afterwards, on the cores that the runtime is about to use
-        np.stack([view.numpy() for view in views], out=batch.numpy()[:count])
+        np.stack([one.numpy() for one in inputs], out=batch.numpy()[:count])
         return list(self._logits(batch, count))
 
-    def _of_several(self, views: Sequence[Tensor]) -> list[Tensor]:
-        counts = [len(view) for view in views]
+    def _of_several(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        counts = [len(several) for several in inputs]
         count = sum(counts)
         batch = torch.empty(
-            (batch_size(count, self.device), *views[0].shape[1:]), dtype=torch.uint8, device=self.device
+            (batch_size(count, self.device), *inputs[0].shape[1:]), dtype=torch.uint8, device=self.device
         )
-        for part, view in zip(torch.split(batch[:count], counts), views, strict=True):
-            part.copy_(view, non_blocking=True)
+        for part, several in zip(torch.split(batch[:count], counts), inputs, strict=True):
+            part.copy_(several, non_blocking=True)
         return list(torch.split(self._logits(batch, count), counts))
 
     def _logits(self, batch: Tensor, count: int) -> Tensor:
@@ -137,8 +137,8 @@ class Classifier:
             (logits,) = self.graph(batch)
             return logits.float().cpu()[:count]
 
-    def joined(self, picture: Picture, outputs: Sequence[Tensor]) -> Prediction:
-        """Turn the outputs of a picture's looks into a prediction; ModelError as `prediction`."""
+    def joined(self, picture: DecodedImage, outputs: Sequence[Tensor]) -> Prediction:
+        """Turn the output of an image's only input into a prediction; ModelError as `prediction`."""
         return self.prediction(outputs[0])
 
     def prediction(self, logits: Tensor) -> ClassScores:

@@ -16,25 +16,17 @@ from models.deviation import Deviation
 from models.errors import ImageError, ModelError, first_line
 from models.images import AMPLE, ImageLimits, decode
 from models.instances import join
-from models.picture import Look, Picture
+from models.picture import DecodedImage, ModelInput
 from models.precision import Precision
 from models.predictions import Prediction
 from models.runtime import EAGER, Graph, Work
-from models.sight import Found, Sight, View
+from models.sight import DetectorInput, Found, Sight
 from models.tiling import Tile, tiles
 
 _EXAMPLE = (600, 800)
 _CALIBRATION = 3
 _UNSURE = 0.1  # of a score: in a smaller type, boxes so close to the threshold may come and go
 _SAME = {"fp32": 1e-3, "tf32": 1.0, "bf16": 4.0, "fp16": 1.0}  # pixels
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A view and the settings under which it is looked at."""
-
-    view: View
-    settings: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,33 +62,33 @@ class Detector:
         return self.definition.settings_for(given)
 
     def passes(self, settings: Any) -> int:
-        """Return how many passes of the network a picture takes: one, and one for each tile."""
+        """Return how many inputs an image has: one, and one for each tile."""
         grid = settings.tile_grid_size
         return 1 if grid is None else 1 + grid[0] * grid[1]
 
-    def read(self, data: bytes | memoryview, limits: ImageLimits, settings: Any) -> Picture:
-        """Decode a picture once to a look at the whole of it, and one at each tile. Raises ImageError."""
-        # tiles are looked at as closely as the picture allows
+    def read(self, data: bytes | memoryview, limits: ImageLimits, settings: Any) -> DecodedImage:
+        """Decode an image once to an input of the whole of it, and one of each tile. Raises ImageError."""
+        # tiles are as sharp as the image allows
         enough = AMPLE * self.sight.side(settings) if settings.tile_grid_size is None else None
         pixels = torch.from_numpy(np.array(decode(data, limits, exif=settings.exif, enough=enough)))
         height, width = pixels.shape[:2]
         parts = [Tile(0, 0, width, height), *_tiles(width, height, settings)]
-        views = [self.sight.view(pixels[tile.top : tile.bottom, tile.left : tile.right], settings) for tile in parts]
-        looks = tuple(Look(Seen(view, settings), view.pixels, (view.padded, settings)) for view in views)
-        return Picture(looks, settings, tuple(parts))
+        seen = [self.sight.prepare(pixels[tile.top : tile.bottom, tile.left : tile.right], settings) for tile in parts]
+        inputs = tuple(ModelInput(one, one.pixels, (one.padded, settings)) for one in seen)
+        return DecodedImage(inputs, settings, tuple(parts))
 
-    def example(self, count: int) -> list[Seen]:
-        """Return `count` views of mid grey, for warm-up and probes."""
+    def example(self, count: int) -> list[DetectorInput]:
+        """Return `count` inputs of mid grey, for warm-up and probes."""
         settings = self.definition.settings.values
         grey = torch.full((*_EXAMPLE, 3), 128, dtype=torch.uint8)
-        return [Seen(self.sight.view(grey, settings), settings) for _ in range(count)]
+        return [self.sight.prepare(grey, settings) for _ in range(count)]
 
-    def calibration(self) -> list[list[Seen]]:
-        """Return batches of views, each of its own shape, on which two ways to compute are compared."""
+    def calibration(self) -> list[list[DetectorInput]]:
+        """Return batches, each of its own shape, on which two ways to compute are compared."""
         settings = self.definition.settings.values
         parts = (torch.from_numpy(np.array(picture)) for picture in calibration_pictures(_CALIBRATION))
-        views = [Seen(self.sight.view(part, settings), settings) for part in parts]
-        return [[view, view] if number == 0 else [view] for number, view in enumerate(views)]
+        inputs = [self.sight.prepare(part, settings) for part in parts]
+        return [[one, one] if number == 0 else [one] for number, one in enumerate(inputs)]
 
     def work(self) -> Work:
         """Return what a runtime is to compute."""
@@ -107,25 +99,25 @@ class Detector:
         return replace(self, graph=graph, runtime=name)
 
     def deviation(self, outputs: Sequence[Found], expected: Sequence[Found]) -> Deviation:
-        """Tell how far outputs are from those expected, of views of one size."""
+        """Tell how far outputs are from those expected, of inputs of one size."""
         settings: Any = self.definition.settings.values
         sure = 0.0 if self.precision.exact else settings.box_score_thresh + _UNSURE
         apart = [_apart(one, other, sure) for one, other in zip(outputs, expected, strict=True)]
         side = math.sqrt(self.pixels)
         return Deviation("boxes, in pixels of the network's input,", side * max(apart), _SAME[self.precision.name])
 
-    def outputs(self, views: Sequence[Seen]) -> list[Found]:
-        """Run one batch of views of one shape."""
+    def outputs(self, inputs: Sequence[DetectorInput]) -> list[Found]:
+        """Run one batch of inputs of one shape."""
         with torch.inference_mode():
-            return self.sight.find(self.network, self.graph, [each.view for each in views], views[0].settings)
+            return self.sight.find(self.network, self.graph, inputs)
 
-    def joined(self, picture: Picture, outputs: Sequence[Found]) -> Prediction:
-        """Join what all looks at a picture have shown."""
-        instances = join(picture, outputs, picture.looks[0].view.view.size)
+    def joined(self, picture: DecodedImage, outputs: Sequence[Found]) -> Prediction:
+        """Join what was found in all inputs of an image."""
+        instances = join(picture, outputs, picture.inputs[0].data.size)
         return self.definition.task.prediction(instances, self.definition.labels)
 
     def prove(self) -> None:
-        """Look at an example; ModelError where that is not possible or the weights are no numbers."""
+        """ModelInput at an example; ModelError where that is not possible or the weights are no numbers."""
         broken = [name for name, each in self.network.named_parameters() if not torch.isfinite(each).all()]
         if broken:
             raise ModelError(f"{self.definition.folder.weights}: the values of {broken[0]} are not finite.")

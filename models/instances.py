@@ -1,4 +1,4 @@
-"""Instances: what was found in a picture by all looks at it, joined in the picture's own frame."""
+"""Instances: what was found in all inputs of an image, joined in the image's own frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.picture import Picture
+from models.picture import DecodedImage
 from models.predictions import Object
 from models.sight import Found
 from models.tiling import Tile, surviving
@@ -35,11 +35,11 @@ class Instances:
         return Instances(self.boxes[which], self.scores[which], self.labels[which], masks, self.size, self.settings)
 
 
-def join(picture: Picture, found: Sequence[Found], size: tuple[int, int]) -> Instances:
-    """Join what was found in the looks at a picture, best score first, as many as the settings allow.
+def join(picture: DecodedImage, found: Sequence[Found], size: tuple[int, int]) -> Instances:
+    """Join what was found in the inputs of an image, best score first, as many as the settings allow.
 
-    With tiles, an object that several looks have seen is told once, see tiling.surviving. With `compatibility:
-    azureml` the order is that of the looks, and all that are left are told, as by the hosted endpoint.
+    With tiles, an object that several tiles show is told once, see tiling.surviving. With `compatibility:
+    azureml` the order is that of the tiles, and all that are left are told, as by the hosted endpoint.
     """
     boxes = np.concatenate(
         [_placed(one, tile, picture.tiles[0]) for one, tile in zip(found, picture.tiles, strict=True)]

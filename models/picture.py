@@ -1,4 +1,4 @@
-"""Picture: a decoded picture as a model will look at it, once or several times."""
+"""DecodedImage: an image as a model sees it, in one input or in several."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -8,25 +8,25 @@ from models.tiling import Tile
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One pass of a network over a picture or a part of it.
+class ModelInput:
+    """An image or a tile of it as the network sees it.
 
-    `view` is what Model.outputs takes. Looks of the same `shape` may share a batch; `pixels` of the network's input are
-    their cost.
+    `data` is what Model.outputs takes. Inputs of the same `shape` may share a batch; `pixels`, those of the network's
+    input, are the cost of one.
     """
 
-    view: Any
+    data: Any
     pixels: int
     shape: Hashable = None
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """The looks at a picture under `settings`, and the part of it that each is at, the whole of it first.
+class DecodedImage:
+    """The inputs of one image under `settings`, and the `tiles` that they show, the whole image first.
 
-    A model that looks once needs no `tiles`.
+    A model with one input for each image needs no `tiles`.
     """
 
-    looks: tuple[Look, ...]
+    inputs: tuple[ModelInput, ...]
     settings: Any = None
     tiles: tuple[Tile, ...] = ()

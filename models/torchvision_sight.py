@@ -1,7 +1,7 @@
 """How the detectors of torchvision see: resized so that both sides fit, normalised, padded to a multiple of 32.
 
-Padding further would change what is found near the right and lower edges, so only views of the same padded size share
-a batch, and a picture's reply does not depend on what it shares one with.
+Padding further would change what is found near the right and lower edges, so only inputs of the same padded size
+share a batch, and a picture's reply does not depend on what it shares one with.
 """
 
 import math
@@ -20,7 +20,7 @@ from torchvision.models.detection.image_list import ImageList
 from models.precision import Precision
 from models.preprocess import Statistics
 from models.runtime import Graph, Work
-from models.sight import Found, View
+from models.sight import DetectorInput, Found
 from settings.model import DetectionSettings
 
 # what torchvision does where nothing is set
@@ -72,10 +72,10 @@ class TorchvisionSight:
         """Return the shorter side that pictures are resized to."""
         return settings.min_size
 
-    def view(self, part: Tensor, settings: DetectionSettings) -> View:
-        """Note at which size `part`, uint8 [h, w, 3], will be seen; the device resizes it."""
-        size = _resized(part.shape[0], part.shape[1], settings)
-        return View(part, size, _padded(size))
+    def prepare(self, image: Tensor, settings: DetectionSettings) -> DetectorInput:
+        """Note at which size `image`, uint8 [h, w, 3], will be seen; the device resizes it."""
+        size = _resized(image.shape[0], image.shape[1], settings)
+        return DetectorInput(image, size, _padded(size), settings)
 
     def work(self, network: nn.Module, precision: Precision) -> Work:
         """Return the backbone, and in fp32 what looks at all places too: halves cannot tell a pixel of a box."""
@@ -87,9 +87,9 @@ class TorchvisionSight:
             rounding=_ROUNDING,
         )
 
-    def find(self, network: nn.Module, graph: Graph, views: Sequence[View], settings: DetectionSettings) -> list[Found]:
-        """Run one batch of views of the same `padded` on the network's device."""
-        head = self.head(network)
+    def find(self, network: nn.Module, graph: Graph, inputs: Sequence[DetectorInput]) -> list[Found]:
+        """Run one batch of inputs of the same `padded` on the network's device."""
+        head, settings = self.head(network), inputs[0].settings
         head.score_thresh, head.nms_thresh = settings.box_score_thresh, settings.nms_iou_thresh
         head.detections_per_img = settings.box_detections_per_img
         device = next(network.parameters()).device
@@ -108,8 +108,8 @@ class TorchvisionSight:
             _instead(network, "backbone", _Calling(backbone)),
             _instead(network, self.dense, _Calling(looked)),
         ):
-            results = network([_inputs(view, device) for view in views])
-        return [self._found(result, view.size) for result, view in zip(results, views, strict=True)]
+            results = network([_normalised(one, device) for one in inputs])
+        return [self._found(result, one.size) for result, one in zip(results, inputs, strict=True)]
 
     def _found(self, result: dict[str, Tensor], size: tuple[int, int]) -> Found:
         height, width = size
@@ -175,11 +175,11 @@ def _flat(value: Any) -> list[Tensor]:
     return [tensor for part in (value.values() if isinstance(value, dict) else value) for tensor in _flat(part)]
 
 
-def _inputs(view: View, device: torch.device) -> Tensor:
-    """Bring a part to the device, resize and normalise it: float32 [3, h, w]."""
-    values = view.part.to(device).permute(2, 0, 1)[None].float()
-    if values.shape[2:] != view.size:
-        values = functional.interpolate(values, size=view.size, mode="bilinear", align_corners=False)
+def _normalised(one: DetectorInput, device: torch.device) -> Tensor:
+    """Bring an image to the device, resize and normalise it: float32 [3, h, w]."""
+    values = one.image.to(device).permute(2, 0, 1)[None].float()
+    if values.shape[2:] != one.size:
+        values = functional.interpolate(values, size=one.size, mode="bilinear", align_corners=False)
     return Statistics().normalised(values)[0]
 
 

@@ -14,7 +14,7 @@ from models.errors import ModelError
 from models.letterbox import letterbox, margin
 from models.precision import Precision
 from models.runtime import Graph, Work
-from models.sight import Found, View
+from models.sight import DetectorInput, Found
 from models.yolov5 import YoloV5
 from settings.model import YoloSettings
 
@@ -36,10 +36,10 @@ class YoloSight:
         """Return the side of the square, which the longer side of a picture fills."""
         return settings.img_size
 
-    def view(self, part: Tensor, settings: YoloSettings) -> View:
-        """Fit a picture or a tile, uint8 [h, w, 3], into the middle of a grey square."""
-        square, size = letterbox(part.numpy(), settings.img_size)
-        return View(torch.from_numpy(square), size, (settings.img_size, settings.img_size))
+    def prepare(self, image: Tensor, settings: YoloSettings) -> DetectorInput:
+        """Fit an image or a tile, uint8 [h, w, 3], into the middle of a grey square."""
+        square, size = letterbox(image.numpy(), settings.img_size)
+        return DetectorInput(torch.from_numpy(square), size, (settings.img_size, settings.img_size), settings)
 
     def work(self, network: nn.Module, precision: Precision) -> Work:
         """Return all before the head, from uint8 [N, S, S, 3] to maps; a box is told by small differences in those."""
@@ -48,17 +48,17 @@ class YoloSight:
             _Maps(network), torch.zeros((2, _TRACED, _TRACED, 3), dtype=torch.uint8), free=(0, 1, 2), rounding=_ROUNDING
         )
 
-    def find(self, network: nn.Module, graph: Graph, views: Sequence[View], settings: YoloSettings) -> list[Found]:
-        """Run one batch of views on the network's device. ModelError where the network computes no numbers."""
+    def find(self, network: nn.Module, graph: Graph, inputs: Sequence[DetectorInput]) -> list[Found]:
+        """Run one batch on the network's device. ModelError where the network computes no numbers."""
         assert isinstance(network, YoloV5)
         with torch.inference_mode():
-            maps = graph(torch.stack([view.part for view in views]))
+            maps = graph(torch.stack([one.image for one in inputs]))
             grids = network.head([values.float() for values in maps])
             # sigmoids would turn infinities into plausible scores, and thresholds drop what is not a number
             if not all(bool(torch.isfinite(grid).all()) for grid in grids):
                 raise ModelError("The network computed values that are not finite. Check its weights and precision.")
             rows = network.head.decode(grids)
-            return [within(select(one, settings), view) for one, view in zip(rows, views, strict=True)]
+            return [within(select(boxes, one.settings), one) for boxes, one in zip(rows, inputs, strict=True)]
 
 
 class _Maps(nn.Module):
@@ -73,7 +73,7 @@ class _Maps(nn.Module):
 
 
 def select(rows: Tensor, settings: YoloSettings) -> Found:
-    """Choose among the decoded boxes of one view, float32 [N, 5 + classes] as `Detect.decode` makes them.
+    """Choose among the decoded boxes of one input, float32 [N, 5 + classes] as `Detect.decode` makes them.
 
     Boxes of the result are in pixels of the square: left, top, right, bottom; at most 300, on the device of `rows`.
     """
@@ -85,10 +85,10 @@ def select(rows: Tensor, settings: YoloSettings) -> Found:
     return Found(boxes[best], scores[best], labels[best])
 
 
-def within(found: Found, view: View) -> Found:
+def within(found: Found, seen: DetectorInput) -> Found:
     """Turn boxes in pixels of the square into shares of the content, clipped to it, and move them to the CPU."""
-    height, width = view.size
-    left, top = margin(width, view.padded[1]), margin(height, view.padded[0])
+    height, width = seen.size
+    left, top = margin(width, seen.padded[1]), margin(height, seen.padded[0])
     across = (found.boxes[:, 0::2] - left).clamp(0, width) / width
     down = (found.boxes[:, 1::2] - top).clamp(0, height) / height
     boxes = torch.stack([across, down], 2).flatten(1)

@@ -137,9 +137,9 @@ def load_detector(path: Path, **options: Any) -> Detector:
 
 
 def detected(model: Detector, data: bytes, **given: Any) -> list[Any]:
-    """What a model says of an encoded picture, its looks taken one by one."""
+    """What a model says of an encoded picture, its inputs taken one by one."""
     picture = model.read(data, LIMITS, model.settings(given))
-    prediction = model.joined(picture, [model.outputs([look.view])[0] for look in picture.looks])
+    prediction = model.joined(picture, [model.outputs([one.data])[0] for one in picture.inputs])
     assert isinstance(prediction, Boxes)
     return prediction.boxes
 

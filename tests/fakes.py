@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.errors import ImageError
 from models.images import ImageLimits
-from models.picture import Look, Picture
+from models.picture import DecodedImage, ModelInput
 from models.predictions import ClassScores, Prediction
 
 # bytes of a picture -> how the fake model behaves on it
@@ -38,12 +38,12 @@ class FakeModel:
         return False
 
     def settings(self, given: Mapping[str, Any]) -> int:
-        return int(given.get("looks", 1))
+        return int(given.get("inputs", 1))
 
     def passes(self, settings: int) -> int:
         return settings
 
-    def read(self, data: bytes, limits: ImageLimits, settings: int) -> Picture:
+    def read(self, data: bytes, limits: ImageLimits, settings: int) -> DecodedImage:
         time.sleep(self.decode_s)
         if data == UNREADABLE:
             raise ImageError("image_unreadable", "The picture is damaged.")
@@ -61,12 +61,12 @@ class FakeModel:
             raise RuntimeError("device-side assert triggered")
         return [torch.tensor([0.25, 0.75]) * (1.0 if _KINDS[picture] == FINE else torch.nan) for picture in pictures]
 
-    def joined(self, picture: Picture, outputs: Sequence[Tensor]) -> Prediction:
+    def joined(self, picture: DecodedImage, outputs: Sequence[Tensor]) -> Prediction:
         if not all(torch.isfinite(output).all() for output in outputs):
             raise ValueError("not finite")
         return ClassScores(torch.stack(list(outputs)).mean(0).tolist(), ["can", "carton"])
 
 
-def picture_of(kind: int, looks: int = 1) -> Picture:
-    """A picture that takes several looks: the first of a shape of its own."""
-    return Picture(tuple(Look(torch.tensor(kind), 100, min(number, 1)) for number in range(looks)))
+def picture_of(kind: int, inputs: int = 1) -> DecodedImage:
+    """A picture that takes several inputs: the first of a shape of its own."""
+    return DecodedImage(tuple(ModelInput(torch.tensor(kind), 100, min(number, 1)) for number in range(inputs)))

@@ -84,20 +84,20 @@ def test_the_number_of_boxes_is_bounded(models: dict[str, Detector]) -> None:
 )
 def test_sizes_decide_what_the_network_sees(tmp_path: Path, settings: dict[str, int], size: tuple[int, int]) -> None:
     model = load_detector(write_detector_folder(tmp_path / "model", settings=settings))
-    (look,) = model.read(DATA, LIMITS, model.settings({})).looks
-    height, width = look.view.view.size
+    (one,) = model.read(DATA, LIMITS, model.settings({})).inputs
+    height, width = one.data.size
     assert (height, width) == size
-    assert look.pixels == -(-height // 32) * 32 * -(-width // 32) * 32
+    assert one.pixels == -(-height // 32) * 32 * -(-width // 32) * 32
 
 
 def test_the_square_of_yolov5_is_as_large_as_set(tmp_path: Path, folders: dict[str, Path]) -> None:
     small, large = (load_detector(folders["yolov5"]) for _ in range(2))
     settings = large.definition.settings.values.model_copy(update={"img_size": 192})
-    views = [
-        each.sight.view(torch.zeros(40, 80, 3, dtype=torch.uint8), s)
+    inputs = [
+        each.sight.prepare(torch.zeros(40, 80, 3, dtype=torch.uint8), s)
         for each, s in ((small, small.settings({})), (large, settings))
     ]
-    assert [(view.padded, view.size) for view in views] == [((128, 128), (64, 128)), ((192, 192), (96, 192))]
+    assert [(seen.padded, seen.size) for seen in inputs] == [((128, 128), (64, 128)), ((192, 192), (96, 192))]
 
 
 def test_yolov5_reads_its_size_from_what_training_left(models: dict[str, Detector]) -> None:

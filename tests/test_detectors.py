@@ -182,7 +182,7 @@ def test_a_reply_does_not_depend_on_batch_mates(tmp_path: Path, name: str) -> No
     model = load_detector(write_detector_folder(tmp_path / "model", name))
     data = [encoded(picture(seed, 160, 120), "PNG") for seed in range(4)]
     read = [model.read(one, LIMITS, model.settings({})) for one in data]
-    together = model.outputs([each.looks[0].view for each in read])
+    together = model.outputs([each.inputs[0].data for each in read])
     for each, output, one in zip(read, together, data, strict=True):
         assert_alike(model.joined(each, [output]).boxes, detected(model, one))  # type: ignore[union-attr]
 

@@ -5,25 +5,25 @@ import pytest
 import torch
 from torch import Tensor
 
-from server.engine.device import Device, best_batch, handover_s, pieces_of
-from server.engine.jobs import Job, Piece
+from server.engine.device import Device, batch_items, best_batch, handover_s
+from server.engine.jobs import BatchItem, Job
 from server.engine.outcome import Failure
 from tests.fakes import FakeModel, picture_of
 
 
-def pieces_of_kinds(*kinds: int) -> list[Piece]:
-    return pieces_of([job_of(kind, index) for index, kind in enumerate(kinds)], 100, 10_000)
+def items_of_kinds(*kinds: int) -> list[BatchItem]:
+    return batch_items([job_of(kind, index) for index, kind in enumerate(kinds)], 100, 10_000)
 
 
-def job_of(kind: int = 0, index: int = 0, looks: int = 1) -> Job:
-    job = Job(request=1, index=index, cost=100, size=1, arrived=0, deadline=1, picture=picture_of(kind, looks))
+def job_of(kind: int = 0, index: int = 0, inputs: int = 1) -> Job:
+    job = Job(request=1, index=index, cost=100, size=1, arrived=0, deadline=1, picture=picture_of(kind, inputs))
     job.shape = 0
     return job
 
 
 def test_a_batch_runs_in_one_pass() -> None:
     model = FakeModel()
-    ran = Device(model).run(pieces_of_kinds(0, 0, 0))
+    ran = Device(model).run(items_of_kinds(0, 0, 0))
     assert model.batches == [3]
     assert not ran.failed
     assert ran.too_large is None
@@ -31,7 +31,7 @@ def test_a_batch_runs_in_one_pass() -> None:
 
 def test_a_poisoned_picture_fails_alone() -> None:
     model = FakeModel()
-    ran = Device(model).run(pieces_of_kinds(0, 1, 0))
+    ran = Device(model).run(items_of_kinds(0, 1, 0))
     assert model.batches == [3, 1, 1, 1]
     assert [isinstance(output, Failure) for output in ran.outputs] == [False, True, False]
     assert isinstance(ran.outputs[1], Failure)
@@ -41,14 +41,14 @@ def test_a_poisoned_picture_fails_alone() -> None:
 
 def test_out_of_memory_halves_the_batch_and_says_what_was_too_large() -> None:
     model = FakeModel(memory=2)
-    ran = Device(model).run(pieces_of_kinds(*[0] * 8))
+    ran = Device(model).run(items_of_kinds(*[0] * 8))
     assert model.batches == [8, 4, 2, 2, 4, 2, 2]
     assert not ran.failed
     assert ran.too_large == 400
 
 
 def test_a_picture_that_fits_no_memory_fails_alone() -> None:
-    ran = Device(FakeModel(memory=0)).run(pieces_of_kinds(0, 0))
+    ran = Device(FakeModel(memory=0)).run(items_of_kinds(0, 0))
     assert [output.code for output in ran.outputs if isinstance(output, Failure)] == ["out_of_memory"] * 2
 
 
@@ -62,7 +62,7 @@ def test_the_cpu_allocator_counts_as_out_of_memory() -> None:
         return [torch.empty(2**45)] if calls == 1 else FakeModel.outputs(model, pictures)
 
     model.outputs = outputs  # type: ignore[method-assign]
-    ran = Device(model).run(pieces_of_kinds(0, 0))
+    ran = Device(model).run(items_of_kinds(0, 0))
     assert ran.too_large == 200
     assert not ran.failed
 
@@ -113,12 +113,12 @@ def test_warm_up_does_not_stop_at_a_brief_batch_that_others_made_slow() -> None:
     assert max(count for count, _ in Device(model).warm_up(0)) == 128
 
 
-def test_looks_of_one_shape_share_a_batch_while_there_is_room() -> None:
-    whole, tiled, other = job_of(), job_of(looks=4), job_of(looks=3)
-    assert [(piece.job, piece.number) for piece in pieces_of([whole, tiled], 8, 1000)] == [(whole, 0), (tiled, 0)]
+def test_inputs_of_one_shape_share_a_batch_while_there_is_room() -> None:
+    whole, tiled, other = job_of(), job_of(inputs=4), job_of(inputs=3)
+    assert [(item.job, item.index) for item in batch_items([whole, tiled], 8, 1000)] == [(whole, 0), (tiled, 0)]
     tiled.shape = other.shape = 1
     tiled.found[0] = other.found[0] = "seen"
-    pieces = pieces_of([tiled, other], 4, 1000)
-    assert [(piece.job, piece.number) for piece in pieces] == [(tiled, 1), (other, 1), (tiled, 2), (tiled, 3)]
-    assert len(pieces_of([tiled, other], 8, 350)) == 3, "a batch ends where its cost would exceed the bound"
-    assert len(pieces_of([tiled], 8, 50)) == 1, "what alone exceeds the bound runs alone"
+    items = batch_items([tiled, other], 4, 1000)
+    assert [(item.job, item.index) for item in items] == [(tiled, 1), (other, 1), (tiled, 2), (tiled, 3)]
+    assert len(batch_items([tiled, other], 8, 350)) == 3, "a batch ends where its cost would exceed the bound"
+    assert len(batch_items([tiled], 8, 50)) == 1, "what alone exceeds the bound runs alone"

@@ -56,7 +56,7 @@ def loaded(folder: Path) -> Detector:
 def told(model: Detector, data: bytes, **given: Any) -> Rows:
     """What a client is told of a picture: label, score and box of each object."""
     read = model.read(data, LIMITS, model.settings(given))
-    outputs = [model.outputs([look.view])[0] for look in read.looks]
+    outputs = [model.outputs([one.data])[0] for one in read.inputs]
     prediction = model.joined(read, outputs)
     assert isinstance(prediction, Boxes)
     return [(one["label"], one["score"], list(one["box"].values())) for one in prediction.boxes]  # type: ignore[arg-type]
@@ -100,14 +100,14 @@ def test_what_shares_a_batch_changes_nothing(served: Served) -> None:
     """Views of one padded size share a batch, whatever lies within; what rounding leaves is far below a pixel."""
     model, settings = served.model, served.model.settings({"box_score_thresh": 0.3})
     sizes = [(120, 90), (120, 90), (90, 120)]  # the third shares a batch where pictures are padded or squashed
-    views = [
-        model.read(encoded(picture(seed, *size), "PNG"), LIMITS, settings).looks[0] for seed, size in enumerate(sizes)
+    inputs = [
+        model.read(encoded(picture(seed, *size), "PNG"), LIMITS, settings).inputs[0] for seed, size in enumerate(sizes)
     ]
-    assert views[0].shape == views[1].shape
-    assert (views[0].shape == views[2].shape) == (
+    assert inputs[0].shape == inputs[1].shape
+    assert (inputs[0].shape == inputs[2].shape) == (
         served.name == CONDITIONAL or "RT" in served.name or "DF" in served.name
     )
-    batch = [look.view for look in views if look.shape == views[0].shape]
+    batch = [one.data for one in inputs if one.shape == inputs[0].shape]
     for view, found in zip(batch, model.outputs(batch), strict=True):
         (alone,) = model.outputs([view])
         assert_alike(rows(found), rows(alone))
@@ -131,15 +131,15 @@ def test_what_is_served_is_described(served: Served) -> None:
 def test_padding_is_no_part_of_the_picture(tmp_path: Path) -> None:
     """The network is told where the picture ends: without that, boxes would be shares of the padded square."""
     model = loaded(save(tmp_path / "m", CONDITIONAL))
-    look = model.read(PICTURES[0], LIMITS, model.settings({})).looks[0].view.view
-    assert (look.size, look.padded) == ((51, 80), (96, 96))
+    one = model.read(PICTURES[0], LIMITS, model.settings({})).inputs[0].data
+    assert (one.size, one.padded) == ((51, 80), (96, 96))
     graph_inputs: list[torch.Tensor] = []
 
     def graph(batch: torch.Tensor) -> Sequence[torch.Tensor]:
         graph_inputs.append(batch)
         return model.graph(batch)
 
-    model.computed_by("spy", graph).outputs([model.read(PICTURES[0], LIMITS, model.settings({})).looks[0].view])
+    model.computed_by("spy", graph).outputs([model.read(PICTURES[0], LIMITS, model.settings({})).inputs[0].data])
     mask = graph_inputs[0][0, 3]
     assert mask[:51, :80].min() == 1
     assert mask.sum() == 51 * 80
@@ -150,13 +150,13 @@ def test_a_tile_shows_what_its_part_of_the_picture_shows_alone(tmp_path: Path) -
     model = loaded(save(tmp_path / "m", DETR))
     settings = model.settings({"tile_grid_size": [2, 1], "box_score_thresh": 0.6})
     read = model.read(PICTURES[0], LIMITS, settings)
-    assert len(read.looks) == len(read.tiles) == 3
+    assert len(read.inputs) == len(read.tiles) == 3
     image = Image.open(BytesIO(PICTURES[0]))
-    for look, tile in zip(read.looks, read.tiles, strict=True):
+    for one, tile in zip(read.inputs, read.tiles, strict=True):
         part = encoded(image.crop((tile.left, tile.top, tile.right, tile.bottom)), "PNG")
-        assert_alike(rows(model.outputs([look.view])[0]), told(model, part, box_score_thresh=0.6))
+        assert_alike(rows(model.outputs([one.data])[0]), told(model, part, box_score_thresh=0.6))
     joined = told(model, PICTURES[0], tile_grid_size=[2, 1], box_score_thresh=0.6)
-    assert joined[0][1] == max(float(model.outputs([look.view])[0].scores.max()) for look in read.looks)
+    assert joined[0][1] == max(float(model.outputs([one.data])[0].scores.max()) for one in read.inputs)
 
 
 def test_boxes_suppress_each_other_only_where_that_is_asked_for(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_a_backbone_of_timm_is_built_without_a_network(
 
 def test_a_network_that_computes_no_numbers_is_an_error(tmp_path: Path) -> None:
     model = loaded(save(tmp_path / "m", DETR))
-    view = model.read(PICTURES[0], LIMITS, model.settings({})).looks[0].view
+    view = model.read(PICTURES[0], LIMITS, model.settings({})).inputs[0].data
     broken = model.computed_by(
         "broken", lambda batch: [torch.full_like(each, torch.nan) for each in model.graph(batch)]
     )

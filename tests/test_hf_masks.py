@@ -50,13 +50,13 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def told(model: Detector, data: bytes, **given: Any) -> list[Object]:
     read = model.read(data, LIMITS, model.settings(given))
-    prediction = model.joined(read, [model.outputs([look.view])[0] for look in read.looks])
+    prediction = model.joined(read, [model.outputs([one.data])[0] for one in read.inputs])
     assert isinstance(prediction, Boxes)
     return prediction.boxes
 
 
 def size_of(model: Detector, data: bytes) -> tuple[int, int]:
-    size: tuple[int, int] = model.read(data, LIMITS, model.settings({})).looks[0].view.view.size
+    size: tuple[int, int] = model.read(data, LIMITS, model.settings({})).inputs[0].data.size
     return size
 
 
@@ -73,7 +73,7 @@ def test_masks_are_those_of_the_library(served: Served) -> None:
     for data in PICTURES:
         size = size_of(model, data)
         expected = served.original.masks(data, 0.4, size)
-        (found,) = model.outputs([model.read(data, LIMITS, model.settings({"box_score_thresh": 0.4})).looks[0].view])
+        (found,) = model.outputs([model.read(data, LIMITS, model.settings({"box_score_thresh": 0.4})).inputs[0].data])
         assert [LABELS[label] for label in found.labels.tolist()] == [label for label, _, _ in expected]
         assert found.scores.tolist() == pytest.approx([score for _, score, _ in expected], abs=1e-5)
         assert found.masks is not None
@@ -123,9 +123,9 @@ def test_what_is_served_is_described(served: Served) -> None:
 
 def test_a_batch_finds_what_each_picture_holds_alone(served: Served) -> None:
     model, settings = served.model, served.model.settings({"box_score_thresh": 0.4})
-    looks = [model.read(encoded(picture(seed, 120, 90), "PNG"), LIMITS, settings).looks[0].view for seed in range(3)]
-    for look, found in zip(looks, model.outputs(looks), strict=True):
-        (alone,) = model.outputs([look])
+    inputs = [model.read(encoded(picture(seed, 120, 90), "PNG"), LIMITS, settings).inputs[0].data for seed in range(3)]
+    for one, found in zip(inputs, model.outputs(inputs), strict=True):
+        (alone,) = model.outputs([one])
         assert found.labels.tolist() == alone.labels.tolist()
         torch.testing.assert_close(found.scores, alone.scores, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(found.boxes, alone.boxes, atol=0.02, rtol=0)

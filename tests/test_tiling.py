@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from models.detector import Detector
 from models.errors import ImageError
 from models.instances import join
-from models.picture import Picture
+from models.picture import DecodedImage
 from models.sight import Found
 from models.tiling import Tile, surviving, tiles
 from settings.model import DetectionSettings
@@ -117,7 +117,7 @@ def found(boxes: Sequence[Box], scores: Sequence[float]) -> Found:
 def test_boxes_of_tiles_come_back_to_the_picture() -> None:
     parts = (Tile(0, 0, 100, 50), Tile(60, 10, 100, 50))
     whole, tile = found([(0.1, 0.2, 0.3, 0.4)], [0.5]), found([(0.0, 0.5, 0.5, 1.0)], [0.9])
-    joined = join(Picture((), DetectionSettings(), parts), [whole, tile], (50, 100))
+    joined = join(DecodedImage((), DetectionSettings(), parts), [whole, tile], (50, 100))
     assert joined.scores.tolist() == pytest.approx([0.9, 0.5]), "best first"
     assert joined.boxes == pytest.approx(np.array([[0.6, 0.6, 0.8, 1.0], [0.1, 0.2, 0.3, 0.4]]))
 
@@ -126,10 +126,10 @@ def test_the_number_of_boxes_is_bounded_after_joining() -> None:
     parts = (Tile(0, 0, 100, 50), Tile(60, 10, 100, 50))
     several = [found([(0.0, 0.0, 0.1, 0.1)] * 3, [0.7, 0.6, 0.5]), found([(0.5, 0.5, 0.6, 0.6)] * 3, [0.9, 0.8, 0.4])]
     settings = DetectionSettings(box_detections_per_img=4)
-    joined = join(Picture((), settings, parts), several, (50, 100))
+    joined = join(DecodedImage((), settings, parts), several, (50, 100))
     assert joined.scores.tolist() == pytest.approx([0.9, 0.8, 0.7, 0.6])
-    hosted = join(Picture((), settings.model_copy(update={"compatibility": "azureml"}), parts), several, (50, 100))
-    assert hosted.scores.tolist() == pytest.approx([0.7, 0.6, 0.5, 0.9, 0.8, 0.4]), "look after look, and all of them"
+    hosted = join(DecodedImage((), settings.model_copy(update={"compatibility": "azureml"}), parts), several, (50, 100))
+    assert hosted.scores.tolist() == pytest.approx([0.7, 0.6, 0.5, 0.9, 0.8, 0.4]), "one after one, and all of them"
 
 
 @pytest.mark.parametrize("name", ["fasterrcnn_resnet18_fpn", "retinanet_resnet50_fpn", "maskrcnn_resnet18_fpn"])
@@ -150,10 +150,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Detector:
 
 def test_tiles_are_slices_of_one_decoded_picture(model: Detector) -> None:
     settings = model.settings({"tile_grid_size": "3x2"})
-    looks = model.read(encoded(picture(1, 120, 90), "PNG"), LIMITS, settings).looks
-    assert len(looks) == model.passes(settings) == 7
-    assert len({look.view.view.part.untyped_storage().data_ptr() for look in looks}) == 1
-    assert len({look.shape for look in looks[1:]}) == 1, "so that they share a batch"
+    inputs = model.read(encoded(picture(1, 120, 90), "PNG"), LIMITS, settings).inputs
+    assert len(inputs) == model.passes(settings) == 7
+    assert len({one.data.image.untyped_storage().data_ptr() for one in inputs}) == 1
+    assert len({one.shape for one in inputs[1:]}) == 1, "so that they share a batch"
 
 
 def test_a_grid_larger_than_the_picture_is_refused(model: Detector) -> None:

@@ -10,7 +10,7 @@ from models.letterbox import letterbox
 from models.precision import FP32, PRECISIONS
 from models.runtime import Terms
 from models.runtimes.eager import RUNTIME as EAGER
-from models.sight import Found, Sight, View
+from models.sight import DetectorInput, Found, Sight
 from models.yolov5 import YoloV5
 from models.yolov5_sight import YoloSight, select, within
 from settings.model import YoloSettings
@@ -31,8 +31,8 @@ def rows(*boxes: tuple[float, ...]) -> Tensor:
     return torch.tensor(boxes, dtype=torch.float32)
 
 
-def square(height: int, width: int, side: int = 100) -> View:
-    return View(torch.zeros(side, side, 3, dtype=torch.uint8), (height, width), (side, side))
+def square(height: int, width: int, side: int = 100) -> DetectorInput:
+    return DetectorInput(torch.zeros(side, side, 3, dtype=torch.uint8), (height, width), (side, side), settings())
 
 
 def found(*boxes: tuple[float, float, float, float]) -> Found:
@@ -136,23 +136,23 @@ def test_boxes_end_where_the_content_ends() -> None:
     assert within(found(), square(50, 100)).boxes.shape == (0, 4)
 
 
-def test_a_view_is_the_letterboxed_square() -> None:
+def test_a_input_is_the_letterboxed_square() -> None:
     picture = noise(120, 200)
     tile = torch.from_numpy(picture)[10:70, 20:100]
-    view = SIGHT.view(tile, settings())
+    one = SIGHT.prepare(tile, settings())
     assert not tile.is_contiguous()
-    assert (view.size, view.padded) == ((72, 96), (96, 96))
-    assert view.pixels == SIGHT.pixels(settings()) == 96 * 96
-    assert np.array_equal(view.part.numpy(), letterbox(picture[10:70, 20:100], 96)[0])
-    assert view.part.dtype == torch.uint8
+    assert (one.size, one.padded) == ((72, 96), (96, 96))
+    assert one.pixels == SIGHT.pixels(settings()) == 96 * 96
+    assert np.array_equal(one.image.numpy(), letterbox(picture[10:70, 20:100], 96)[0])
+    assert one.image.dtype == torch.uint8
 
 
-def test_a_batch_finds_what_each_view_holds_alone_a_thin_one_first() -> None:
+def test_a_batch_finds_what_each_input_holds_alone_a_thin_one_first() -> None:
     network, chosen = drawn(), settings(box_score_thresh=0.3)
-    views = [SIGHT.view(torch.from_numpy(noise(*size)), chosen) for size in ((1000, 5), (60, 90), (96, 96), (1, 1))]
-    together = find(network, views, chosen)
-    for view, result in zip(views, together, strict=True):
-        (alone,) = find(network, [view], chosen)
+    inputs = [SIGHT.prepare(torch.from_numpy(noise(*size)), chosen) for size in ((1000, 5), (60, 90), (96, 96), (1, 1))]
+    together = find(network, inputs)
+    for single, result in zip(inputs, together, strict=True):
+        (alone,) = find(network, [single])
         for one, other in zip(_parts(result), _parts(alone), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
         assert len(result.scores) > 0
@@ -167,7 +167,7 @@ def test_the_network_sees_colours_in_their_order_between_0_and_1() -> None:
     network, seen = drawn(), []
     network[0].register_forward_pre_hook(lambda module, given: seen.append(given[0]))
     picture = torch.tensor([255, 51, 0], dtype=torch.uint8).expand(32, 96, 3)
-    find(network, [SIGHT.view(picture, settings())], settings())
+    find(network, [SIGHT.prepare(picture, settings())])
     assert (seen[0].shape, seen[0].dtype) == ((1, 3, 96, 96), torch.float32)
     assert seen[0][0, :, 48, 10].tolist() == pytest.approx([1, 0.2, 0])
     assert seen[0][0, :, 10, 48].tolist() == pytest.approx([114 / 255] * 3)
@@ -177,7 +177,7 @@ def test_a_planted_object_is_found_where_it_was_planted() -> None:
     network, chosen = drawn(classes=2), settings(img_size=64)
     _plant(network)
     # the picture is 64 x 32 in the square, from row 16 on; the box is 30 x 61 around the centre of the cell at (1, 2)
-    (result,) = find(network, [SIGHT.view(torch.from_numpy(noise(50, 100)), chosen)], chosen)
+    (result,) = find(network, [SIGHT.prepare(torch.from_numpy(noise(50, 100)), chosen)])
     assert result.labels.tolist() == [1]
     assert result.scores.tolist() == pytest.approx([0.5 * 0.75], abs=1e-3)
     left, top, right, bottom = result.boxes[0].tolist()
@@ -192,7 +192,7 @@ def test_a_network_that_computes_no_numbers_is_an_error(value: float) -> None:
     assert isinstance(bias, Tensor)
     bias[0] = value
     with pytest.raises(ModelError, match="not finite"):
-        find(network, [SIGHT.view(torch.from_numpy(noise(9, 9)), settings())], settings())
+        find(network, [SIGHT.prepare(torch.from_numpy(noise(9, 9)), settings())])
 
 
 def test_arithmetic_is_reduced_before_the_head_only() -> None:
@@ -201,14 +201,14 @@ def test_arithmetic_is_reduced_before_the_head_only() -> None:
     network.head.register_forward_pre_hook(lambda module, given: seen.extend(each.dtype for each in given[0]))
     graph = EAGER.load(SIGHT.work(network, BF16), None, Terms(torch.device("cpu"), BF16))
     seen.clear()
-    view = SIGHT.view(torch.from_numpy(noise(60, 90)), settings())
-    (result,) = SIGHT.find(network, graph, [view], settings(box_score_thresh=0.3))
+    one = SIGHT.prepare(torch.from_numpy(noise(60, 90)), settings(box_score_thresh=0.3))
+    (result,) = SIGHT.find(network, graph, [one])
     assert seen == [torch.bfloat16, torch.float32, torch.float32, torch.float32]
     assert result.boxes.dtype == result.scores.dtype == torch.float32
 
 
-def find(network: YoloV5, views: list[View], chosen: YoloSettings) -> list[Found]:
-    return SIGHT.find(network, SIGHT.work(network, FP32).module, views, chosen)
+def find(network: YoloV5, inputs: list[DetectorInput]) -> list[Found]:
+    return SIGHT.find(network, SIGHT.work(network, FP32).module, inputs)
 
 
 def _parts(result: Found) -> tuple[Tensor, Tensor, Tensor]:

@@ -117,7 +117,7 @@ def _outcomes(network: YoloV5, gatherings: Sequence[Gathering]) -> list[Outcome]
     graph = EAGER.load(sight.work(network, FP32), None, Terms(network.head.anchors.device, FP32))
     for gathering in gatherings:
         height, width = gathering.picture.shape[:2]
-        (found,) = sight.find(network, graph, [sight.view(torch.from_numpy(gathering.picture), settings)], settings)
+        (found,) = sight.find(network, graph, [sight.prepare(torch.from_numpy(gathering.picture), settings)])
         boxes = found.boxes.numpy() * [width, height, width, height]
         overlaps = box_overlaps(boxes, gathering.boxes)
         outcomes.append(Outcome(found.scores.numpy(), found.labels.numpy(), gathering.labels, overlaps))

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.huggingface.sight import SavedSight, best, inputs, numbers
+from models.huggingface.sight import SavedSight, batch_of, best, numbers
 from models.runtime import Graph
-from models.sight import Found, View
+from models.sight import DetectorInput, Found
 from settings.model import QuerySegmentationSettings
 
 _SEEN = 1e-6  # added to the pixels of a mask, so that an empty one has a mean
@@ -29,21 +29,19 @@ class MaskSight(SavedSight):
 
     square: int | None
 
-    def find(
-        self, network: nn.Module, graph: Graph, views: Sequence[View], settings: QuerySegmentationSettings
-    ) -> list[Found]:
-        """Run one batch of views on the network's device. ModelError where the network computes no numbers."""
-        labels, masks = numbers(graph(inputs(self.recipe, views, next(network.parameters()).device)))
+    def find(self, network: nn.Module, graph: Graph, inputs: Sequence[DetectorInput]) -> list[Found]:
+        """Run one batch on the network's device. ModelError where the network computes no numbers."""
+        labels, masks = numbers(graph(batch_of(self.recipe, inputs, next(network.parameters()).device)))
         if self.square is not None:
             masks = functional.interpolate(masks, size=(self.square, self.square), mode="bilinear", align_corners=False)
         return [
-            select(logits, places, each.size, settings)
-            for logits, places, each in zip(labels, masks, views, strict=True)
+            select(logits, places, each.size, each.settings)
+            for logits, places, each in zip(labels, masks, inputs, strict=True)
         ]
 
 
 def select(logits: Tensor, masks: Tensor, size: tuple[int, int], settings: QuerySegmentationSettings) -> Found:
-    """Choose among what the queries of one view answer: logits [Q, C + 1], masks [Q, h, w] as logits.
+    """Choose among what the queries answer for one input: logits [Q, C + 1], masks [Q, h, w] as logits.
 
     Masks of the result are the pixels of each box at `size` (height, width), a query's once for each label.
     """

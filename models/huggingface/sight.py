@@ -20,7 +20,7 @@ from models.errors import ModelError
 from models.huggingface.processor import Recipe
 from models.precision import Precision
 from models.runtime import Graph, Work
-from models.sight import Found, View
+from models.sight import DetectorInput, Found
 from settings.model import QueryDetectionSettings
 
 _ROUNDING = 1e-4  # of outputs, which moves boxes by far less than a pixel
@@ -44,12 +44,12 @@ class SavedSight:
         """Return the shorter side that pictures are resized to at most."""
         return self.recipe.side
 
-    def view(self, part: Tensor, settings: QueryDetectionSettings) -> View:
-        """Resize a picture or a tile, uint8 [h, w, 3], as Pillow does, on a CPU thread."""
-        return _view(self.recipe, part)
+    def prepare(self, image: Tensor, settings: QueryDetectionSettings) -> DetectorInput:
+        """Resize an image or a tile, uint8 [h, w, 3], as Pillow does, on a CPU thread."""
+        return _prepared(self.recipe, image, settings)
 
     def work(self, network: nn.Module, precision: Precision) -> Work:
-        """Return the whole network, from [N, 4, H, W] as `inputs` makes them to its outputs."""
+        """Return the whole network, from [N, 4, H, W] as `batch_of` makes them to its outputs."""
         side = self.recipe.fixed or _TRACED
         example = torch.zeros(2, 4, *side)
         example[:, 3] = 1
@@ -66,16 +66,14 @@ class QuerySight(SavedSight):
 
     rule: Rule
 
-    def find(
-        self, network: nn.Module, graph: Graph, views: Sequence[View], settings: QueryDetectionSettings
-    ) -> list[Found]:
-        """Run one batch of views on the network's device. ModelError where the network computes no numbers."""
-        logits, boxes = numbers(graph(inputs(self.recipe, views, next(network.parameters()).device)))
-        return [select(*pair, self.rule, settings) for pair in zip(logits, boxes, strict=True)]
+    def find(self, network: nn.Module, graph: Graph, inputs: Sequence[DetectorInput]) -> list[Found]:
+        """Run one batch on the network's device. ModelError where the network computes no numbers."""
+        logits, boxes = numbers(graph(batch_of(self.recipe, inputs, next(network.parameters()).device)))
+        return [select(*pair, self.rule, inputs[0].settings) for pair in zip(logits, boxes, strict=True)]
 
 
 def select(logits: Tensor, boxes: Tensor, rule: Rule, settings: QueryDetectionSettings) -> Found:
-    """Choose among what the queries of one view answer: logits [Q, C], boxes [Q, 4] as centre and size in [0, 1]."""
+    """Choose among what the queries answer for one input: logits [Q, C], boxes [Q, 4] as centre and size in [0, 1]."""
     if rule == "exclusive":
         scores, labels = logits.softmax(1)[:, :-1].max(1)
         queries = torch.arange(len(scores), device=scores.device)
@@ -97,23 +95,23 @@ def best(found: Found, settings: QueryDetectionSettings) -> tuple[Found, Tensor]
     return Found(found.boxes[order].cpu(), found.scores[order].cpu(), found.labels[order].cpu()), order
 
 
-def _view(recipe: Recipe, part: Tensor) -> View:
-    height, width = recipe.resized(part.shape[0], part.shape[1])
+def _prepared(recipe: Recipe, image: Tensor, settings: QueryDetectionSettings | None = None) -> DetectorInput:
+    height, width = recipe.resized(image.shape[0], image.shape[1])
     way = FILTERS[recipe.statistics.interpolation]
-    values = resized(Image.fromarray(part.numpy()), (width, height), (0, 0, width, height), way)
-    return View(torch.from_numpy(values), (height, width), recipe.padded((height, width)))
+    values = resized(Image.fromarray(image.numpy()), (width, height), (0, 0, width, height), way)
+    return DetectorInput(torch.from_numpy(values), (height, width), recipe.padded((height, width)), settings)
 
 
-def inputs(recipe: Recipe, views: Sequence[View], device: torch.device) -> Tensor:
-    """Bring views of one padded size to the device: float32 [N, 4, H, W], normalised, padded with 0 after that.
+def batch_of(recipe: Recipe, inputs: Sequence[DetectorInput], device: torch.device) -> Tensor:
+    """Bring inputs of one padded size to the device: float32 [N, 4, H, W], normalised, padded with 0 after that.
 
-    The last channel is 1 where there is picture.
+    The last channel is 1 where there is image, and 0 where there is padding.
     """
-    height, width = views[0].padded
-    batch = torch.zeros(len(views), 4, height, width, device=device).contiguous(memory_format=torch.channels_last)
-    for place, each in zip(batch, views, strict=True):
-        part = each.part.to(device).permute(2, 0, 1)[None].float()
-        place[:3, : each.size[0], : each.size[1]] = recipe.statistics.normalised(part)[0]
+    height, width = inputs[0].padded
+    batch = torch.zeros(len(inputs), 4, height, width, device=device).contiguous(memory_format=torch.channels_last)
+    for place, each in zip(batch, inputs, strict=True):
+        values = each.image.to(device).permute(2, 0, 1)[None].float()
+        place[:3, : each.size[0], : each.size[1]] = recipe.statistics.normalised(values)[0]
         place[3, : each.size[0], : each.size[1]] = 1
     return batch
 
@@ -128,6 +126,6 @@ def numbers(outputs: Sequence[Tensor]) -> list[Tensor]:
 
 def seen(recipe: Recipe, picture: Image.Image) -> NDArray[np.float32]:
     """Return what a network sees of a picture: float32 [3, H, W]."""
-    looked = _view(recipe, torch.from_numpy(np.array(picture)))
-    found: NDArray[np.float32] = inputs(recipe, [looked], torch.device("cpu"))[0, :3].numpy()
+    prepared = _prepared(recipe, torch.from_numpy(np.array(picture)))
+    found: NDArray[np.float32] = batch_of(recipe, [prepared], torch.device("cpu"))[0, :3].numpy()
     return found

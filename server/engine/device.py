@@ -11,9 +11,9 @@ import torch
 
 from models.classifier import HALFWAY_FROM
 from models.images import ImageLimits
-from models.picture import Picture
+from models.picture import DecodedImage
 from models.predictions import Prediction
-from server.engine.jobs import Job, Piece
+from server.engine.jobs import BatchItem, Job
 from server.engine.outcome import Failure
 
 logger = logging.getLogger(__name__)
@@ -52,19 +52,19 @@ class Model(Protocol):
         """Return the settings of a request that sets `given` otherwise; SettingsError where it cannot."""
 
     def passes(self, settings: Any) -> int:
-        """Return how many looks a picture takes under these settings, at most."""
+        """Return how many inputs an image has under these settings, at most."""
 
-    def read(self, data: bytes, limits: ImageLimits, settings: Any) -> Picture:
+    def read(self, data: bytes, limits: ImageLimits, settings: Any) -> DecodedImage:
         """Decode a picture, on any thread; ImageError where that is not possible."""
 
     def example(self, count: int) -> Sequence[Any]:
-        """Return views of one shape for warm-up and probes."""
+        """Return inputs of one shape for warm-up and probes."""
 
-    def outputs(self, views: Sequence[Any]) -> Sequence[Any]:
-        """Run one batch of views of one shape; an output for each."""
+    def outputs(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        """Run one batch of inputs of one shape; an output for each."""
 
-    def joined(self, picture: Picture, outputs: Sequence[Any]) -> Prediction:
-        """Turn the outputs of the looks at a picture into what a client is told, on any thread."""
+    def joined(self, picture: DecodedImage, outputs: Sequence[Any]) -> Prediction:
+        """Turn the outputs of all inputs of an image into what a client is told, on any thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Ran:
 
     @property
     def failed(self) -> bool:
-        """Whether any look has no output."""
+        """Whether any input has no output."""
         return any(isinstance(output, Failure) for output in self.outputs)
 
 
@@ -87,36 +87,36 @@ class Device:
         self.model = model
         self.turn = turn or nullcontext()
 
-    def run(self, pieces: Sequence[Piece]) -> Ran:
-        """Run pieces of one shape as one batch; after a failure one by one, after running out of memory in halves."""
+    def run(self, items: Sequence[BatchItem]) -> Ran:
+        """Run items of one shape as one batch; after a failure one by one, after running out of memory in halves."""
         with self.turn:
-            return self._run(pieces)
+            return self._run(items)
 
-    def _run(self, pieces: Sequence[Piece]) -> Ran:
+    def _run(self, items: Sequence[BatchItem]) -> Ran:
         try:
-            return Ran(self.model.outputs([piece.look.view for piece in pieces]))
+            return Ran(self.model.outputs([item.input.data for item in items]))
         except Exception as error:  # whatever a network raises, only the pictures that cause it may fail
             if out_of_memory(error):
-                return self._run_halves(pieces)
-            if len(pieces) > 1:
-                logger.warning("a batch failed and is retried picture by picture images=%d", len(pieces), exc_info=True)
-                alone = [self._run([piece]) for piece in pieces]
+                return self._run_halves(items)
+            if len(items) > 1:
+                logger.warning("a batch failed and is retried picture by picture images=%d", len(items), exc_info=True)
+                alone = [self._run([item]) for item in items]
                 return Ran([output for ran in alone for output in ran.outputs])
-            job = pieces[0].job
+            job = items[0].job
             logger.exception("a picture failed request=%d index=%d", job.request, job.index)
             return Ran([Failure("scoring_failed", "The model failed on this picture. The server's log has the cause.")])
 
-    def _run_halves(self, pieces: Sequence[Piece]) -> Ran:
-        cost = sum(piece.look.pixels for piece in pieces)
+    def _run_halves(self, items: Sequence[BatchItem]) -> Ran:
+        cost = sum(item.input.pixels for item in items)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        if len(pieces) == 1:
-            logger.error("out of memory on a single picture request=%d cost=%.0f", pieces[0].job.request, cost)
+        if len(items) == 1:
+            logger.error("out of memory on a single picture request=%d cost=%.0f", items[0].job.request, cost)
             message = "The device has not enough memory for this picture. Send a smaller one, or try again later."
             return Ran([Failure("out_of_memory", message)])
-        logger.warning("out of memory, the batch is halved images=%d cost=%.0f", len(pieces), cost)
-        middle = len(pieces) // 2
-        first, second = self._run(pieces[:middle]), self._run(pieces[middle:])
+        logger.warning("out of memory, the batch is halved images=%d cost=%.0f", len(items), cost)
+        middle = len(items) // 2
+        first, second = self._run(items[:middle]), self._run(items[middle:])
         too_large = min(filter(None, (cost, first.too_large, second.too_large)))
         return Ran([*first.outputs, *second.outputs], too_large)
 
@@ -155,26 +155,27 @@ class Device:
 
     def timed(self, count: int) -> float:
         """Run one batch of an example and return its seconds."""
-        views = self.model.example(count)
+        inputs = self.model.example(count)
         with self.turn:
             started = time.monotonic()
-            self.model.outputs(views)
+            self.model.outputs(inputs)
             return time.monotonic() - started
 
 
-def pieces_of(jobs: Sequence[Job], max_images: int, max_cost: float) -> list[Piece]:
-    """Choose what runs of jobs of one shape: a look at each picture, and more of them while there is room."""
+def batch_items(jobs: Sequence[Job], max_images: int, max_cost: float) -> list[BatchItem]:
+    """Choose what runs of jobs of one shape: an input of each image, and more of them while there is room."""
     queues = [
-        [Piece(job, number, look) for number, look in job.looks().items() if look.shape == job.shape] for job in jobs
+        [BatchItem(job, index, one) for index, one in job.open_inputs().items() if one.shape == job.shape]
+        for job in jobs
     ]
-    pieces = [queue[0] for queue in queues]
-    cost = sum(piece.look.pixels for piece in pieces)
-    for piece in (piece for queue in queues for piece in queue[1:]):
-        cost += piece.look.pixels
-        if len(pieces) >= max_images or cost > max_cost:
+    items = [queue[0] for queue in queues]
+    cost = sum(item.input.pixels for item in items)
+    for item in (item for queue in queues for item in queue[1:]):
+        cost += item.input.pixels
+        if len(items) >= max_images or cost > max_cost:
             break
-        pieces.append(piece)
-    return pieces
+        items.append(item)
+    return items
 
 
 def best_batch(timings: Sequence[tuple[int, float]], handover_s: float = 0.0) -> int:

@@ -175,7 +175,7 @@ class Explainer:
         task: Task = job.task
         task.started, task.deadline = time.monotonic(), job.deadline
         assert job.picture is not None
-        task.picture, task.data = job.picture.looks[0].view, job.data
+        task.picture, task.data = job.picture.inputs[0].data, job.data
         try:
             method = Method.asked_for(task.parameters)
             task.run = begin(self._passes, task.picture, method, task.choose, task.enough)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
-from models.picture import Look, Picture
+from models.picture import DecodedImage, ModelInput
 
 FED = "fed"
 
@@ -33,7 +33,7 @@ class Job:
     is of the same `shape` share a batch.
     `due` orders a lane, `deadline` ends the job, `predicted_s` is how long a request's first job was to wait; times are
     seconds on the monotonic clock. The payload is none of the scheduler's business: `data` holds the encoded bytes
-    until `picture` holds what is decoded, `settings` what the request sets, `found` the outputs of the looks so far;
+    until `picture` holds what is decoded, `settings` what the request sets, `found` the outputs of the inputs so far;
     `task` is what an explanation keeps between its batches.
     """
 
@@ -49,7 +49,7 @@ class Job:
     shape: Hashable = None
     data: bytes = b""
     settings: Any = None
-    picture: Picture | None = None
+    picture: DecodedImage | None = None
     found: dict[int, Any] = field(default_factory=dict)
     task: Any = None
     due: float = 0.0
@@ -59,10 +59,10 @@ class Job:
     started: float = 0.0
     device_s: float = 0.0
 
-    def looks(self) -> dict[int, Look]:
-        """Return the looks at the picture that are left to be run, by their numbers."""
+    def open_inputs(self) -> dict[int, ModelInput]:
+        """Return the inputs of the image that are left to be run, by their index."""
         assert self.picture is not None
-        return {number: look for number, look in enumerate(self.picture.looks) if number not in self.found}
+        return {index: one for index, one in enumerate(self.picture.inputs) if index not in self.found}
 
     def release(self) -> None:
         """Let go of the payload."""
@@ -70,12 +70,12 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """One look at the picture of a job, the least that a device runs."""
+class BatchItem:
+    """The place of one input of a job's image in a batch."""
 
     job: Job
-    number: int
-    look: Look
+    index: int
+    input: ModelInput
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from explain.parameters import Parameters
 from explain.rows import Aside
 from models.errors import ImageError
 from models.images import ImageLimits
-from models.picture import Look, Picture
-from server.engine.device import Device, Model, pieces_of
+from models.picture import DecodedImage, ModelInput
+from server.engine.device import Device, Model, batch_items
 from server.engine.explainer import Explainer, Task
 from server.engine.intake import Intake
 from server.engine.jobs import FED, Batch, Chore, Job, Stage
@@ -120,7 +120,7 @@ class Pipeline:
         """
         now, number, pixels = time.monotonic(), next(self._numbers), len(pictures) * self._device.model.pixels
         job = Job(number, 0, pixels, 0, now, float("inf"), lane=FED, images=len(pictures))
-        job.picture = Picture((Look(pictures, pixels),))
+        job.picture = DecodedImage((ModelInput(pictures, pixels),))
         with self._lock:
             self._requests[number] = _Request(number, answer, [None], left=1)
             self._scheduler.enter(job)
@@ -218,38 +218,38 @@ class Pipeline:
         return failure
 
     def _decoded(self, job: Job, now: float) -> None:
-        looks = job.looks() if job.stage is Stage.DECODING and job.lane == "score" else {}
-        if not looks:
+        inputs = job.open_inputs() if job.stage is Stage.DECODING and job.lane == "score" else {}
+        if not inputs:
             self._scheduler.decoded(job, job.decode_s, now)
             return
-        job.shape = looks[0].shape
-        cost = sum(look.pixels for look in looks.values()) / len(looks)
-        self._scheduler.decoded(job, job.decode_s, now, passes=len(looks), cost=cost)
+        job.shape = inputs[0].shape
+        cost = sum(one.pixels for one in inputs.values()) / len(inputs)
+        self._scheduler.decoded(job, job.decode_s, now, passes=len(inputs), cost=cost)
 
     def _run(self, batch: Batch) -> None:
         started = time.monotonic()
-        pieces = pieces_of(batch.jobs, self._scheduler.limits.max_images, self._scheduler.max_cost)
-        self._metrics.batch(sum(piece.job.images for piece in pieces))
-        ran = self._device.run(pieces)
+        items = batch_items(batch.jobs, self._scheduler.limits.max_images, self._scheduler.max_cost)
+        self._metrics.batch(sum(item.job.images for item in items))
+        ran = self._device.run(items)
         seconds = time.monotonic() - started
         failures: dict[Job, Failure] = {}
-        for piece, output in zip(pieces, ran.outputs, strict=True):
+        for item, output in zip(items, ran.outputs, strict=True):
             if isinstance(output, Failure):
-                failures[piece.job] = output
+                failures[item.job] = output
             else:
-                piece.job.found[piece.number] = output
+                item.job.found[item.index] = output
         again: dict[Job, tuple[Stage, float]] = {}
         for job in batch.jobs:
             job.device_s += seconds
-            if job not in failures and (looks := job.looks()):
-                again[job] = (Stage.READY, len(looks))
-                job.shape = next(iter(looks.values())).shape
-                # others take their turn between the looks of a picture with many tiles
+            if job not in failures and (inputs := job.open_inputs()):
+                again[job] = (Stage.READY, len(inputs))
+                job.shape = next(iter(inputs.values())).shape
+                # others take their turn between the tiles of an image that has many
                 job.due += seconds
         with self._lock:
             if ran.too_large is not None:
                 self._scheduler.shrink(ran.too_large)
-            learn, work = not ran.failed and ran.too_large is None, sum(piece.look.pixels for piece in pieces)
+            learn, work = not ran.failed and ran.too_large is None, sum(item.input.pixels for item in items)
             self._scheduler.finished(batch, seconds, learn=learn, work=work, again=again)
             # encoded by another thread; this one goes on with the next batch, after a look at the device if need be
             self._finish([(job, failures.get(job)) for job in batch.jobs if job not in again])

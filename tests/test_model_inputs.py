@@ -1,4 +1,4 @@
-"""Pictures that are looked at several times: their looks share batches, and others take their turn in between."""
+"""Pictures that are looked at several times: their inputs share batches, and others take their turn in between."""
 
 import time
 
@@ -12,21 +12,21 @@ from tests.scheduling import IMAGE, decode_all, make_jobs, make_scheduler, run_b
 
 def test_looks_of_a_picture_are_batched_by_their_shape() -> None:
     bench = Bench(FakeModel())
-    assert codes(bench.submit([FINE], looks=7).wait()) == ["ok"]
+    assert codes(bench.submit([FINE], inputs=7).wait()) == ["ok"]
     assert bench.model.batches == [1, 4, 2], "the whole picture, then its tiles"
     assert bench.scheduler.depth() == 0
 
 
 def test_looks_of_different_pictures_share_a_batch() -> None:
     bench = Bench(FakeModel(seconds=0.05))
-    assert codes(bench.submit([FINE, FINE], looks=3).wait()) == ["ok", "ok"]
+    assert codes(bench.submit([FINE, FINE], inputs=3).wait()) == ["ok", "ok"]
     assert sum(bench.model.batches) == 6
     assert max(bench.model.batches) == 4, "all the tiles of both"
 
 
 def test_others_take_their_turn_between_the_looks_of_a_large_picture() -> None:
     bench = Bench(FakeModel(seconds=0.02), max_images=1)
-    large = bench.submit([FINE], looks=40)
+    large = bench.submit([FINE], inputs=40)
     time.sleep(0.1)
     small = bench.submit([FINE])
     assert codes(small.wait()) == codes(large.wait()) == ["ok"]
@@ -35,19 +35,19 @@ def test_others_take_their_turn_between_the_looks_of_a_large_picture() -> None:
 
 def test_a_look_that_fails_fails_its_picture_alone() -> None:
     bench = Bench(FakeModel())
-    assert codes(bench.submit([FINE, POISON, FINE], looks=3).wait()) == ["ok", "scoring_failed", "ok"]
+    assert codes(bench.submit([FINE, POISON, FINE], inputs=3).wait()) == ["ok", "scoring_failed", "ok"]
     assert bench.scheduler.depth() == 0
 
 
 def test_a_batch_of_looks_that_does_not_fit_is_halved() -> None:
     bench = Bench(FakeModel(memory=2), max_images=8, max_cost=800)
-    assert codes(bench.submit([FINE], looks=9).wait()) == ["ok"]
+    assert codes(bench.submit([FINE], inputs=9).wait()) == ["ok"]
     assert bench.model.batches[:4] == [1, 8, 4, 2]
 
 
 def test_a_departed_client_costs_no_further_looks() -> None:
     bench = Bench(FakeModel(seconds=0.05), max_images=1)
-    large = bench.submit([FINE], looks=50)
+    large = bench.submit([FINE], inputs=50)
     time.sleep(0.12)
     assert isinstance(large.number, int)
     bench.pipeline.cancel(large.number)
@@ -61,9 +61,9 @@ def test_more_looks_than_the_deadline_allows_are_refused() -> None:
     bench = Bench(FakeModel())
     bench.scheduler.learn("score", 100, 0.5)
     with pytest.raises(RefusedError, match="takes 100 passes through the model, about 50 s here") as caught:
-        bench.submit([FINE], looks=100)
+        bench.submit([FINE], inputs=100)
     assert caught.value.code == "deadline_exceeded"
-    assert codes(bench.submit([FINE], looks=10).wait()) == ["ok"]
+    assert codes(bench.submit([FINE], inputs=10).wait()) == ["ok"]
 
 
 def test_only_jobs_of_one_shape_share_a_batch_and_the_first_due_decides_which() -> None:
