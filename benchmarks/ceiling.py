@@ -18,13 +18,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.payload import pictures
-from models.images import ImageLimits
+from models.images.decoding import ImageLimits
+from models.images.model_input import DecodedImage
 from models.loaded import LoadedModel, load
-from models.picture import DecodedImage
-from models.runtime import Terms
-from server.engine.cores import usable_cores
-from server.engine.device import Model
-from server.engine.tuner import Tuner, open_cache
+from models.runtime.runtime import Terms
+from server.cores import usable_cores
+from server.engine.pipeline.device import Model
+from server.engine.startup.tuner import Tuner, open_cache
 
 _LIMITS = ImageLimits(2**30, 2**30)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64)

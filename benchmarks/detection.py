@@ -26,13 +26,13 @@ from benchmarks.machine import describe_machine
 from benchmarks.payload import pictures
 from benchmarks.report import write_report
 from benchmarks.serving import DETECTION, free_port, spread
+from models.detection.adapter import DetectorInput, Found
+from models.detection.instances import Instances, objects
+from models.detection.masks import outlined
 from models.detector import Detector
-from models.images import ImageLimits
-from models.instances import Instances, objects
+from models.images.decoding import ImageLimits
 from models.loaded import load
-from models.masks import outlined
-from models.sight import DetectorInput, Found
-from server.engine.cores import usable_cores
+from server.cores import usable_cores
 from settings.model import SegmentationSettings
 from tests.detectors import Reference, plain_polygons, seeded_detector, write_detector_folder
 from tests.tiled import slowly

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from examples.fridge.scene import draw_scene
-from explain.parameter_types import visualization_names
-from explain.pictures.drawing import draw
-from explain.pictures.subject import Style, Subject, Whole
+from explain.rendering.attribution_image import Style, Subject, Whole
+from explain.rendering.drawing import draw
+from explain.request.parameter_types import visualization_names
 
 _SIDE, _REPEATS = 224, 15
 

@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from examples.fridge.progress import Progress
 from examples.patterns.scene import LABELS, MOST_ITEMS, SIDE, draw_scene
-from explain.passes import Passes
-from models.cam_layer import CamLayer
-from models.preprocess import Preprocess
+from explain.network.executor import Passes
+from models.architecture.cam_layer import CamLayer
+from models.images.preprocess import Preprocess
 
 SHOWN = 9600  # pictures, little more than a minute on two processors
 

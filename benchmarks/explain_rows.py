@@ -21,13 +21,13 @@ from benchmarks.explain_scores import (
     pointing,
     precision,
 )
-from explain.baselines import baseline
+from explain.integration.baselines import baseline
 from explain.method import Method
-from explain.parameters import read_parameters
-from explain.passes import Passes
-from explain.pictures.levels import Sign, weights
+from explain.network.executor import Passes
+from explain.network.explained_image import these
+from explain.rendering.levels import Sign, weights
+from explain.request.parameters import read_parameters
 from explain.run import explain
-from explain.subject import these
 
 FLOORS = ("random", "edge")
 SCORES = ("point", "energy", "top-k", "t/d", "insert", "delete")

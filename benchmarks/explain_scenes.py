@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from examples.patterns.scene import LABELS, Mask, draw_scene
-from explain.passes import Passes
+from explain.network.executor import Passes
 
 _FIRST_SEED = 1_300_000  # far from the seeds of training
 

@@ -31,15 +31,15 @@ from benchmarks.machine import describe_machine
 from benchmarks.report import write_report
 from examples.fridge.scene import draw_scene
 from explain.method import Method
-from explain.parameters import read_parameters
-from explain.passes import Passes
-from explain.regions import warm_up
-from explain.rows import Path as GradientPath
+from explain.network.executor import Passes
+from explain.network.explained_image import these
+from explain.network.work_items import Path as GradientPath
+from explain.regions.ranking import warm_up
+from explain.request.parameters import read_parameters
 from explain.run import begin
-from explain.subject import these
-from models.catalog import classifier_architecture
-from models.preprocess import Preprocess, Statistics
-from server.engine.slice_sizes import SliceSizes, timings
+from models.architecture.catalog import classifier_architecture
+from models.images.preprocess import Preprocess, Statistics
+from server.engine.explaining.slice_sizes import SliceSizes, timings
 from tests.checkpoints import seeded_network
 
 SIDE = 224

@@ -30,10 +30,10 @@ from benchmarks.payload import pictures
 from benchmarks.peers.peer_server import PeerServer
 from benchmarks.report import write_report
 from benchmarks.serving import free_port, seeded_folder
-from models.images import ImageLimits
+from models.images.decoding import ImageLimits
 from models.loaded import load, load_classifier
-from models.runtime import Terms, available
-from server.engine.cores import usable_cores
+from models.runtime.runtime import Terms, available
+from server.cores import usable_cores
 
 _LIMITS = ImageLimits(2**30, 2**30)
 _PATIENT = ("--queue-limit-ms", "10000")

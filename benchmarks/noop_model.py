@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from models.classifier import Classifier
-from models.images import ImageLimits
-from models.picture import DecodedImage, ModelInput
+from models.images.decoding import ImageLimits
+from models.images.model_input import DecodedImage, ModelInput
 from settings.model import ModelSettings
 
 

@@ -24,10 +24,10 @@ from benchmarks.machine import describe_machine
 from benchmarks.payload import pictures
 from benchmarks.report import write_report
 from examples.fridge.scene import draw_scene
-from models.images import ImageLimits, decode
-from models.preprocess import Preprocess
-from server.engine.wire import Frame, Kind
-from server.inputs.base64_image import decode_base64
+from models.images.decoding import ImageLimits, decode
+from models.images.preprocess import Preprocess
+from server.codecs.base64_image import decode_base64
+from server.ipc.frame import Frame, Kind
 
 _LIMITS, _SCALED = ImageLimits(2**30, 2**30), ImageLimits(2**30, 2**30, scaled=True)
 

@@ -13,8 +13,8 @@ import numpy as np
 from saliency.core import xrai as pair
 from scipy import ndimage
 
-from explain.regions import ranked, warm_up
-from explain.segments import segments
+from explain.regions.ranking import ranked, warm_up
+from explain.regions.segments import segments
 
 
 def busy(side: int) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -23,8 +23,8 @@ from benchmarks.bench_server import BenchServer
 from benchmarks.machine import describe_machine
 from benchmarks.measured import Load, run_load, split
 from benchmarks.report import write_report
-from models.catalog import architecture
-from server.supervision.fleet import ENGINE_ENVIRONMENT
+from models.architecture.catalog import architecture
+from server.supervisor.launcher import ENGINE_ENVIRONMENT
 from settings.model import ClassificationSettings
 from tests.detectors import NAMES, write_detector_folder
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from explain.method import Method
-from explain.rows import Steps
-from explain.subject import Subject
+from explain.network.explained_image import Subject
+from explain.network.work_items import Steps
 
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """`steps(subject, method)` is the generator that explains a subject; see `explain/rows.py`.
+    """`steps(subject, method)` is the generator that explains a subject; see `explain/network/work_items.py`.
 
     `passes(method, targets)` is the most forward and backward passes of one picture that this takes for so many
     targets. `needs_cam_layer` algorithms raise ExplanationError for networks that have none.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explain.errors import ExplanationError
-from explain.pictures.png import encode_grey16
+from explain.rendering.png import encode_grey16
 
 Format = Literal["list", "npy_base64", "png16"]
 Values = NDArray[np.float32]

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from explain.parameter_types import Measure
-from explain.parameters import Parameters
+from explain.request.parameter_types import Measure
+from explain.request.parameters import Parameters
 
 Output: TypeAlias = Literal["logit", "probability", "softmax"]
 Rule: TypeAlias = Literal[

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from explain.attribution import Attribution, Explanation
-from explain.baselines import start
-from explain.parameter_types import Measure
-from explain.rows import Score, Steps
-from explain.subject import Subject
+from explain.integration.baselines import start
+from explain.network.explained_image import Subject
+from explain.network.work_items import Score, Steps
+from explain.request.parameter_types import Measure
 
 PASSES = 11  # for one measure of one target
 _KEPT = 3  # the step at which the top 30% are in, as in the pictures

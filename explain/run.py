@@ -5,10 +5,10 @@ from torch import Tensor
 from explain.attribution import Explanation
 from explain.catalog import algorithm
 from explain.method import Method
-from explain.passes import Passes
+from explain.network.executor import Passes
+from explain.network.explained_image import Choice, Enough, never
+from explain.network.work_items import Aside, Look, Needs, Part, Rows, Steps
 from explain.quality import measured
-from explain.rows import Aside, Look, Needs, Part, Rows, Steps
-from explain.subject import Choice, Enough, never
 
 
 class Run:

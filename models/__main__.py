@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from models.errors import ModelError
-from models.registry import Registered, registered, resolve
+from models.folder.registry import Registered, registered, resolve
 from settings.errors import SettingsError
 
 _CANNOT_SERVE = 3
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _register(options: argparse.Namespace) -> int:
-    from models.registration import register  # imports PyTorch, which listing has no use for
+    from models.folder.registration import register  # imports PyTorch, which listing has no use for
 
     model = register(options.folder, options.model_root, options.name, options.version)
     print(f"registered {model.name}@{model.version} in {model.path}")

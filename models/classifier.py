@@ -9,17 +9,17 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from models.architecture import ClassifierArchitecture
-from models.calibration import calibration_pictures
+from models.architecture.architecture import ClassifierArchitecture
 from models.definition import Definition
-from models.deviation import Deviation
 from models.errors import ModelError, first_line
-from models.images import AMPLE, ImageLimits, decode
-from models.picture import DecodedImage, ModelInput
-from models.precision import Precision
+from models.images.calibration import calibration_pictures
+from models.images.decoding import AMPLE, ImageLimits, decode
+from models.images.model_input import DecodedImage, ModelInput
+from models.images.preprocess import Preprocess
 from models.predictions import ClassScores, Prediction
-from models.preprocess import Preprocess
-from models.runtime import EAGER, Graph, Work
+from models.runtime.deviation import Deviation
+from models.runtime.precision import Precision
+from models.runtime.runtime import EAGER, Graph, Work
 from settings.model import ModelSettings
 
 _SAME = {"fp32": 1e-5, "tf32": 0.01, "bf16": 0.05, "fp16": 0.01}  # of a probability

@@ -8,19 +8,19 @@ from typing import Any
 from torch import nn
 
 from models import tasks
-from models.architecture import Architecture, ClassifierArchitecture, DetectorArchitecture, State
-from models.catalog import architecture, saved_architecture
+from models.architecture.architecture import Architecture, ClassifierArchitecture, DetectorArchitecture, State
+from models.architecture.catalog import architecture, saved_architecture
 from models.discovery import constants
 from models.errors import ModelError
-from models.folder import ModelFolder
+from models.folder.layout import ModelFolder
+from models.folder.manifest import MANIFEST, Manifest, TaskName, read_manifest
+from models.folder.signature import Signature, read_signature
+from models.folder.timm_config import read_timm_config
+from models.folder.weights import Checkpoint, build_network, read_checkpoint
 from models.huggingface.config import PREFIX as TRANSFORMERS
 from models.huggingface.saved import SavedModel, read_saved
-from models.manifest import MANIFEST, Manifest, TaskName, read_manifest
-from models.preprocess import Preprocess
-from models.signature import Signature, read_signature
+from models.images.preprocess import Preprocess
 from models.task import Task
-from models.timm_config import read_timm_config
-from models.weights import Checkpoint, build_network, read_checkpoint
 from settings.load import load_model_settings, override
 from settings.model import ClassificationSettings, ModelSettings
 from settings.resolved import Resolved

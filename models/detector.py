@@ -9,19 +9,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.architecture import DetectorArchitecture
-from models.calibration import calibration_pictures
+from models.architecture.architecture import DetectorArchitecture
 from models.definition import Definition
-from models.deviation import Deviation
+from models.detection.adapter import DetectorInput, Found, Sight
+from models.detection.instances import join
 from models.errors import ImageError, ModelError, first_line
-from models.images import AMPLE, ImageLimits, decode
-from models.instances import join
-from models.picture import DecodedImage, ModelInput
-from models.precision import Precision
+from models.images.calibration import calibration_pictures
+from models.images.decoding import AMPLE, ImageLimits, decode
+from models.images.model_input import DecodedImage, ModelInput
+from models.images.tiling import Tile, tiles
 from models.predictions import Prediction
-from models.runtime import EAGER, Graph, Work
-from models.sight import DetectorInput, Found, Sight
-from models.tiling import Tile, tiles
+from models.runtime.deviation import Deviation
+from models.runtime.precision import Precision
+from models.runtime.runtime import EAGER, Graph, Work
 
 _EXAMPLE = (600, 800)
 _CALIBRATION = 3

@@ -5,15 +5,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from models.architecture import DetectorArchitecture
+from models.architecture.architecture import DetectorArchitecture
 from models.classifier import Classifier, classifying
 from models.definition import Definition, define
 from models.detector import Detector
 from models.errors import ModelError
-from models.folder import ModelFolder
-from models.precision import FP32, PRECISIONS, Precision, multiply_exactly
-from models.registry import verify
-from models.runtime import EAGER, Graph, Terms, Work
+from models.folder.layout import ModelFolder
+from models.folder.registry import verify
+from models.runtime.precision import FP32, PRECISIONS, Precision, multiply_exactly
+from models.runtime.runtime import EAGER, Graph, Terms, Work
 from models.runtimes.eager import RUNTIME
 
 LoadedModel = Classifier | Detector

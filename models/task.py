@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.manifest import TaskName
+from models.folder.manifest import TaskName
 from models.predictions import Prediction
 
 

@@ -16,12 +16,12 @@ from PIL import Image
 from examples.fridge.scene import draw_scene
 from explain.catalog import algorithm_names
 from explain.method import Method
-from explain.parameters import read_parameters
-from explain.passes import Passes
-from explain.pictures.drawing import draw, style
-from explain.pictures.subject import Subject
+from explain.network.executor import Passes
+from explain.network.explained_image import highest
+from explain.rendering.attribution_image import Subject
+from explain.rendering.drawing import draw, style
+from explain.request.parameters import read_parameters
 from explain.run import explain
-from explain.subject import highest
 from models.classifier import Classifier
 from models.loaded import load_classifier
 

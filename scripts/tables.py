@@ -10,16 +10,16 @@ from fastapi.routing import APIRoute
 from prometheus_client.metrics import MetricWrapperBase
 
 from explain.catalog import algorithm
-from explain.describe import ALGORITHMS, colour_maps_table, hosted_table, parameters_table, visualizations_table
 from explain.method import Method
-from explain.parameters import read_parameters
-from models.architecture import ClassifierArchitecture, DetectorArchitecture
-from models.catalog import architecture, architecture_names
+from explain.request.describe import ALGORITHMS, colour_maps_table, hosted_table, parameters_table, visualizations_table
+from explain.request.parameters import read_parameters
+from models.architecture.architecture import ClassifierArchitecture, DetectorArchitecture
+from models.architecture.catalog import architecture, architecture_names
 from scripts.comparison import peers_table
 from scripts.compatibility import compatibility_table, not_applicable_table
-from server import admin, health
-from server.app import metrics_router
-from server.doors import create_routers
+from server.api import admin, health
+from server.api.app import metrics_router
+from server.api.scoring import create_routers
 from server.errors import ERRORS
 from server.metrics import Metrics
 from settings.describe import model_settings_table, server_settings_table

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Sequence
 
 from models.errors import ModelError
-from server.auth import Keys
+from server.api.auth import Keys
 from server.logs import configure_logs
-from server.script.check import check_script
-from server.supervision.child import CANNOT_SERVE
-from server.supervision.fleet import ENGINE_COMMAND, find
-from server.supervision.port import open_port
-from server.supervision.supervisor import Supervisor
+from server.scripts.check import check_script
+from server.supervisor.child import CANNOT_SERVE
+from server.supervisor.launcher import ENGINE_COMMAND, find
+from server.supervisor.port import open_port
+from server.supervisor.supervisor import Supervisor
 from settings.command import load_server_settings, server_parser, unknown_flags
 from settings.deployments import Deployment, Plan, load_plan, own_settings, single
 from settings.describe import effective_values
@@ -105,7 +105,7 @@ def _check(resolved: Resolved[ServerSettings], plan: Plan) -> int:
         if deployment.kind == "script":
             print(check_script(deployment, settings))
         else:
-            from server.engine.check import check  # imports PyTorch, which the supervisor has no use for
+            from server.engine.startup.check import check  # imports PyTorch, which the supervisor has no use for
 
             print(check(find(settings, deployment)[0], settings))
     return 0

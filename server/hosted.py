@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from server.description import COLUMNS, FILE, HOW, OTHERWISE, PICTURE, WHY, having, listed, taking
-from server.inputs.body import FORM, UNDECIDED, is_json
+from server.codecs.body import FORM, UNDECIDED, is_json
+from server.openapi.schemas import COLUMNS, FILE, HOW, OTHERWISE, PICTURE, WHY, having, listed, taking
 from server.protocol import Protocol
 
 SCORE = "/score"

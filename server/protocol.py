@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.datastructures import Headers
 
-from server.engine.facts import ModelFacts
-from server.engine.outcome import Failure, Outcome
+from server.codecs.body import Body, is_json
 from server.errors import ServiceError
-from server.inputs.body import Body, is_json
-from server.scoring import Cell
+from server.inference.scoring import Cell
+from server.ipc.model_facts import ModelFacts
+from server.ipc.outcome import Failure, Outcome
 
 
 @dataclass(frozen=True, slots=True)

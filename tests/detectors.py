@@ -23,7 +23,7 @@ from torchvision.ops import FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from models.detector import Detector
-from models.images import ImageLimits
+from models.images.decoding import ImageLimits
 from models.loaded import load
 from models.predictions import Boxes
 from tests.checkpoints import LABELS, write_json

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from explain.attribution import Attribution
 from explain.method import Method
-from explain.passes import Passes
+from explain.network.executor import Passes
+from explain.network.explained_image import these
 from explain.run import explain
-from explain.subject import these
-from models.cam_layer import last_convolution
-from models.catalog import classifier_architecture
-from models.preprocess import Preprocess
+from models.architecture.cam_layer import last_convolution
+from models.architecture.catalog import classifier_architecture
+from models.images.preprocess import Preprocess
 from tests.checkpoints import seeded_network
 from tests.pictures import picture
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from models.errors import ImageError
-from models.images import ImageLimits
-from models.picture import DecodedImage, ModelInput
+from models.images.decoding import ImageLimits
+from models.images.model_input import DecodedImage, ModelInput
 from models.predictions import ClassScores, Prediction
 
 # bytes of a picture -> how the fake model behaves on it

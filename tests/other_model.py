@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from models.torchvision_import import import_torchvision
+from models.networks.torchvision_import import import_torchvision
 from server import __main__ as server
 
 _COMMAND = (sys.executable, "-m", "tests.other_model")

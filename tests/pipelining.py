@@ -5,11 +5,11 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from models.images import ImageLimits
-from server.engine.device import Device
-from server.engine.outcome import Failure, Reply
-from server.engine.pipeline import Pipeline
-from server.engine.scheduler import Limits, Scheduler
+from models.images.decoding import ImageLimits
+from server.engine.pipeline.device import Device
+from server.engine.pipeline.pipeline import Pipeline
+from server.engine.scheduling.scheduler import Limits, Scheduler
+from server.ipc.outcome import Failure, Reply
 from server.metrics import DeploymentMetrics, Metrics
 from tests.fakes import FakeModel
 

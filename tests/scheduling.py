@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from server.engine.jobs import FED, Chore, Job
-from server.engine.scheduler import Limits, Scheduler
+from server.engine.scheduling.jobs import FED, Chore, Job
+from server.engine.scheduling.scheduler import Limits, Scheduler
 
 IMAGE = 100.0  # the cost of one picture in these tests
 

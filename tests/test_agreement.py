@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from models.agreement import Agreement, check_precision, compared, precision_of, together
-from models.deviation import Deviation
+from models.detection.adapter import Found
 from models.errors import ModelError
 from models.loaded import exact, load
-from models.sight import Found
+from models.runtime.agreement import Agreement, check_precision, compared, precision_of, together
+from models.runtime.deviation import Deviation
 from tests.detectors import load_detector, write_detector_folder
 from tests.live_server import run_server
 

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision import transforms
 
-from models.catalog import architecture, architecture_names, classifier_architecture
+from models.architecture.catalog import architecture, architecture_names, classifier_architecture
 from models.classifier import Classifier
 from models.errors import ModelError
-from models.images import ImageLimits
+from models.images.decoding import ImageLimits
 from models.loaded import load_classifier
 from tests.checkpoints import LABELS, Sizes, seeded_network, write_automl_folder, write_json, write_plain_folder
 from tests.contract import contract

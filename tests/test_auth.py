@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from server.auth import Keys
+from server.api.auth import Keys
 from server.errors import ServiceError
 from settings.errors import SettingsError
 from tests import http

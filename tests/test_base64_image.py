@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.engine.outcome import Failure
-from server.inputs.base64_image import decode_base64
+from server.codecs.base64_image import decode_base64
+from server.ipc.outcome import Failure
 from tests.contract import contract
 
 DATA = bytes(range(256))

@@ -3,9 +3,9 @@ from typing import get_args
 import pytest
 import torch
 
-from explain.baselines import baseline, start
+from explain.integration.baselines import baseline, start
 from explain.method import BaselineName
-from explain.subject import highest
+from explain.network.explained_image import highest
 from tests.explaining import SIDE, inputs, passes_through, pixels
 
 NAMES: tuple[BaselineName, ...] = get_args(BaselineName)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from server.engine.outcome import Failure
-from server.engine.pool import EnginePool
-from server.engine.wire import Frame, FrameReader, Kind
 from server.errors import ServiceError
+from server.ipc.frame import Frame, FrameReader, Kind
+from server.ipc.outcome import Failure
+from server.ipc.pool import EnginePool
 
 
 class Frames:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from examples.clients import custom_picture, explanations, version_1, version_2
 from examples.clients.client import Client, Detection, EndpointError
-from models.preprocess import Preprocess
+from models.images.preprocess import Preprocess
 from tests.busy import Busy
 from tests.doors_site import JPEG, NAMED, DoorsSite
 from tests.live_server import ROOT

@@ -10,8 +10,8 @@ from torch.overrides import TorchFunctionMode
 
 from models.classifier import batch_size
 from models.loaded import load
-from models.precision import FP32
-from models.runtime import Graph, Terms, available
+from models.runtime.precision import FP32
+from models.runtime.runtime import Graph, Terms, available
 from models.runtimes.cuda_graphs import Recordings, Replay
 from tests.checkpoints import write_automl_folder
 

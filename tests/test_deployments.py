@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from server.deployments import Deployments
 from server.errors import ServiceError
-from server.supervision.table import Row, Table
+from server.inference.deployments import Deployments
+from server.ipc.routing_table import Row, Table
 from settings.server import ServerSettings
 from tests import http
 from tests.checkpoints import seeded_network, write_automl_folder

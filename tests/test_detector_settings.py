@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from models.detector import Detector
-from models.yolov5 import build_yolov5
+from models.networks.yolov5 import build_yolov5
 from settings.errors import SettingsError
 from settings.load import override
 from settings.model import SCHEMAS, DetectionSettings, SegmentationSettings, YoloSettings

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.catalog import architecture, architecture_names
+from models.architecture.catalog import architecture, architecture_names
 from models.definition import define
 from models.errors import ModelError
-from models.folder import ModelFolder
+from models.folder.layout import ModelFolder
+from models.folder.registration import register
 from models.loaded import load_classifier
-from models.registration import register
 from tests.checkpoints import LABELS, write_json
 from tests.contract import contract
 from tests.detectors import (

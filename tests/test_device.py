@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from server.engine.device import Device, batch_items, best_batch, handover_s
-from server.engine.jobs import BatchItem, Job
-from server.engine.outcome import Failure
+from server.engine.pipeline.device import Device, batch_items, best_batch, handover_s
+from server.engine.scheduling.jobs import BatchItem, Job
+from server.ipc.outcome import Failure
 from tests.fakes import FakeModel, picture_of
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from explain.catalog import algorithm_names
-from explain.parameter_types import visualization_names
-from explain.parameters import Parameters
-from explain.pictures.colours import COLOUR_MAPS
-from models.catalog import architecture_names
+from explain.rendering.colours import COLOUR_MAPS
+from explain.request.parameter_types import visualization_names
+from explain.request.parameters import Parameters
+from models.architecture.catalog import architecture_names
 from scripts.tables import DOCS, filled, tables
 from server.errors import ERRORS, IMAGE_CODES
 from settings.command import flag

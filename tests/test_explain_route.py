@@ -16,12 +16,12 @@ import pytest
 from PIL import Image
 
 from explain.method import Method
-from explain.parameters import read_parameters
-from explain.passes import Passes
+from explain.network.executor import Passes
+from explain.network.explained_image import highest
+from explain.request.parameters import read_parameters
 from explain.run import explain
-from explain.subject import highest
 from models.classifier import Classifier
-from models.images import ImageLimits
+from models.images.decoding import ImageLimits
 from models.loaded import load_classifier
 from tests import http
 from tests.checkpoints import write_automl_folder

@@ -14,16 +14,16 @@ import psutil
 import pytest
 import torch
 
-from models.images import ImageLimits
+from models.images.decoding import ImageLimits
 from models.loaded import load, load_classifier, load_without_weights
-from server.engine import feeder
-from server.engine.assembly import BROKEN
-from server.engine.feeders import AT_ONCE, Feeders, feeders_wanted
-from server.engine.jobs import FED, Stage
-from server.engine.meters import Meters
-from server.engine.shared_pictures import SharedPictures
+from server.engine.pipeline.meters import Meters
+from server.engine.scheduling.jobs import FED, Stage
+from server.engine.startup.assembly import BROKEN
+from server.engine.workers import decode_worker as feeder
+from server.engine.workers.decode_workers import AT_ONCE, Feeders, feeders_wanted
+from server.engine.workers.shared_images import SharedPictures
 from server.errors import ServiceError
-from server.supervision.lifeline import Launch
+from server.ipc.parent_pipe import Launch
 from settings.server import ServerSettings
 from tests import http
 from tests.detectors import write_detector_folder

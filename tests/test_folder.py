@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import ModelError
-from models.folder import ModelFolder
+from models.folder.layout import ModelFolder
 from tests.checkpoints import Layout, write_automl_folder
 from tests.contract import contract
 

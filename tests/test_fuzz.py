@@ -20,13 +20,13 @@ from benchmarks.fuzz.alone import run_alone
 from benchmarks.fuzz.mutation import Mutator, Sample
 from benchmarks.fuzz.run import run
 from benchmarks.fuzz.targets import Target, done, targets
-from server.doors import PROTOCOLS, understood
-from server.engine.facts import ModelFacts
-from server.engine.outcome import Failure
+from server.api.scoring import PROTOCOLS, understood
+from server.codecs.body import Body
 from server.errors import ServiceError
-from server.inputs.body import Body
+from server.inference.scoring import Asked
+from server.ipc.model_facts import ModelFacts
+from server.ipc.outcome import Failure
 from server.protocol import Answer, Call, Protocol
-from server.scoring import Asked
 
 FACTS = ModelFacts("resnet18", "multiclass", ("can", "carton"))
 PREDICTION = b'{"probs": [0.25, 0.75], "labels": ["can", "carton"]}'

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from explain.errors import ExplanationError
 from explain.method import Method
-from explain.passes import Passes
-from models.cam_layer import CamLayer
+from explain.network.executor import Passes
+from models.architecture.cam_layer import CamLayer
 from tests.checkpoints import SOURCES, seeded_network
 from tests.explaining import SIDE, attributions, difference, inputs, passes_of, passes_through
 

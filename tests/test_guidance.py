@@ -6,9 +6,9 @@ from captum.attr import GuidedBackprop
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from explain.guidance import Guidance
+from explain.integration.noise import noisy
 from explain.method import Method
-from explain.noise import noisy
+from explain.network.guidance import Guidance
 from tests.contract import contract
 from tests.explaining import attributions, difference, inputs, passes_of, passes_through
 

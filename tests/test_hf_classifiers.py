@@ -13,11 +13,11 @@ from PIL import Image
 from torch import Tensor
 
 from explain.method import Method
-from explain.passes import Passes
+from explain.network.executor import Passes
+from explain.network.explained_image import these
 from explain.run import explain
-from explain.subject import these
 from models.classifier import Classifier
-from models.images import ImageLimits
+from models.images.decoding import ImageLimits
 from models.loaded import load_classifier
 from models.predictions import ClassScores
 from tests.checkpoints import LABELS

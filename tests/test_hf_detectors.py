@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 from torchvision.ops import box_iou
 
+from models.detection.adapter import Found
 from models.detector import Detector
 from models.errors import ModelError
-from models.huggingface.sight import select
-from models.images import ImageLimits
+from models.huggingface.query_adapter import select
+from models.images.decoding import ImageLimits
 from models.loaded import load
 from models.predictions import Boxes
-from models.sight import Found
 from settings.model import QueryDetectionSettings
 from tests.checkpoints import LABELS, write_json
 from tests.pictures import encoded, picture

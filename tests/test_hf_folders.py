@@ -13,12 +13,12 @@ from safetensors.torch import load_file, save_file
 from models.__main__ import main
 from models.definition import define
 from models.errors import ModelError
-from models.folder import ModelFolder
+from models.folder.layout import ModelFolder
+from models.folder.registry import resolve
 from models.huggingface.processor import Recipe
-from models.images import ImageLimits
+from models.images.decoding import ImageLimits
+from models.images.preprocess import Statistics
 from models.loaded import load, load_classifier
-from models.preprocess import Statistics
-from models.registry import resolve
 from tests.checkpoints import LABELS, write_json
 from tests.pictures import encoded, picture
 from tests.transformers_folders import Reference, save

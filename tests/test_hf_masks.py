@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.detection.masks import filled
 from models.detector import Detector
 from models.errors import ModelError
-from models.huggingface.masks import select
-from models.images import ImageLimits
+from models.huggingface.mask_adapter import select
+from models.images.decoding import ImageLimits
 from models.loaded import load
-from models.masks import filled
 from models.predictions import Boxes, Object
 from settings.model import QuerySegmentationSettings
 from tests.checkpoints import LABELS

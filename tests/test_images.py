@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from models.errors import ImageError
-from models.images import FORMATS, ImageLimits, decode
+from models.images.decoding import FORMATS, ImageLimits, decode
 from tests.contract import contract
 from tests.pictures import Pixels, encoded, picture
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from explain.integral import CLOSE, Cell, Integral, refined
+from explain.integration.path_integral import CLOSE, Cell, Integral, refined
+from explain.integration.quadrature import Quadrature
 from explain.method import Method
-from explain.quadrature import Quadrature
-from explain.rows import Path
-from explain.subject import never
+from explain.network.explained_image import never
+from explain.network.work_items import Path
 
 Function = Callable[[float], float]
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from captum.attr import IntegratedGradients
 
+from explain.integration.noise import noisy
 from explain.method import Method
-from explain.noise import noisy
+from explain.network.explained_image import these
 from explain.run import explain
-from explain.subject import these
 from tests.explaining import Linear, Power, attributions, difference, inputs, passes_of, passes_through, pixels
 
 RULES = ("riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid", "gausslegendre")

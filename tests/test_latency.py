@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.engine.latency import LatencyModel
+from server.latency import LatencyModel
 
 
 def test_knows_nothing_at_first() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from server.engine.lateness import Lateness
+from server.engine.scheduling.wait_correction import Lateness
 from tests.scheduling import IMAGE, decode_all, make_jobs, make_scheduler
 
 

@@ -10,7 +10,7 @@ import pytest
 from explain import algorithms
 from explain.algorithm import Algorithm
 from models import architectures, tasks
-from models.architecture import Family
+from models.architecture.architecture import Family
 from models.discovery import constants
 from models.task import Task
 from server import protocols
@@ -66,15 +66,15 @@ def test_no_file_is_a_drawer_for_leftovers() -> None:
 
 def test_the_process_of_a_script_imports_nothing_that_a_script_might_miss() -> None:
     imported = set()
-    for file in (ROOT / "server" / "script" / "inside").glob("*.py"):
+    for file in (ROOT / "server" / "scripts" / "runner").glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
                 imported |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 imported.add(str(node.module))
     others = {name for name in imported if name.partition(".")[0] not in sys.stdlib_module_names}
-    ours = {"server.engine.raw", "server.engine.wire"}
-    assert {name for name in others if not name.startswith("server.script.inside.")} == ours
+    ours = {"server.ipc.raw_http", "server.ipc.frame"}
+    assert {name for name in others if not name.startswith("server.scripts.runner.")} == ours
 
 
 def test_weights_are_never_unpickled_freely() -> None:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.letterbox import GREY, fit, letterbox, margin
+from models.images.letterbox import GREY, fit, letterbox, margin
 from tests.contract import contract
 from tests.test_resampling import Picture, noise
 

@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from models.registration import register
+from models.folder.registration import register
 from tests import http
 from tests.checkpoints import write_automl_folder
 from tests.contract import contract
@@ -103,7 +103,7 @@ def lasting(fridge_folder: Path) -> Iterator[LiveServer]:
 
 
 def test_a_killed_http_process_is_replaced(lasting: LiveServer) -> None:
-    (before,) = lasting.children("server.frontend")
+    (before,) = lasting.children("server.api")
     before.kill()
     before.wait(10)
     lasting.wait_for(lambda: lasting.probe("/health/ready") == 200)

@@ -8,9 +8,9 @@ import torch
 
 from models.classifier import Classifier
 from models.errors import ImageError, ModelError
-from models.images import ImageLimits
+from models.images.decoding import ImageLimits
 from models.loaded import load_classifier
-from models.precision import FP32, PRECISIONS
+from models.runtime.precision import FP32, PRECISIONS
 from settings.errors import SettingsError
 from tests.checkpoints import LABELS, seeded_network, write_automl_folder, write_plain_folder
 from tests.contract import contract

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from models.errors import ModelError
-from models.manifest import Manifest, read_manifest
+from models.folder.manifest import Manifest, read_manifest
 from tests.checkpoints import write_json
 
 WHOLE: dict[str, Any] = {

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
-from models.instances import Instances, objects
-from models.masks import outlined, stamped
-from models.polygons import polygons
+from models.detection.instances import Instances, objects
+from models.detection.masks import outlined, stamped
+from models.detection.polygons import polygons
 from settings.model import SegmentationSettings
 from tests.contract import contract
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from server.deployments import Deployments
-from server.engine.facts import ModelFacts
-from server.engine.outcome import Failure, Outcome, Reply
 from server.errors import ServiceError
+from server.inference.deployments import Deployments
+from server.inference.scoring import Asked
+from server.inference.shadow import Mirror
+from server.ipc.model_facts import ModelFacts
+from server.ipc.outcome import Failure, Outcome, Reply
+from server.ipc.routing_table import Table
 from server.metrics import Metrics
-from server.mirror import Mirror
-from server.scoring import Asked
-from server.supervision.table import Table
 from tests.test_deployments import row
 
 

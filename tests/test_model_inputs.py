@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from server.engine.outcome import RefusedError
+from server.ipc.outcome import RefusedError
 from tests.fakes import FINE, POISON, FakeModel
 from tests.pipelining import Bench, codes
 from tests.scheduling import IMAGE, decode_all, make_jobs, make_scheduler, run_batch

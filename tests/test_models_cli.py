@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models.__main__ import main
-from models.registration import register
+from models.folder.registration import register
 from tests.checkpoints import write_automl_folder, write_plain_folder
 
 ROOT = Path(__file__).parent.parent

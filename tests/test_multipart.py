@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.codecs.multipart import files_of
 from server.errors import ServiceError
-from server.inputs.multipart import files_of
 
 HEAD = b'Content-Disposition: form-data; name="a"; filename="a.jpg"\r\n'
 

@@ -15,10 +15,10 @@ from PIL import Image
 from starlette.datastructures import Headers
 from tritonclient.utils import InferenceServerException
 
-from server.engine.facts import ModelFacts
-from server.engine.outcome import Failure
+from server.codecs.body import Body
 from server.errors import ServiceError
-from server.inputs.body import Body
+from server.ipc.model_facts import ModelFacts
+from server.ipc.outcome import Failure
 from server.protocol import Answer, Call
 from server.protocols.open_inference import PROTOCOL
 from tests.doors_site import JPEG, MOST_BYTES, TEXT, DoorsSite

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from server.doors import PROTOCOLS
+from server.api.scoring import PROTOCOLS
 from tests import http
 from tests.doors_site import NAMED, TEXT, DoorsSite
 

@@ -10,8 +10,11 @@ from pydantic import ValidationError
 from explain import method
 from explain.algorithms import integrated_gradients, xrai
 from explain.catalog import algorithm_names
-from explain.defaults import DEFAULTS, HOSTED
-from explain.describe import (
+from explain.errors import ExplanationError
+from explain.method import Method
+from explain.rendering import visualizations
+from explain.request.defaults import DEFAULTS, HOSTED
+from explain.request.describe import (
     ALGORITHMS,
     colour_maps_table,
     hosted_table,
@@ -19,11 +22,8 @@ from explain.describe import (
     parameters_table,
     visualizations_table,
 )
-from explain.errors import ExplanationError
-from explain.method import Method
-from explain.parameter_types import AlgorithmName, BaselineName, RuleName, visualization_names
-from explain.parameters import Parameters, default, read_parameters
-from explain.pictures import visualizations
+from explain.request.parameter_types import AlgorithmName, BaselineName, RuleName, visualization_names
+from explain.request.parameters import Parameters, default, read_parameters
 from models.discovery import constants
 from tests.contract import contract
 

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from explain.errors import ExplanationError
-from explain.parameters import read_parameters
-from explain.pictures import visualizations
-from explain.pictures.colours import COLOUR_MAPS, colour_table
-from explain.pictures.drawing import draw, style
-from explain.pictures.lettering import shortened, typeface, writable
-from explain.pictures.png import encode_grey16, encode_rgb
-from explain.pictures.subject import Style, Subject, Whole
-from explain.pictures.visualization import Visualization
+from explain.rendering import visualizations
+from explain.rendering.attribution_image import Style, Subject, Whole
+from explain.rendering.colours import COLOUR_MAPS, colour_table
+from explain.rendering.drawing import draw, style
+from explain.rendering.lettering import shortened, typeface, writable
+from explain.rendering.png import encode_grey16, encode_rgb
+from explain.rendering.visualization import Visualization
+from explain.request.parameters import read_parameters
 from models.discovery import constants
 from tests.pictures import picture
 

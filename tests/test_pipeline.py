@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from server.engine.device import Device
-from server.engine.outcome import STAGES
-from server.engine.scheduler import Limits
+from server.engine.pipeline.device import Device
+from server.engine.scheduling.scheduler import Limits
+from server.ipc.outcome import STAGES
 from tests.fakes import FINE, NOT_FINITE, POISON, UNREADABLE, FakeModel
 from tests.pipelining import Bench, codes
 

@@ -9,8 +9,8 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 
-from models.antialias import FILTERS, resized
-from models.preprocess import INTERPOLATIONS, Preprocess, Statistics
+from models.images.antialias import FILTERS, resized
+from models.images.preprocess import INTERPOLATIONS, Preprocess, Statistics
 from tests.contract import contract
 from tests.pictures import Pixels, picture
 

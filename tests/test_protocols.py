@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from models.discovery import constants
 from server import protocols
-from server.engine.facts import ModelFacts
-from server.engine.outcome import Failure, Outcome
 from server.errors import ServiceError
+from server.ipc.model_facts import ModelFacts
+from server.ipc.outcome import Failure, Outcome
 from server.protocol import Answer, Call, Protocol
 from tests.contract import contract
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from captum.attr._utils.approximation_methods import approximation_parameters
 
+from explain.integration.quadrature import halves, quadrature, tripled
 from explain.method import Rule
-from explain.quadrature import halves, quadrature, tripled
 
 RULES: tuple[Rule, ...] = get_args(Rule)
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import MultiScaleRoIAlign
 
-from models.region_pool import RegionPool
+from models.networks.region_pool import RegionPool
 
 HEIGHT, WIDTH = 192, 256
 SIZES = [(HEIGHT, WIDTH)] * 2

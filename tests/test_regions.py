@@ -9,13 +9,13 @@ from saliency.core import xrai as pair
 from scipy import ndimage
 from skimage.segmentation import felzenszwalb
 
-from explain import oversegmentation, regions
-from explain import segments as grown_segments
-from explain.oversegmentation import SCALES, label_maps
-from explain.regions import ranked, warm_up
-from explain.segments import Segments, grown, segments
-from models import compiled as compilation
-from models.compiled import compiled
+from explain.regions import oversegmentation, ranking
+from explain.regions import segments as grown_segments
+from explain.regions.oversegmentation import SCALES, label_maps
+from explain.regions.ranking import ranked, warm_up
+from explain.regions.segments import Segments, grown, segments
+from models import machine_code as compilation
+from models.machine_code import compiled
 from tests.pictures import picture
 
 Pixels = NDArray[np.uint8]
@@ -165,9 +165,9 @@ def test_compiling_works_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPat
 
 def test_warming_up_compiles_what_requests_run() -> None:
     warm_up()
-    loops: list[Any] = [oversegmentation._segment, grown_segments._grown, regions._totals, regions._owners]
-    known = [loop.signatures for loop in (*loops, regions._subtract)]
+    loops: list[Any] = [oversegmentation._segment, grown_segments._grown, ranking._totals, ranking._owners]
+    known = [loop.signatures for loop in (*loops, ranking._subtract)]
     found = segments(PICTURES["wide"])
     ranked(attribution(PICTURES["wide"].shape), found, fast=False)
     assert all(known)
-    assert [len(loop.signatures) for loop in (*loops, regions._subtract)] == [len(one) for one in known]
+    assert [len(loop.signatures) for loop in (*loops, ranking._subtract)] == [len(one) for one in known]

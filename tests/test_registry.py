@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from models.errors import ModelError
-from models.folder import ModelFolder
+from models.folder.layout import ModelFolder
+from models.folder.manifest import Manifest, read_manifest
+from models.folder.registration import register
+from models.folder.registry import Registered, check_name, incoming, publish, registered, resolve, verify
 from models.loaded import load_classifier
-from models.manifest import Manifest, read_manifest
-from models.registration import register
-from models.registry import Registered, check_name, incoming, publish, registered, resolve, verify
 from settings.errors import SettingsError
 from tests.checkpoints import LABELS, write_automl_folder, write_json, write_plain_folder
 

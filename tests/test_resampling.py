@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.resampling import resize
+from models.images.area_resize import resize
 
 Picture = NDArray[np.uint8]
 

@@ -13,10 +13,10 @@ from explain.attribution import Explanation
 from explain.catalog import algorithm, algorithm_names
 from explain.errors import ExplanationError
 from explain.method import Method
-from explain.passes import Passes
-from explain.rows import Part, Path, Score
+from explain.network.executor import Passes
+from explain.network.explained_image import highest, likely, these
+from explain.network.work_items import Part, Path, Score
 from explain.run import Run, begin, explain
-from explain.subject import highest, likely, these
 from models.errors import ModelError
 from models.loaded import load_classifier
 from tests.checkpoints import write_automl_folder

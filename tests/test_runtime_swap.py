@@ -63,7 +63,7 @@ def test_a_server_that_ends_meanwhile_takes_the_conversion_along(fridge_folder: 
 
         def converting() -> list[psutil.Process]:
             children = supervisor.children(recursive=True)
-            return [child for child in children if "models.conversion" in " ".join(child.cmdline())]
+            return [child for child in children if "models.runtime.conversion" in " ".join(child.cmdline())]
 
         server.wait_for(converting, 30)
         found = converting()

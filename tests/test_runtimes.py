@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from models.conversion import convert_apart
+from models.detection.yolov5_adapter import YoloSight
 from models.errors import ModelError
 from models.loaded import LoadedModel, load
-from models.precision import FP32, PRECISIONS
-from models.runtime import EAGER, Terms, Work, available
-from models.yolov5_sight import YoloSight
+from models.runtime.conversion import convert_apart
+from models.runtime.precision import FP32, PRECISIONS
+from models.runtime.runtime import EAGER, Terms, Work, available
 from tests.checkpoints import write_automl_folder
 from tests.detectors import LIMITS, write_detector_folder
 from tests.pictures import encoded, picture

@@ -6,7 +6,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from server.engine.jobs import Batch, Chore, Job, Stage
+from server.engine.scheduling.jobs import Batch, Chore, Job, Stage
 from tests.scheduling import IMAGE, chore, decode_all, make_jobs, make_scheduler
 
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from models.classifier import Classifier
-from models.images import ImageLimits
+from models.images.decoding import ImageLimits
 from models.loaded import load_classifier
 from tests import http
 from tests.contract import contract

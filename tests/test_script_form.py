@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from server.script.check import check_script
+from server.scripts.check import check_script
 from settings.deployments import Deployment
 from settings.errors import SettingsError
 from settings.server import ServerSettings

@@ -14,13 +14,13 @@ from werkzeug.datastructures import Headers as WerkzeugHeaders
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
-from server.engine.raw import RawReply, RawRequest
-from server.engine.wire import Frame, FrameReader, Kind
-from server.script.inside.form import UploadedFile, read_form
-from server.script.inside.inputs import headers_of, query_values
-from server.script.inside.multi import Headers, MultiDict
-from server.script.inside.raw_request import AMLRequest
-from server.script.inside.raw_response import AMLResponse, reply_of
+from server.ipc.frame import Frame, FrameReader, Kind
+from server.ipc.raw_http import RawReply, RawRequest
+from server.scripts.runner.form import UploadedFile, read_form
+from server.scripts.runner.inputs import headers_of, query_values
+from server.scripts.runner.multi import Headers, MultiDict
+from server.scripts.runner.raw_request import AMLRequest
+from server.scripts.runner.raw_response import AMLResponse, reply_of
 from tests.contract import contract
 
 FEWER = settings(

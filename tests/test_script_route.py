@@ -140,7 +140,7 @@ def test_what_it_prints_is_in_the_log(site: ScriptSite) -> None:
         "init() finds ['model.json']",
     ]
     site.server.wait_for(lambda: all(line in site.server.log() for line in lines))
-    assert "server.script.output - printed by run()" in site.server.log()
+    assert "server.scripts.output - printed by run()" in site.server.log()
 
 
 @contract(

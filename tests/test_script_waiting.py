@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.engine.wire import Frame, Kind
-from server.script.waiting import Job, Waiting, left_s
+from server.ipc.frame import Frame, Kind
+from server.scripts.request_queue import Job, Waiting, left_s
 
 
 def job(arrived: float = 0.0, deadline: float = 100.0) -> Job:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from models.errors import ModelError
-from models.folder import ModelFolder
-from models.signature import Column, Signature, read_signature
-from server.engine.facts import ModelFacts
+from models.folder.layout import ModelFolder
+from models.folder.signature import Column, Signature, read_signature
+from server.ipc.model_facts import ModelFacts
 from tests.checkpoints import Layout, write_automl_folder, write_mlmodel
 from tests.live_server import run_server
 

@@ -7,9 +7,9 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from models.loaded import load_classifier
-from server.engine import slice_sizes
-from server.engine.explainer import Explainer
-from server.engine.slice_sizes import SliceSizes, timings
+from server.engine.explaining import slice_sizes
+from server.engine.explaining.explainer import Explainer
+from server.engine.explaining.slice_sizes import SliceSizes, timings
 
 
 def here(step: Callable[[], float]) -> float:

@@ -9,12 +9,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.detection.adapter import Found
+from models.detection.instances import join
 from models.detector import Detector
 from models.errors import ImageError
-from models.instances import join
-from models.picture import DecodedImage
-from models.sight import Found
-from models.tiling import Tile, surviving, tiles
+from models.images.model_input import DecodedImage
+from models.images.tiling import Tile, surviving, tiles
 from settings.model import DetectionSettings
 from tests.contract import contract
 from tests.detectors import (

@@ -9,16 +9,16 @@ from PIL import Image
 from safetensors.torch import save_file
 from timm.data import create_transform, resolve_data_config
 
-from models.catalog import classifier_architecture
+from models.architecture.catalog import classifier_architecture
 from models.definition import Definition, define
 from models.errors import ModelError
-from models.folder import ModelFolder
-from models.images import ImageLimits
+from models.folder.layout import ModelFolder
+from models.folder.registration import register
+from models.folder.timm_config import read_timm_config, sizes_of, statistics_of
+from models.images.decoding import ImageLimits
+from models.images.preprocess import Preprocess, Statistics
 from models.loaded import load_classifier
 from models.predictions import ClassScores
-from models.preprocess import Preprocess, Statistics
-from models.registration import register
-from models.timm_config import read_timm_config, sizes_of, statistics_of
 from tests.checkpoints import seeded_network, write_json
 from tests.pictures import encoded, picture
 

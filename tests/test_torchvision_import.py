@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PROGRAM = """
 import sys
-from models.torchvision_import import import_torchvision
+from models.networks.torchvision_import import import_torchvision
 import_torchvision()
 import server.engine.process
 print([name for name in sys.modules if name.startswith(("torch._dynamo", "torch._inductor", "transformers"))])

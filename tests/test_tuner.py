@@ -14,12 +14,12 @@ import torch
 
 from models.errors import ModelError
 from models.loaded import LoadedModel, load_classifier
-from models.precision import FP32, PRECISIONS
-from models.runtime import EAGER, Graph, Terms, Work
-from models.runtime_cache import RuntimeCache
-from server.engine import tuner as tuner_module
-from server.engine.race import Race
-from server.engine.tuner import Tuner, open_cache
+from models.runtime.cache import RuntimeCache
+from models.runtime.precision import FP32, PRECISIONS
+from models.runtime.runtime import EAGER, Graph, Terms, Work
+from server.engine.startup import tuner as tuner_module
+from server.engine.startup.runtime_benchmark import Race
+from server.engine.startup.tuner import Tuner, open_cache
 from tests.checkpoints import write_automl_folder
 
 TERMS = Terms(torch.device("cpu"), FP32)
@@ -255,7 +255,7 @@ def test_engines_that_try_the_same_at_once_are_no_processes_that_ended(tmp_path:
 
 def test_a_process_that_was_killed_while_it_tried_leaves_a_note(tmp_path: Path) -> None:
     script = (
-        "import os, sys; from pathlib import Path; from models.runtime_cache import RuntimeCache\n"
+        "import os, sys; from pathlib import Path; from models.runtime.cache import RuntimeCache\n"
         "tried = RuntimeCache(Path(sys.argv[1])).trying('deadly'); tried.__enter__(); os._exit(9)"
     )
     for _ in range(2):

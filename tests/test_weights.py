@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models.architecture import ClassifierArchitecture
-from models.cam_layer import last_convolution
+from models.architecture.architecture import ClassifierArchitecture
+from models.architecture.cam_layer import last_convolution
 from models.errors import ModelError
-from models.weights import build_network, read_checkpoint
+from models.folder.weights import build_network, read_checkpoint
 from settings.model import ClassificationSettings
 from tests.checkpoints import automl_checkpoint
 from tests.contract import contract

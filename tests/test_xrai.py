@@ -8,12 +8,12 @@ from saliency.core.base import INPUT_OUTPUT_GRADIENTS
 
 from explain.attribution import Attribution
 from explain.method import Method
-from explain.parameters import read_parameters
-from explain.regions import ranked
+from explain.network.explained_image import likely, these
+from explain.regions.ranking import ranked
+from explain.regions.segments import segments
+from explain.request.parameters import read_parameters
 from explain.run import explain
-from explain.segments import segments
-from explain.subject import likely, these
-from models.preprocess import Statistics
+from models.images.preprocess import Statistics
 from tests.contract import contract
 from tests.explaining import attributions, difference, passes_through, pixels
 

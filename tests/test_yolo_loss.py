@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from examples.fridge.yolo_loss import Truth, match, yolo_loss
-from models.yolov5 import STRIDES, Detect
+from models.networks.yolov5 import STRIDES, Detect
 
 ANCHORS = torch.tensor([[2.0, 2.0], [4.0, 8.0], [20.0, 20.0]])
 CELLS = (6, 10)  # down, across

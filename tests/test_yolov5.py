@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.csp_blocks import BottleneckCSP, Conv, Focus
-from models.yolov5 import SIZES, Detect, Size, YoloV5, build_yolov5
+from models.networks.csp_blocks import BottleneckCSP, Conv, Focus
+from models.networks.yolov5 import SIZES, Detect, Size, YoloV5, build_yolov5
 from settings.model import YoloSettings
 from tests.yolov5_described import decoded, described
 

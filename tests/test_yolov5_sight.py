@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from models.detection.adapter import DetectorInput, Found, Sight
+from models.detection.yolov5_adapter import YoloSight, select, within
 from models.errors import ModelError
-from models.letterbox import letterbox
-from models.precision import FP32, PRECISIONS
-from models.runtime import Terms
+from models.images.letterbox import letterbox
+from models.networks.yolov5 import YoloV5
+from models.runtime.precision import FP32, PRECISIONS
+from models.runtime.runtime import Terms
 from models.runtimes.eager import RUNTIME as EAGER
-from models.sight import DetectorInput, Found, Sight
-from models.yolov5 import YoloV5
-from models.yolov5_sight import YoloSight, select, within
 from settings.model import YoloSettings
 from tests.contract import contract
 from tests.test_resampling import noise

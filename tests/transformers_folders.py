@@ -13,7 +13,7 @@ import transformers
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
-from models.torchvision_import import import_torchvision
+from models.networks.torchvision_import import import_torchvision
 from tests.checkpoints import LABELS, normalised
 from tests.pictures import picture
 

@@ -17,18 +17,18 @@ from PIL import Image
 from starlette.datastructures import Headers
 
 from benchmarks.fuzz.mutation import Sample
-from explain.parameters import Parameters
+from explain.request.parameters import Parameters
 from models.errors import ImageError
-from models.images import ImageLimits, decode
-from server.doors import PROTOCOLS, understood
-from server.engine.facts import ModelFacts
-from server.engine.outcome import Failure
-from server.engine.wire import Frame, FrameReader, Kind, WireError
+from models.images.decoding import ImageLimits, decode
+from server.api.scoring import PROTOCOLS, understood
+from server.codecs.base64_image import decode_base64
+from server.codecs.body import Body, parsed_object
 from server.errors import ServiceError
-from server.inputs.base64_image import decode_base64
-from server.inputs.body import Body, parsed_object
+from server.inference.scoring import Asked
+from server.ipc.frame import Frame, FrameReader, Kind, WireError
+from server.ipc.model_facts import ModelFacts
+from server.ipc.outcome import Failure
 from server.protocol import Answer, Call
-from server.scoring import Asked
 from tests.pictures import encoded, picture
 
 T = TypeVar("T")

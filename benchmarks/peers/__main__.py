@@ -21,7 +21,7 @@ from benchmarks.measured import Load, run_load, split
 from benchmarks.peers.peer_server import COMMANDS, PeerServer, score_one
 from benchmarks.report import write_report
 from benchmarks.serving import ENDLESS, Ceiling, fastest, free_port, seeded_folder, spread
-from models.runtime import EAGER
+from models.runtime.runtime import EAGER
 from tests.detectors import NAMES as DETECTORS
 from tests.other_model import other_model
 

@@ -9,7 +9,7 @@ from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops import FrozenBatchNorm2d
 
 from examples.fridge.scene import LABELS
-from models.region_pool import RegionPool
+from models.networks.region_pool import RegionPool
 
 CLASSES = ("--bg--", *LABELS)
 BOXES, MASKS = "fasterrcnn_resnet18_fpn", "maskrcnn_resnet18_fpn"

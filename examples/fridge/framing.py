@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from examples.fridge.gathering import Gathering
-from models.letterbox import GREY
-from models.resampling import resize
+from models.images.area_resize import resize
+from models.images.letterbox import GREY
 
 # The drawing's longer side as a share of the square's; 1 is what serving shows
 _SCALES = (0.8, 1.35)

@@ -11,7 +11,7 @@ from examples.fridge.drawings import Drawing
 from examples.fridge.glimpse import glimpse
 from examples.fridge.network import Guided, guided_loss
 from examples.fridge.progress import Progress
-from models.preprocess import Preprocess
+from models.images.preprocess import Preprocess
 
 PREPROCESS = Preprocess(SIZES["valid_resize_size"], SIZES["valid_crop_size"])
 

@@ -19,11 +19,11 @@ from examples.fridge.seeds import TEST_BLOCK, seeds
 from examples.fridge.task import Trained
 from examples.fridge.yolo_course import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_PICTURES, TEST_SIZE, Stage
 from examples.fridge.yolo_loss import Truth, yolo_loss
-from models.precision import FP32
-from models.runtime import Terms
+from models.detection.yolov5_adapter import YoloSight
+from models.networks.yolov5 import SIZES, Size, YoloV5
+from models.runtime.precision import FP32
+from models.runtime.runtime import Terms
 from models.runtimes.eager import RUNTIME as EAGER
-from models.yolov5 import SIZES, Size, YoloV5
-from models.yolov5_sight import YoloSight
 from settings.model import YoloSettings
 
 ARCHITECTURE = "yolov5"

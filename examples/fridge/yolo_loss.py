@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import complete_box_iou_loss
 
-from models.yolov5 import STRIDES, Detect
+from models.networks.yolov5 import STRIDES, Detect
 
 _MOST_RATIO = 4.0
 # How much boxes, objectness and classes weigh, and objectness by grid: the fine grid has most cells, nearly all empty

@@ -6,10 +6,10 @@ Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks, https://arxi
 
 from explain.algorithm import Algorithm
 from explain.attribution import Attribution, Explanation, finite
-from explain.cam import enlarged, grad_cam, silence
 from explain.method import Method
-from explain.rows import Look, Steps
-from explain.subject import Subject
+from explain.network.cam import enlarged, grad_cam, silence
+from explain.network.explained_image import Subject
+from explain.network.work_items import Look, Steps
 
 
 def _steps(subject: Subject, method: Method) -> Steps:

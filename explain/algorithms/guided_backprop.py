@@ -8,11 +8,11 @@ import torch
 
 from explain.algorithm import Algorithm
 from explain.attribution import Attribution, Explanation, finite
-from explain.guidance import notes
+from explain.integration.noise import noisy
 from explain.method import Method
-from explain.noise import noisy
-from explain.rows import Look, Score, Steps
-from explain.subject import Subject, these
+from explain.network.explained_image import Subject, these
+from explain.network.guidance import notes
+from explain.network.work_items import Look, Score, Steps
 
 
 def _steps(subject: Subject, method: Method) -> Steps:

@@ -6,11 +6,11 @@ signed, [3, H, W]: the product of the two, from one forward pass.
 
 from explain.algorithm import Algorithm
 from explain.attribution import Attribution, Explanation, finite
-from explain.cam import enlarged, grad_cam, silence
-from explain.guidance import notes
 from explain.method import Method
-from explain.rows import Look, Steps
-from explain.subject import Subject
+from explain.network.cam import enlarged, grad_cam, silence
+from explain.network.explained_image import Subject
+from explain.network.guidance import notes
+from explain.network.work_items import Look, Steps
 
 
 def _steps(subject: Subject, method: Method) -> Steps:

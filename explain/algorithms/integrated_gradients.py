@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from explain.algorithm import Algorithm
 from explain.attribution import Attribution, Explanation
-from explain.integral import averaged, integrals, late, most_steps, refined, scored_starts
+from explain.integration.noise import noisy
+from explain.integration.path_integral import averaged, integrals, late, most_steps, refined, scored_starts
+from explain.integration.quadrature import quadrature
 from explain.method import BaselineName, Method
-from explain.noise import noisy
-from explain.quadrature import quadrature
-from explain.rows import Score, Steps
-from explain.subject import Subject
+from explain.network.explained_image import Subject
+from explain.network.work_items import Score, Steps
 
 _BASELINES: tuple[BaselineName, ...] = ("blur",)  # blind to no colour
 _WIDE = 0.05  # a completeness gap that people should know of

@@ -10,14 +10,14 @@ import torch
 
 from explain.algorithm import Algorithm
 from explain.attribution import Attribution, Explanation, finite
-from explain.baselines import baseline
-from explain.integral import averaged, integrals, late, scored_starts
+from explain.integration.baselines import baseline
+from explain.integration.path_integral import averaged, integrals, late, scored_starts
+from explain.integration.quadrature import halves, quadrature
 from explain.method import BaselineName, Method
-from explain.quadrature import halves, quadrature
-from explain.regions import ranked
-from explain.rows import Aside, Score, Steps
-from explain.segments import segments
-from explain.subject import Subject
+from explain.network.explained_image import Subject
+from explain.network.work_items import Aside, Score, Steps
+from explain.regions.ranking import ranked
+from explain.regions.segments import segments
 
 _BASELINES: tuple[BaselineName, ...] = ("black", "white")
 _LAST = 8  # auto steps: more give the same regions

@@ -4,10 +4,10 @@ from typing import Any
 
 from torchvision.models.detection import FasterRCNN
 
-from models.architecture import DetectorArchitecture, Family
-from models.pyramid import RESNETS, fitted, on_cpu, pyramid
-from models.region_pool import RegionPool
-from models.torchvision_sight import UNTOLD, TorchvisionSight
+from models.architecture.architecture import DetectorArchitecture, Family
+from models.detection.torchvision_adapter import UNTOLD, TorchvisionSight
+from models.networks.pyramid import RESNETS, fitted, on_cpu, pyramid
+from models.networks.region_pool import RegionPool
 
 
 def _architecture(name: str) -> DetectorArchitecture:

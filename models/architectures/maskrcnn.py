@@ -6,10 +6,10 @@ from torch import nn
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 
-from models.architecture import DetectorArchitecture, Family, State
-from models.pyramid import RESNETS, fitted, on_cpu, pyramid
-from models.region_pool import RegionPool
-from models.torchvision_sight import UNTOLD, TorchvisionSight
+from models.architecture.architecture import DetectorArchitecture, Family, State
+from models.detection.torchvision_adapter import UNTOLD, TorchvisionSight
+from models.networks.pyramid import RESNETS, fitted, on_cpu, pyramid
+from models.networks.region_pool import RegionPool
 from settings.model import SegmentationSettings
 
 _HIDDEN = "roi_heads.mask_predictor.conv5_mask.weight"

@@ -2,8 +2,8 @@
 
 from torchvision.models import mobilenet_v2
 
-from models.architecture import ClassifierArchitecture, Family
-from models.cam_layer import CamLayer
+from models.architecture.architecture import ClassifierArchitecture, Family
+from models.architecture.cam_layer import CamLayer
 
 
 def _architecture(name: str) -> ClassifierArchitecture:

@@ -5,8 +5,8 @@ Checkpoints come from the authors' package; timm's `resnest50d` and `resnest101e
 
 from torch import nn
 
-from models.architecture import ClassifierArchitecture, Family
-from models.cam_layer import last_block_of_layer4
+from models.architecture.architecture import ClassifierArchitecture, Family
+from models.architecture.cam_layer import last_block_of_layer4
 
 _TIMM_NAMES = {"resnest50": "resnest50d", "resnest101": "resnest101e"}
 

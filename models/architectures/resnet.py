@@ -2,8 +2,8 @@
 
 from torchvision.models import get_model
 
-from models.architecture import ClassifierArchitecture, Family
-from models.cam_layer import last_block_of_layer4
+from models.architecture.architecture import ClassifierArchitecture, Family
+from models.architecture.cam_layer import last_block_of_layer4
 
 
 def _architecture(name: str) -> ClassifierArchitecture:

@@ -5,9 +5,9 @@ from typing import Any
 from torchvision.models.detection import RetinaNet
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
-from models.architecture import DetectorArchitecture, Family
-from models.pyramid import fitted, on_cpu, pyramid
-from models.torchvision_sight import UNTOLD, TorchvisionSight
+from models.architecture.architecture import DetectorArchitecture, Family
+from models.detection.torchvision_adapter import UNTOLD, TorchvisionSight
+from models.networks.pyramid import fitted, on_cpu, pyramid
 
 _CHANNELS = 256
 

@@ -5,8 +5,8 @@ Checkpoints come from pretrainedmodels' `se_resnext50_32x4d`; timm's `legacy_ser
 
 from torch import nn
 
-from models.architecture import ClassifierArchitecture, Family
-from models.cam_layer import last_block_of_layer4
+from models.architecture.architecture import ClassifierArchitecture, Family
+from models.architecture.cam_layer import last_block_of_layer4
 
 
 def _architecture(name: str) -> ClassifierArchitecture:

@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import nn
 
-from models.architecture import ClassifierArchitecture, Family
-from models.cam_layer import last_convolution
+from models.architecture.architecture import ClassifierArchitecture, Family
+from models.architecture.cam_layer import last_convolution
 from models.errors import ModelError
-from models.timm_config import sizes_of, statistics_of
+from models.folder.timm_config import sizes_of, statistics_of
 from settings.expectation import did_you_mean
 
 PREFIX = "timm/"

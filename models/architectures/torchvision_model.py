@@ -2,8 +2,8 @@
 
 from torchvision import models as zoo
 
-from models.architecture import ClassifierArchitecture, Family
-from models.cam_layer import last_convolution
+from models.architecture.architecture import ClassifierArchitecture, Family
+from models.architecture.cam_layer import last_convolution
 from models.errors import ModelError
 from settings.expectation import did_you_mean
 

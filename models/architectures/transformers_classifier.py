@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from models.architecture import ClassifierArchitecture, Family
-from models.cam_layer import CamLayer, last_convolution
+from models.architecture.architecture import ClassifierArchitecture, Family
+from models.architecture.cam_layer import CamLayer, last_convolution
 from models.errors import ModelError
+from models.folder.manifest import TaskName
 from models.huggingface.network import Outputs, load_network
 from models.huggingface.processor import Recipe
 from models.huggingface.saved import SavedModel, only_saved
-from models.manifest import TaskName
-from models.preprocess import Preprocess
+from models.images.preprocess import Preprocess
 
 # Networks that read their logits off tokens of their own, by how many of those come before the patches
 _PREFIX_TOKENS = MappingProxyType({"vit": 1, "deit": 2, "beit": 1, "dinov2": 1})

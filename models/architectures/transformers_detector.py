@@ -3,11 +3,11 @@
 from functools import partial
 from types import MappingProxyType
 
-from models.architecture import DetectorArchitecture, Family
+from models.architecture.architecture import DetectorArchitecture, Family
 from models.errors import ModelError
 from models.huggingface.network import Outputs, load_network
+from models.huggingface.query_adapter import QuerySight, Rule, seen
 from models.huggingface.saved import SavedModel, only_saved
-from models.huggingface.sight import QuerySight, Rule, seen
 from settings.model import QueryDetectionSettings
 
 _RULES: MappingProxyType[str, Rule] = MappingProxyType(

@@ -3,12 +3,12 @@
 from functools import partial
 from types import MappingProxyType
 
-from models.architecture import DetectorArchitecture, Family
+from models.architecture.architecture import DetectorArchitecture, Family
 from models.errors import ModelError
-from models.huggingface.masks import MaskSight
+from models.huggingface.mask_adapter import MaskSight
 from models.huggingface.network import Outputs, load_network
+from models.huggingface.query_adapter import seen
 from models.huggingface.saved import SavedModel, only_saved
-from models.huggingface.sight import seen
 from settings.model import QuerySegmentationSettings
 
 # By the name of the network, the side of the square that masks are enlarged to before they are read

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.architecture import ClassifierArchitecture, Family, State
-from models.cam_layer import CamLayer
+from models.architecture.architecture import ClassifierArchitecture, Family, State
+from models.architecture.cam_layer import CamLayer
 from models.errors import ModelError
 
 _PATCH = 16

@@ -1,8 +1,8 @@
 """YOLOv5 in its form of 2020, whose checkpoints name layers by their number alone, such as `0.conv.conv.weight`."""
 
-from models.architecture import DetectorArchitecture, Family
-from models.yolov5 import build_yolov5
-from models.yolov5_sight import YoloSight
+from models.architecture.architecture import DetectorArchitecture, Family
+from models.detection.yolov5_adapter import YoloSight
+from models.networks.yolov5 import build_yolov5
 from settings.model import YoloSettings
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import ModelError, first_line
+from models.folder.manifest import read_object
 from models.huggingface.importing import import_transformers
-from models.manifest import read_object
 from settings.expectation import did_you_mean
 
 PREFIX = "transformers/"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import ModelError, first_line
-from models.weights import refuse_misfits
+from models.folder.weights import refuse_misfits
 
 logger = logging.getLogger(__name__)
 

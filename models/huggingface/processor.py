@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.calibration import calibration_pictures
 from models.errors import ModelError, first_line
 from models.huggingface.importing import import_transformers
-from models.preprocess import Statistics
+from models.images.calibration import calibration_pictures
+from models.images.preprocess import Statistics
 
 _FILTERS = {Image.Resampling.BILINEAR: "bilinear", Image.Resampling.BICUBIC: "bicubic"} | {
     Image.Resampling.LANCZOS: "lanczos"

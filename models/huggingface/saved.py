@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.errors import ModelError
-from models.folder import ModelFolder
+from models.folder.layout import ModelFolder
 from models.huggingface.config import labels_of, network_class, read_transformers_config
 from models.huggingface.processor import Recipe, prove, read_recipe
 

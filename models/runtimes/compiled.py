@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from models.runtime import Graph, Terms, Work
+from models.runtime.runtime import Graph, Terms, Work
 
 _FILE = "graph.pt2"
 _MOST = 4096  # pictures in a batch

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from models.runtime import Graph, Terms, Work
+from models.runtime.runtime import Graph, Terms, Work
 from models.runtimes.eager import RUNTIME as EAGER
 
 Replay = Callable[[], Sequence[Tensor]]

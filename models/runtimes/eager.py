@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from models.folding import fold
-from models.runtime import EAGER, Graph, Terms, Work
+from models.networks.folding import fold
+from models.runtime.runtime import EAGER, Graph, Terms, Work
 
 
 class Eager:

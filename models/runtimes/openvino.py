@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.runtime import Graph, Terms, Work
+from models.runtime.runtime import Graph, Terms, Work
 
 _FILE = "graph.xml"
 _IDLE = 1 / 6  # of the threads' time, at most, where the pictures of a batch cannot be shared out evenly

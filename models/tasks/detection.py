@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from models.instances import Instances, objects
+from models.detection.instances import Instances, objects
 from models.predictions import Boxes, Prediction
 from models.task import Task
 

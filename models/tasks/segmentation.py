@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from models.instances import Instances, objects
-from models.masks import outlined
+from models.detection.instances import Instances, objects
+from models.detection.masks import outlined
 from models.predictions import Boxes, Prediction
 from models.task import Task
 

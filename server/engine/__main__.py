@@ -1,6 +1,6 @@
 """python -m server.engine: the command of an engine process."""
 
-from models.torchvision_import import import_torchvision
+from models.networks.torchvision_import import import_torchvision
 
 
 def main() -> None:

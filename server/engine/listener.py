@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from explain.errors import ExplanationError
-from explain.parameters import read_parameters
-from server.engine.entrance import Entrance, Visitor
-from server.engine.facts import ModelFacts
-from server.engine.feeders import Feeders
-from server.engine.outcome import Failure, RefusedError, Reply
-from server.engine.pipeline import Pipeline
-from server.engine.wire import Frame, Kind, WireError
+from explain.request.parameters import read_parameters
+from server.engine.pipeline.pipeline import Pipeline
+from server.engine.workers.decode_workers import Feeders
+from server.ipc.frame import Frame, Kind, WireError
+from server.ipc.listener import Entrance, Visitor
+from server.ipc.model_facts import ModelFacts
+from server.ipc.outcome import Failure, RefusedError, Reply
 
 
 class Listener(Entrance):

@@ -16,12 +16,18 @@ from typing import Any
 import torch
 import uvloop
 
-from models.agreement import check_precision, precision_of
 from models.classifier import Classifier
 from models.errors import ModelError
 from models.loaded import LoadedModel, load
-from models.runtime import EAGER, Terms
-from server.engine.assembly import (
+from models.runtime.agreement import check_precision, precision_of
+from models.runtime.runtime import EAGER, Terms
+from server.cores import cpu_threads, usable_cores
+from server.engine.explaining.explainer import Explainer
+from server.engine.listener import Listener
+from server.engine.pipeline.device import Device, OnDevice, best_batch, handover_s
+from server.engine.pipeline.device_lock import Turns
+from server.engine.pipeline.pipeline import Pipeline
+from server.engine.startup.assembly import (
     BROKEN,
     Timings,
     costs,
@@ -31,19 +37,13 @@ from server.engine.assembly import (
     pipeline_of,
     scheduler_of,
 )
-from server.engine.cores import cpu_threads, usable_cores
-from server.engine.device import Device, OnDevice, best_batch, handover_s
-from server.engine.explainer import Explainer
-from server.engine.feeder import feed
-from server.engine.feeders import Feeders, feeders_wanted
-from server.engine.listener import Listener
-from server.engine.pipeline import Pipeline
-from server.engine.tuner import Tuner, open_cache
-from server.engine.turns import Turns
+from server.engine.startup.tuner import Tuner, open_cache
+from server.engine.workers.decode_worker import feed
+from server.engine.workers.decode_workers import Feeders, feeders_wanted
+from server.ipc.parent_pipe import FAILED, READY, Launch, follow, receive_launch, say
 from server.logs import configure_logs
 from server.metrics import DeploymentMetrics, Metrics
-from server.supervision.child import CANNOT_SERVE, Child
-from server.supervision.lifeline import FAILED, READY, Launch, follow, receive_launch, say
+from server.supervisor.child import CANNOT_SERVE, Child
 from settings.errors import SettingsError
 from settings.server import ServerSettings
 

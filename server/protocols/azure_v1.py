@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from server.engine.outcome import Failure, Outcome
+from server.codecs.base64_image import decode_base64
+from server.codecs.image_inputs import asked
 from server.hosted import hosted
-from server.inputs.asked import asked
-from server.inputs.base64_image import decode_base64
+from server.ipc.outcome import Failure, Outcome
 from server.protocol import Answer, Call, Wanted, Written, error_object
 
 _NO_EXPLANATION = b', "visualizations": null, "attributions": null'

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from server.codecs.image_inputs import cell_of, inference_parameters
 from server.errors import ServiceError
 from server.hosted import hosted
-from server.inputs.asked import cell_of, inference_parameters
 from server.protocol import Call, Wanted, json_array
 
 _FORM = 'Expected {"columns": ["image"], "data": [BASE64, ...]}.'

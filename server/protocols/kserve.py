@@ -9,12 +9,12 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from server.context import Context
-from server.description import PARAMETERS, PICTURE, having, listed, taking
+from server.api.state import Context
+from server.codecs.base64_image import decode_base64
+from server.codecs.body import UNDECIDED, Body, is_json, parsed_object
+from server.codecs.image_inputs import asked, parameters_of
 from server.errors import ServiceError
-from server.inputs.asked import asked, parameters_of
-from server.inputs.base64_image import decode_base64
-from server.inputs.body import UNDECIDED, Body, is_json, parsed_object
+from server.openapi.schemas import PARAMETERS, PICTURE, having, listed, taking
 from server.protocol import Answer, Call, Protocol, Wanted, Written, json_objects
 
 _EXPLAIN = ":explain"

@@ -14,12 +14,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from models.signature import Signature
-from server.context import Context
-from server.description import COLUMNS, PARAMETERS, PICTURE, having, listed, taking
+from models.folder.signature import Signature
+from server.api.state import Context
+from server.codecs.body import Body, aside, is_json, parsed_object
+from server.codecs.image_inputs import cell_of, parameters_of
 from server.errors import ServiceError
-from server.inputs.asked import cell_of, parameters_of
-from server.inputs.body import Body, aside, is_json, parsed_object
+from server.openapi.schemas import COLUMNS, PARAMETERS, PICTURE, having, listed, taking
 from server.protocol import Answer, Call, Protocol, Wanted, Written, json_objects
 
 _SPOKEN = "3.1.0"  # the version of MLflow whose protocol this is

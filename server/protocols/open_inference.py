@@ -12,16 +12,16 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from server.context import Context
-from server.description import FILE, PARAMETERS, PICTURE, having, listed, parameters_in, taking
-from server.engine.facts import ModelFacts
+from server.api.state import Context
+from server.codecs.body import UNDECIDED, Body, is_json, parsed_object
+from server.codecs.image_inputs import asked, parameters_of
+from server.codecs.tensor_outputs import Output, Tensor, outputs_of, usual_outputs, written
+from server.codecs.tensors import FORM, mapping, pictures_of
 from server.errors import ServiceError
-from server.inputs.asked import asked, parameters_of
-from server.inputs.body import UNDECIDED, Body, is_json, parsed_object
-from server.inputs.tensors import FORM, mapping, pictures_of
+from server.inference.scoring import Cell
+from server.ipc.model_facts import ModelFacts
+from server.openapi.schemas import FILE, PARAMETERS, PICTURE, having, listed, parameters_in, taking
 from server.protocol import Answer, Call, Protocol, Wanted, Written
-from server.scoring import Cell
-from server.tensor_outputs import Output, Tensor, outputs_of, usual_outputs, written
 
 _HEADER = "inference-header-content-length"
 _LONGEST_NUMBER = 12  # digits

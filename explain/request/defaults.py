@@ -1,0 +1,45 @@
+"""Defaults that depend on the algorithm, and the choices of AutoML for Images, so that each can be reproduced.
+
+Later layers win: the defaults of the fields, DEFAULTS, HOSTED (with compatibility "azureml"), the request.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    # what speaks against a label is not mirrored into what speaks for it
+    "xrai": {"baseline": ("black", "white"), "sign": "positive"},
+    "integrated_gradients": {"sign": "positive"},
+    "gradcam": {"sign": "positive"},
+}
+
+_HOSTED_EVERYWHERE: Mapping[str, Any] = {
+    "sign": "absolute",
+    "visualization": "grid",
+    "colour_map": "bgyw",
+    "outlier_percent": 2.0,
+    "overlay_opacity": 0.5,
+    "output": "logit",
+    "n_steps": 50,
+}
+_HOSTED_NOISE: Mapping[str, Any] = {"noise_samples": 5, "noise_std": 0.2}
+
+HOSTED: Mapping[str, Mapping[str, Any]] = {
+    "xrai": {
+        **_HOSTED_EVERYWHERE,
+        "approximation_method": "pair",
+        "baseline": ("image_min", "image_max"),
+        "output": "softmax",
+        "double_scaling": True,
+        "xrai_fast": True,
+    },
+    "integrated_gradients": {
+        **_HOSTED_EVERYWHERE,
+        **_HOSTED_NOISE,
+        "approximation_method": "riemann_middle",
+        "baseline": ("mean",),
+    },
+    "guided_backprop": {**_HOSTED_EVERYWHERE, **_HOSTED_NOISE, "guided_relu6": False},
+    "guided_gradcam": {**_HOSTED_EVERYWHERE, "interpolation": "nearest", "guided_relu6": False},
+    "gradcam": {**_HOSTED_EVERYWHERE, "interpolation": "nearest"},
+}

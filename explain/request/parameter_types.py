@@ -1,0 +1,89 @@
+"""The types of parameters: which JSON values stand for which, in the spellings that clients of the original use."""
+
+from pkgutil import iter_modules
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BeforeValidator, Field
+
+from explain.rendering import visualizations
+from explain.rendering.colours import COLOUR_MAPS
+
+AlgorithmName = Literal["xrai", "integrated_gradients", "guided_gradcam", "guided_backprop", "gradcam"]
+RuleName = Literal["riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid", "gausslegendre", "pair"]
+BaselineName = Literal["black", "white", "mean", "blur", "noise", "image_min", "image_max"]
+Measure = Literal["insertion", "deletion"]
+
+_LONGEST = 100
+_TRUE = frozenset({"y", "yes", "t", "true", "on", "1"})
+_FALSE = frozenset({"n", "no", "f", "false", "off", "0"})
+
+
+def visualization_names() -> tuple[str, ...]:
+    """List the visualizations by their files, without loading them."""
+    return tuple(sorted(module.name for module in iter_modules(visualizations.__path__)))
+
+
+def _switch(value: Any) -> Any:
+    """Read the words for true and false that the original accepts."""
+    if isinstance(value, str | int):
+        word = str(value).lower()
+        return word in _TRUE if word in _TRUE | _FALSE else value
+    return value
+
+
+def _number(value: Any) -> Any:
+    """Read a number in quotes, which the original accepts."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _several(value: Any) -> Any:
+    """Let one stand for a list of one. Too long a list stays one, so that it is refused whole and not item by item."""
+    if isinstance(value, list) and len(value) <= _LONGEST:
+        return tuple(value)
+    return (value,) if isinstance(value, str | int) and not isinstance(value, bool) else value
+
+
+def _measures(value: Any) -> Any:
+    if isinstance(value, bool):
+        return ("insertion", "deletion") if value else ()
+    return _several(value)
+
+
+def _any_of(names: tuple[str, ...]) -> Any:
+    return Field(pattern=f"^({'|'.join(names)})$", json_schema_extra={"enum": list(names)})
+
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Threshold = Annotated[Fraction, BeforeValidator(_number)]
+Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
+StepCount = Annotated[int, Field(ge=2, le=1000)] | Literal["auto"]
+VisualizationName = Annotated[str, _any_of(visualization_names())]
+ColourMap = Annotated[str, _any_of(tuple(COLOUR_MAPS))]
+Switch = Annotated[bool, BeforeValidator(_switch)]
+Baselines = Annotated[
+    tuple[BaselineName, ...],
+    Field(
+        min_length=1,
+        max_length=8,
+        json_schema_extra={"expectation": f"one of {', '.join(get_args(BaselineName))} or a list of these"},
+    ),
+    BeforeValidator(_several),
+]
+Target = Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)]
+Targets = Annotated[
+    tuple[Target, ...],
+    Field(
+        min_length=1,
+        max_length=_LONGEST,
+        json_schema_extra={"expectation": "a label, a whole number of at least 0, or a list of up to 100 of these"},
+    ),
+    BeforeValidator(_several),
+]
+Quality = Annotated[
+    tuple[Measure, ...],
+    Field(max_length=2, json_schema_extra={"expectation": "true, false, insertion, deletion or a list of these two"}),
+    BeforeValidator(_measures),
+]

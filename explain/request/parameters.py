@@ -1,0 +1,246 @@
+"""xai_parameters: the keys a client may send to say what to explain, how, and what to return.
+
+Keys and ranges contain those of AutoML for Images. Two decisions differ. A key that nobody knows is an error here and
+ignored there: a misspelt key that silently does nothing is worse than a message. A key without effect on the chosen
+algorithm is checked and then ignored, here as there, so that one set of parameters serves several algorithms.
+"""
+
+from collections.abc import Mapping
+from reprlib import Repr
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from explain.errors import ExplanationError
+from explain.request.defaults import DEFAULTS, HOSTED
+from explain.request.parameter_types import (
+    AlgorithmName,
+    Baselines,
+    ColourMap,
+    Fraction,
+    Milliseconds,
+    Quality,
+    RuleName,
+    StepCount,
+    Switch,
+    Targets,
+    Threshold,
+    VisualizationName,
+)
+from settings.expectation import did_you_mean, expectation
+
+_MOST_STRAYS = 3  # named in one message
+
+_PATH = ["xrai", "integrated_gradients"]
+_NOISE = ["integrated_gradients", "guided_backprop"]
+_GUIDED = ["guided_backprop", "guided_gradcam"]
+_CAM = ["guided_gradcam", "gradcam"]
+
+
+def _only(algorithms: list[str]) -> dict[str, Any]:
+    return {"applies_to": algorithms}
+
+
+class Parameters(BaseModel):
+    """What one explanation is to be, every default filled in. `read_parameters` makes it from a request."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    xai_algorithm: AlgorithmName = Field("xrai", description="How the score is traced back to the pixels.")
+    compatibility: Literal["azureml"] | None = Field(
+        None,
+        description="azureml takes every choice of AutoML for Images, its oddities included; other keys overrule it.",
+    )
+
+    target: Targets | None = Field(
+        None,
+        description="What to explain instead of the predicted labels: labels, or their positions in the label list.",
+    )
+    top_k: int | None = Field(None, ge=1, le=100, description="Explain this many labels of the highest scores.")
+    confidence_score_threshold_multilabel: Threshold = Field(
+        0.5, description="Of a multilabel model, every label with a score above this is explained."
+    )
+    output: Literal["logit", "probability", "softmax"] = Field(
+        "logit",
+        description="The number whose change is traced: the raw output, the score in the reply, or the softmax over all"
+        " labels, which differs from the score in multilabel models.",
+    )
+
+    n_steps: StepCount = Field(
+        "auto",
+        description="Points on the way from the baseline to the picture; auto takes 8 for xrai, and for"
+        " integrated_gradients from 8 on as few as leave a gap below 1%, placed where the score bends.",
+        json_schema_extra=_only(_PATH),
+    )
+    max_n_steps: int = Field(
+        32, ge=8, le=1000, description="Where auto steps end.", json_schema_extra=_only(["integrated_gradients"])
+    )
+    approximation_method: RuleName = Field(
+        "riemann_middle",
+        description="How those points are placed and weighted; pair, for xrai only, puts one on each end, all weighted"
+        " alike.",
+        json_schema_extra=_only(_PATH),
+    )
+    baseline: Baselines = Field(
+        ("blur",),
+        description="What stands for a picture without content: a name, or several to average over.",
+        json_schema_extra=_only(_PATH),
+    )
+    xrai_fast: Switch = Field(
+        True, description="Rank the regions once instead of anew after each.", json_schema_extra=_only(["xrai"])
+    )
+    area_threshold: Fraction = Field(
+        1.0,
+        description="Without xrai_fast: the share of the picture to cover with ranked regions.",
+        json_schema_extra=_only(["xrai"]),
+    )
+    interpolation: Literal["bilinear", "nearest"] = Field(
+        "bilinear", description="How the coarse map is enlarged.", json_schema_extra=_only(_CAM)
+    )
+    noise_samples: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="Average over this many noisy copies of the picture; 0 explains the picture itself.",
+        json_schema_extra=_only(_NOISE),
+    )
+    noise_std: float = Field(
+        0.2,
+        ge=0.0,
+        le=10.0,
+        description="The standard deviation of that noise, in units of the normalised input.",
+        json_schema_extra=_only(_NOISE),
+    )
+    seed: int = Field(
+        0, ge=0, le=2**32 - 1, description="Noise of the same seed is the same: in noisy copies and the noise baseline."
+    )
+    guided_relu6: bool = Field(
+        True, description="Guide through ReLU6 as through ReLU.", json_schema_extra=_only(_GUIDED)
+    )
+    double_scaling: bool = Field(
+        False,
+        description="Divide the picture by 255 twice before the network sees it, which explains a nearly black one.",
+        json_schema_extra=_only(["xrai"]),
+    )
+    explain_budget_ms: Milliseconds | None = Field(
+        None,
+        description="With auto steps: refine no further if that would end after this time, which a note then says.",
+        json_schema_extra=_only(_PATH),
+    )
+
+    visualizations: bool = Field(True, description="Return a PNG for each explained label.")
+    visualization: VisualizationName = Field("grid", description="What the PNG shows.")
+    colour_map: ColourMap | None = Field(
+        None, description="The colours of the heat map; without it bgyw, or for signed maps bwy."
+    )
+    sign: Literal["absolute", "positive", "signed"] = Field(
+        "absolute", description="Show how much a pixel matters, what speaks for the label, or both for and against."
+    )
+    outlier_percent: float = Field(
+        2.0, ge=0.0, le=50.0, description="The percentage of the map's total that may saturate at the top of the scale."
+    )
+    overlay_opacity: Fraction = Field(0.5, description="How strongly the heat map covers the picture beneath.")
+    extent: Literal["crop", "picture"] = Field(
+        "crop", description="Show what the network saw, or the whole picture with the map in its place."
+    )
+    captions: bool = Field(
+        True, description="Draw a title and a scale; false gives the bare picture at its own resolution. Not for grids."
+    )
+
+    attributions: bool = Field(False, description="Return the numbers for each explained label.")
+    attributions_format: Literal["list", "npy_base64", "png16"] = Field(
+        "list", description="Nested lists, an .npy file, or a 16-bit PNG with its scale; files in base64."
+    )
+    attributions_channels: Literal[3, 1] = Field(
+        3, description="A number for each colour of a pixel, or 1: their sum, without the axis of colours."
+    )
+    quality: Quality = Field(
+        (), description="Also measure how the score reacts when the most important pixels are added or removed."
+    )
+
+    @model_validator(mode="after")
+    def _choices_agree(self) -> "Parameters":
+        if self.target is not None and self.top_k is not None:
+            raise ValueError("'target' and 'top_k' both say which labels to explain. Keep one of the two")
+        if self.approximation_method == "pair" and self.xai_algorithm == "integrated_gradients":
+            raise ValueError("'approximation_method' is 'pair', which is a rule of the algorithm xrai only")
+        return self
+
+
+def read_parameters(content: object) -> Parameters:
+    """Read the `xai_parameters` of a request, a JSON object or null; null values count as not given.
+
+    Raises ExplanationError, code `xai_parameters_invalid`, with a sentence for every key that is unknown, of the wrong
+    type or out of range.
+    """
+    if content is None:
+        content = {}
+    if not isinstance(content, Mapping):
+        raise _invalid(f"`xai_parameters` is {_shown(content)}; expected a JSON object of keys and values.")
+    given = {str(key): value for key, value in content.items() if value is not None}
+    if unknown := [key for key in given if key not in Parameters.model_fields]:
+        raise _invalid(" ".join(_stray(key) for key in unknown[:_MOST_STRAYS]))
+    try:
+        return Parameters.model_validate(_layers(given) | given)
+    except ValidationError as error:
+        raise _invalid(" ".join(dict.fromkeys(_sentence(given, item) for item in error.errors()))) from None
+
+
+def default(name: str, algorithm: str, *, hosted: bool = False) -> Any:
+    """Return what parameter `name` is for `algorithm` if it is not given; `hosted` with compatibility "azureml"."""
+    content = {"xai_algorithm": algorithm} | ({"compatibility": "azureml"} if hosted else {})
+    return getattr(read_parameters(content), name)
+
+
+def _layers(given: Mapping[str, Any]) -> dict[str, Any]:
+    algorithm = given.get("xai_algorithm", "xrai")
+    if not isinstance(algorithm, str):
+        return {}
+    hosted = HOSTED.get(algorithm, {}) if given.get("compatibility") == "azureml" else {}
+    return {**DEFAULTS.get(algorithm, {}), **hosted}
+
+
+def _sentence(given: Mapping[str, Any], item: ErrorDetails) -> str:
+    reason = str(item.get("ctx", {}).get("error", item["msg"]))
+    if not item["loc"]:
+        return f"{reason}."
+    name = str(item["loc"][0])
+    value = given[name]
+    why = f" ({reason})" if item["type"] == "value_error" else ""
+    return f"{name!r} is {_shown(value)}; expected {expectation(Parameters, name)}{why}.{_near(name, value)}"
+
+
+def _near(name: str, value: Any) -> str:
+    known = _words(Parameters.model_json_schema()["properties"][name])
+    for word in value if isinstance(value, list) else [value]:
+        if isinstance(word, str) and word not in known:
+            return did_you_mean(word.lower(), known) or did_you_mean(word.upper(), known)
+    return ""
+
+
+def _words(part: Any) -> list[str]:
+    """Collect the words a JSON schema allows, however deep they stand."""
+    if isinstance(part, dict):
+        own = [word for word in [*part.get("enum", []), part.get("const")] if isinstance(word, str)]
+        return own + [word for inner in part.values() for word in _words(inner)]
+    return [word for inner in part for word in _words(inner)] if isinstance(part, list) else []
+
+
+def _stray(key: str) -> str:
+    known = Parameters.model_fields
+    hint = did_you_mean(key.lower(), known) or f" Known: {', '.join(known)}."
+    return f"The key {_shown(key)} of `xai_parameters` is not known.{hint}"
+
+
+def _shown(value: object) -> str:
+    """Quote what was given, cut short where it is long or deep."""
+    brief = Repr()
+    brief.maxlevel, brief.maxlist, brief.maxdict = 3, 8, 4
+    brief.maxstring = brief.maxlong = brief.maxother = 100
+    text = brief.repr(value)
+    return text if len(text) <= 200 else f"{text[:197]}..."
+
+
+def _invalid(message: str) -> ExplanationError:
+    return ExplanationError("xai_parameters_invalid", message)

@@ -1,0 +1,95 @@
+"""How yolov5 sees: a letterboxed square in, and of its many boxes those that stand out.
+
+The rules, their order and their bounds are those of AutoML for Images: a box's objectness must pass the threshold, then
+its score, which is objectness times that of its best class; boxes of one class suppress each other.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import box_convert, nms
+
+from models.detection.adapter import DetectorInput, Found
+from models.errors import ModelError
+from models.images.letterbox import letterbox, margin
+from models.networks.yolov5 import YoloV5
+from models.runtime.precision import Precision
+from models.runtime.runtime import Graph, Work
+from settings.model import YoloSettings
+
+# Boxes of different classes are moved this many pixels apart, so that one pass suppresses within classes only
+_APART = 4096
+
+_ROUNDING = 1e-4  # maps that are off by so much move boxes by far less than a pixel
+_TRACED = 128  # the side of the example that runtimes convert with; any other works
+
+
+class YoloSight:
+    """Sight for YoloV5. It holds no state."""
+
+    def pixels(self, settings: YoloSettings) -> int:
+        """Return the pixels of the square that any picture becomes."""
+        return settings.img_size**2
+
+    def side(self, settings: YoloSettings) -> int:
+        """Return the side of the square, which the longer side of a picture fills."""
+        return settings.img_size
+
+    def prepare(self, image: Tensor, settings: YoloSettings) -> DetectorInput:
+        """Fit an image or a tile, uint8 [h, w, 3], into the middle of a grey square."""
+        square, size = letterbox(image.numpy(), settings.img_size)
+        return DetectorInput(torch.from_numpy(square), size, (settings.img_size, settings.img_size), settings)
+
+    def work(self, network: nn.Module, precision: Precision) -> Work:
+        """Return all before the head, from uint8 [N, S, S, 3] to maps; a box is told by small differences in those."""
+        assert isinstance(network, YoloV5)
+        return Work(
+            _Maps(network), torch.zeros((2, _TRACED, _TRACED, 3), dtype=torch.uint8), free=(0, 1, 2), rounding=_ROUNDING
+        )
+
+    def find(self, network: nn.Module, graph: Graph, inputs: Sequence[DetectorInput]) -> list[Found]:
+        """Run one batch on the network's device. ModelError where the network computes no numbers."""
+        assert isinstance(network, YoloV5)
+        with torch.inference_mode():
+            maps = graph(torch.stack([one.image for one in inputs]))
+            grids = network.head([values.float() for values in maps])
+            # sigmoids would turn infinities into plausible scores, and thresholds drop what is not a number
+            if not all(bool(torch.isfinite(grid).all()) for grid in grids):
+                raise ModelError("The network computed values that are not finite. Check its weights and precision.")
+            rows = network.head.decode(grids)
+            return [within(select(boxes, one.settings), one) for boxes, one in zip(rows, inputs, strict=True)]
+
+
+class _Maps(nn.Module):
+    """The layers of a network before its head, from pictures in [0, 255]."""
+
+    def __init__(self, network: YoloV5) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, squares: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.network.maps(squares.permute(0, 3, 1, 2).float().div_(255)))
+
+
+def select(rows: Tensor, settings: YoloSettings) -> Found:
+    """Choose among the decoded boxes of one input, float32 [N, 5 + classes] as `Detect.decode` makes them.
+
+    Boxes of the result are in pixels of the square: left, top, right, bottom; at most 300, on the device of `rows`.
+    """
+    likely = rows[rows[:, 4] > settings.box_score_thresh]
+    scores, labels = (likely[:, 4:5] * likely[:, 5:]).max(1)
+    passed = scores > settings.box_score_thresh
+    boxes, scores, labels = box_convert(likely[passed, :4], "cxcywh", "xyxy"), scores[passed], labels[passed]
+    best = nms(boxes + labels[:, None] * _APART, scores, settings.nms_iou_thresh)[: settings.most_boxes]
+    return Found(boxes[best], scores[best], labels[best])
+
+
+def within(found: Found, seen: DetectorInput) -> Found:
+    """Turn boxes in pixels of the square into shares of the content, clipped to it, and move them to the CPU."""
+    height, width = seen.size
+    left, top = margin(width, seen.padded[1]), margin(height, seen.padded[0])
+    across = (found.boxes[:, 0::2] - left).clamp(0, width) / width
+    down = (found.boxes[:, 1::2] - top).clamp(0, height) / height
+    boxes = torch.stack([across, down], 2).flatten(1)
+    return Found(boxes.cpu(), found.scores.cpu(), found.labels.cpu())

@@ -1,0 +1,1 @@
+"""Model folders: where their files lie, what they say, and the registry that keeps them."""

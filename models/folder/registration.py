@@ -1,0 +1,57 @@
+"""Registering: copy a model folder, prove that it can be served, describe it, publish it."""
+
+import shutil
+from pathlib import Path
+
+from models.definition import Definition, define
+from models.errors import ModelError
+from models.folder.layout import ModelFolder
+from models.folder.manifest import MANIFEST, Manifest
+from models.folder.registry import Registered, check_name, hashes, incoming, now, publish
+
+
+def register(source: Path, root: Path, name: str, version: int | None = None) -> Registered:
+    """Copy `source` into `root` as NAME/VERSION with a manifest; ModelError where it cannot be served.
+
+    Nothing is visible under its name until it is complete, whatever interrupts the copying.
+    """
+    check_name(name)
+    if version is not None and version < 1:
+        raise ModelError(f"The version is {version}; expected a whole number of at least 1.")
+    folder = ModelFolder.open(source)
+    if source.is_dir() and root.resolve().is_relative_to(source.resolve()):
+        raise ModelError(
+            f"The model root {root} lies inside {source}, which would be copied into itself. Name another."
+        )
+    with incoming(root) as place:
+        content = place / "content"
+        _copy(source, folder, content)
+        definition, state = define(ModelFolder.open(content))
+        definition.build(state)
+        return publish(content, root, _manifest(definition, content, name, version))
+
+
+def _copy(source: Path, folder: ModelFolder, content: Path) -> None:
+    if source.is_dir():
+        try:
+            shutil.copytree(source, content)
+        except shutil.Error as error:  # holds a list of (file, copy, reason)
+            raise ModelError(f"{source} cannot be copied: {error.args[0][0][2]}. Mend or remove that file.") from None
+        return
+    content.mkdir()
+    for file in (*folder.used, source.with_name(MANIFEST)):
+        if file.is_file():
+            shutil.copy2(file, content)
+
+
+def _manifest(definition: Definition, content: Path, name: str, version: int | None) -> Manifest:
+    return Manifest(
+        architecture=definition.architecture.name,
+        labels=list(definition.labels),
+        task=definition.task.name,
+        name=name,
+        version=version,
+        created=now(),
+        sizes=definition.sizes(),
+        files=hashes(content),
+    )

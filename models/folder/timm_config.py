@@ -1,0 +1,59 @@
+"""config.json as timm saves it beside its weights: architecture, classes, and how pictures were prepared."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from models.architecture.architecture import ClassifierArchitecture
+from models.errors import ModelError
+from models.folder.manifest import read_object
+from models.images.preprocess import INTERPOLATIONS, Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class TimmConfig:
+    """What the file says. `architecture` is empty in a file of another library, `trained` where timm left it out."""
+
+    architecture: str
+    labels: tuple[str, ...]
+    trained: Mapping[str, Any]
+
+    def fitted(self, architecture: ClassifierArchitecture) -> ClassifierArchitecture:
+        """Return `architecture` with the sizes and statistics of this file, if it is the one the file is about."""
+        if architecture.name != self.architecture or "mean" not in self.trained:
+            return architecture
+        return replace(architecture, defaults=sizes_of(self.trained), statistics=statistics_of(self.trained))
+
+
+def read_timm_config(file: Path) -> TimmConfig:
+    """Read timm's config.json; ModelError where it is no JSON object."""
+    content = read_object(file)
+    name, classes, trained = content.get("architecture"), content.get("num_classes"), content.get("pretrained_cfg")
+    labels = content.get("label_names") or list(range(classes if isinstance(classes, int) else 0))
+    return TimmConfig(
+        architecture=f"timm/{name}" if isinstance(name, str) else "",
+        labels=tuple(str(label) for label in labels) if isinstance(labels, list) else (),
+        trained=trained if isinstance(trained, Mapping) else {},
+    )
+
+
+def sizes_of(config: Mapping[str, Any]) -> dict[str, int]:
+    """Translate timm's input size and crop share; ModelError for inputs that are not square."""
+    height, width = config["input_size"][-2:]
+    if height != width:
+        raise ModelError(f"This timm network sees pictures of {width}x{height} pixels; only square ones are supported.")
+    return {"valid_resize_size": math.floor(width / (config.get("crop_pct") or 1.0)), "valid_crop_size": width}
+
+
+def statistics_of(config: Mapping[str, Any]) -> Statistics:
+    """Translate timm's mean, std, filter and crop mode; ModelError for a way to prepare pictures that is not known."""
+    mode, interpolation = config.get("crop_mode") or "center", config.get("interpolation") or "bicubic"
+    if mode not in ("center", "squash") or interpolation not in INTERPOLATIONS:
+        raise ModelError(
+            f"timm prepares pictures for this network with crop mode {mode!r} and filter {interpolation!r}; supported "
+            f"are the modes center and squash, and the filters {', '.join(INTERPOLATIONS)}."
+        )
+    mean, std = (tuple(map(float, config[name])) for name in ("mean", "std"))
+    return Statistics(mean, std, interpolation, squash=mode == "squash")

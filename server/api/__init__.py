@@ -1,0 +1,1 @@
+"""HTTP and nothing else: routes, keys, health, administration, request ids, and the process that serves them."""

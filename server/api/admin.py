@@ -1,0 +1,70 @@
+"""What operators do while a server serves: add, replace and remove deployments, and share traffic among them."""
+
+import time
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+
+from server.api.state import Context
+from server.codecs.body import read_body
+from server.errors import ServiceError
+from server.ipc.control import order
+from server.openapi.schemas import having, taking
+from settings.deployments import Deployment, Plan
+
+_LARGEST_BODY = 2**16
+_DEPLOYMENT = taking({"application/json": Deployment.model_json_schema()})
+_PLAN = Plan.model_json_schema()["properties"]
+_SHARES = taking({"application/json": having({}, traffic=_PLAN["traffic"], mirror=_PLAN["mirror"])})
+_BODY_WITHIN_S = 30.0
+
+
+def _admitted(request: Request) -> None:
+    context: Context = request.app.state.context
+    if context.settings.admin_keys_file is None:
+        raise ServiceError(
+            "admin_disabled", "Nobody may see or change deployments here. Start the server with --admin-keys-file FILE."
+        )
+    context.admin_keys.check(request.headers.get("authorization"))
+
+
+router = APIRouter(tags=["deployments"], dependencies=[Depends(_admitted)])
+
+
+async def _content(request: Request) -> dict[str, Any]:
+    deadline = time.monotonic() + _BODY_WITHIN_S
+    # whatever it is called: curl calls it a form
+    body = await read_body(request, _LARGEST_BODY, deadline, takes=lambda media_type: True, types="application/json")
+    content = await body.content()
+    if not isinstance(content, dict):
+        raise ServiceError("deployment_invalid", 'The body is not a JSON object, such as {"model": FOLDER}.')
+    return content
+
+
+async def _ordered(request: Request, verb: str, content: dict[str, Any]) -> JSONResponse:
+    return JSONResponse(await order(request.app.state.context.control, verb, content))
+
+
+@router.get("/deployments")
+async def get_deployments(request: Request) -> JSONResponse:
+    """List all deployments: model, version, settings, state and shares of traffic. Needs an admin key, as all below."""
+    return await _ordered(request, "list", {})
+
+
+@router.put("/deployments/{name}", openapi_extra=_DEPLOYMENT)
+async def put_deployment(request: Request, name: str) -> JSONResponse:
+    """Add a deployment, or replace it by another version, once it is warm: `{"model": FOLDER}` or `{"name": NAME}`."""
+    return await _ordered(request, "put", {"name": name, "deployment": await _content(request)})
+
+
+@router.delete("/deployments/{name}")
+async def delete_deployment(request: Request, name: str) -> JSONResponse:
+    """End a deployment that gets no traffic, after its last reply."""
+    return await _ordered(request, "remove", {"name": name})
+
+
+@router.put("/traffic", openapi_extra=_SHARES)
+async def put_traffic(request: Request) -> JSONResponse:
+    """Share requests by percentages: `{"traffic": {"blue": 90, "green": 10}, "mirror": {"green": 100}}`."""
+    return await _ordered(request, "share", await _content(request))

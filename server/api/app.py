@@ -1,0 +1,94 @@
+"""create_app: everything an HTTP process needs, wired from top to bottom."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.responses import PlainTextResponse
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from server.api import admin, health
+from server.api.auth import Keys
+from server.api.fast_path import Shortcut
+from server.api.middleware import Requests, routing_error, service_error
+from server.api.scoring import create_routers, post
+from server.api.state import Context
+from server.errors import ServiceError
+from server.inference.deployments import Deployments
+from server.inference.shadow import Mirror
+from server.ipc.routing_table import Table
+from server.metrics import Metrics, exposition
+from server.openapi.schemas import ERRORS
+from settings.server import ServerSettings
+
+metrics_router = APIRouter(tags=["operation"])
+
+
+@metrics_router.get("/metrics", response_class=PlainTextResponse)
+async def metrics() -> Response:
+    """Give the metrics of all processes in Prometheus' text format."""
+    text = await run_in_threadpool(exposition)
+    return Response(text, media_type="text/plain; version=1.0.0; charset=utf-8")
+
+
+def create_app(settings: ServerSettings, table: Table, control: Path, started: Callable[[Context], None]) -> ASGIApp:
+    """Build the ASGI application of one HTTP process in front of the engines of `table`.
+
+    Orders of operators go to the supervisor at `control`.
+
+    `started` is given the context once the event loop runs.
+    """
+    deployments, metrics = Deployments(table), Metrics()
+    context = Context(
+        settings,
+        deployments,
+        Keys(settings.keys_file),
+        Keys(settings.admin_keys_file),
+        metrics,
+        control,
+        Mirror(deployments, metrics),
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        context.deployments.connect()
+        started(context)
+        yield
+        context.deployments.close()
+
+    app = FastAPI(
+        title="Sightglass",
+        description="Online scoring of image models.",
+        lifespan=lifespan,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    app.state.context = context
+    scoring, *others = create_routers()
+    routers = (health.router, scoring, *others, metrics_router, admin.router)
+    for router in routers:
+        app.include_router(router, responses=ERRORS)
+    app.state.methods = _methods(routers)
+    app.add_exception_handler(ServiceError, service_error)
+    app.add_exception_handler(HTTPException, routing_error)
+    quick = [route for route in scoring.routes if getattr(route, "endpoint", None) is post]
+    requests = Requests(Shortcut(app, quick), context)
+    if not settings.cors_origins:
+        return requests
+    return CORSMiddleware(
+        requests, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"]
+    )
+
+
+def _methods(routers: Sequence[APIRouter]) -> Mapping[str, set[str]]:
+    """Gather which methods there are for each path."""
+    methods: dict[str, set[str]] = defaultdict(set)
+    for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
+        methods[route.path] |= set(route.methods or ())
+    return methods

@@ -1,0 +1,34 @@
+"""Probes. They run in a process that never touches a model, so they answer whatever the engine is doing."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from server.api.state import Context
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/", response_class=HTMLResponse)
+@router.head("/", include_in_schema=False)
+async def root(request: Request) -> Response:
+    """Answer `Healthy` while a score would succeed, as the hosted endpoint does; 503 otherwise."""
+    _context(request).require_ready()
+    return HTMLResponse("Healthy")
+
+
+@router.get("/health/live")
+async def live() -> Response:
+    """Answer 200 while the process is able to answer at all, whatever the engine does."""
+    return JSONResponse({"status": "live"})
+
+
+@router.get("/health/ready")
+async def ready(request: Request) -> Response:
+    """Answer 200 only while a score would succeed: the model is warm, its engine is well, no shutdown is under way."""
+    _context(request).require_ready()
+    return JSONResponse({"status": "ready"})
+
+
+def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context

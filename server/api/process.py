@@ -1,0 +1,97 @@
+"""An HTTP process: uvicorn on the listening socket that all of them share."""
+
+import asyncio
+import gc
+import socket
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import uvicorn
+
+from server.api.app import create_app
+from server.api.state import Context
+from server.inference.deployments import retire
+from server.ipc.parent_pipe import READY, Launch, follow, receive_launch, say
+from server.ipc.routing_table import Table
+from server.logs import configure_logs
+from server.supervisor.port import refuse_newcomers
+
+# longer than the idle timeout of common load balancers, so that they, not we, close idle connections
+_KEEP_ALIVE_S = 75
+_ACCEPT_S = 0.05
+_LINGER_S = 1.0
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, told when to finish by the lifeline instead of signals, and closing in an order that loses nothing."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listening in sockets or []:
+            refuse_newcomers(listening)
+        await asyncio.sleep(_ACCEPT_S)  # the event loop accepts what is still waiting
+        for server in self.servers:
+            server.close()
+        # A connection that was accepted just now has not sent its request yet, and uvicorn would close it at once.
+        # Every reply ends its connection by now, so only idle ones are left after a moment.
+        end = time.monotonic() + _LINGER_S
+        while self.server_state.connections and time.monotonic() < end:
+            await asyncio.sleep(0.02)
+        await super().shutdown(sockets)
+
+
+def main() -> None:
+    """Serve until the lifeline asks to drain, then until the requests in flight are answered."""
+    serve(receive_launch())
+
+
+def serve(launch: Launch) -> None:
+    """Run an HTTP process as `launch` says."""
+    settings = launch.settings
+    configure_logs(settings.log_format, settings.log_level)
+
+    def started(context: Context) -> None:
+        loop = asyncio.get_running_loop()
+        follow(
+            drain=lambda: loop.call_soon_threadsafe(_drain, context, server),
+            table=lambda table: asyncio.run_coroutine_threadsafe(_change(context, table), loop),
+        )
+        # what lives now lives for ever: keep the collector from walking through all of it again and again
+        gc.collect()
+        gc.freeze()
+        say(READY)
+        say("settled", launch.table.number)
+
+    config = uvicorn.Config(
+        create_app(settings, launch.table, launch.control, started),
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # who sent a request makes no difference here
+        lifespan="on",
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, settings.grace_period_ms // 1000),
+    )
+    server = _Server(config)
+    server.run(sockets=launch.listening_sockets())
+
+
+async def _change(context: Context, table: Table) -> None:
+    async with context.changing:  # one table after the other
+        await retire(await context.deployments.change(table))
+    say("settled", table.number)
+
+
+def _drain(context: Context, server: uvicorn.Server) -> None:
+    context.draining = True
+
+    def stop_accepting() -> None:
+        server.should_exit = True
+
+    # load balancers need a moment to see that readiness has gone before the port closes
+    asyncio.get_running_loop().call_later(context.settings.drain_delay_ms / 1000, stop_accepting)

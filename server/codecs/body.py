@@ -1,0 +1,140 @@
+"""Reads request bodies within bounds of size and time, and tells what kind of content they are."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+from fastapi import Request
+from starlette.datastructures import Headers
+
+from server.codecs.multipart import files_of
+from server.errors import ServiceError
+
+_JSON = ("application/json", "text/json")
+FORM = "multipart/form-data"
+# curl sends a form's type when told nothing, and many clients call a JSON file octet-stream: look at the body
+UNDECIDED = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+_LINGER_S = 2.0
+_ASIDE_BYTES = 2**20
+
+Content = bytes | dict[str, Any] | list[bytes]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request's body as it came, and what it is said to be."""
+
+    data: bytes
+    headers: Headers
+
+    @property
+    def media_type(self) -> str:
+        """The content type without its parameters, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    async def content(self) -> Content:
+        """Return bytes for a raw picture, a dict for a JSON object, a list with the files of a form.
+
+        ServiceError: `body_empty`, `body_not_json`, `body_not_object` or `form_invalid`.
+        """
+        if self.media_type == FORM:
+            return await aside(len(self.data), lambda: files_of(self.data, self.headers["content-type"]))
+        if not is_json(self.media_type) and self.data and self.data[:64].lstrip()[:1] != b"{":
+            return self.data
+        return await parsed_object(self.data)
+
+
+async def read_body(
+    request: Request, max_bytes: int, deadline: float, *, takes: Callable[[str], bool], types: str
+) -> Body:
+    """Read a body. ServiceError: `content_type`, `content_encoding`, `body_timeout`, or at once `body_too_large`.
+
+    It has to be here at the deadline (monotonic seconds). `takes` tells whether its content type is accepted, and
+    `types` which are.
+    """
+    body = Body(b"", request.headers)
+    if not takes(body.media_type):
+        raise ServiceError(
+            "content_type",
+            f"The content type {body.media_type!r} is not accepted. Expects Content-Type to be {types}.",
+        )
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise ServiceError("content_encoding", f"The body is compressed by {encoding!r}. Send it as it is.")
+    try:
+        async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+            return replace(body, data=b"".join([chunk async for chunk in _bounded(request, max_bytes)]))
+    except TimeoutError:
+        raise ServiceError("body_timeout", "The body did not arrive in time. Send it faster, or send less.") from None
+
+
+def is_json(media_type: str) -> bool:
+    """Whether a content type promises JSON."""
+    return media_type in _JSON or media_type.endswith("+json")
+
+
+async def aside(size: int, work: Callable[[], T]) -> T:
+    """Do `work` on so many bytes. Megabytes are for another thread: they would hold up the probes of this one."""
+    return await asyncio.to_thread(work) if size > _ASIDE_BYTES else work()
+
+
+async def parsed_object(data: bytes) -> dict[str, Any]:
+    """Parse a JSON object. ServiceError: `body_empty`, `body_not_json` or `body_not_object`."""
+    if not data:
+        raise ServiceError("body_empty", "POST body is empty. See /docs for what it may hold.")
+    content = await aside(len(data), partial(_parsed, data))
+    if not isinstance(content, dict):
+        raise ServiceError(
+            "body_not_object", f"POST body should be a JSON dictionary, but is a {type(content).__name__}."
+        )
+    return content
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        pass  # it takes less than the standard library does, such as NaN and other encodings, and says less of errors
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ServiceError("body_not_json", f"POST body could not be decoded as JSON: {error}") from None
+
+
+async def _bounded(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > max_bytes:
+        # a client that waits for "100 Continue" has not sent the body and never will
+        if request.headers.get("expect", "").lower() != "100-continue":
+            await _linger(request)
+        raise _too_large(int(announced), max_bytes)
+    received = 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        if received > max_bytes:
+            await _linger(request)
+            raise _too_large(received, max_bytes)
+        yield chunk
+
+
+async def _linger(request: Request) -> None:
+    # A client that is still sending would see a broken connection instead of the answer: read on for a while
+    try:
+        async with asyncio.timeout(_LINGER_S):
+            async for _ in request.stream():
+                pass
+    except TimeoutError:
+        pass
+
+
+def _too_large(size: int, max_bytes: int) -> ServiceError:
+    return ServiceError(
+        "body_too_large",
+        f"The body has {size} bytes or more; this server accepts up to {max_bytes}. Send fewer or smaller pictures.",
+    )

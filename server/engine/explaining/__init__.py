@@ -1,0 +1,1 @@
+"""Explanations in slices that share batches and let scoring go in between."""

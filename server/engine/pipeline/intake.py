@@ -1,0 +1,72 @@
+"""Intake: what a request asks for, as jobs; or why this model cannot be asked for it, before anything is decoded."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from explain.request.parameters import Parameters
+from server.engine.explaining.explainer import SURELY, Explainer
+from server.engine.pipeline.device import Model
+from server.engine.scheduling.jobs import Job
+from server.ipc.outcome import RefusedError
+from settings.errors import SettingsError
+
+# lane, cost and passes of a job that has the device to itself -> seconds
+Predict = Callable[[str, float, float], float]
+
+
+class Intake:
+    """Makes the jobs of a model, which are explained if there is an `explainer`."""
+
+    def __init__(self, model: Model, explainer: Explainer | None, predict: Predict) -> None:
+        self._model = model
+        self._explainer = explainer
+        self._predict = predict
+
+    def jobs(
+        self,
+        request: int,
+        pictures: Sequence[bytes],
+        *,
+        now: float,
+        deadline: float,
+        explain: Mapping[int, Parameters],
+        settings: Mapping[int, Mapping[str, Any]],
+    ) -> list[Job]:
+        """Make a job for each picture. ExplanationError or RefusedError where one of them is not possible."""
+        jobs = []
+        for index, data in enumerate(pictures):
+            job = Job(request, index, self._model.pixels, len(data), now, deadline, data=data)
+            self._set(job, settings.get(index, {}))
+            if index in explain:
+                self._explain(job, explain[index])
+            jobs.append(job)
+        return jobs
+
+    def _set(self, job: Job, given: Mapping[str, Any]) -> None:
+        try:
+            job.settings = self._model.settings(given)
+        except SettingsError as error:
+            raise RefusedError("inference_parameters_invalid", str(error)) from None
+        job.passes = self._model.passes(job.settings)
+        left_s = job.deadline - job.arrived
+        if job.passes > 1 and (takes := self._predict(job.lane, job.cost, job.passes)) > SURELY * left_s:
+            raise RefusedError(
+                "deadline_exceeded",
+                f"With its tiles this picture takes {job.passes} passes through the model, about {takes:.0f} s here, "
+                f"and the request has {left_s:.0f} s. Ask for fewer tiles, or raise --request-timeout-ms.",
+            )
+
+    def _explain(self, job: Job, parameters: Parameters) -> None:
+        if self._explainer is None:
+            if parameters.compatibility == "azureml":
+                return  # the hosted endpoint leaves the explanation out and says nothing
+            raise RefusedError(
+                "algorithm_unsupported",
+                "This model finds objects, and only classifiers are explained. Leave model_explainability out, or set "
+                '"compatibility": "azureml" in xai_parameters to get the boxes alone.',
+            )
+        job.lane = "explain"
+        self._explainer.check_time(parameters, partial(self._predict, job.lane, job.cost), job.deadline - job.arrived)
+        job.task = self._explainer.task(parameters)
+        job.passes = self._explainer.passes(parameters)

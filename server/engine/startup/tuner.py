@@ -1,0 +1,147 @@
+"""Tuner: finds out which runtime computes a model fastest here and still says the same, while the engine serves."""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from models.definition import Definition
+from models.errors import ModelError, first_line
+from models.loaded import LoadedModel, exact
+from models.runtime.agreement import Agreement, compared, together
+from models.runtime.cache import RuntimeCache
+from models.runtime.conversion import convert_apart
+from models.runtime.runtime import AUTO, EAGER, Runtime, Terms, available
+from server.engine.pipeline.device import OnDevice
+from server.engine.startup.runtime_benchmark import race
+
+logger = logging.getLogger(__name__)
+
+# a model, and the seconds of batches of some sizes
+Adopt = Callable[[LoadedModel, Sequence[tuple[int, float]]], None]
+
+_HOME = Path(".cache") / "sightglass"
+_WORTH = 1.03  # times as fast; less may be the noise of a machine
+
+
+class Tuner:
+    """Tries runtimes of the model in `folder`, which is loaded as `model` and computes eagerly.
+
+    `on_device` runs a step on the thread that computes. `precision` and `device` are what the model was loaded with.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        model: LoadedModel,
+        terms: Terms,
+        cache: RuntimeCache,
+        *,
+        precision: str,
+        on_device: OnDevice[Any],
+    ) -> None:
+        self._folder = folder
+        self._model = model
+        self._reference: LoadedModel | None = None
+        self._precision = precision
+        self._terms = terms
+        self._cache = cache
+        self._on_device = on_device
+        self.reasons: dict[str, str] = {}
+
+    def start(self, wanted: str) -> LoadedModel | None:
+        """Return the model with the runtime `wanted`; None where that is AUTO and it is not known which is fastest.
+
+        ModelError where it cannot be used.
+        """
+        if wanted == AUTO:
+            return self._remembered()
+        if wanted == EAGER:
+            return self._model
+        try:
+            known, _ = self._cache.chosen()
+            return self._proven(available()[wanted], again=known == wanted)[0]
+        except ModelError:
+            raise
+        except Exception as error:
+            raise ModelError(f"The runtime {wanted} cannot be used: {first_line(error)}. Try auto.") from error
+
+    def _remembered(self) -> LoadedModel | None:
+        name, self.reasons = self._cache.chosen()
+        if name is None or name == EAGER:
+            return self._model if name else None
+        try:
+            return self._proven(available()[name], again=True)[0]
+        except Exception as error:
+            logger.warning("the runtime that was fastest cannot be used and is tried anew runtime=%s: %s", name, error)
+            self._cache.forget()
+            return None
+
+    def _proven(self, runtime: Runtime, *, again: bool = False) -> tuple[LoadedModel, Agreement]:
+        """Return the model with a runtime, converted if need be; any exception where it cannot, or says otherwise.
+
+        Where that is proved `again`, for this machine and these versions, one picture is enough.
+        """
+        if obstacle := runtime.obstacle(self._terms):
+            raise ModelError(f"The runtime {runtime.name} cannot be used: {obstacle}.")
+        files = None
+        if runtime.converts:
+            files = self._cache.files(runtime.name, lambda into: self._convert(runtime, into))
+        try:
+            with self._cache.trying(runtime.name):
+                # all that PyTorch computes is computed on the one thread, or it would be slow ever after
+                graph = self._on_device(lambda: runtime.load(self._model.work(), files, self._terms))
+                rival = self._model.computed_by(runtime.name, graph)
+                agreement = self._agreement(rival, brief=again)
+        except Exception:
+            self._cache.drop(runtime.name)  # files that are damaged are made anew the next time
+            raise
+        if not agreement.deviation.fits:
+            raise ModelError(f"The runtime {runtime.name} does not compute the same: {agreement}.")
+        return rival, agreement
+
+    def tune(self, sizes: Sequence[int], adopt: Adopt) -> None:
+        """Try all runtimes with batches of these sizes; `adopt` is told each that is the fastest so far.
+
+        One that fails is reported and left out. The choice is remembered.
+        """
+        self.reasons = {}
+        with self._cache.locked():
+            known, _ = self._cache.chosen()  # by another engine, while this one waited
+            rivals = [known] if known else list(available())
+            best, fastest = EAGER, _WORTH
+            for runtime in (available()[name] for name in rivals if name != EAGER):
+                try:
+                    rival, agreement = self._proven(runtime)
+                    with self._cache.trying(runtime.name):
+                        found = race(self._model, rival, sizes, self._on_device)
+                except Exception as error:
+                    self.reasons[runtime.name] = first_line(error)
+                    logger.info("a runtime is left out runtime=%s: %s", runtime.name, self.reasons[runtime.name])
+                    continue
+                self.reasons[runtime.name] = f"{found.faster:.2f} times as fast as eager; {agreement}"
+                if found.faster > fastest:
+                    best, fastest = runtime.name, found.faster
+                    adopt(rival, sorted(found.rival.items()))
+            self._cache.choose(best, self.reasons)
+        logger.info("runtime chosen runtime=%s: %s", best, self.reasons.get(best, "nothing is faster"))
+
+    def _convert(self, runtime: Runtime, into: Path) -> None:
+        convert_apart(self._folder, runtime.name, self._precision, str(self._terms.device), into)
+
+    def _agreement(self, rival: LoadedModel, *, brief: bool) -> Agreement:
+        if self._reference is None:
+            self._reference = self._on_device(lambda: exact(self._model))
+        batches = self._on_device(self._model.calibration)
+        steps = [partial(compared, rival, self._reference, views) for views in (batches[-1:] if brief else batches)]
+        return together([self._on_device(step) for step in steps])
+
+
+def open_cache(folder: Path | None, definition: Definition, terms: Terms, *, otherwise: Path) -> RuntimeCache:
+    """Open the cache in `folder`, or else that of the user; where that cannot be, say so and open `otherwise`."""
+    try:
+        return RuntimeCache.open(folder or Path.home() / _HOME, definition, terms)
+    except (ModelError, RuntimeError) as error:  # nobody's home
+        logger.warning("the choice of a runtime will not be remembered: %s", error)
+        return RuntimeCache.open(otherwise, definition, terms)

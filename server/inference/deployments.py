@@ -1,0 +1,150 @@
+"""Deployments: what an HTTP process knows of the models and scripts behind it, and which a request goes to."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from server.errors import ServiceError
+from server.ipc.model_facts import ModelFacts
+from server.ipc.pool import EnginePool
+from server.ipc.routing_table import Row, Table
+from settings.expectation import did_you_mean
+
+_CONNECTED_WITHIN_S = 10.0
+_POLL_S = 0.01
+
+
+class Deployment:
+    """One model with its engines, or one script with its host. `credit` is what it is owed of the traffic.
+
+    `visits` is how many requests it was chosen for have still to be answered.
+    """
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+        self.name = row.name
+        self.settings = row.settings
+        self.engines = EnginePool(row.sockets)
+        self.credit = 0.0
+        self.visits = 0
+
+    @property
+    def model(self) -> ModelFacts:
+        """What its engines say of their model."""
+        return self.engines.model
+
+    @property
+    def busy(self) -> bool:
+        """Whether any request has still to be answered, even one whose body is only on its way, or is mirrored."""
+        return self.visits > 0 or self.engines.busy
+
+
+class Deployments:
+    """The deployments of a table, until `change` brings another one; for one event loop."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._by_name = {row.name: Deployment(row) for row in table.rows}
+
+    def __iter__(self) -> Iterator[Deployment]:
+        return iter(self._by_name.values())
+
+    @property
+    def ready(self) -> bool:
+        """Whether a request that names no deployment would be scored now."""
+        return any(deployment.engines.ready for deployment in self._in_traffic())
+
+    @property
+    def reason(self) -> str:
+        """Why it would not."""
+        return "; ".join(deployment.engines.reason for deployment in self._in_traffic()) or "there is no model"
+
+    def connect(self) -> None:
+        """Start to connect to all engines, and keep connected."""
+        for deployment in self:
+            deployment.engines.connect()
+
+    def close(self) -> None:
+        """Drop all connections, and with them all work in flight."""
+        for deployment in self:
+            deployment.engines.close()
+
+    def named(self, name: str, version: str | None = None) -> Deployment:
+        """Return the deployment that a path names; ServiceError `model_unknown` where there is none."""
+        found = self._by_name.get(name)
+        if found is None:
+            known = ", ".join(self._by_name) or "none"
+            raise ServiceError(
+                "model_unknown", f"There is no model {name!r}. Known: {known}.{did_you_mean(name, self._by_name)}"
+            )
+        if version is not None and version != str(found.row.version or 1):
+            raise ServiceError(
+                "model_unknown", f"The model {name!r} has the version {found.row.version or 1}, not {version!r}."
+            )
+        return found
+
+    def model_named(self, name: str, version: str | None = None) -> Deployment:
+        """Return the model that a path names; ServiceError `deployment_is_script` where it is none."""
+        found = self.named(name, version)
+        if found.row.kind == "script":
+            raise script_error(found)
+        return found
+
+    def choose(self, asked_for: str | None) -> Deployment:
+        """Return the deployment that a header asks for, or whose turn it is: of those in traffic that are ready.
+
+        Turns are so shared that any few requests in a row come as close to the percentages as whole requests can.
+        """
+        if asked_for and self._table.named:
+            return self.named(asked_for)
+        candidates = self._in_traffic()
+        if len(candidates) == 1:
+            return candidates[0]
+        able = [deployment for deployment in candidates if deployment.engines.ready] or candidates
+        if not able:
+            raise ServiceError("engine_unavailable", "No model can score now: none has any traffic.")
+        shares = self._table.traffic
+        for deployment in able:
+            deployment.credit += shares[deployment.name]
+        chosen = max(able, key=lambda deployment: deployment.credit)
+        chosen.credit -= sum(shares[deployment.name] for deployment in able)
+        return chosen
+
+    def mirrors(self) -> Mapping[str, float]:
+        """Return the percentage of all requests that each shadow deployment gets a copy of."""
+        return self._table.mirror
+
+    async def change(self, table: Table) -> Sequence[Deployment]:
+        """Go on with another table, once everything that is new in it can be asked; returns what is asked no more.
+
+        An engine that cannot be connected to is left to its readiness, as at the start.
+        """
+        kept = {name: known for name, known in self._by_name.items() if known.row in table.rows}
+        new = [Deployment(row) for row in table.rows if row.name not in kept]
+        for deployment in new:
+            deployment.engines.connect()
+        end = time.monotonic() + _CONNECTED_WITHIN_S
+        while not all(deployment.engines.ready for deployment in new) and time.monotonic() < end:
+            await asyncio.sleep(_POLL_S)
+        retired = [known for known in self if known.name not in kept]
+        by_name = kept | {deployment.name: deployment for deployment in new}
+        self._by_name = {row.name: by_name[row.name] for row in table.rows}
+        self._table = table
+        return retired
+
+    def _in_traffic(self) -> list[Deployment]:
+        return [deployment for deployment in self if self._table.traffic.get(deployment.name, 0.0) > 0]
+
+
+def script_error(deployment: Deployment) -> ServiceError:
+    """Return what a request to a script is answered where only models are asked."""
+    message = f"The deployment {deployment.name!r} is a script. Ask it at /score, in whatever form it expects."
+    return ServiceError("deployment_is_script", message)
+
+
+async def retire(deployments: Sequence[Deployment]) -> None:
+    """Let go of deployments once all requests that they were chosen for are answered."""
+    while any(deployment.busy for deployment in deployments):
+        await asyncio.sleep(_POLL_S)
+    for deployment in deployments:
+        deployment.engines.close()

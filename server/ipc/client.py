@@ -1,0 +1,233 @@
+"""EngineClient: an HTTP process's end of the wire. One connection, any number of requests in flight."""
+
+import asyncio
+import itertools
+import time
+from asyncio import Future
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from server.errors import ServiceError
+from server.ipc.connection import Connection
+from server.ipc.frame import Frame, Kind
+from server.ipc.model_facts import ModelFacts
+from server.ipc.outcome import Failure, Outcome, Reply
+from server.ipc.raw_http import RawReply, RawRequest
+from server.latency import LatencyModel
+
+_RECONNECT_S = 0.05
+# after which an engine that was full is asked again: how soon it has room it can only predict
+_ASK_AGAIN_S = 0.1
+ByPosition = Mapping[int, Mapping[str, Any]]  # of the pictures of a request
+
+NOTHING: ByPosition = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _Full:
+    """That an engine had no room: when it said so, and until when, in monotonic seconds."""
+
+    since: float = float("-inf")
+    until: float = float("-inf")
+
+
+class EngineClient:
+    """Keeps a connection to the engine at `path`; when it breaks, everything in flight fails at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.ready = False
+        self.reason = "the engine is starting"
+        self.model = ModelFacts()
+        self.images_in_flight = 0
+        self._path = path
+        self._numbers = itertools.count(1)
+        self._replies: dict[int, Future[Frame]] = {}
+        self._connection: Connection | None = None
+        self._full = {explains: _Full() for explains in (False, True)}
+        self._pace = {explains: LatencyModel() for explains in (False, True)}
+        self._feeders: dict[str, EngineClient] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def connect(self) -> None:
+        """Start to connect, and keep connected, from the running event loop."""
+        self._tasks.append(asyncio.get_running_loop().create_task(self.run()))
+
+    def close(self) -> None:
+        """Drop the connection, and with it all work in flight."""
+        for feeder in self._feeders.values():
+            feeder.close()
+        for task in self._tasks:
+            task.cancel()
+
+    @property
+    def door(self) -> "EngineClient":
+        """Where this engine is to be asked for scores: at the feeder that has least to do, if it has feeders."""
+        feeders = [feeder for feeder in self._feeders.values() if feeder.ready]
+        return min(feeders, key=lambda feeder: (feeder.known_full_s(False), feeder.images_in_flight), default=self)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any request is in flight, to this engine or to its feeders."""
+        return self.images_in_flight > 0 or any(feeder.busy for feeder in self._feeders.values())
+
+    def full_s(self, explains: bool) -> float:
+        """For how many more seconds there is no room, as the engine said when it last refused a request of the kind.
+
+        Requests that explain wait in a lane of their own: that it is full says nothing about plain scoring.
+        """
+        return max(0.0, self._full[explains].until - time.monotonic())
+
+    def known_full_s(self, explains: bool) -> float:
+        """As `full_s`, but 0 where the engine said so too long ago for it to be believed without being asked again."""
+        return self.full_s(explains) if time.monotonic() - self._full[explains].since < _ASK_AGAIN_S else 0.0
+
+    def finish_s(self, images: int, explains: bool) -> float:
+        """Predict in how many seconds so many more pictures would be answered: 0 as long as nothing is known."""
+        door = self if explains else self.door
+        return max(door.full_s(explains), door._pace[explains].seconds(door.images_in_flight + images))
+
+    async def run(self) -> None:
+        """Connect, and connect again whenever the connection breaks; for ever."""
+        while True:
+            try:
+                await self._live()
+            except OSError:
+                await asyncio.sleep(_RECONNECT_S)
+
+    async def _live(self) -> None:
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+
+        def begun() -> None:
+            self._connection = connection
+
+        connection = Connection(self._received, partial(ended.set_result, None), begun)
+        await loop.create_unix_connection(lambda: connection, str(self._path))
+        try:
+            await asyncio.shield(ended)
+        finally:
+            connection.close()
+            self._lost()
+
+    async def score(
+        self,
+        pictures: Sequence[bytes],
+        deadline: float,
+        explain: ByPosition = NOTHING,
+        settings: ByPosition = NOTHING,
+    ) -> Reply:
+        """Have encoded pictures scored before `deadline` (monotonic seconds); their outcomes come in order.
+
+        `explain` holds the parameters of the pictures that are to be explained as well, `settings` what is set
+        otherwise for some. Raises ServiceError: `queue_full`, a code of ExplanationError or RefusedError where this
+        model cannot be asked for that, or `engine_unavailable` where the engine is not ready or dies meanwhile.
+        When the caller is cancelled, so is the work.
+        """
+        fields = {"deadline": deadline, "explain": _plain(explain), "settings": _plain(settings)}
+        return _reply(await self._exchange(Kind.SCORE, fields, pictures, explains=bool(explain)))
+
+    async def answer(self, request: RawRequest, deadline: float) -> RawReply:
+        """Have a script answer a request before `deadline` (monotonic seconds).
+
+        Raises ServiceError as `score` does, or with a code that says how the script failed.
+        """
+        return RawReply.of(await self._exchange(Kind.RUN, request.fields(deadline), [request.body]))
+
+    async def compute(self, number: int, place: int, pictures: int) -> Outcome:
+        """Have the engine compute pictures that feeder `number` has put at a `place` that both see: bytes of [N, C].
+
+        Raises ServiceError `engine_unavailable` where it dies meanwhile.
+        """
+        if self._connection is None:
+            raise _unavailable(self.reason)
+        fields = {"number": number, "place": place, "pictures": pictures}
+        (outcome,) = _reply(await self._asked(self._connection, Kind.BATCH, fields)).outcomes
+        return outcome
+
+    async def _exchange(
+        self, kind: Kind, fields: dict[str, Any], blobs: Sequence[bytes], *, explains: bool = False
+    ) -> Frame:
+        connection = self._connection
+        if connection is None or not self.ready:
+            raise _unavailable(self.reason)
+        if (full_s := self.known_full_s(explains)) > 0:
+            # carrying the pictures over only to hear the same again would take time from those that are in
+            raise queue_full(full_s)
+        self.images_in_flight += len(blobs)
+        queued, sent = self.images_in_flight, time.monotonic()
+        try:
+            frame = await self._asked(connection, kind, fields, blobs)
+            if frame.kind is Kind.REFUSED and "code" in frame.fields:
+                raise ServiceError(frame.fields["code"], frame.fields["message"])
+            if frame.kind is Kind.REFUSED:
+                retry_after_s = float(frame.fields["retry_after"])
+                now = time.monotonic()
+                self._full[explains] = _Full(now, now + retry_after_s)
+                raise queue_full(retry_after_s)
+            self._pace[explains].observe(queued, time.monotonic() - sent)
+            return frame
+        finally:
+            self.images_in_flight -= len(blobs)
+
+    async def _asked(
+        self, connection: Connection, kind: Kind, fields: dict[str, Any], blobs: Sequence[bytes] = ()
+    ) -> Frame:
+        number = next(self._numbers)
+        reply: Future[Frame] = asyncio.get_running_loop().create_future()
+        self._replies[number] = reply
+        try:
+            connection.send(Frame(kind, number, fields, blobs))
+            await connection.drained()
+            return await reply
+        except asyncio.CancelledError:
+            connection.send(Frame(Kind.CANCEL, number))
+            raise
+        finally:
+            self._replies.pop(number, None)
+
+    def _received(self, frame: Frame) -> None:
+        if frame.kind is Kind.STATE:
+            self.ready, self.reason = bool(frame.fields["ready"]), str(frame.fields["reason"])
+            self.model = ModelFacts.of(frame.fields["model"]) if "model" in frame.fields else self.model
+            self._meet(frame.fields.get("feeders", ()))
+        elif (reply := self._replies.get(frame.number)) is not None and not reply.done():
+            reply.set_result(frame)
+
+    def _meet(self, feeders: Sequence[str]) -> None:
+        # those of an engine that is started again listen where the former did
+        for path in feeders:
+            if path not in self._feeders:
+                self._feeders[path] = feeder = EngineClient(Path(path))
+                feeder.connect()
+
+    def _lost(self) -> None:
+        self._connection, self.ready, self.reason = None, False, "the engine stopped and is being started again"
+        self._full = {explains: _Full() for explains in (False, True)}
+        error = ServiceError("engine_unavailable", f"The request was lost: {self.reason}. Try again shortly.")
+        for reply in self._replies.values():
+            if not reply.done():
+                reply.set_exception(error)
+
+
+def _plain(asked: ByPosition) -> dict[str, dict[str, Any]]:
+    return {str(index): dict(parameters) for index, parameters in asked.items()}
+
+
+def _unavailable(reason: str) -> ServiceError:
+    return ServiceError("engine_unavailable", f"No model can score now: {reason}. Try again shortly.")
+
+
+def queue_full(retry_after_s: float) -> ServiceError:
+    """Return what a request is answered for which there may be room in so many seconds."""
+    message = f"The queue is full. There may be room in {retry_after_s:.1f} s: try again after that."
+    return ServiceError("queue_full", message, retry_after_s=retry_after_s)
+
+
+def _reply(frame: Frame) -> Reply:
+    failures = {int(index): Failure(*failure) for index, failure in frame.fields["failures"].items()}
+    outcomes: list[Outcome] = [failures.get(index, blob) for index, blob in enumerate(frame.blobs)]
+    return Reply(outcomes, frame.fields["stages"])

@@ -1,0 +1,41 @@
+"""ModelFacts: what an engine tells the HTTP processes of its model, which know no models."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from models.folder.signature import Column, Signature
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """A model in words. `sizes` are the settings that fix what its network sees, in pixels.
+
+    `signature` tells how a table of pictures has to look.
+    """
+
+    architecture: str = ""
+    task: str = ""
+    labels: tuple[str, ...] = ()
+    sizes: tuple[tuple[str, int], ...] = ()
+    signature: Signature = field(default_factory=Signature)
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it gives every label a probability, rather than find objects."""
+        return self.task in ("multiclass", "multilabel")
+
+    def fields(self) -> dict[str, Any]:
+        """Return them as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> "ModelFacts":
+        """Read what `fields` wrote."""
+        return cls(
+            architecture=str(fields["architecture"]),
+            task=str(fields["task"]),
+            labels=tuple(fields["labels"]),
+            sizes=tuple((name, size) for name, size in fields["sizes"]),
+            signature=Signature(tuple(Column(**column) for column in fields["signature"]["columns"])),
+        )

@@ -1,0 +1,114 @@
+"""Lifeline: the pipe from the supervisor to a child's standard input.
+
+Its first line is what the child needs to start. Afterwards a line `drain` asks the child to finish, a line `table`
+tells an HTTP process of other deployments, and the end of the pipe means that the supervisor has gone, by choice or by
+accident: the child ends at once. A child therefore never outlives its parent, whatever happened to it, and needs no
+signals. Its standard output goes the other way: `ready`, `failed` with the reason, and how far it has got with a table.
+"""
+
+import io
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from server.ipc.routing_table import Table
+from settings.deployments import Deployment
+from settings.server import ServerSettings
+
+DRAIN = b"drain\n"
+TABLE = b"table "
+READY = "ready"
+FAILED = "failed"
+
+
+class Feeding(BaseModel):
+    """What a feeder is told: its number, the address of its engine, and how that computes.
+
+    `pictures` is the file of the memory that they share, for pictures of `shape`, [N, ...]; `timings` are the pictures
+    in a batch and its seconds.
+    """
+
+    number: int
+    engine: Path
+    runtime: str
+    pictures: int
+    shape: tuple[int, ...]
+    timings: tuple[tuple[int, float], ...]
+
+
+class Launch(BaseModel):
+    """What a child process is started with.
+
+    An engine gets its deployment's settings, the model folder, a device, the address to listen at and the folder
+    where engines take turns; the host of a script its settings, the address and the deployment itself; an HTTP process
+    the server's settings, the table, the ports, and where the supervisor takes orders. A feeder gets what its engine
+    got, but an address of its own, its share of threads and batches, and what it is to feed.
+    """
+
+    settings: ServerSettings
+    deployment: str = ""
+    folder: Path = Path()
+    script: Deployment | None = None
+    device: str = "cpu"
+    address: Path = Path()
+    turns: Path = Path()
+    feeding: Feeding | None = None
+    table: Table = Table()
+    listening: tuple[int, ...] = ()
+    control: Path = Path()
+
+    @property
+    def inherited(self) -> tuple[int, ...]:
+        """The files of its parent that the child keeps open."""
+        return self.listening if self.feeding is None else (self.feeding.pictures,)
+
+    def listening_sockets(self) -> list[socket.socket]:
+        """Return the inherited sockets that all HTTP processes accept from."""
+        return [socket.socket(fileno=number) for number in self.listening]
+
+
+def receive_launch() -> Launch:
+    """Read the first line of the lifeline. From here on signals are the supervisor's business alone."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    return Launch.model_validate_json(_pipe().readline())
+
+
+def follow(
+    drain: Callable[[], object] = lambda: None,
+    table: Callable[[Table], object] = lambda table: None,
+    end: Callable[[], object] = lambda: None,
+) -> None:
+    """Watch the lifeline on a thread of its own; calls `drain` and `table` when told so, ends the process with it.
+
+    Right before, it calls `end`.
+    """
+    threading.Thread(target=_watch, args=(drain, table, end), name="lifeline", daemon=True).start()
+
+
+def say(*words: object) -> None:
+    """Tell the supervisor something, in one line."""
+    os.write(sys.stdout.fileno(), (" ".join(map(str, words)) + "\n").encode())
+
+
+def _pipe() -> io.RawIOBase:
+    # unbuffered: nothing read ahead is lost between two readers, and no lock is held when the process ends
+    return io.FileIO(sys.stdin.fileno(), closefd=False)
+
+
+def _watch(drain: Callable[[], object], table: Callable[[Table], object], end: Callable[[], object]) -> None:
+    pipe = _pipe()
+    while line := pipe.readline():
+        if line == DRAIN:
+            drain()
+        elif line.startswith(TABLE):
+            table(Table.model_validate_json(line.removeprefix(TABLE)))
+    end()
+    # nobody is left to reply to, and an orderly exit would wait for the batch that is running
+    os._exit(0)

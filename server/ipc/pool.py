@@ -1,0 +1,76 @@
+"""EnginePool: an HTTP process's way to the engines of all devices, and to their feeders."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from server.errors import ServiceError
+from server.ipc.client import NOTHING, ByPosition, EngineClient, queue_full
+from server.ipc.model_facts import ModelFacts
+from server.ipc.outcome import Reply
+from server.ipc.raw_http import RawReply, RawRequest
+
+
+class EnginePool:
+    """The engines of all devices; each request goes to the ready one that is predicted to answer it first."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.clients = [EngineClient(path) for path in paths]
+
+    def connect(self) -> None:
+        """Start to connect, and keep connected, from the running event loop."""
+        for client in self.clients:
+            client.connect()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a request would be scored now."""
+        return any(client.ready for client in self.clients)
+
+    @property
+    def reason(self) -> str:
+        """Why it would not."""
+        return "; ".join(client.reason for client in self.clients)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any request is in flight."""
+        return any(client.busy for client in self.clients)
+
+    @property
+    def model(self) -> ModelFacts:
+        """What the engines say of their model, which is the same for all; nothing before one has loaded it."""
+        return next((client.model for client in self.clients if client.model.architecture), ModelFacts())
+
+    async def score(
+        self,
+        pictures: Sequence[bytes],
+        deadline: float,
+        explain: ByPosition = NOTHING,
+        settings: ByPosition = NOTHING,
+    ) -> Reply:
+        """See EngineClient.score."""
+        return await self._first(len(pictures), bool(explain)).score(pictures, deadline, explain, settings)
+
+    @property
+    def refusal(self) -> ServiceError | None:
+        """What a request that does not explain is going to be answered, where it need not even be read for that.
+
+        That is `queue_full` where all engines that are ready have just said so.
+        """
+        full_s = min((client.door.known_full_s(False) for client in self.clients if client.ready), default=0.0)
+        return queue_full(full_s) if full_s > 0 else None
+
+    async def answer(self, request: RawRequest, deadline: float) -> RawReply:
+        """See EngineClient.answer."""
+        return await self._first(1, False).answer(request, deadline)
+
+    def _first(self, many: int, explains: bool) -> EngineClient:
+        able = [client for client in self.clients if client.ready] or self.clients
+        engine = min(able, key=lambda client: (client.finish_s(many, explains), client.images_in_flight))
+        # what an engine is asked alone it scores by itself, which spares that the way
+        return engine if explains or not engine.busy else engine.door
+
+    def close(self) -> None:
+        """Drop the connections, and with them all work in flight."""
+        for client in self.clients:
+            client.close()

@@ -1,4 +1,0 @@
-"""What runs in the process of a user's script. Imports the standard library, server.engine.raw and server.engine.wire.
-
-It may run in another Python than the server, from 3.10 on, and leaves the script nothing to trip over: see start.py.
-"""

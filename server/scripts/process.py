@@ -1,0 +1,98 @@
+"""The host of a script: starts its processes, proves that init() works, and serves the HTTP processes."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+import time
+
+import uvloop
+
+from server.ipc.frame import Frame, Kind
+from server.ipc.listener import Entrance, Visitor
+from server.ipc.parent_pipe import FAILED, READY, Launch, follow, receive_launch, say
+from server.logs import configure_logs
+from server.metrics import Metrics, ScriptMetrics
+from server.scripts.location import Place
+from server.scripts.pool import Crew
+from server.scripts.request_queue import Job
+from server.scripts.worker import WorkerError
+from server.supervisor.child import CANNOT_SERVE
+from settings.errors import SettingsError
+
+logger = logging.getLogger("server.scripts")
+
+
+def main() -> None:
+    """Host a script until the lifeline ends; exits with CANNOT_SERVE where the script cannot be hosted."""
+    launch = receive_launch()
+    configure_logs(launch.settings.log_format, launch.settings.log_level)
+    uvloop.run(_serve(launch))
+
+
+async def _serve(launch: Launch) -> None:
+    assert launch.script is not None
+    started = time.monotonic()
+    entrance = Entrance("the script is starting", lambda: _Client(entrance, crew))
+    try:
+        place = Place.of(launch.script, launch.settings)
+    except SettingsError as error:
+        _give_up(str(error))
+    crew = Crew(place, launch.settings, ScriptMetrics(Metrics(), launch.deployment), entrance.announce)
+    follow(end=crew.kill)
+    await entrance.listen(launch.address)
+    try:
+        found = await crew.muster()
+    except WorkerError as error:
+        crew.kill()
+        _give_up(f"The script {place.script} cannot be hosted: {error}")
+    say(READY)
+    logger.info(
+        "script ready takes=%r python=%s workers=%d seconds=%.1f",
+        found["takes"],
+        found["python"],
+        launch.settings.workers,
+        time.monotonic() - started,
+    )
+    await asyncio.Event().wait()
+
+
+def _give_up(reason: str) -> None:
+    print(f"error: {reason}", file=sys.stderr, flush=True)
+    say(FAILED, json.dumps(reason))
+    os._exit(CANNOT_SERVE)
+
+
+class _Client(Visitor):
+    """One HTTP process: maps its numbers for requests to jobs."""
+
+    def __init__(self, entrance: Entrance, crew: Crew) -> None:
+        super().__init__(entrance)
+        self._crew = crew
+        self._open: dict[int, Job] = {}
+
+    def handle(self, frame: Frame) -> None:
+        """Do what a frame asks for."""
+        if frame.kind is Kind.RUN:
+            self._run(frame)
+        elif frame.kind is Kind.CANCEL and frame.number in self._open:
+            self._crew.cancel(self._open.pop(frame.number))
+
+    def abandon(self) -> None:
+        """Cancel everything the HTTP process was waiting for."""
+        for job in self._open.values():
+            self._crew.cancel(job)
+        self._open.clear()
+
+    def _run(self, frame: Frame) -> None:
+        job = Job(frame, time.monotonic(), float(frame.fields["deadline"]), self._reply)
+        self._open[frame.number] = job
+        room_in_s = self._crew.submit(job)
+        if room_in_s is not None:
+            del self._open[frame.number]
+            self.connection.send(Frame(Kind.REFUSED, frame.number, {"retry_after": room_in_s}))
+
+    def _reply(self, reply: Frame) -> None:
+        if self._open.pop(reply.number, None) is not None:  # else cancelled while it ran
+            self.connection.send(reply)

@@ -1,0 +1,41 @@
+"""The first file of a script's process, run by its path: python start.py CHANNEL SCRIPT [FOLDER ...].
+
+CHANNEL is the number of the socket to the host; FOLDERS are what the script imports from before all else.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+
+if sys.version_info < (3, 10):  # noqa: UP036 - it may run in another Python than the server
+    sys.exit("Python {}.{} is too old to host a script: 3.10 or newer is needed.".format(*sys.version_info))
+
+_HERE = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120 - pathlib is not loaded yet, and might not be ours
+_ROOT = os.path.realpath(os.path.join(_HERE, "..", "..", ".."))  # noqa: PTH118
+
+
+def prepare() -> Callable[[int, str], None]:
+    """Load what serves a script, with the modules that scripts expect, and leave no name of ours in their way."""
+    others = [entry for entry in sys.path if os.path.realpath(entry) not in (_HERE, _ROOT)]
+    sys.path[:] = [_ROOT, *others]
+    from server.scripts.runner.loop import serve
+    from server.scripts.runner.stand_ins import StandIns
+
+    sys.path[:] = others
+    # what is loaded of ours goes on without being found
+    for name in [name for name in sys.modules if name.partition(".")[0] == "server"]:
+        del sys.modules[name]
+    # an installation for development finds our packages wherever they are
+    ours = [each for each in sys.meta_path if getattr(each, "__module__", "").startswith("__editable___sightglass")]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder not in ours]
+    return partial(serve, stand_ins=StandIns().install())
+
+
+if __name__ == "__main__":
+    _serve, (_channel, _script, *_folders) = prepare(), sys.argv[1:]
+    sys.path[:0] = _folders
+    sys.argv[:] = [_script]
+    _serve(int(_channel), _script)
+elif __name__ == "__mp_main__":  # a process that the script starts by multiprocessing, and that imports the script
+    prepare()

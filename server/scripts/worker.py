@@ -1,0 +1,140 @@
+"""Worker: one process of a script as its host sees it, from its start to its end. It runs one request at a time."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from asyncio import Future
+from asyncio.subprocess import Process
+from typing import Any
+
+from server.ipc.connection import Connection
+from server.ipc.frame import Frame, Kind
+from server.scripts.location import Place
+
+logger = logging.getLogger("server.scripts")
+output = logging.getLogger("server.scripts.output")
+
+_PIECE = 2**16
+_LAST_WORDS_S = 1.0
+
+
+class WorkerError(Exception):
+    """The process is of no use, or no more. The text says what became of it, as the end of a sentence."""
+
+
+class Worker:
+    """A process in `place`. Start it, await what it says of the script, and then run requests until it has ended."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._loop = asyncio.get_running_loop()
+        self._process: Process | None = None
+        self._connection = Connection(self._received, self.kill)
+        self._state: Future[Frame] = self._loop.create_future()
+        self._reply: Future[Frame] | None = None
+        self._lifeline = -1
+        self._life: asyncio.Task[str] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The number of its process, 0 before there is one."""
+        return self._process.pid if self._process is not None else 0
+
+    async def start(self) -> dict[str, Any]:
+        """Start the process and wait for the script's init(); returns what it says of it. WorkerError if it fails."""
+        ours, theirs = socket.socketpair()
+        waits, self._lifeline = os.pipe()
+        heard, told = os.pipe()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._place.command(theirs.fileno()),
+                stdin=waits,
+                stdout=told,
+                stderr=told,
+                cwd=self._place.folder,
+                env=self._place.environment,
+                pass_fds=[theirs.fileno()],
+                # with all that it starts, so that nothing is left of it when it is killed
+                start_new_session=True,
+            )
+        except OSError as error:
+            ours.close()
+            os.close(self._lifeline)
+            os.close(heard)
+            raise WorkerError(f"cannot be started: {error}") from None
+        finally:
+            theirs.close()
+            os.close(waits)
+            os.close(told)
+        self._life = self._loop.create_task(self._live(self._process, heard))
+        await self._loop.create_unix_connection(lambda: self._connection, sock=ours)
+        state = await self._state
+        if not state.fields["ready"]:
+            logger.error("the script cannot be hosted\n%s", str(state.fields["story"]).rstrip())
+            raise WorkerError(str(state.fields["reason"]))
+        return state.fields
+
+    async def run(self, frame: Frame) -> Frame:
+        """Have the script answer a request; WorkerError if the process ends before."""
+        self._reply = self._loop.create_future()
+        self._connection.send(frame)
+        return await self._reply
+
+    async def end(self) -> str:
+        """Wait until the process has ended, and return how it did, as the end of a sentence."""
+        assert self._life is not None
+        return await asyncio.shield(self._life)
+
+    def kill(self) -> None:
+        """End it at once, whatever it does, with all processes that it has started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if self.pid:
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def _received(self, frame: Frame) -> None:
+        waiting = self._state if frame.kind is Kind.STATE else self._reply
+        if waiting is not None and not waiting.done():
+            waiting.set_result(frame)
+
+    async def _live(self, process: Process, heard: int) -> str:
+        words = self._loop.create_task(_relay(heard, process.pid))
+        code = await process.wait()
+        self.kill()  # what it has started
+        os.close(self._lifeline)
+        await asyncio.wait([words], timeout=_LAST_WORDS_S)
+        words.cancel()
+        how = _described(code)
+        for waiting in (self._state, self._reply):
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(WorkerError(how))
+        return how
+
+
+async def _relay(heard: int, pid: int) -> None:
+    """Write what a process prints into the log, line by line."""
+    loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(heard, "rb"))
+    rest = b""
+    try:
+        while data := await reader.read(_PIECE):
+            *lines, rest = (rest + data).split(b"\n")
+            if len(rest) > _PIECE:
+                lines, rest = [*lines, rest], b""
+            for line in lines:
+                output.info("%s", line.decode(errors="replace"), extra={"facts": {"worker": pid}})
+    finally:
+        if rest:
+            output.info("%s", rest.decode(errors="replace"), extra={"facts": {"worker": pid}})
+        transport.close()
+
+
+def _described(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"

@@ -1,0 +1,160 @@
+"""Fleet: the deployments of a server and the engine or script processes behind each, as the supervisor has them."""
+
+import asyncio
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from models.errors import ModelError
+from models.folder.layout import ModelFolder
+from models.folder.registry import resolve
+from server.ipc.parent_pipe import Launch
+from server.ipc.routing_table import Row
+from server.scripts.location import Place
+from server.supervisor.child import Child, ChildError
+from settings.deployments import Deployment, own_settings
+from settings.errors import SettingsError
+from settings.server import ServerSettings
+
+ENGINE_COMMAND = (sys.executable, "-m", "server.engine")
+SCRIPT_COMMAND = (sys.executable, "-m", "server.scripts")
+
+# glibc returns large blocks to the kernel after each batch and pages them in again for the next one. Keeping them
+# makes the forward pass up to three times as fast; see docs/decisions.
+ENGINE_ENVIRONMENT = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "4294967296",
+    "MALLOC_TRIM_THRESHOLD_": "8589934592",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+}
+_ENGINE_ENDS_WITHIN_S = 5.0
+
+
+class State(StrEnum):
+    """How far a deployment has got. Only those that are READY, or were once, may get requests."""
+
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class FleetError(Exception):
+    """A deployment cannot be started. The text says why."""
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """A deployment with its engines. `row` is how HTTP processes see it, `reason` says why it FAILED.
+
+    `folder` is that of its model, or the file of its script, whose host takes the place of an engine.
+    """
+
+    deployment: Deployment
+    folder: Path
+    row: Row
+    engines: Sequence[Child]
+    state: State = State.LOADING
+    reason: str = ""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what an operator may want to know, as JSON values."""
+        return {
+            self.row.kind: str(self.folder),
+            "registered": self.deployment.name,
+            "version": self.row.version,
+            "settings": self.deployment.settings,
+            "state": self.state,
+            "reason": self.reason,
+            "engines": len(self.engines),
+        }
+
+
+class Fleet:
+    """Starts and ends deployments; which of them get requests is decided elsewhere.
+
+    `folder` is where processes meet, `command` starts an engine, `ended` is told of each that ended by itself.
+    """
+
+    def __init__(
+        self, settings: ServerSettings, folder: Path, command: Sequence[str], ended: Callable[[Child, int], None]
+    ) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._command = command
+        self._ended = ended
+        self._numbers = itertools.count()
+        self.members: dict[str, Member] = {}
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self.members.values())
+
+    def recruit(self, name: str, deployment: Deployment) -> Member:
+        """Start the engines of a deployment, beside those that are there; FleetError where it cannot be one."""
+        try:
+            settings = own_settings(self._settings, deployment, f"deployment {name!r}")
+            folder, version = find(settings, deployment)
+        except (SettingsError, ModelError, OSError) as error:  # such as of a path that is too long to be one
+            raise FleetError(str(error)) from None
+        number = next(self._numbers)
+        hosts = 1 if deployment.kind == "script" else len(settings.device)
+        sockets = tuple(self._folder / f"engine-{number}-{place}.sock" for place in range(hosts))
+        row = Row(name=name, kind=deployment.kind, version=version, settings=settings, sockets=sockets)
+        engines = self._host(deployment, row) if deployment.kind == "script" else self._engines(folder, row)
+        for engine in engines:
+            engine.start()
+        return Member(deployment, folder, row, engines)
+
+    def _engines(self, folder: Path, row: Row) -> list[Child]:
+        shared = partial(Launch, settings=row.settings, deployment=row.name, folder=folder, turns=self._folder)
+        return [
+            Child(
+                "engine",
+                self._command,
+                partial(shared, device=device, address=socket),
+                ENGINE_ENVIRONMENT,
+                ended=self._ended,
+            )
+            for device, socket in zip(row.settings.device, row.sockets, strict=True)
+        ]
+
+    def _host(self, script: Deployment, row: Row) -> list[Child]:
+        (address,) = row.sockets
+        launch = partial(Launch, settings=row.settings, deployment=row.name, script=script, address=address)
+        return [Child("script", SCRIPT_COMMAND, launch, ended=self._ended)]
+
+    async def warm(self, member: Member) -> None:
+        """Wait until a deployment is ready to score; FleetError with the reason where it will not be."""
+        try:
+            await asyncio.gather(*(engine.ready() for engine in member.engines))
+        except ChildError as error:
+            member.state, member.reason = State.FAILED, str(error)
+            raise FleetError(str(error)) from None
+        member.state = State.READY
+
+    async def dismiss(self, member: Member) -> None:
+        """End the engines of a deployment, which by then have nothing left to do."""
+        for engine in member.engines:
+            engine.let_go()
+        await asyncio.gather(*(engine.gone(_ENGINE_ENDS_WITHIN_S) for engine in member.engines))
+        for socket in member.row.sockets:
+            for place in self._folder.glob(f"{socket.stem}.*"):  # those of its feeders too
+                place.unlink(missing_ok=True)
+
+
+def find(settings: ServerSettings, deployment: Deployment) -> tuple[Path, int | None]:
+    """Return the folder of a deployment's model or the file of its script, and its version if it is registered.
+
+    ModelError or SettingsError where it is not there.
+    """
+    if deployment.kind == "script":
+        return Place.of(deployment, settings).script, None
+    if deployment.model is not None:
+        found = ModelFolder.open(deployment.model)
+        return (found.root if deployment.model.is_dir() else deployment.model), None
+    registered = resolve(settings.model_root, str(deployment.name))
+    return registered.path, registered.version
