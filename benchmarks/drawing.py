@@ -11,29 +11,29 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from examples.fridge.scene import draw_scene
-from explain.rendering.attribution_image import Style, Subject, Whole
+from explain.rendering.attribution_image import AttributionImage, FullImage, Style
 from explain.rendering.drawing import draw
 from explain.request.parameter_types import visualization_names
 
 _SIDE, _REPEATS = 224, 15
 
 
-def _subjects() -> tuple[Subject, Subject]:
+def _subjects() -> tuple[AttributionImage, AttributionImage]:
     scene = draw_scene(3, size=(640, 480), count=1)
     box = (80, 0, 560, 480)
     mask = Image.fromarray(scene.items[0].mask.astype(np.uint8) * 255).crop(box).resize((_SIDE, _SIDE))
     smooth: NDArray[np.float32] = np.asarray(mask.filter(ImageFilter.GaussianBlur(9)), dtype=np.float32)
     noise = np.random.default_rng(0).normal(0.3, 1, (3, _SIDE, _SIDE)).astype(np.float32)
     picture = np.asarray(Image.fromarray(scene.picture).crop(box).resize((_SIDE, _SIDE)))
-    whole = Whole(scene.picture, box)
+    whole = FullImage(scene.picture, box)
     label = scene.items[0].label
     return (
-        Subject(picture, smooth, label, 0.9987, "xrai", whole),
-        Subject(picture, noise * (smooth + 20), label, 0.9987, "integrated_gradients", whole),
+        AttributionImage(picture, smooth, label, 0.9987, "xrai", whole),
+        AttributionImage(picture, noise * (smooth + 20), label, 0.9987, "integrated_gradients", whole),
     )
 
 
-def _measured(subject: Subject, style: Style) -> str:
+def _measured(subject: AttributionImage, style: Style) -> str:
     draw(subject, style)  # loads the colours and the typeface
     times = []
     for _ in range(_REPEATS):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from explain.method import Method
-from explain.network.explained_image import Subject
+from explain.network.explained_image import ExplainedImage
 from explain.network.work_items import Steps
 
 
@@ -17,6 +17,6 @@ class Algorithm:
     """
 
     name: str
-    steps: Callable[[Subject, Method], Steps]
+    steps: Callable[[ExplainedImage, Method], Steps]
     passes: Callable[[Method, int], int]
     needs_cam_layer: bool = False

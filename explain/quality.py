@@ -12,7 +12,7 @@ from torch import Tensor
 
 from explain.attribution import Attribution, Explanation
 from explain.integration.baselines import start
-from explain.network.explained_image import Subject
+from explain.network.explained_image import ExplainedImage
 from explain.network.work_items import Score, Steps
 from explain.request.parameter_types import Measure
 
@@ -20,7 +20,7 @@ PASSES = 11  # for one measure of one target
 _KEPT = 3  # the step at which the top 30% are in, as in the pictures
 
 
-def measured(steps: Steps, subject: Subject, measures: Sequence[Measure]) -> Steps:
+def measured(steps: Steps, subject: ExplainedImage, measures: Sequence[Measure]) -> Steps:
     """Let `steps` explain the subject, then measure each of its attributions."""
     explanation: Explanation = yield from steps
     if not measures or not explanation.attributions:
@@ -39,7 +39,7 @@ def measured(steps: Steps, subject: Subject, measures: Sequence[Measure]) -> Ste
     return replace(explanation, attributions=tuple(found))
 
 
-def _series(subject: Subject, blurred: Tensor, values: Tensor, measure: Measure) -> list[Tensor]:
+def _series(subject: ExplainedImage, blurred: Tensor, values: Tensor, measure: Measure) -> list[Tensor]:
     """Make the eleven inputs, float32 [3, H, W], from nothing to everything changed."""
     importance = values.sum(0) if values.ndim == 3 else values
     order = importance.flatten().argsort(descending=True, stable=True)

@@ -179,7 +179,7 @@ def batch_size(count: int, device: torch.device) -> int:
 
 def classifying(preprocess: Preprocess, network: nn.Module) -> Work:
     """Return what a runtime is to compute for a classifier: uint8 [N, crop, crop, 3] -> logits [N, C]."""
-    return Work(_Whole(preprocess, network), _grey(preprocess, _EXAMPLES))
+    return Work(_NormalisedNetwork(preprocess, network), _grey(preprocess, _EXAMPLES))
 
 
 def _grey(preprocess: Preprocess, count: int) -> Tensor:
@@ -187,7 +187,7 @@ def _grey(preprocess: Preprocess, count: int) -> Tensor:
     return torch.from_numpy(np.full((count, preprocess.crop, preprocess.crop, 3), _GREY, dtype=np.uint8))
 
 
-class _Whole(nn.Module):
+class _NormalisedNetwork(nn.Module):
     """A network from bytes to logits, so that a runtime computes what leads to its inputs too."""
 
     mean: Tensor

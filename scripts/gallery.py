@@ -18,7 +18,7 @@ from explain.catalog import algorithm_names
 from explain.method import Method
 from explain.network.executor import Passes
 from explain.network.explained_image import highest
-from explain.rendering.attribution_image import Subject
+from explain.rendering.attribution_image import AttributionImage
 from explain.rendering.drawing import draw, style
 from explain.request.parameters import read_parameters
 from explain.run import explain
@@ -65,7 +65,7 @@ def write(model: Classifier, example: Example, algorithm: str) -> Path:
     method = Method.asked_for(parameters)
     explanation = explain(Passes.through(model), torch.from_numpy(example.picture), method, highest)
     values = explanation.attributions[0].values.numpy()
-    subject = Subject(example.picture, values, example.said, example.confidence, algorithm)
+    subject = AttributionImage(example.picture, values, example.said, example.confidence, algorithm)
     drawn = Image.open(io.BytesIO(draw(subject, style(parameters))))
     small = drawn.resize((_WIDTH, round(drawn.height * _WIDTH / drawn.width)), Image.Resampling.LANCZOS)
     verdict = "right" if example.right else f"wrong_{example.truth}"

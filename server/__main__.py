@@ -16,7 +16,7 @@ from server.supervisor.launcher import ENGINE_COMMAND, find
 from server.supervisor.port import open_port
 from server.supervisor.supervisor import Supervisor
 from settings.command import load_server_settings, server_parser, unknown_flags
-from settings.deployments import Deployment, Plan, load_plan, own_settings, single
+from settings.deployments import DeploymentSpec, Plan, load_plan, own_settings, single
 from settings.describe import effective_values
 from settings.errors import SettingsError
 from settings.resolved import Resolved
@@ -79,13 +79,13 @@ def _plan(settings: ServerSettings) -> Plan:
     if settings.deployments is not None:
         plan = load_plan(settings.deployments)
     elif settings.entry_script is not None:
-        script = Deployment(entry_script=settings.entry_script, model_dir=settings.model_dir)
+        script = DeploymentSpec(entry_script=settings.entry_script, model_dir=settings.model_dir)
         plan = single(_spoken(settings.entry_script.stem), script)
     elif settings.model is not None:
-        plan = single(_spoken(settings.model.resolve().stem), Deployment(model=settings.model))
+        plan = single(_spoken(settings.model.resolve().stem), DeploymentSpec(model=settings.model))
     else:
         name, _, version = str(settings.name).partition("@")
-        plan = single(_spoken(name), Deployment(name=f"{name}@{version or settings.version}"))
+        plan = single(_spoken(name), DeploymentSpec(name=f"{name}@{version or settings.version}"))
     for name, deployment in plan.deployments.items():
         find(own_settings(settings, deployment, f"deployment {name!r}"), deployment)
     return plan

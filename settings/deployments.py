@@ -41,7 +41,7 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 Name = Annotated[str, Field(pattern=NAME)]
 
 
-class Deployment(BaseModel):
+class DeploymentSpec(BaseModel):
     """A model folder, a registered model by name and version, or a script; and what is set otherwise for it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -60,7 +60,7 @@ class Deployment(BaseModel):
         return "model" if self.entry_script is None else "script"
 
     @model_validator(mode="after")
-    def _names_one_thing(self) -> "Deployment":
+    def _names_one_thing(self) -> "DeploymentSpec":
         if sum(each is not None for each in (self.model, self.name, self.entry_script)) != 1:
             raise ValueError(
                 'expected either "model", a folder, or "name", a registered model, or "entry_script", a script'
@@ -70,7 +70,7 @@ class Deployment(BaseModel):
                 raise ValueError(f'"{folder}" goes with "entry_script", and there is none')
         return self
 
-    def relative_to(self, home: Path) -> "Deployment":
+    def relative_to(self, home: Path) -> "DeploymentSpec":
         """Return it with all paths that are relative taken from `home`."""
         paths = {name: getattr(self, name) for name in ("model", "entry_script", *_FOLDERS)}
         return self.model_copy(update={name: home / path for name, path in paths.items() if path is not None})
@@ -81,7 +81,7 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    deployments: dict[Name, Deployment] = Field(min_length=1)
+    deployments: dict[Name, DeploymentSpec] = Field(min_length=1)
     traffic: dict[str, Percent] = {}
     mirror: dict[str, Percent] = {}
 
@@ -99,7 +99,7 @@ class Plan(BaseModel):
         return self
 
 
-def single(name: str, deployment: Deployment) -> Plan:
+def single(name: str, deployment: DeploymentSpec) -> Plan:
     """Return the plan of a server of one model or script."""
     return Plan(deployments={name: deployment}, traffic={name: 100})
 
@@ -122,7 +122,7 @@ def load_plan(file: Path) -> Plan:
     return plan.model_copy(update={"deployments": deployments})
 
 
-def own_settings(server: ServerSettings, deployment: Deployment, source: str) -> ServerSettings:
+def own_settings(server: ServerSettings, deployment: DeploymentSpec, source: str) -> ServerSettings:
     """Return the server's settings with those of a deployment; SettingsError where one does not fit."""
     own, others = (_OF_MODELS, _OF_SCRIPTS) if deployment.kind == "model" else (_OF_SCRIPTS, _OF_MODELS)
     for key in deployment.settings:

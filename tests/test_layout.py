@@ -60,6 +60,15 @@ def test_files_stay_readable(file: Path) -> None:
     assert not re.search(r"\b(TODO|FIXME|XXX)\b", text)
 
 
+def test_no_two_classes_share_a_name() -> None:
+    places: dict[str, list[str]] = {}
+    for file in SOURCES:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name.lstrip("_"), []).append(str(file.relative_to(ROOT)))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
 def test_no_file_is_a_drawer_for_leftovers() -> None:
     assert not {file.stem for file in SOURCES} & {"utils", "util", "helpers", "common", "misc"}
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from explain.errors import ExplanationError
 from explain.rendering import visualizations
-from explain.rendering.attribution_image import Style, Subject, Whole
+from explain.rendering.attribution_image import AttributionImage, FullImage, Style
 from explain.rendering.colours import COLOUR_MAPS, colour_table
 from explain.rendering.drawing import draw, style
 from explain.rendering.lettering import shortened, typeface, writable
@@ -30,7 +30,7 @@ def bump(height: int, width: int) -> NDArray[np.float32]:
     return hill
 
 
-def subject(height: int = 224, width: int = 224, **changes: Any) -> Subject:
+def subject(height: int = 224, width: int = 224, **changes: Any) -> AttributionImage:
     fields: dict[str, Any] = {
         "picture": picture(1, width, height),
         "values": bump(height, width),
@@ -38,10 +38,10 @@ def subject(height: int = 224, width: int = 224, **changes: Any) -> Subject:
         "confidence": 0.99873,
         "algorithm": "xrai",
     }
-    return Subject(**fields | changes)
+    return AttributionImage(**fields | changes)
 
 
-def drawn(subject: Subject, **choices: Any) -> NDArray[np.uint8]:
+def drawn(subject: AttributionImage, **choices: Any) -> NDArray[np.uint8]:
     image = Image.open(BytesIO(draw(subject, Style(**choices))))
     assert image.mode == "RGB"
     return np.asarray(image)
@@ -149,7 +149,7 @@ def test_without_captions_a_picture_has_its_own_size(name: str) -> None:
 
 
 def test_the_whole_picture_keeps_its_resolution_and_shows_the_map_in_its_place() -> None:
-    whole = Whole(picture(2, 400, 300), (50.0, 0.0, 350.0, 300.0))
+    whole = FullImage(picture(2, 400, 300), (50.0, 0.0, 350.0, 300.0))
     one = subject(values=np.ones((224, 224), dtype=np.float32), whole=whole)
     bare = drawn(one, visualization="overlay", extent="picture", captions=False, overlay_opacity=1.0)
     assert bare.shape == (300, 400, 3)
@@ -164,13 +164,13 @@ def test_the_whole_picture_keeps_its_resolution_and_shows_the_map_in_its_place()
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_crop_may_reach_beyond_the_picture(name: str) -> None:
-    one = subject(whole=Whole(picture(2, 60, 40), (-20.5, -30.0, 81.0, 70.25)))
+    one = subject(whole=FullImage(picture(2, 60, 40), (-20.5, -30.0, 81.0, 70.25)))
     assert drawn(one, visualization=name, extent="picture").size
     assert drawn(one, visualization=name, extent="picture", captions=name == "grid").size
 
 
 def test_a_large_picture_is_bounded() -> None:
-    whole = Whole(np.zeros((30, 5000, 3), dtype=np.uint8), (2485.0, 0.0, 2515.0, 30.0))
+    whole = FullImage(np.zeros((30, 5000, 3), dtype=np.uint8), (2485.0, 0.0, 2515.0, 30.0))
     assert drawn(subject(whole=whole), visualization="heatmap", extent="picture", captions=False).shape[1] == 2048
 
 

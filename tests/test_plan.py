@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from settings.deployments import Deployment, load_plan, own_settings, read_plan
+from settings.deployments import DeploymentSpec, load_plan, own_settings, read_plan
 from settings.errors import SettingsError
 from settings.server import ServerSettings
 
@@ -63,15 +63,15 @@ def test_what_is_wrong_is_said(change: dict[str, Any], words: str) -> None:
 
 def test_a_deployment_sets_what_is_about_its_model() -> None:
     server = ServerSettings(model=Path("x"), max_images=3, port=80)
-    own = own_settings(server, Deployment.model_validate({"model": "y", "settings": {"max_images": "5"}}), "here")
+    own = own_settings(server, DeploymentSpec.model_validate({"model": "y", "settings": {"max_images": "5"}}), "here")
     assert (own.max_images, own.port) == (5, 80)
 
 
 def test_a_script_sets_what_is_about_scripts() -> None:
-    own = own_settings(ServerSettings(workers=3), Deployment.model_validate(SCRIPT), "here")
+    own = own_settings(ServerSettings(workers=3), DeploymentSpec.model_validate(SCRIPT), "here")
     assert own.workers == 2
     with pytest.raises(SettingsError, match="here: the setting 'precision' means nothing for a script"):
-        own_settings(ServerSettings(), Deployment(entry_script=Path("x"), settings={"precision": "bf16"}), "here")
+        own_settings(ServerSettings(), DeploymentSpec(entry_script=Path("x"), settings={"precision": "bf16"}), "here")
 
 
 @pytest.mark.parametrize(
@@ -86,5 +86,5 @@ def test_a_script_sets_what_is_about_scripts() -> None:
 )
 def test_and_nothing_else(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        own_settings(ServerSettings(), Deployment(model=Path("x"), settings=settings), "here")
+        own_settings(ServerSettings(), DeploymentSpec(model=Path("x"), settings=settings), "here")
     assert words in str(caught.value)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from server.scripts.check import check_script
-from settings.deployments import Deployment
+from settings.deployments import DeploymentSpec
 from settings.errors import SettingsError
 from settings.server import ServerSettings
 
@@ -50,7 +50,7 @@ FINE = {
 
 def report(folder: Path, text: str, name: str = "score.py") -> str:
     (folder / name).write_text(text)
-    return check_script(Deployment(entry_script=folder / name), ServerSettings())
+    return check_script(DeploymentSpec(entry_script=folder / name), ServerSettings())
 
 
 @pytest.mark.parametrize(("text", "words"), WRONG.values(), ids=WRONG)

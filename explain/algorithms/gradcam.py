@@ -8,11 +8,11 @@ from explain.algorithm import Algorithm
 from explain.attribution import Attribution, Explanation, finite
 from explain.method import Method
 from explain.network.cam import enlarged, grad_cam, silence
-from explain.network.explained_image import Subject
+from explain.network.explained_image import ExplainedImage
 from explain.network.work_items import Look, Steps
 
 
-def _steps(subject: Subject, method: Method) -> Steps:
+def _steps(subject: ExplainedImage, method: Method) -> Steps:
     look = Look(subject, subject.inputs, method.output, activation=True)
     yield [look]
     height, width = subject.picture.shape[:2]

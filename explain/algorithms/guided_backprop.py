@@ -10,12 +10,12 @@ from explain.algorithm import Algorithm
 from explain.attribution import Attribution, Explanation, finite
 from explain.integration.noise import noisy
 from explain.method import Method
-from explain.network.explained_image import Subject, these
+from explain.network.explained_image import ExplainedImage, these
 from explain.network.guidance import notes
 from explain.network.work_items import Look, Score, Steps
 
 
-def _steps(subject: Subject, method: Method) -> Steps:
+def _steps(subject: ExplainedImage, method: Method) -> Steps:
     if not method.noise_samples:
         look = Look(subject, subject.inputs, method.output, guided=True, guide_relu6=method.guide_relu6)
         yield [look]
@@ -23,7 +23,7 @@ def _steps(subject: Subject, method: Method) -> Steps:
     # the picture itself chooses the targets, not its noisy copies
     own = Score(subject.inputs, method.output)
     yield [own]
-    fixed = Subject(subject.picture, subject.inputs, subject.normalise, these(*subject.targets(own.logits)))
+    fixed = ExplainedImage(subject.picture, subject.inputs, subject.normalise, these(*subject.targets(own.logits)))
     looks = [
         Look(fixed, inputs, method.output, guided=True, guide_relu6=method.guide_relu6)
         for inputs in noisy(subject.inputs, method)

@@ -12,14 +12,14 @@ from explain.integration.noise import noisy
 from explain.integration.path_integral import averaged, integrals, late, most_steps, refined, scored_starts
 from explain.integration.quadrature import quadrature
 from explain.method import BaselineName, Method
-from explain.network.explained_image import Subject
+from explain.network.explained_image import ExplainedImage
 from explain.network.work_items import Score, Steps
 
 _BASELINES: tuple[BaselineName, ...] = ("blur",)  # blind to no colour
 _WIDE = 0.05  # a completeness gap that people should know of
 
 
-def _steps(subject: Subject, method: Method) -> Steps:
+def _steps(subject: ExplainedImage, method: Method) -> Steps:
     own = Score(subject.inputs, method.output)
     copies = [Score(copy, method.output) for copy in noisy(subject.inputs, method)]
     starts = scored_starts(subject, method, method.baselines or _BASELINES)

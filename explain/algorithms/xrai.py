@@ -14,7 +14,7 @@ from explain.integration.baselines import baseline
 from explain.integration.path_integral import averaged, integrals, late, scored_starts
 from explain.integration.quadrature import halves, quadrature
 from explain.method import BaselineName, Method
-from explain.network.explained_image import Subject
+from explain.network.explained_image import ExplainedImage
 from explain.network.work_items import Aside, Score, Steps
 from explain.regions.ranking import ranked
 from explain.regions.segments import segments
@@ -24,7 +24,7 @@ _LAST = 8  # auto steps: more give the same regions
 _FIRST, _REST = halves(_LAST)  # half of them are better than nothing where time is short
 
 
-def _steps(subject: Subject, method: Method) -> Steps:
+def _steps(subject: ExplainedImage, method: Method) -> Steps:
     twice = method.pixel_scaling == "twice"
     names = method.baselines or _BASELINES
     own = Score(subject.inputs, method.output)

@@ -6,20 +6,20 @@ from scipy import ndimage
 from torch import Tensor
 
 from explain.method import BaselineName
-from explain.network.explained_image import Subject
+from explain.network.explained_image import ExplainedImage
 
 EVEN: frozenset[BaselineName] = frozenset({"black", "white", "mean"})  # the same for every picture
 _BLUR = 1 / 16  # standard deviation as a share of the shorter side: no object is left to recognise
 
 
-def start(name: BaselineName, subject: Subject, seed: int = 0) -> Tensor:
+def start(name: BaselineName, subject: ExplainedImage, seed: int = 0) -> Tensor:
     """Return a baseline as the network sees it: float32 [3, H, W] on the device of the subject's inputs."""
     if name == "mean":  # exactly 0: in an even picture, rounding would decide which pixels a network's max pools pass
         return torch.zeros_like(subject.inputs)
     return subject.normalise(baseline(name, subject, seed))
 
 
-def baseline(name: BaselineName, subject: Subject, seed: int = 0) -> Tensor:
+def baseline(name: BaselineName, subject: ExplainedImage, seed: int = 0) -> Tensor:
     """Return a baseline for the picture of `subject`: float32 [H, W, 3] in [0, 255] on the CPU.
 
     `black` and `white`; `mean`, which is 0 after normalisation; the `blur`red picture; uniform `noise`, the same for
@@ -45,7 +45,7 @@ def baseline(name: BaselineName, subject: Subject, seed: int = 0) -> Tensor:
             return torch.full_like(picture, float(picture.max()))
 
 
-def _mean(subject: Subject) -> Tensor:
+def _mean(subject: ExplainedImage) -> Tensor:
     # normalising is (v - mean) / std for each channel, so two values tell which v gives 0
     black, white = (subject.normalise(torch.full((1, 1, 3), value)).flatten().cpu() for value in (0.0, 255.0))
     return 255 * black / (black - white)

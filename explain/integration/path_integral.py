@@ -19,7 +19,7 @@ from explain.attribution import Attribution, finite
 from explain.integration.baselines import EVEN, start
 from explain.integration.quadrature import Quadrature, tripled
 from explain.method import BaselineName, Method
-from explain.network.explained_image import Enough, Subject
+from explain.network.explained_image import Enough, ExplainedImage
 from explain.network.work_items import Needs, Path, Score
 
 CLOSE = 0.01  # a completeness gap that more steps are not worth
@@ -140,7 +140,7 @@ class Integral:
         return rows
 
 
-def scored_starts(subject: Subject, method: Method, names: Sequence[BaselineName]) -> list[Score]:
+def scored_starts(subject: ExplainedImage, method: Method, names: Sequence[BaselineName]) -> list[Score]:
     """Make the first passes of paths from baselines; those of even colours, once they are done, serve every picture."""
     found = []
     for name in names:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from explain.errors import ExplanationError
 from explain.method import Output
 from explain.network.cam import maps, tapped
-from explain.network.explained_image import Choice, Enough, Subject, never
+from explain.network.explained_image import Choice, Enough, ExplainedImage, never
 from explain.network.guidance import Guidance
 from explain.network.work_items import Look, Part, Path, Score
 from models.architecture.cam_layer import CamLayer
@@ -24,7 +24,7 @@ class Passes:
 
     `normalise` turns pixels [N, H, W, 3] in [0, 255] into inputs [N, 3, H, W]; `independent` says that each label has a
     probability of its own. Everything is computed in the precision of the weights. Not to be called in inference mode,
-    whose tensors autograd refuses. Safe to use from several threads. `memory` is that of Subject.
+    whose tensors autograd refuses. Safe to use from several threads. `memory` is that of ExplainedImage.
     """
 
     network: nn.Module
@@ -45,14 +45,14 @@ class Passes:
             independent=model.definition.task.name == "multilabel",
         )
 
-    def subject(self, picture: Tensor, choose: Choice, enough: Enough = never) -> Subject:
+    def subject(self, picture: Tensor, choose: Choice, enough: Enough = never) -> ExplainedImage:
         """Prepare a picture, uint8 [H, W, 3] on the CPU, as Classifier.picture makes it."""
 
         def normalise(values: Tensor) -> Tensor:
             # a copy, since normalising works in place
             return self.normalise(values.to(self.device, torch.float32, copy=True)[None])[0]
 
-        return Subject(picture, normalise(picture), normalise, choose, enough, self.memory)
+        return ExplainedImage(picture, normalise(picture), normalise, choose, enough, self.memory)
 
     def layer(self) -> CamLayer:
         """Return where Grad-CAM reads the network; ExplanationError where there is no such place."""

@@ -1,4 +1,4 @@
-"""Subject: what is explained. One picture as the network sees it, and the choice of targets."""
+"""ExplainedImage: what is explained. One picture as the network sees it, and the choice of targets."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ def never(growth: float) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ExplainedImage:
     """A picture, uint8 [H, W, 3] on the CPU; the same as inputs, float32 [3, H, W] on the device of the network.
 
     `normalise` turns values in [0, 255], [H, W, 3], into inputs. `choose` names the targets when the logits, float32

@@ -44,7 +44,7 @@ class Guidance(TorchFunctionMode):
             return func(*args, **kwargs)
         inputs = args[0] if args else kwargs["input"]
         self.guides += inputs.requires_grad
-        result = _Guided.apply(inputs, ceiling, self)
+        result = _GuidedReLU.apply(inputs, ceiling, self)
         return inputs.copy_(result) if func in _IN_PLACE else result
 
     def _ceiling(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> float | None:
@@ -61,7 +61,7 @@ class Guidance(TorchFunctionMode):
         return None
 
 
-class _Guided(torch.autograd.Function):
+class _GuidedReLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, ceiling: float, guidance: Guidance) -> Tensor:
         ctx.guidance = guidance

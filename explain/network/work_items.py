@@ -15,7 +15,7 @@ from explain.attribution import Explanation
 from explain.errors import ExplanationError
 from explain.integration.quadrature import Quadrature
 from explain.method import Output
-from explain.network.explained_image import Subject
+from explain.network.explained_image import ExplainedImage
 
 
 @dataclass(slots=True, eq=False)
@@ -92,7 +92,7 @@ class Look:
     target does not exist, which is no concern of the rows beside.
     """
 
-    subject: Subject
+    subject: ExplainedImage
     inputs: Tensor
     output: Output
     activation: bool = False

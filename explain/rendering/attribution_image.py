@@ -13,7 +13,7 @@ _TITLES = {"xrai": "XRAI", "gradcam": "Grad-CAM", "guided_gradcam": "Guided Grad
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class FullImage:
     """The picture as it was sent, uint8 [h, w, 3], and where the crop lies in it.
 
     box: left, top, right, bottom in pixels of that picture, fractions included; it may reach beyond the edges, where
@@ -25,7 +25,7 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class AttributionImage:
     """One explained label: the picture as the network saw it, and its attributions.
 
     picture: uint8 RGB [H, W, 3] in [0, 255]. values: float32 [3, H, W] or [H, W], any range, positive where a pixel
@@ -37,7 +37,7 @@ class Subject:
     label: str
     confidence: float
     algorithm: str
-    whole: Whole | None = None
+    whole: FullImage | None = None
 
     @property
     def method(self) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from explain.rendering.attribution_image import Style, Subject
+from explain.rendering.attribution_image import AttributionImage, Style
 from explain.rendering.colours import colour_table
 from explain.rendering.levels import levels, most_important, weights
 
@@ -16,7 +16,7 @@ _LONGEST = 2048  # a heat map of 224 pixels gains nothing from a picture larger 
 _UNSEEN = (234, 238, 242)
 
 
-def fitted(subject: Subject, style: Style, side: int | None) -> tuple[int, int]:
+def fitted(subject: AttributionImage, style: Style, side: int | None) -> tuple[int, int]:
     """Return (width, height) of what is shown, its longer side `side`; None keeps its own size, up to a bound."""
     height, width = _shown(subject, style).shape[:2]
     longer = max(width, height)
@@ -25,7 +25,7 @@ def fitted(subject: Subject, style: Style, side: int | None) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class Canvas:
     """What a panel is painted from.
 
     picture: RGB. weight: float32 [H, W] of the crop, as `levels.weights` gives it. level: mode F in [-1, 1], as large
@@ -80,7 +80,7 @@ class View:
         return Image.composite(inside, outside, mask)
 
 
-def view(subject: Subject, style: Style, size: tuple[int, int]) -> View:
+def view(subject: AttributionImage, style: Style, size: tuple[int, int]) -> Canvas:
     """Prepare a subject for drawing in `size`, width and height; ExplanationError as of `levels.weights`."""
     weight = weights(subject.values, style.sign)
     if weight.shape != subject.picture.shape[:2]:
@@ -90,14 +90,14 @@ def view(subject: Subject, style: Style, size: tuple[int, int]) -> View:
     part = Image.fromarray(levels(weight, style.outlier_percent))
     level.paste(part.resize(_size(box), Image.Resampling.BILINEAR), box[:2])
     picture = Image.fromarray(_shown(subject, style))
-    return View(picture.resize(size, Image.Resampling.LANCZOS), weight, level, box, style)
+    return Canvas(picture.resize(size, Image.Resampling.LANCZOS), weight, level, box, style)
 
 
-def _shown(subject: Subject, style: Style) -> NDArray[np.uint8]:
+def _shown(subject: AttributionImage, style: Style) -> NDArray[np.uint8]:
     return subject.whole.picture if subject.whole and style.extent == "picture" else subject.picture
 
 
-def _box(subject: Subject, style: Style, size: tuple[int, int]) -> Box:
+def _box(subject: AttributionImage, style: Style, size: tuple[int, int]) -> Box:
     if subject.whole is None or style.extent == "crop":
         return (0, 0, *size)
     height, width = subject.whole.picture.shape[:2]

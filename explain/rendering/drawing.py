@@ -5,14 +5,14 @@ from dataclasses import fields
 import numpy as np
 
 from explain.rendering import visualizations
-from explain.rendering.attribution_image import Style, Subject
+from explain.rendering.attribution_image import AttributionImage, Style
 from explain.rendering.png import encode_rgb
 from explain.rendering.visualization import Visualization
 from explain.request.parameters import Parameters
 from models.discovery import constants
 
 
-def draw(subject: Subject, style: Style) -> bytes:
+def draw(subject: AttributionImage, style: Style) -> bytes:
     """Draw a subject as its style asks, a PNG file in RGB; the same arguments give the same bytes.
 
     Raises KeyError for an unknown visualization or colour map, and ExplanationError, code `attribution_invalid`, for

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from explain.rendering.attribution_image import Style, Subject
+from explain.rendering.attribution_image import AttributionImage, Style
 from explain.rendering.colours import colour_table
 from explain.rendering.lettering import FAINT_INK, INK, shortened, typeface, writable, write
 
@@ -43,7 +43,7 @@ def scale_note(style: Style) -> str:
     return _SIGNS[style.sign]
 
 
-def figure(subject: Subject, rows: Sequence[Sequence[Panel]]) -> Image.Image:
+def figure(subject: AttributionImage, rows: Sequence[Sequence[Panel]]) -> Image.Image:
     """Lay out panels of one size in rows of one length, under the subject's label and confidence."""
     columns, (width, height) = len(rows[0]), rows[0][0].image.size
     width = max(width, _NARROWEST_PANEL, (_NARROWEST_ROW + _GUTTER) // columns - _GUTTER)
@@ -57,7 +57,7 @@ def figure(subject: Subject, rows: Sequence[Sequence[Panel]]) -> Image.Image:
     return paper
 
 
-def _header(paper: Image.Image, subject: Subject) -> None:
+def _header(paper: Image.Image, subject: AttributionImage) -> None:
     middle, room = paper.width / 2, paper.width - 2 * _MARGIN
     large, small = _TITLE_SIZES
     title, size = shortened(subject.label, large, room), large

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from explain.rendering.attribution_image import Style, Subject
-from explain.rendering.canvas import View, fitted, view
+from explain.rendering.attribution_image import AttributionImage, Style
+from explain.rendering.canvas import Canvas, fitted, view
 from explain.rendering.figure import Panel, figure
 
 _SIDE = 720
@@ -18,11 +18,14 @@ class Visualization:
 
     name: str
     meaning: str
-    draw: Callable[[Subject, Style], Image.Image]
+    draw: Callable[[AttributionImage, Style], Image.Image]
 
 
 def single(
-    subject: Subject, style: Style, paint: Callable[[View], Image.Image], panel: Callable[[Image.Image], Panel]
+    subject: AttributionImage,
+    style: Style,
+    paint: Callable[[Canvas], Image.Image],
+    panel: Callable[[Image.Image], Panel],
 ) -> Image.Image:
     """Paint one panel: on paper with its captions, or without them bare and at the picture's own resolution."""
     painted = paint(view(subject, style, fitted(subject, style, _SIDE if style.captions else None)))

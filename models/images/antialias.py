@@ -56,15 +56,15 @@ def resized(image: Image.Image, size: tuple[int, int], box: Box, way: Filter) ->
     `box` is that part, left, top, right and bottom, within `size` and not empty.
     """
     left, top, right, bottom = box
-    columns = _Axis.of(image.width, size[0], left, right, way)
-    rows = _Axis.of(image.height, size[1], top, bottom, way)
+    columns = _ResizeAxis.of(image.width, size[0], left, right, way)
+    rows = _ResizeAxis.of(image.height, size[1], top, bottom, way)
     # which axis comes first shows in the rounding; earlier versions of Pillow always begin with the columns
     down_first = 0 < image.height - size[1] > 2 * (image.width - size[0])
     part = (_down_first if down_first else _across_first)(pixels_of(image), columns, rows)
     return part.reshape(bottom - top, right - left, 3)
 
 
-def _across_first(pixels: Pixels, columns: "_Axis", rows: "_Axis") -> Pixels:
+def _across_first(pixels: Pixels, columns: "_ResizeAxis", rows: "_ResizeAxis") -> Pixels:
     lines = np.empty((rows.stop - rows.start, 3 * len(columns.first)), np.uint8)
     _across(pixels[rows.start : rows.stop], columns.start, columns.first, columns.count, columns.weights, lines)
     part = np.empty((len(rows.first), lines.shape[1]), np.uint8)
@@ -72,7 +72,7 @@ def _across_first(pixels: Pixels, columns: "_Axis", rows: "_Axis") -> Pixels:
     return part
 
 
-def _down_first(pixels: Pixels, columns: "_Axis", rows: "_Axis") -> Pixels:
+def _down_first(pixels: Pixels, columns: "_ResizeAxis", rows: "_ResizeAxis") -> Pixels:
     lines = np.empty((len(rows.first), 4 * (columns.stop - columns.start)), np.uint8)
     _down(pixels, rows.start, 4 * columns.start, rows.first, rows.count, rows.weights, lines)
     part = np.empty((len(lines), 3 * len(columns.first)), np.uint8)
@@ -81,7 +81,7 @@ def _down_first(pixels: Pixels, columns: "_Axis", rows: "_Axis") -> Pixels:
 
 
 @dataclass(frozen=True, slots=True)
-class _Axis:
+class _ResizeAxis:
     """What results take of the values from `start` up to `stop`.
 
     Result k is the sum of `weights[k, j]` times value `start + first[k] + j` for j up to `count[k]`.
@@ -95,7 +95,7 @@ class _Axis:
 
     @classmethod
     @lru_cache(maxsize=_KEPT)
-    def of(cls, before: int, after: int, start: int, stop: int, way: Filter) -> "_Axis":
+    def of(cls, before: int, after: int, start: int, stop: int, way: Filter) -> "_ResizeAxis":
         """Weigh `before` values for the results from `start` up to `stop` of `after`."""
         scale = before / after
         wide = max(scale, 1.0)

@@ -94,16 +94,16 @@ class Preprocess:
 
 
 @dataclass(frozen=True, slots=True)
-class _Axis:
+class _CropAxis:
     start: int  # first pixel kept of the resized picture
     length: int  # pixels kept
     pad: int  # black pixels before them
 
 
-def _axis(size: int, crop: int, uneven: str) -> _Axis:
+def _axis(size: int, crop: int, uneven: str) -> _CropAxis:
     if size >= crop:
         # halves go to the even number, or down
         start = round((size - crop) / 2) if uneven == "torchvision" else (size - crop) // 2
-        return _Axis(start, length=crop, pad=0)
+        return _CropAxis(start, length=crop, pad=0)
     pad = (crop - size) // 2 if uneven == "torchvision" else (crop - size + 1) // 2
-    return _Axis(start=0, length=size, pad=pad)
+    return _CropAxis(start=0, length=size, pad=pad)

@@ -11,10 +11,10 @@ from server.codecs.body import read_body
 from server.errors import ServiceError
 from server.ipc.control import order
 from server.openapi.schemas import having, taking
-from settings.deployments import Deployment, Plan
+from settings.deployments import DeploymentSpec, Plan
 
 _LARGEST_BODY = 2**16
-_DEPLOYMENT = taking({"application/json": Deployment.model_json_schema()})
+_DEPLOYMENT = taking({"application/json": DeploymentSpec.model_json_schema()})
 _PLAN = Plan.model_json_schema()["properties"]
 _SHARES = taking({"application/json": having({}, traffic=_PLAN["traffic"], mirror=_PLAN["mirror"])})
 _BODY_WITHIN_S = 30.0

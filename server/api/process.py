@@ -23,7 +23,7 @@ _ACCEPT_S = 0.05
 _LINGER_S = 1.0
 
 
-class _Server(uvicorn.Server):
+class _DrainingServer(uvicorn.Server):
     """uvicorn, told when to finish by the lifeline instead of signals, and closing in an order that loses nothing."""
 
     @contextmanager
@@ -77,7 +77,7 @@ def serve(launch: Launch) -> None:
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, settings.grace_period_ms // 1000),
     )
-    server = _Server(config)
+    server = _DrainingServer(config)
     server.run(sockets=launch.listening_sockets())
 
 

@@ -18,7 +18,7 @@ class Listener(Entrance):
     """Accepts HTTP processes, and serves them once there is a pipeline."""
 
     def __init__(self) -> None:
-        super().__init__("the model is loading", lambda: _Client(self, asyncio.get_running_loop()))
+        super().__init__("the model is loading", lambda: _EngineConnection(self, asyncio.get_running_loop()))
         self.pipeline: Pipeline | None = None
         self.feeders: Feeders | None = None
         self._model: dict[str, Any] = {}
@@ -33,7 +33,7 @@ class Listener(Entrance):
         super().announce({**state, **self._model, **feeders})
 
 
-class _Client(Visitor):
+class _EngineConnection(Visitor):
     """One HTTP process, or one feeder: maps its numbers for requests to those of the pipeline."""
 
     def __init__(self, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:

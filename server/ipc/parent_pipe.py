@@ -18,7 +18,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from server.ipc.routing_table import Table
-from settings.deployments import Deployment
+from settings.deployments import DeploymentSpec
 from settings.server import ServerSettings
 
 DRAIN = b"drain\n"
@@ -54,7 +54,7 @@ class Launch(BaseModel):
     settings: ServerSettings
     deployment: str = ""
     folder: Path = Path()
-    script: Deployment | None = None
+    script: DeploymentSpec | None = None
     device: str = "cpu"
     address: Path = Path()
     turns: Path = Path()

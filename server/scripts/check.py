@@ -5,12 +5,12 @@ import time
 
 from server.scripts.location import Place
 from server.scripts.worker import Worker, WorkerError
-from settings.deployments import Deployment
+from settings.deployments import DeploymentSpec
 from settings.errors import SettingsError
 from settings.server import ServerSettings
 
 
-def check_script(deployment: Deployment, settings: ServerSettings) -> str:
+def check_script(deployment: DeploymentSpec, settings: ServerSettings) -> str:
     """Return a report on a script; SettingsError where it cannot be hosted."""
     return asyncio.run(_report(Place.of(deployment, settings), settings))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from settings.deployments import Deployment
+from settings.deployments import DeploymentSpec
 from settings.errors import SettingsError
 from settings.server import ServerSettings
 
@@ -27,7 +27,7 @@ class Place:
     environment: Mapping[str, str]
 
     @classmethod
-    def of(cls, deployment: Deployment, settings: ServerSettings) -> "Place":
+    def of(cls, deployment: DeploymentSpec, settings: ServerSettings) -> "Place":
         """Look for the script of a deployment and for its folders; SettingsError where one is not there."""
         script = _there(deployment.entry_script or Path(), "entry script", Path.is_file)
         root = _there(deployment.app_root or settings.app_root or script.parent, "app root", Path.is_dir)

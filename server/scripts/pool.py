@@ -9,7 +9,7 @@ from typing import Any
 from server.ipc.frame import Frame, Kind
 from server.metrics import ScriptMetrics
 from server.scripts.location import Place
-from server.scripts.request_queue import Job, Waiting, left_s
+from server.scripts.request_queue import QueuedRequest, RequestQueue, left_s
 from server.scripts.worker import Worker, WorkerError
 from settings.server import ServerSettings
 
@@ -38,7 +38,7 @@ class Crew:
         self._queue_limit_s = settings.queue_limit_ms / 1000
         # longer than a request may take nobody waits for a reply
         self._limit_ms = min(settings.scoring_timeout_ms, settings.request_timeout_ms)
-        self._waiting = Waiting(settings.workers)
+        self._waiting = RequestQueue(settings.workers)
         self._idle: list[Worker] = []
         self._able: set[Worker] = set()  # those that have run init()
         self._start_s = 0.0
@@ -57,7 +57,7 @@ class Crew:
             self._do(self._keep(worker))
         return found[0]
 
-    def submit(self, job: Job) -> float | None:
+    def submit(self, job: QueuedRequest) -> float | None:
         """Take a job in, or return in how many seconds there is room for it."""
         now = time.monotonic()
         if not self._idle:
@@ -68,7 +68,7 @@ class Crew:
         self._assign()
         return None
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, job: QueuedRequest) -> None:
         """Spare a job that nobody waits for any more; one that runs goes on, as it cannot be stopped halfway."""
         self._waiting.remove(job)
         if not job.started and time.monotonic() >= job.deadline:
@@ -160,7 +160,7 @@ class Crew:
             self._do(self._run(self._idle.pop(), job))
         self._show()
 
-    async def _run(self, worker: Worker, job: Job) -> None:
+    async def _run(self, worker: Worker, job: QueuedRequest) -> None:
         try:
             async with asyncio.timeout(self._limit_ms / 1000):
                 reply = await worker.run(job.request)
@@ -180,7 +180,7 @@ class Crew:
         self._assign()
         self._answer(job, reply)
 
-    def _answer(self, job: Job, reply: Frame) -> None:
+    def _answer(self, job: QueuedRequest, reply: Frame) -> None:
         fields = dict(reply.fields)
         if (story := fields.pop("story", None)) is not None:
             logger.error("the script failed on a request\n%s", str(story).rstrip(), extra=_of(job))
@@ -199,5 +199,5 @@ def _refusal(code: str, message: str) -> Frame:
     return Frame(Kind.REFUSED, fields={"code": code, "message": message})
 
 
-def _of(job: Job, **facts: object) -> dict[str, Any]:
+def _of(job: QueuedRequest, **facts: object) -> dict[str, Any]:
     return {"facts": {**facts, "request_id": job.request.fields["request_id"]}}

@@ -16,7 +16,7 @@ from server.logs import configure_logs
 from server.metrics import Metrics, ScriptMetrics
 from server.scripts.location import Place
 from server.scripts.pool import Crew
-from server.scripts.request_queue import Job
+from server.scripts.request_queue import QueuedRequest
 from server.scripts.worker import WorkerError
 from server.supervisor.child import CANNOT_SERVE
 from settings.errors import SettingsError
@@ -34,7 +34,7 @@ def main() -> None:
 async def _serve(launch: Launch) -> None:
     assert launch.script is not None
     started = time.monotonic()
-    entrance = Entrance("the script is starting", lambda: _Client(entrance, crew))
+    entrance = Entrance("the script is starting", lambda: _ScriptConnection(entrance, crew))
     try:
         place = Place.of(launch.script, launch.settings)
     except SettingsError as error:
@@ -64,13 +64,13 @@ def _give_up(reason: str) -> None:
     os._exit(CANNOT_SERVE)
 
 
-class _Client(Visitor):
+class _ScriptConnection(Visitor):
     """One HTTP process: maps its numbers for requests to jobs."""
 
     def __init__(self, entrance: Entrance, crew: Crew) -> None:
         super().__init__(entrance)
         self._crew = crew
-        self._open: dict[int, Job] = {}
+        self._open: dict[int, QueuedRequest] = {}
 
     def handle(self, frame: Frame) -> None:
         """Do what a frame asks for."""
@@ -86,7 +86,7 @@ class _Client(Visitor):
         self._open.clear()
 
     def _run(self, frame: Frame) -> None:
-        job = Job(frame, time.monotonic(), float(frame.fields["deadline"]), self._reply)
+        job = QueuedRequest(frame, time.monotonic(), float(frame.fields["deadline"]), self._reply)
         self._open[frame.number] = job
         room_in_s = self._crew.submit(job)
         if room_in_s is not None:

@@ -1,4 +1,4 @@
-"""Waiting: the requests that no process of a script has time for yet. Pure: the time is always given."""
+"""RequestQueue: the requests that no process of a script has time for yet. Pure: the time is always given."""
 
 import contextlib
 from collections import deque
@@ -16,7 +16,7 @@ def left_s(usual_s: float, so_far_s: float) -> float:
 
 
 @dataclass(slots=True, eq=False)
-class Job:
+class QueuedRequest:
     """A request to a script, of no use after `deadline`. All times are monotonic seconds, `started` 0 until it is."""
 
     request: Frame
@@ -26,13 +26,13 @@ class Job:
     started: float = 0.0
 
 
-class Waiting:
+class RequestQueue:
     """First come, first served. `running` holds the jobs that are worked on."""
 
     def __init__(self, workers: int) -> None:
-        self.running: set[Job] = set()
+        self.running: set[QueuedRequest] = set()
         self._workers = workers
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[QueuedRequest] = deque()
         self._pace_s: float | None = None
 
     def __len__(self) -> int:
@@ -47,11 +47,11 @@ class Waiting:
         first_s = min((left_s(pace_s, now - job.started) for job in self.running), default=restart_s)
         return first_s + len(self._jobs) * pace_s / self._workers
 
-    def push(self, job: Job) -> None:
+    def push(self, job: QueuedRequest) -> None:
         """Have a job wait for its turn."""
         self._jobs.append(job)
 
-    def pop(self, now: float) -> Job | None:
+    def pop(self, now: float) -> QueuedRequest | None:
         """Return the next job that can still be answered in time; the others before it are forgotten."""
         while self._jobs:
             job = self._jobs.popleft()
@@ -59,12 +59,12 @@ class Waiting:
                 return job
         return None
 
-    def remove(self, job: Job) -> None:
+    def remove(self, job: QueuedRequest) -> None:
         """Forget a job that nobody waits for, if its turn has not come yet."""
         with contextlib.suppress(ValueError):
             self._jobs.remove(job)
 
-    def clear(self) -> list[Job]:
+    def clear(self) -> list[QueuedRequest]:
         """Forget all jobs, and return them."""
         jobs = list(self._jobs)
         self._jobs.clear()

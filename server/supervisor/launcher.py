@@ -17,7 +17,7 @@ from server.ipc.parent_pipe import Launch
 from server.ipc.routing_table import Row
 from server.scripts.location import Place
 from server.supervisor.child import Child, ChildError
-from settings.deployments import Deployment, own_settings
+from settings.deployments import DeploymentSpec, own_settings
 from settings.errors import SettingsError
 from settings.server import ServerSettings
 
@@ -54,7 +54,7 @@ class Member:
     `folder` is that of its model, or the file of its script, whose host takes the place of an engine.
     """
 
-    deployment: Deployment
+    deployment: DeploymentSpec
     folder: Path
     row: Row
     engines: Sequence[Child]
@@ -93,7 +93,7 @@ class Fleet:
     def __iter__(self) -> Iterator[Member]:
         return iter(self.members.values())
 
-    def recruit(self, name: str, deployment: Deployment) -> Member:
+    def recruit(self, name: str, deployment: DeploymentSpec) -> Member:
         """Start the engines of a deployment, beside those that are there; FleetError where it cannot be one."""
         try:
             settings = own_settings(self._settings, deployment, f"deployment {name!r}")
@@ -122,7 +122,7 @@ class Fleet:
             for device, socket in zip(row.settings.device, row.sockets, strict=True)
         ]
 
-    def _host(self, script: Deployment, row: Row) -> list[Child]:
+    def _host(self, script: DeploymentSpec, row: Row) -> list[Child]:
         (address,) = row.sockets
         launch = partial(Launch, settings=row.settings, deployment=row.name, script=script, address=address)
         return [Child("script", SCRIPT_COMMAND, launch, ended=self._ended)]
@@ -146,7 +146,7 @@ class Fleet:
                 place.unlink(missing_ok=True)
 
 
-def find(settings: ServerSettings, deployment: Deployment) -> tuple[Path, int | None]:
+def find(settings: ServerSettings, deployment: DeploymentSpec) -> tuple[Path, int | None]:
     """Return the folder of a deployment's model or the file of its script, and its version if it is registered.
 
     ModelError or SettingsError where it is not there.

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from explain.rendering.attribution_image import Style, Subject
-from explain.rendering.canvas import View
+from explain.rendering.attribution_image import AttributionImage, Style
+from explain.rendering.canvas import Canvas
 from explain.rendering.figure import Panel
 from explain.rendering.levels import most_important
 from explain.rendering.visualization import Visualization, single
@@ -17,7 +17,7 @@ _LINES = ((0.3, (64, 156, 255)), (0.2, (255, 196, 0)), (0.1, (255, 255, 255)))
 _EDGE = (20, 20, 20)
 
 
-def _paint(view: View) -> Image.Image:
+def _paint(view: Canvas) -> Image.Image:
     unit = max(1.0, max(view.picture.size) / 360)  # line width in pixels
     field = _softened(view.weight, max(view.weight.shape) / 50)
     enlarged = view.enlarged(field)
@@ -59,7 +59,7 @@ def _distance(marked: NDArray[np.bool_], radius: float) -> NDArray[np.float32]:
     return distance
 
 
-def _draw(subject: Subject, style: Style) -> Image.Image:
+def _draw(subject: AttributionImage, style: Style) -> Image.Image:
     lines = [(colour, f"top {share * 100:.0f} %") for share, colour in reversed(_LINES)]
     panel = partial(
         Panel, title=f"{subject.method} on the picture", note="around the most important pixels", lines=lines

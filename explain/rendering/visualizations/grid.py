@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from explain.rendering.attribution_image import Style, Subject
+from explain.rendering.attribution_image import AttributionImage, Style
 from explain.rendering.canvas import fitted, view
 from explain.rendering.figure import Panel, figure, scale_note
 from explain.rendering.visualization import Visualization
@@ -11,7 +11,7 @@ _SIDE = 512
 _SHARE = 0.3
 
 
-def _draw(subject: Subject, style: Style) -> Image.Image:
+def _draw(subject: AttributionImage, style: Style) -> Image.Image:
     shown = view(subject, style, fitted(subject, style, _SIDE))
     height, width = subject.picture.shape[:2]
     note = scale_note(style)

@@ -22,7 +22,7 @@ from explain.network.explained_image import Choice, these
 from explain.network.work_items import Aside, Look, Part, Path, Rows, Score
 from explain.quality import PASSES
 from explain.regions.ranking import warm_up as compile_regions
-from explain.rendering.attribution_image import Whole
+from explain.rendering.attribution_image import FullImage
 from explain.request.parameters import Parameters
 from explain.request.targets import choice, count
 from explain.run import Run, begin
@@ -41,7 +41,7 @@ SURELY = 2.0  # times what is left before the deadline: predictions are not exac
 
 
 @dataclass(slots=True)
-class Task:
+class ExplanationPayload:
     """What an explanation keeps between its slices. `picture` is decoded, `data` is not, and kept only if drawn."""
 
     parameters: Parameters
@@ -93,11 +93,11 @@ class Explainer:
         self._labels = model.definition.labels
         self._independent = model.definition.task.name == "multilabel"
 
-    def task(self, parameters: Parameters) -> Task:
+    def task(self, parameters: Parameters) -> ExplanationPayload:
         """Prepare an explanation; ExplanationError where this model cannot give it."""
         if algorithm(parameters.xai_algorithm).needs_cam_layer:
             self._passes.layer()
-        return Task(parameters, choice(parameters, self._labels, independent=self._independent))
+        return ExplanationPayload(parameters, choice(parameters, self._labels, independent=self._independent))
 
     def passes(self, parameters: Parameters) -> int:
         """Return how many passes through the network an explanation takes at most, as far as can be told."""
@@ -118,14 +118,14 @@ class Explainer:
         measuring = PASSES * len(parameters.quality) * targets
         return algorithm(method.algorithm).passes(method, targets) + measuring
 
-    def reply(self, task: Task, explanation: Explanation, limits: ImageLimits) -> dict[str, Any]:
+    def reply(self, task: ExplanationPayload, explanation: Explanation, limits: ImageLimits) -> dict[str, Any]:
         """Make the JSON object of an explained picture, on any thread."""
         prediction = self._model.prediction(explanation.logits)
         scores = {"probs": prediction.probs, "labels": prediction.labels}
         whole = None
         if task.draws_whole:
             picture = np.asarray(decode(task.data, limits, exif=self._preprocess.statistics.upright))
-            whole = Whole(picture, self._preprocess.box(picture.shape[1], picture.shape[0]))
+            whole = FullImage(picture, self._preprocess.box(picture.shape[1], picture.shape[0]))
         return scores | explained(
             task.picture, prediction, explanation, task.parameters, independent=self._independent, whole=whole
         )
@@ -172,7 +172,7 @@ class Explainer:
         return found
 
     def _begin(self, job: Job, found: Slice) -> None:
-        task: Task = job.task
+        task: ExplanationPayload = job.task
         task.started, task.deadline = time.monotonic(), job.deadline
         assert job.picture is not None
         task.picture, task.data = job.picture.inputs[0].data, job.data

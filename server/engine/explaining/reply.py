@@ -9,7 +9,7 @@ from torch import Tensor
 
 from explain.attribution import Attribution, Explanation
 from explain.encoding import encode
-from explain.rendering.attribution_image import Subject, Whole
+from explain.rendering.attribution_image import AttributionImage, FullImage
 from explain.rendering.drawing import draw, style
 from explain.request.parameters import Parameters
 from models.predictions import ClassScores
@@ -22,7 +22,7 @@ def explained(
     parameters: Parameters,
     *,
     independent: bool,
-    whole: Whole | None = None,
+    whole: FullImage | None = None,
 ) -> dict[str, Any]:
     """Make the keys `visualizations`, `attributions` and `explanations` for one picture, uint8 [H, W, 3].
 
@@ -53,8 +53,10 @@ def _shaped(values: Sequence[Any], several: bool) -> Any:
     return list(values) if several else values[0]
 
 
-def _drawn(picture: Tensor, scores: ClassScores, one: Attribution, parameters: Parameters, whole: Whole | None) -> str:
-    subject = Subject(
+def _drawn(
+    picture: Tensor, scores: ClassScores, one: Attribution, parameters: Parameters, whole: FullImage | None
+) -> str:
+    subject = AttributionImage(
         picture.numpy(),
         one.values.numpy().astype(np.float32, copy=False),
         scores.labels[one.target],

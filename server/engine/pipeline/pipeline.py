@@ -23,7 +23,7 @@ from explain.request.parameters import Parameters
 from models.errors import ImageError
 from models.images.decoding import ImageLimits
 from models.images.model_input import DecodedImage, ModelInput
-from server.engine.explaining.explainer import Explainer, Task
+from server.engine.explaining.explainer import Explainer, ExplanationPayload
 from server.engine.pipeline.device import Device, Model, batch_items
 from server.engine.pipeline.intake import Intake
 from server.engine.pipeline.meters import Meters
@@ -40,7 +40,7 @@ _EXPIRED = Failure("deadline_exceeded", "The request was not scored before its d
 
 
 @dataclass(slots=True, eq=False)
-class _Request:
+class _PendingRequest:
     number: int
     answer: Callable[[Reply], None]
     outcomes: list[Outcome | None]
@@ -85,7 +85,7 @@ class Pipeline:
         self._wake = wake
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
-        self._requests: dict[int, _Request] = {}
+        self._requests: dict[int, _PendingRequest] = {}
         # threads for decoders and chores, and one more so that finished work never waits for a slow picture
         self._cpu = ThreadPoolExecutor(2 * cpu_threads + 1, thread_name_prefix="cpu")
 
@@ -109,7 +109,7 @@ class Pipeline:
             wait = self._scheduler.admit(jobs, now)
             if wait is not None:
                 return wait
-            self._requests[number] = _Request(number, answer, [None] * len(jobs), left=len(jobs))
+            self._requests[number] = _PendingRequest(number, answer, [None] * len(jobs), left=len(jobs))
             self._pump()
         return number
 
@@ -122,7 +122,7 @@ class Pipeline:
         job = Job(number, 0, pixels, 0, now, float("inf"), lane=FED, images=len(pictures))
         job.picture = DecodedImage((ModelInput(pictures, pixels),))
         with self._lock:
-            self._requests[number] = _Request(number, answer, [None], left=1)
+            self._requests[number] = _PendingRequest(number, answer, [None], left=1)
             self._scheduler.enter(job)
             self._pump()
         return number
@@ -298,7 +298,7 @@ class Pipeline:
             self._scheduler.chore_done(chore, now - started, now)
             self._pump()
 
-    def _aside(self, job: Job, task: Task, aside: Aside) -> None:
+    def _aside(self, job: Job, task: ExplanationPayload, aside: Aside) -> None:
         if job.stage is Stage.DONE:  # cancelled or expired meanwhile
             return
         failure = None
@@ -313,7 +313,7 @@ class Pipeline:
             elif job.stage is Stage.PARKED and task.run is not None and task.run.ready:
                 self._scheduler.resume(job)
 
-    def _encode_explained(self, job: Job, task: Task, explanation: Explanation) -> None:
+    def _encode_explained(self, job: Job, task: ExplanationPayload, explanation: Explanation) -> None:
         if job.stage is Stage.DONE:
             return
         started = time.monotonic()
@@ -375,7 +375,7 @@ class Pipeline:
             request.outcomes = [_EXPIRED if outcome is None else outcome for outcome in request.outcomes]
             self._answer(request)
 
-    def _answer(self, request: _Request) -> None:
+    def _answer(self, request: _PendingRequest) -> None:
         del self._requests[request.number]
         outcomes = [outcome for outcome in request.outcomes if outcome is not None]
         request.answer(Reply(outcomes, request.stages))

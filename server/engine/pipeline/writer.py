@@ -10,7 +10,7 @@ from typing import Any
 from explain.attribution import Explanation
 from explain.errors import ExplanationError
 from models.images.decoding import ImageLimits
-from server.engine.explaining.explainer import Explainer, Task
+from server.engine.explaining.explainer import Explainer, ExplanationPayload
 from server.engine.pipeline.device import Device
 from server.engine.scheduling.jobs import FED, Job
 from server.ipc.outcome import Failure, Outcome
@@ -34,7 +34,7 @@ class Writer:
             return bytes(job.found[0].numpy())
         return _written(job, partial(self._prediction, job))
 
-    def explained(self, job: Job, task: Task, explanation: Explanation) -> Outcome:
+    def explained(self, job: Job, task: ExplanationPayload, explanation: Explanation) -> Outcome:
         """Write the prediction of a job with its explanation."""
         assert self._explainer is not None
         return _written(job, partial(self._explainer.reply, task, explanation, self._image_limits))

@@ -47,7 +47,7 @@ class Limits:
 
 
 @dataclass(slots=True)
-class _Request:
+class _QueuedJobs:
     jobs: Sequence[Job]
     left: int
 
@@ -60,7 +60,7 @@ class Scheduler:
         self.max_cost = limits.max_cost
         self.decoder = LatencyModel()
         self._lanes = {name: Lane(name, weight) for name, weight in lanes.items()}
-        self._requests: dict[int, _Request] = {}
+        self._requests: dict[int, _QueuedJobs] = {}
         self._deadlines: list[tuple[float, int]] = []
         self._decoding = 0
         self._chores = 0
@@ -81,7 +81,7 @@ class Scheduler:
             job.predicted_s = backlogs.pop(job.lane, 0.0)  # for the first of a lane; the others wait for that one too
             job.due = now + lane.device.line()[0] * job.cost * job.passes * position
             lane.add(job)
-        self._requests[jobs[0].request] = _Request(jobs, len(jobs))
+        self._requests[jobs[0].request] = _QueuedJobs(jobs, len(jobs))
         heapq.heappush(self._deadlines, (jobs[0].deadline, jobs[0].request))
         return None
 
@@ -89,7 +89,7 @@ class Scheduler:
         """Queue the only job of a request, which is decoded, and was let in where that was done."""
         job.stage, job.due = Stage.READY, job.arrived
         self._lanes[job.lane].add(job)
-        self._requests[job.request] = _Request((job,), 1)
+        self._requests[job.request] = _QueuedJobs((job,), 1)
 
     def learn(self, lane: str, cost: float, seconds: float) -> None:
         """Note that a batch of `cost` took a device `seconds`."""

@@ -42,7 +42,7 @@ async def feed(launch: Launch, feeding: Feeding) -> None:
     model = await asyncio.to_thread(
         load_without_weights,
         launch.folder,
-        _Asked(engine, feeding, asyncio.get_running_loop()),
+        _RemoteGraph(engine, feeding, asyncio.get_running_loop()),
         precision=settings.precision,
         runtime=feeding.runtime,
         strict=settings.strict_settings,
@@ -64,7 +64,7 @@ async def feed(launch: Launch, feeding: Feeding) -> None:
     await connected
 
 
-class _Asked:
+class _RemoteGraph:
     """A graph that the engine computes, AT_ONCE batches at a time: uint8 [N, ...] -> float32 [N, C]."""
 
     def __init__(self, engine: EngineClient, feeding: Feeding, loop: asyncio.AbstractEventLoop) -> None:
