@@ -26,7 +26,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.payload import pictures
 from benchmarks.report import write_report
 from benchmarks.serving import DETECTION, free_port, spread
-from models.detection.adapter import DetectorInput, Found
+from models.detection.adapter import Detections, DetectorInput
 from models.detection.instances import Instances, objects
 from models.detection.masks import outlined
 from models.detector import Detector
@@ -122,14 +122,14 @@ def bench_mates(name: str) -> dict[str, float]:
     return found
 
 
-def _padded(model: Detector, seen: DetectorInput, padding: int) -> Found:
+def _padded(model: Detector, seen: DetectorInput, padding: int) -> Detections:
     """What is found where the picture shares its input with a wider one, of nothing but black."""
     given: Any = model.graph
     wider = model.computed_by("wider", lambda batch: given(functional.pad(batch, (0, padding, 0, padding))))
     return wider.outputs([seen])[0]
 
 
-def _moved(one: Found, other: Found, seen: DetectorInput) -> float:
+def _moved(one: Detections, other: Detections, seen: DetectorInput) -> float:
     """The largest distance of a corner to that of the same box, the one nearest to it among those of its label."""
     height, width = seen.size
     pixels = torch.tensor([width, height, width, height])

@@ -11,7 +11,7 @@ from torch import nn
 
 from models.architecture.architecture import DetectorArchitecture
 from models.definition import Definition
-from models.detection.adapter import DetectorInput, Found, Sight
+from models.detection.adapter import Detections, DetectorAdapter, DetectorInput
 from models.detection.instances import join
 from models.errors import ImageError, ModelError, first_line
 from models.images.calibration import calibration_pictures
@@ -41,11 +41,11 @@ class Detector:
     runtime: str = EAGER
 
     @property
-    def sight(self) -> Sight:
+    def adapter(self) -> DetectorAdapter:
         """How networks of this architecture see."""
         found = self.definition.architecture
         assert isinstance(found, DetectorArchitecture)
-        return found.sight
+        return found.adapter
 
     @property
     def draws(self) -> bool:
@@ -55,7 +55,7 @@ class Detector:
     @property
     def pixels(self) -> int:
         """The pixels of the network's input for a usual picture, the unit that batches are measured in."""
-        return self.sight.pixels(self.definition.settings.values)
+        return self.adapter.pixels(self.definition.settings.values)
 
     def settings(self, given: Mapping[str, Any]) -> Any:
         """Return the settings of a request that sets `given` otherwise; SettingsError where it cannot."""
@@ -69,11 +69,13 @@ class Detector:
     def read(self, data: bytes | memoryview, limits: ImageLimits, settings: Any) -> DecodedImage:
         """Decode an image once to an input of the whole of it, and one of each tile. Raises ImageError."""
         # tiles are as sharp as the image allows
-        enough = AMPLE * self.sight.side(settings) if settings.tile_grid_size is None else None
+        enough = AMPLE * self.adapter.side(settings) if settings.tile_grid_size is None else None
         pixels = torch.from_numpy(np.array(decode(data, limits, exif=settings.exif, enough=enough)))
         height, width = pixels.shape[:2]
         parts = [Tile(0, 0, width, height), *_tiles(width, height, settings)]
-        seen = [self.sight.prepare(pixels[tile.top : tile.bottom, tile.left : tile.right], settings) for tile in parts]
+        seen = [
+            self.adapter.prepare(pixels[tile.top : tile.bottom, tile.left : tile.right], settings) for tile in parts
+        ]
         inputs = tuple(ModelInput(one, one.pixels, (one.padded, settings)) for one in seen)
         return DecodedImage(inputs, settings, tuple(parts))
 
@@ -81,24 +83,24 @@ class Detector:
         """Return `count` inputs of mid grey, for warm-up and probes."""
         settings = self.definition.settings.values
         grey = torch.full((*_EXAMPLE, 3), 128, dtype=torch.uint8)
-        return [self.sight.prepare(grey, settings) for _ in range(count)]
+        return [self.adapter.prepare(grey, settings) for _ in range(count)]
 
     def calibration(self) -> list[list[DetectorInput]]:
         """Return batches, each of its own shape, on which two ways to compute are compared."""
         settings = self.definition.settings.values
         parts = (torch.from_numpy(np.array(picture)) for picture in calibration_pictures(_CALIBRATION))
-        inputs = [self.sight.prepare(part, settings) for part in parts]
+        inputs = [self.adapter.prepare(part, settings) for part in parts]
         return [[one, one] if number == 0 else [one] for number, one in enumerate(inputs)]
 
     def work(self) -> Work:
         """Return what a runtime is to compute."""
-        return self.sight.work(self.network, self.precision)
+        return self.adapter.work(self.network, self.precision)
 
     def computed_by(self, name: str, graph: Graph) -> "Detector":
         """Return the same model with another runtime."""
         return replace(self, graph=graph, runtime=name)
 
-    def deviation(self, outputs: Sequence[Found], expected: Sequence[Found]) -> Deviation:
+    def deviation(self, outputs: Sequence[Detections], expected: Sequence[Detections]) -> Deviation:
         """Tell how far outputs are from those expected, of inputs of one size."""
         settings: Any = self.definition.settings.values
         sure = 0.0 if self.precision.exact else settings.box_score_thresh + _UNSURE
@@ -106,12 +108,12 @@ class Detector:
         side = math.sqrt(self.pixels)
         return Deviation("boxes, in pixels of the network's input,", side * max(apart), _SAME[self.precision.name])
 
-    def outputs(self, inputs: Sequence[DetectorInput]) -> list[Found]:
+    def outputs(self, inputs: Sequence[DetectorInput]) -> list[Detections]:
         """Run one batch of inputs of one shape."""
         with torch.inference_mode():
-            return self.sight.find(self.network, self.graph, inputs)
+            return self.adapter.detect(self.network, self.graph, inputs)
 
-    def joined(self, picture: DecodedImage, outputs: Sequence[Found]) -> Prediction:
+    def joined(self, picture: DecodedImage, outputs: Sequence[Detections]) -> Prediction:
         """Join what was found in all inputs of an image."""
         instances = join(picture, outputs, picture.inputs[0].data.size)
         return self.definition.task.prediction(instances, self.definition.labels)
@@ -131,7 +133,7 @@ class Detector:
             ) from error
 
 
-def _apart(one: Found, other: Found, sure: float) -> float:
+def _apart(one: Detections, other: Detections, sure: float) -> float:
     """Return the largest distance of an edge to that of the nearest box of its label, as a share of the side.
 
     Only boxes with scores above `sure` need one; infinite where there is none.

@@ -62,7 +62,7 @@ def exact(model: LoadedModel) -> LoadedModel:
 
 def _work(definition: Definition, network: nn.Module, precision: Precision) -> Work:
     if isinstance(definition.architecture, DetectorArchitecture):
-        return definition.architecture.sight.work(network, precision)
+        return definition.architecture.adapter.work(network, precision)
     return classifying(definition.preprocess, network)
 
 

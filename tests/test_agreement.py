@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from models.detection.adapter import Found
+from models.detection.adapter import Detections
 from models.errors import ModelError
 from models.loaded import exact, load
 from models.runtime.agreement import Agreement, check_precision, compared, precision_of, together
@@ -48,11 +48,11 @@ def test_the_worst_batch_counts() -> None:
     assert together(batches[::2]) == Agreement(4, 4, Deviation("boxes", 0.7, 1.0))
 
 
-def boxes(*found: tuple[float, float, int]) -> Found:
+def boxes(*found: tuple[float, float, int]) -> Detections:
     """Each box: its left edge, its score, its label."""
     left, scores, labels = (torch.tensor(column) for column in zip(*found, strict=True))
     edges = torch.stack([left, left, left + 0.2, left + 0.2], 1)
-    return Found(edges, scores, labels)
+    return Detections(edges, scores, labels)
 
 
 def test_boxes_are_compared_with_the_nearest_of_their_label(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_boxes_are_compared_with_the_nearest_of_their_label(tmp_path: Path) -> N
     unsure = boxes((0.1, 0.9, 0), (0.5, 0.8, 1), (0.7, 0.05, 1))
     assert model.deviation([unsure], [expected]).largest > 1
     assert half.deviation([unsure], [expected]).largest == 0
-    nothing = Found(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
+    nothing = Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
     assert model.deviation([nothing], [nothing]).largest == 0
 
 

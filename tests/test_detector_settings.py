@@ -94,7 +94,7 @@ def test_the_square_of_yolov5_is_as_large_as_set(tmp_path: Path, folders: dict[s
     small, large = (load_detector(folders["yolov5"]) for _ in range(2))
     settings = large.definition.settings.values.model_copy(update={"img_size": 192})
     inputs = [
-        each.sight.prepare(torch.zeros(40, 80, 3, dtype=torch.uint8), s)
+        each.adapter.prepare(torch.zeros(40, 80, 3, dtype=torch.uint8), s)
         for each, s in ((small, small.settings({})), (large, settings))
     ]
     assert [(seen.padded, seen.size) for seen in inputs] == [((128, 128), (64, 128)), ((192, 192), (96, 192))]

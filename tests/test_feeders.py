@@ -182,7 +182,7 @@ def test_one_whose_engine_is_gone_ends_and_blames_no_picture(monkeypatch: pytest
     async def ask() -> None:
         shape = (AT_ONCE, 4, 2)
         feeding = SimpleNamespace(number=0, pictures=SharedPictures.make(shape).descriptor, shape=shape)
-        asked = feeder._Asked(SimpleNamespace(compute=compute), feeding, asyncio.get_running_loop())  # type: ignore[arg-type]
+        asked = feeder._RemoteGraph(SimpleNamespace(compute=compute), feeding, asyncio.get_running_loop())  # type: ignore[arg-type]
         await asyncio.to_thread(asked, torch.zeros(3, 2, dtype=torch.uint8))
 
     def end(code: int) -> None:

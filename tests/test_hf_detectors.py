@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torchvision.ops import box_iou
 
-from models.detection.adapter import Found
+from models.detection.adapter import Detections
 from models.detector import Detector
 from models.errors import ModelError
 from models.huggingface.query_adapter import select
@@ -113,7 +113,7 @@ def test_what_shares_a_batch_changes_nothing(served: Served) -> None:
         assert_alike(rows(found), rows(alone))
 
 
-def rows(found: Found) -> Rows:
+def rows(found: Detections) -> Rows:
     return [
         (LABELS[label], score, box)
         for label, score, box in zip(found.labels.tolist(), found.scores.tolist(), found.boxes.tolist(), strict=True)

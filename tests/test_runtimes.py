@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.detection.yolov5_adapter import YoloSight
+from models.detection.yolov5_adapter import YoloAdapter
 from models.errors import ModelError
 from models.loaded import LoadedModel, load
 from models.runtime.conversion import convert_apart
@@ -69,7 +69,7 @@ def test_boxes_of_openvino_are_those_of_eager(tmp_path: Path, name: str) -> None
 
 
 def test_maps_of_yolov5_by_openvino_are_those_of_eager(tmp_path: Path) -> None:
-    work = YoloSight().work(drawn(), FP32)
+    work = YoloAdapter().work(drawn(), FP32)
     openvino = available()["openvino"]
     openvino.convert(work, TERMS, tmp_path)
     graph, eager = openvino.load(work, tmp_path, TERMS), available()[EAGER].load(work, None, TERMS)

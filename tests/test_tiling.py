@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.detection.adapter import Found
+from models.detection.adapter import Detections
 from models.detection.instances import join
 from models.detector import Detector
 from models.errors import ImageError
@@ -110,8 +110,10 @@ def test_empty_boxes_and_none_at_all_are_no_trouble() -> None:
     assert surviving(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int), np.zeros(0, int), 0.25).tolist() == []
 
 
-def found(boxes: Sequence[Box], scores: Sequence[float]) -> Found:
-    return Found(torch.tensor(boxes).reshape(-1, 4), torch.tensor(scores), torch.zeros(len(scores), dtype=torch.int64))
+def found(boxes: Sequence[Box], scores: Sequence[float]) -> Detections:
+    return Detections(
+        torch.tensor(boxes).reshape(-1, 4), torch.tensor(scores), torch.zeros(len(scores), dtype=torch.int64)
+    )
 
 
 def test_boxes_of_tiles_come_back_to_the_picture() -> None:

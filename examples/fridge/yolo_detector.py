@@ -19,7 +19,7 @@ from examples.fridge.seeds import TEST_BLOCK, seeds
 from examples.fridge.task import Trained
 from examples.fridge.yolo_course import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_PICTURES, TEST_SIZE, Stage
 from examples.fridge.yolo_loss import Truth, yolo_loss
-from models.detection.yolov5_adapter import YoloSight
+from models.detection.yolov5_adapter import YoloAdapter
 from models.networks.yolov5 import SIZES, Size, YoloV5
 from models.runtime.precision import FP32
 from models.runtime.runtime import Terms
@@ -113,11 +113,11 @@ def _outcomes(network: YoloV5, gatherings: Sequence[Gathering]) -> list[Outcome]
     """Look at pictures as the server does, and compare what is found with what is there."""
     # Average precision also asks what is found at low scores
     settings = YoloSettings.model_validate(SETTINGS | {"box_score_thresh": 0.01})
-    sight, progress, outcomes = YoloSight(), Progress("testing", len(gatherings)), []
-    graph = EAGER.load(sight.work(network, FP32), None, Terms(network.head.anchors.device, FP32))
+    adapter, progress, outcomes = YoloAdapter(), Progress("testing", len(gatherings)), []
+    graph = EAGER.load(adapter.work(network, FP32), None, Terms(network.head.anchors.device, FP32))
     for gathering in gatherings:
         height, width = gathering.picture.shape[:2]
-        (found,) = sight.find(network, graph, [sight.prepare(torch.from_numpy(gathering.picture), settings)])
+        (found,) = adapter.detect(network, graph, [adapter.prepare(torch.from_numpy(gathering.picture), settings)])
         boxes = found.boxes.numpy() * [width, height, width, height]
         overlaps = box_overlaps(boxes, gathering.boxes)
         outcomes.append(Outcome(found.scores.numpy(), found.labels.numpy(), gathering.labels, overlaps))

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from models.architecture.cam_layer import CamLayer
-from models.detection.adapter import Sight
+from models.detection.adapter import DetectorAdapter
 from models.folder.manifest import TaskName
 from models.huggingface.saved import SavedModel
 from models.images.preprocess import Statistics
@@ -63,7 +63,7 @@ class DetectorArchitecture(Architecture):
     """
 
     _: KW_ONLY
-    sight: Sight
+    adapter: DetectorAdapter
     untold: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))
     tasks: tuple[TaskName, ...] = ("detection",)
     settings: type[ModelSettings] = DetectionSettings

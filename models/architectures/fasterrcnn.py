@@ -5,7 +5,7 @@ from typing import Any
 from torchvision.models.detection import FasterRCNN
 
 from models.architecture.architecture import DetectorArchitecture, Family
-from models.detection.torchvision_adapter import UNTOLD, TorchvisionSight
+from models.detection.torchvision_adapter import UNTOLD, TorchvisionAdapter
 from models.networks.pyramid import RESNETS, fitted, on_cpu, pyramid
 from models.networks.region_pool import RegionPool
 
@@ -17,7 +17,7 @@ def _architecture(name: str) -> DetectorArchitecture:
         build=lambda classes, settings: on_cpu(lambda: _build(resnet, classes)),
         untold=UNTOLD,
         adapt=fitted,
-        sight=TorchvisionSight.of_regions(),
+        adapter=TorchvisionAdapter.of_regions(),
         background=True,
     )
 

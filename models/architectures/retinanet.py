@@ -6,7 +6,7 @@ from torchvision.models.detection import RetinaNet
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from models.architecture.architecture import DetectorArchitecture, Family
-from models.detection.torchvision_adapter import UNTOLD, TorchvisionSight
+from models.detection.torchvision_adapter import UNTOLD, TorchvisionAdapter
 from models.networks.pyramid import fitted, on_cpu, pyramid
 
 _CHANNELS = 256
@@ -18,7 +18,7 @@ def _architecture(name: str) -> DetectorArchitecture:
         build=lambda classes, settings: on_cpu(lambda: _build(classes)),
         untold=UNTOLD,
         adapt=fitted,
-        sight=TorchvisionSight(
+        adapter=TorchvisionAdapter(
             head=lambda network: network,
             dense="head",
             shaped=lambda found: dict(zip(("cls_logits", "bbox_regression"), found, strict=True)),

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from models.architecture.architecture import DetectorArchitecture, Family
 from models.errors import ModelError
 from models.huggingface.network import Outputs, load_network
-from models.huggingface.query_adapter import QuerySight, Rule, seen
+from models.huggingface.query_adapter import QueryAdapter, Rule, seen
 from models.huggingface.saved import SavedModel, only_saved
 from settings.model import QueryDetectionSettings
 
@@ -38,7 +38,7 @@ def _architecture(saved: SavedModel) -> DetectorArchitecture:
         load=lambda state, file: Outputs(
             load_network(saved.network, saved.config, state, file), *_OUTPUTS, masked=True
         ),
-        sight=QuerySight(saved.recipe, rule),
+        adapter=QueryAdapter(saved.recipe, rule),
         settings=QueryDetectionSettings,
         untold={"box_detections_per_img": saved.config.num_queries} if saved.kind in _ALL_QUERIES else {},
     )

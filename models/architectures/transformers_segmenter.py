@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from models.architecture.architecture import DetectorArchitecture, Family
 from models.errors import ModelError
-from models.huggingface.mask_adapter import MaskSight
+from models.huggingface.mask_adapter import MaskAdapter
 from models.huggingface.network import Outputs, load_network
 from models.huggingface.query_adapter import seen
 from models.huggingface.saved import SavedModel, only_saved
@@ -29,7 +29,7 @@ def _architecture(saved: SavedModel) -> DetectorArchitecture:
         saved.name,
         build=lambda classes, settings: Outputs(saved.network(saved.config), *_OUTPUTS),
         load=lambda state, file: Outputs(load_network(saved.network, saved.config, state, file), *_OUTPUTS),
-        sight=MaskSight(saved.recipe, _SIDES[saved.name]),
+        adapter=MaskAdapter(saved.recipe, _SIDES[saved.name]),
         tasks=("segmentation",),
         settings=QuerySegmentationSettings,
     )

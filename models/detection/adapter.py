@@ -1,4 +1,4 @@
-"""Sight: how a family of detectors sees. From pixels to inputs, from inputs to what is found in them."""
+"""DetectorAdapter: how one family of detectors is fed and read: from pixels to inputs, from outputs to detections."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class DetectorInput:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Detections:
     """What was found in one input, best score first, on the CPU.
 
     `boxes` float32 [N, 4]: left, top, right, bottom as shares of the input's content in [0, 1]. `scores` float32 [N] in
@@ -45,8 +45,8 @@ class Found:
     masks: Sequence[Tensor] | None = None
 
 
-class Sight(Protocol):
-    """One family's way to see. `settings` are the effective values of its settings schema."""
+class DetectorAdapter(Protocol):
+    """How one family is fed and read. `settings` are the effective values of its settings schema."""
 
     def pixels(self, settings: Any) -> int:
         """Return the pixels of the network's input for a usual picture."""
@@ -60,8 +60,8 @@ class Sight(Protocol):
     def work(self, network: nn.Module, precision: Precision) -> Work:
         """Return the costly part of a network, to be computed in `precision`; boxes need fp32, to tell pixels apart.
 
-        What it returns need not be whole: `find` does the rest.
+        What it returns need not be whole: `detect` does the rest.
         """
 
-    def find(self, network: nn.Module, graph: Graph, inputs: Sequence[DetectorInput]) -> list[Found]:
+    def detect(self, network: nn.Module, graph: Graph, inputs: Sequence[DetectorInput]) -> list[Detections]:
         """Run one batch of inputs that may share one, on the network's device; `graph` computes its `work`."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detection.adapter import Found
+from models.detection.adapter import Detections
 from models.images.model_input import DecodedImage
 from models.images.tiling import Tile, surviving
 from models.predictions import Object
@@ -17,9 +17,9 @@ from models.predictions import Object
 class Instances:
     """Objects in the order they are told.
 
-    `boxes` float64 [N, 4]: left, top, right, bottom as shares of the picture in [0, 1]. `scores` float32 [N], `labels`
-    int64 [N]. `masks` are those of Found, or None. `size` is the (height, width) in pixels that masks are drawn at,
-    `settings` what the request asked for.
+    `boxes` float64 [N, 4]: left, top, right, bottom as shares of the image in [0, 1]. `scores` float32 [N], `labels`
+    int64 [N]. `masks` are those of Detections, or None. `size` is the (height, width) in pixels at which masks are
+    drawn, `settings` what the request asked for.
     """
 
     boxes: NDArray[np.float64]
@@ -35,7 +35,7 @@ class Instances:
         return Instances(self.boxes[which], self.scores[which], self.labels[which], masks, self.size, self.settings)
 
 
-def join(picture: DecodedImage, found: Sequence[Found], size: tuple[int, int]) -> Instances:
+def join(picture: DecodedImage, found: Sequence[Detections], size: tuple[int, int]) -> Instances:
     """Join what was found in the inputs of an image, best score first, as many as the settings allow.
 
     With tiles, an object that several tiles show is told once, see tiling.surviving. With `compatibility:
@@ -76,7 +76,7 @@ def objects(instances: Instances, labels: Sequence[str]) -> list[Object]:
     ]
 
 
-def _placed(found: Found, tile: Tile, whole: Tile) -> NDArray[np.float64]:
+def _placed(found: Detections, tile: Tile, whole: Tile) -> NDArray[np.float64]:
     """Bring boxes from shares of a tile to shares of the whole picture."""
     boxes = found.boxes.numpy().astype(np.float64)
     if tile == whole:

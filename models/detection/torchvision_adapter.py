@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models.detection.image_list import ImageList
 
-from models.detection.adapter import DetectorInput, Found
+from models.detection.adapter import Detections, DetectorInput
 from models.images.preprocess import Statistics
 from models.runtime.precision import Precision
 from models.runtime.runtime import Graph, Work
@@ -40,7 +40,7 @@ _TRACED = (2, 3, 256, 320)  # the example that runtimes convert with; other batc
 
 
 @dataclass(frozen=True, slots=True)
-class TorchvisionSight:
+class TorchvisionAdapter:
     """`head(network)` is the part that holds the thresholds on boxes; `first_label` what it calls the first label.
 
     `maps` are the names of what its backbone makes; `dense` the path of the module that looks at all places of those,
@@ -54,7 +54,7 @@ class TorchvisionSight:
     first_label: int = 1
 
     @classmethod
-    def of_regions(cls) -> "TorchvisionSight":
+    def of_regions(cls) -> "TorchvisionAdapter":
         """Return how networks with region proposals see: objectness and deltas of each map, then the regions' head."""
         return cls(
             head=lambda network: network.roi_heads,
@@ -87,7 +87,7 @@ class TorchvisionSight:
             rounding=_ROUNDING,
         )
 
-    def find(self, network: nn.Module, graph: Graph, inputs: Sequence[DetectorInput]) -> list[Found]:
+    def detect(self, network: nn.Module, graph: Graph, inputs: Sequence[DetectorInput]) -> list[Detections]:
         """Run one batch of inputs of the same `padded` on the network's device."""
         head, settings = self.head(network), inputs[0].settings
         head.score_thresh, head.nms_thresh = settings.box_score_thresh, settings.nms_iou_thresh
@@ -111,11 +111,11 @@ class TorchvisionSight:
             results = network([_normalised(one, device) for one in inputs])
         return [self._found(result, one.size) for result, one in zip(results, inputs, strict=True)]
 
-    def _found(self, result: dict[str, Tensor], size: tuple[int, int]) -> Found:
+    def _found(self, result: dict[str, Tensor], size: tuple[int, int]) -> Detections:
         height, width = size
         boxes = result["boxes"].float().cpu() / torch.tensor([width, height, width, height])
         masks = list(result["masks"][:, 0].float().cpu()) if "masks" in result else None
-        return Found(boxes, result["scores"].float().cpu(), result["labels"].cpu() - self.first_label, masks)
+        return Detections(boxes, result["scores"].float().cpu(), result["labels"].cpu() - self.first_label, masks)
 
 
 class Batching(nn.Module):

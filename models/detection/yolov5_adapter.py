@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import box_convert, nms
 
-from models.detection.adapter import DetectorInput, Found
+from models.detection.adapter import Detections, DetectorInput
 from models.errors import ModelError
 from models.images.letterbox import letterbox, margin
 from models.networks.yolov5 import YoloV5
@@ -25,8 +25,8 @@ _ROUNDING = 1e-4  # maps that are off by so much move boxes by far less than a p
 _TRACED = 128  # the side of the example that runtimes convert with; any other works
 
 
-class YoloSight:
-    """Sight for YoloV5. It holds no state."""
+class YoloAdapter:
+    """Adapter of YoloV5. It holds no state."""
 
     def pixels(self, settings: YoloSettings) -> int:
         """Return the pixels of the square that any picture becomes."""
@@ -48,7 +48,7 @@ class YoloSight:
             _Maps(network), torch.zeros((2, _TRACED, _TRACED, 3), dtype=torch.uint8), free=(0, 1, 2), rounding=_ROUNDING
         )
 
-    def find(self, network: nn.Module, graph: Graph, inputs: Sequence[DetectorInput]) -> list[Found]:
+    def detect(self, network: nn.Module, graph: Graph, inputs: Sequence[DetectorInput]) -> list[Detections]:
         """Run one batch on the network's device. ModelError where the network computes no numbers."""
         assert isinstance(network, YoloV5)
         with torch.inference_mode():
@@ -72,7 +72,7 @@ class _Maps(nn.Module):
         return tuple(self.network.maps(squares.permute(0, 3, 1, 2).float().div_(255)))
 
 
-def select(rows: Tensor, settings: YoloSettings) -> Found:
+def select(rows: Tensor, settings: YoloSettings) -> Detections:
     """Choose among the decoded boxes of one input, float32 [N, 5 + classes] as `Detect.decode` makes them.
 
     Boxes of the result are in pixels of the square: left, top, right, bottom; at most 300, on the device of `rows`.
@@ -82,14 +82,14 @@ def select(rows: Tensor, settings: YoloSettings) -> Found:
     passed = scores > settings.box_score_thresh
     boxes, scores, labels = box_convert(likely[passed, :4], "cxcywh", "xyxy"), scores[passed], labels[passed]
     best = nms(boxes + labels[:, None] * _APART, scores, settings.nms_iou_thresh)[: settings.most_boxes]
-    return Found(boxes[best], scores[best], labels[best])
+    return Detections(boxes[best], scores[best], labels[best])
 
 
-def within(found: Found, seen: DetectorInput) -> Found:
+def within(found: Detections, seen: DetectorInput) -> Detections:
     """Turn boxes in pixels of the square into shares of the content, clipped to it, and move them to the CPU."""
     height, width = seen.size
     left, top = margin(width, seen.padded[1]), margin(height, seen.padded[0])
     across = (found.boxes[:, 0::2] - left).clamp(0, width) / width
     down = (found.boxes[:, 1::2] - top).clamp(0, height) / height
     boxes = torch.stack([across, down], 2).flatten(1)
-    return Found(boxes.cpu(), found.scores.cpu(), found.labels.cpu())
+    return Detections(boxes.cpu(), found.scores.cpu(), found.labels.cpu())

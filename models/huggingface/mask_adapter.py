@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.detection.adapter import DetectorInput, Found
-from models.huggingface.query_adapter import SavedSight, batch_of, best, numbers
+from models.detection.adapter import Detections, DetectorInput
+from models.huggingface.query_adapter import TransformersAdapter, batch_of, best, numbers
 from models.runtime.runtime import Graph
 from settings.model import QuerySegmentationSettings
 
@@ -21,15 +21,15 @@ _SEEN = 1e-6  # added to the pixels of a mask, so that an empty one has a mean
 
 
 @dataclass(frozen=True, slots=True)
-class MaskSight(SavedSight):
-    """Sight for networks of the class Outputs: logits of labels [N, Q, C + 1] and of masks [N, Q, h, w].
+class MaskAdapter(TransformersAdapter):
+    """Networks of the class Outputs: logits of labels [N, Q, C + 1] and of masks [N, Q, h, w].
 
     Masks are enlarged to a square with sides of `square` pixels before anything is made of them; None leaves them.
     """
 
     square: int | None
 
-    def find(self, network: nn.Module, graph: Graph, inputs: Sequence[DetectorInput]) -> list[Found]:
+    def detect(self, network: nn.Module, graph: Graph, inputs: Sequence[DetectorInput]) -> list[Detections]:
         """Run one batch on the network's device. ModelError where the network computes no numbers."""
         labels, masks = numbers(graph(batch_of(self.recipe, inputs, next(network.parameters()).device)))
         if self.square is not None:
@@ -40,7 +40,7 @@ class MaskSight(SavedSight):
         ]
 
 
-def select(logits: Tensor, masks: Tensor, size: tuple[int, int], settings: QuerySegmentationSettings) -> Found:
+def select(logits: Tensor, masks: Tensor, size: tuple[int, int], settings: QuerySegmentationSettings) -> Detections:
     """Choose among what the queries answer for one input: logits [Q, C + 1], masks [Q, h, w] as logits.
 
     Masks of the result are the pixels of each box at `size` (height, width), a query's once for each label.
@@ -58,9 +58,9 @@ def select(logits: Tensor, masks: Tensor, size: tuple[int, int], settings: Query
     corners = [_corners(drawn[number]) for number in seen]
     whole = torch.tensor([*size[::-1]] * 2, device=logits.device)
     boxes = torch.tensor(corners, dtype=torch.float32, device=logits.device).view(-1, 4) / whole
-    found, order = best(Found(boxes, scores[seen], labels[seen]), settings)
+    found, order = best(Detections(boxes, scores[seen], labels[seen]), settings)
     cut = [drawn[seen[number]][_window(corners[number])] for number in order.tolist()]
-    return Found(found.boxes, found.scores, found.labels, cut)
+    return Detections(found.boxes, found.scores, found.labels, cut)
 
 
 def _drawn(cells: Tensor, size: tuple[int, int]) -> Tensor:

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.ops import batched_nms, box_convert
 
-from models.detection.adapter import DetectorInput, Found
+from models.detection.adapter import Detections, DetectorInput
 from models.errors import ModelError
 from models.huggingface.processor import Recipe
 from models.images.antialias import FILTERS, resized
@@ -30,7 +30,7 @@ Rule = Literal["exclusive", "independent"]
 
 
 @dataclass(frozen=True, slots=True)
-class SavedSight:
+class TransformersAdapter:
     """What all of them share: how pictures are prepared, and that the whole network is run."""
 
     recipe: Recipe
@@ -57,8 +57,8 @@ class SavedSight:
 
 
 @dataclass(frozen=True, slots=True)
-class QuerySight(SavedSight):
-    """Sight for networks of the class Outputs, with a mask of the picture as fourth channel: logits and boxes.
+class QueryAdapter(TransformersAdapter):
+    """Networks of the class Outputs that answer with logits and boxes; a fourth input channel masks the image.
 
     `exclusive` takes each query for at most one object, the last label meaning none; `independent` gives each label of
     each query a probability of its own, and takes the best of all.
@@ -66,13 +66,13 @@ class QuerySight(SavedSight):
 
     rule: Rule
 
-    def find(self, network: nn.Module, graph: Graph, inputs: Sequence[DetectorInput]) -> list[Found]:
+    def detect(self, network: nn.Module, graph: Graph, inputs: Sequence[DetectorInput]) -> list[Detections]:
         """Run one batch on the network's device. ModelError where the network computes no numbers."""
         logits, boxes = numbers(graph(batch_of(self.recipe, inputs, next(network.parameters()).device)))
         return [select(*pair, self.rule, inputs[0].settings) for pair in zip(logits, boxes, strict=True)]
 
 
-def select(logits: Tensor, boxes: Tensor, rule: Rule, settings: QueryDetectionSettings) -> Found:
+def select(logits: Tensor, boxes: Tensor, rule: Rule, settings: QueryDetectionSettings) -> Detections:
     """Choose among what the queries answer for one input: logits [Q, C], boxes [Q, 4] as centre and size in [0, 1]."""
     if rule == "exclusive":
         scores, labels = logits.softmax(1)[:, :-1].max(1)
@@ -83,16 +83,16 @@ def select(logits: Tensor, boxes: Tensor, rule: Rule, settings: QueryDetectionSe
         queries, labels = places // logits.shape[1], places % logits.shape[1]
     corners = box_convert(boxes[queries], "cxcywh", "xyxy").clamp(0, 1)
     likely = scores > settings.box_score_thresh
-    return best(Found(corners[likely], scores[likely], labels[likely]), settings)[0]
+    return best(Detections(corners[likely], scores[likely], labels[likely]), settings)[0]
 
 
-def best(found: Found, settings: QueryDetectionSettings) -> tuple[Found, Tensor]:
+def best(found: Detections, settings: QueryDetectionSettings) -> tuple[Detections, Tensor]:
     """Sort by score, suppress where that is asked for, and move at most `most_boxes` to the CPU; with their indexes."""
     order = found.scores.argsort(descending=True, stable=True)
     if settings.nms_iou_thresh < 1:
         order = batched_nms(found.boxes, found.scores, found.labels, settings.nms_iou_thresh)
     order = order[: settings.most_boxes]
-    return Found(found.boxes[order].cpu(), found.scores[order].cpu(), found.labels[order].cpu()), order
+    return Detections(found.boxes[order].cpu(), found.scores[order].cpu(), found.labels[order].cpu()), order
 
 
 def _prepared(recipe: Recipe, image: Tensor, settings: QueryDetectionSettings | None = None) -> DetectorInput:

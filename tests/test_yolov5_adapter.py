@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.detection.adapter import DetectorInput, Found, Sight
-from models.detection.yolov5_adapter import YoloSight, select, within
+from models.detection.adapter import Detections, DetectorAdapter, DetectorInput
+from models.detection.yolov5_adapter import YoloAdapter, select, within
 from models.errors import ModelError
 from models.images.letterbox import letterbox
 from models.networks.yolov5 import YoloV5
@@ -18,7 +18,7 @@ from tests.contract import contract
 from tests.test_resampling import noise
 from tests.test_yolov5 import drawn
 
-SIGHT: Sight = YoloSight()
+ADAPTER: DetectorAdapter = YoloAdapter()
 BF16 = PRECISIONS["bf16"]
 
 
@@ -35,9 +35,9 @@ def square(height: int, width: int, side: int = 100) -> DetectorInput:
     return DetectorInput(torch.zeros(side, side, 3, dtype=torch.uint8), (height, width), (side, side), settings())
 
 
-def found(*boxes: tuple[float, float, float, float]) -> Found:
+def found(*boxes: tuple[float, float, float, float]) -> Detections:
     count = len(boxes)
-    return Found(torch.tensor(boxes).view(-1, 4), torch.linspace(1, 0.5, count), torch.arange(count))
+    return Detections(torch.tensor(boxes).view(-1, 4), torch.linspace(1, 0.5, count), torch.arange(count))
 
 
 def test_a_score_is_objectness_times_the_best_class() -> None:
@@ -139,17 +139,19 @@ def test_boxes_end_where_the_content_ends() -> None:
 def test_a_input_is_the_letterboxed_square() -> None:
     picture = noise(120, 200)
     tile = torch.from_numpy(picture)[10:70, 20:100]
-    one = SIGHT.prepare(tile, settings())
+    one = ADAPTER.prepare(tile, settings())
     assert not tile.is_contiguous()
     assert (one.size, one.padded) == ((72, 96), (96, 96))
-    assert one.pixels == SIGHT.pixels(settings()) == 96 * 96
+    assert one.pixels == ADAPTER.pixels(settings()) == 96 * 96
     assert np.array_equal(one.image.numpy(), letterbox(picture[10:70, 20:100], 96)[0])
     assert one.image.dtype == torch.uint8
 
 
 def test_a_batch_finds_what_each_input_holds_alone_a_thin_one_first() -> None:
     network, chosen = drawn(), settings(box_score_thresh=0.3)
-    inputs = [SIGHT.prepare(torch.from_numpy(noise(*size)), chosen) for size in ((1000, 5), (60, 90), (96, 96), (1, 1))]
+    inputs = [
+        ADAPTER.prepare(torch.from_numpy(noise(*size)), chosen) for size in ((1000, 5), (60, 90), (96, 96), (1, 1))
+    ]
     together = find(network, inputs)
     for single, result in zip(inputs, together, strict=True):
         (alone,) = find(network, [single])
@@ -167,7 +169,7 @@ def test_the_network_sees_colours_in_their_order_between_0_and_1() -> None:
     network, seen = drawn(), []
     network[0].register_forward_pre_hook(lambda module, given: seen.append(given[0]))
     picture = torch.tensor([255, 51, 0], dtype=torch.uint8).expand(32, 96, 3)
-    find(network, [SIGHT.prepare(picture, settings())])
+    find(network, [ADAPTER.prepare(picture, settings())])
     assert (seen[0].shape, seen[0].dtype) == ((1, 3, 96, 96), torch.float32)
     assert seen[0][0, :, 48, 10].tolist() == pytest.approx([1, 0.2, 0])
     assert seen[0][0, :, 10, 48].tolist() == pytest.approx([114 / 255] * 3)
@@ -177,7 +179,7 @@ def test_a_planted_object_is_found_where_it_was_planted() -> None:
     network, chosen = drawn(classes=2), settings(img_size=64)
     _plant(network)
     # the picture is 64 x 32 in the square, from row 16 on; the box is 30 x 61 around the centre of the cell at (1, 2)
-    (result,) = find(network, [SIGHT.prepare(torch.from_numpy(noise(50, 100)), chosen)])
+    (result,) = find(network, [ADAPTER.prepare(torch.from_numpy(noise(50, 100)), chosen)])
     assert result.labels.tolist() == [1]
     assert result.scores.tolist() == pytest.approx([0.5 * 0.75], abs=1e-3)
     left, top, right, bottom = result.boxes[0].tolist()
@@ -192,26 +194,26 @@ def test_a_network_that_computes_no_numbers_is_an_error(value: float) -> None:
     assert isinstance(bias, Tensor)
     bias[0] = value
     with pytest.raises(ModelError, match="not finite"):
-        find(network, [SIGHT.prepare(torch.from_numpy(noise(9, 9)), settings())])
+        find(network, [ADAPTER.prepare(torch.from_numpy(noise(9, 9)), settings())])
 
 
 def test_arithmetic_is_reduced_before_the_head_only() -> None:
     network, seen = drawn(), []
     network[23].register_forward_hook(lambda module, given, made: seen.append(made.dtype))
     network.head.register_forward_pre_hook(lambda module, given: seen.extend(each.dtype for each in given[0]))
-    graph = EAGER.load(SIGHT.work(network, BF16), None, Terms(torch.device("cpu"), BF16))
+    graph = EAGER.load(ADAPTER.work(network, BF16), None, Terms(torch.device("cpu"), BF16))
     seen.clear()
-    one = SIGHT.prepare(torch.from_numpy(noise(60, 90)), settings(box_score_thresh=0.3))
-    (result,) = SIGHT.find(network, graph, [one])
+    one = ADAPTER.prepare(torch.from_numpy(noise(60, 90)), settings(box_score_thresh=0.3))
+    (result,) = ADAPTER.detect(network, graph, [one])
     assert seen == [torch.bfloat16, torch.float32, torch.float32, torch.float32]
     assert result.boxes.dtype == result.scores.dtype == torch.float32
 
 
-def find(network: YoloV5, inputs: list[DetectorInput]) -> list[Found]:
-    return SIGHT.find(network, SIGHT.work(network, FP32).module, inputs)
+def find(network: YoloV5, inputs: list[DetectorInput]) -> list[Detections]:
+    return ADAPTER.detect(network, ADAPTER.work(network, FP32).module, inputs)
 
 
-def _parts(result: Found) -> tuple[Tensor, Tensor, Tensor]:
+def _parts(result: Detections) -> tuple[Tensor, Tensor, Tensor]:
     return result.boxes, result.scores, result.labels
 
 
