@@ -21,7 +21,7 @@ from benchmarks.payload import pictures
 from models.images.decoding import ImageLimits
 from models.images.model_input import DecodedImage
 from models.loaded import LoadedModel, load
-from models.runtime.runtime import Terms
+from models.runtime.runtime import ComputeOptions
 from server.cores import usable_cores
 from server.engine.pipeline.device import Model
 from server.engine.startup.tuner import Tuner, open_cache
@@ -97,7 +97,7 @@ class Ceiling:
     def _told(self, read: Sequence[DecodedImage]) -> None:
         outputs = self._model.outputs([picture.inputs[0].data for picture in read])
         for picture, output in zip(read, outputs, strict=True):
-            self._model.joined(picture, [output])
+            self._model.combine(picture, [output])
 
     def _decode(self, count: int) -> list[Future[DecodedImage]]:
         return [self._pool.submit(self._read, self._picture()) for _ in range(count)]
@@ -143,7 +143,7 @@ def flop_rate(device: torch.device, seconds: float) -> float:
 
 
 def _computed_by(runtime: str, model: LoadedModel, folder: Path, cache: Path) -> LoadedModel:
-    terms = Terms(model.device, model.precision)
+    terms = ComputeOptions(model.device, model.precision)
     files = open_cache(cache, model.definition, terms, otherwise=cache)
     tuner = Tuner(folder, model, terms, files, precision="fp32", on_device=lambda step: step())
     return tuner.start(runtime) or model

@@ -125,7 +125,7 @@ def bench_mates(name: str) -> dict[str, float]:
 def _padded(model: Detector, seen: DetectorInput, padding: int) -> Detections:
     """What is found where the picture shares its input with a wider one, of nothing but black."""
     given: Any = model.graph
-    wider = model.computed_by("wider", lambda batch: given(functional.pad(batch, (0, padding, 0, padding))))
+    wider = model.with_runtime("wider", lambda batch: given(functional.pad(batch, (0, padding, 0, padding))))
     return wider.outputs([seen])[0]
 
 

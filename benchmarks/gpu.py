@@ -32,7 +32,7 @@ from benchmarks.report import write_report
 from benchmarks.serving import free_port, seeded_folder
 from models.images.decoding import ImageLimits
 from models.loaded import load, load_classifier
-from models.runtime.runtime import Terms, available
+from models.runtime.runtime import ComputeOptions, available
 from server.cores import usable_cores
 
 _LIMITS = ImageLimits(2**30, 2**30)
@@ -56,7 +56,7 @@ class Entry:
 def forward_rate(folder: Path, options: argparse.Namespace) -> dict[str, float]:
     """Return pictures per second of the forward pass alone by the pictures in a batch, all of them on the device."""
     model = load_classifier(folder, device=options.device, precision=options.precision)
-    graph = available()[options.runtime].load(model.work(), None, Terms(model.device, model.precision))
+    graph = available()[options.runtime].load(model.graph_source(), None, ComputeOptions(model.device, model.precision))
     rates = {}
     for batch in _BATCHES:
         inputs = torch.stack(model.example(batch)).to(model.device)

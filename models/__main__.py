@@ -63,12 +63,12 @@ def _list(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from models.loaded import load
 
-    def prove(model: Registered) -> str:
+    def verify(model: Registered) -> str:
         load(model.path)
         return "ok"
 
     named = options.name is not None
-    return _each([resolve(options.model_root, options.name)] if named else registered(options.model_root), prove)
+    return _each([resolve(options.model_root, options.name)] if named else registered(options.model_root), verify)
 
 
 def _each(models: Sequence[Registered], say: Callable[[Registered], str]) -> int:

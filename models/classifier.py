@@ -19,7 +19,7 @@ from models.images.preprocess import Preprocess
 from models.predictions import ClassScores, Prediction
 from models.runtime.deviation import Deviation
 from models.runtime.precision import Precision
-from models.runtime.runtime import EAGER, Graph, Work
+from models.runtime.runtime import EAGER, Graph, GraphSource
 from settings.model import ModelSettings
 
 _SAME = {"fp32": 1e-5, "tf32": 0.01, "bf16": 0.05, "fp16": 0.01}  # of a probability
@@ -57,8 +57,8 @@ class Classifier:
         return self.definition.preprocess
 
     @property
-    def draws(self) -> bool:
-        """Whether `joined` takes long: it does not."""
+    def slow_to_encode(self) -> bool:
+        """Whether `combine` takes long: it does not."""
         return False
 
     @property
@@ -70,7 +70,7 @@ class Classifier:
         """Return the settings of a request that sets `given`; SettingsError, as a classifier leaves nothing to set."""
         return self.definition.settings_for(given)
 
-    def passes(self, settings: ModelSettings) -> int:
+    def max_inputs(self, settings: ModelSettings) -> int:
         """Return how many passes of the network a picture takes: one."""
         return 1
 
@@ -93,11 +93,11 @@ class Classifier:
         inputs = [self.preprocess.picture(picture) for picture in calibration_pictures(_CALIBRATION)]
         return [inputs, inputs[:1]]
 
-    def work(self) -> Work:
+    def graph_source(self) -> GraphSource:
         """Return what a runtime is to compute."""
         return classifying(self.preprocess, self.network)
 
-    def computed_by(self, name: str, graph: Graph) -> "Classifier":
+    def with_runtime(self, name: str, graph: Graph) -> "Classifier":
         """Return the same model with another runtime for its scores."""
         return replace(self, graph=graph, runtime=name)
 
@@ -137,7 +137,7 @@ class Classifier:
             (logits,) = self.graph(batch)
             return logits.float().cpu()[:count]
 
-    def joined(self, picture: DecodedImage, outputs: Sequence[Tensor]) -> Prediction:
+    def combine(self, picture: DecodedImage, outputs: Sequence[Tensor]) -> Prediction:
         """Turn the output of an image's only input into a prediction; ModelError as `prediction`."""
         return self.prediction(outputs[0])
 
@@ -149,7 +149,7 @@ class Classifier:
         assert isinstance(scores, ClassScores)
         return scores
 
-    def prove(self) -> None:
+    def smoke_test(self) -> None:
         """Score an example; ModelError where the network cannot see pictures of this size or computes no numbers."""
         # as large as it need be to be resized, for which code is compiled now and not when the first request waits
         grey = Image.new("RGB", (2 * self.preprocess.resize, 2 * self.preprocess.resize), (_GREY, _GREY, _GREY))
@@ -177,9 +177,9 @@ def batch_size(count: int, device: torch.device) -> int:
     return halfway if halfway >= max(count, HALFWAY_FROM) else size
 
 
-def classifying(preprocess: Preprocess, network: nn.Module) -> Work:
+def classifying(preprocess: Preprocess, network: nn.Module) -> GraphSource:
     """Return what a runtime is to compute for a classifier: uint8 [N, crop, crop, 3] -> logits [N, C]."""
-    return Work(_NormalisedNetwork(preprocess, network), _grey(preprocess, _EXAMPLES))
+    return GraphSource(_NormalisedNetwork(preprocess, network), _grey(preprocess, _EXAMPLES))
 
 
 def _grey(preprocess: Preprocess, count: int) -> Tensor:

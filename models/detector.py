@@ -21,7 +21,7 @@ from models.images.tiling import Tile, tiles
 from models.predictions import Prediction
 from models.runtime.deviation import Deviation
 from models.runtime.precision import Precision
-from models.runtime.runtime import EAGER, Graph, Work
+from models.runtime.runtime import EAGER, Graph, GraphSource
 
 _EXAMPLE = (600, 800)
 _CALIBRATION = 3
@@ -48,9 +48,9 @@ class Detector:
         return found.adapter
 
     @property
-    def draws(self) -> bool:
-        """Whether `joined` takes long, as outlines do."""
-        return self.definition.task.draws
+    def slow_to_encode(self) -> bool:
+        """Whether `combine` takes long, as outlines do."""
+        return self.definition.task.slow_to_encode
 
     @property
     def pixels(self) -> int:
@@ -61,7 +61,7 @@ class Detector:
         """Return the settings of a request that sets `given` otherwise; SettingsError where it cannot."""
         return self.definition.settings_for(given)
 
-    def passes(self, settings: Any) -> int:
+    def max_inputs(self, settings: Any) -> int:
         """Return how many inputs an image has: one, and one for each tile."""
         grid = settings.tile_grid_size
         return 1 if grid is None else 1 + grid[0] * grid[1]
@@ -92,11 +92,11 @@ class Detector:
         inputs = [self.adapter.prepare(part, settings) for part in parts]
         return [[one, one] if number == 0 else [one] for number, one in enumerate(inputs)]
 
-    def work(self) -> Work:
+    def graph_source(self) -> GraphSource:
         """Return what a runtime is to compute."""
-        return self.adapter.work(self.network, self.precision)
+        return self.adapter.graph_source(self.network, self.precision)
 
-    def computed_by(self, name: str, graph: Graph) -> "Detector":
+    def with_runtime(self, name: str, graph: Graph) -> "Detector":
         """Return the same model with another runtime."""
         return replace(self, graph=graph, runtime=name)
 
@@ -113,12 +113,12 @@ class Detector:
         with torch.inference_mode():
             return self.adapter.detect(self.network, self.graph, inputs)
 
-    def joined(self, picture: DecodedImage, outputs: Sequence[Detections]) -> Prediction:
+    def combine(self, picture: DecodedImage, outputs: Sequence[Detections]) -> Prediction:
         """Join what was found in all inputs of an image."""
         instances = join(picture, outputs, picture.inputs[0].data.size)
         return self.definition.task.prediction(instances, self.definition.labels)
 
-    def prove(self) -> None:
+    def smoke_test(self) -> None:
         """ModelInput at an example; ModelError where that is not possible or the weights are no numbers."""
         broken = [name for name, each in self.network.named_parameters() if not torch.isfinite(each).all()]
         if broken:

@@ -13,7 +13,7 @@ from models.errors import ModelError
 from models.folder.layout import ModelFolder
 from models.folder.registry import verify
 from models.runtime.precision import FP32, PRECISIONS, Precision, multiply_exactly
-from models.runtime.runtime import EAGER, Graph, Terms, Work
+from models.runtime.runtime import EAGER, ComputeOptions, Graph, GraphSource
 from models.runtimes.eager import RUNTIME
 
 LoadedModel = Classifier | Detector
@@ -35,10 +35,10 @@ def load(path: Path, *, device: str = "cpu", precision: str = "fp32", strict: bo
         raise ModelError(f"Precision {precision} needs a GPU, but the device is cpu. Use fp32 or bf16.")
     multiply_exactly()
     network = network.to(target).to(memory_format=torch.channels_last)
-    eager = RUNTIME.load(_work(definition, network, arithmetic), None, Terms(target, arithmetic))
+    eager = RUNTIME.load(_work(definition, network, arithmetic), None, ComputeOptions(target, arithmetic))
     kind = Detector if isinstance(definition.architecture, DetectorArchitecture) else Classifier
     loaded = kind(definition, network, target, arithmetic, eager)
-    loaded.prove()
+    loaded.smoke_test()
     return loaded
 
 
@@ -56,13 +56,13 @@ def exact(model: LoadedModel) -> LoadedModel:
     """Return the same model computing eagerly in fp32, which any other way of computing is compared with."""
     if model.precision.exact and model.runtime == EAGER:
         return model
-    terms = Terms(model.device, FP32)
-    return model.computed_by(EAGER, RUNTIME.load(_work(model.definition, model.network, FP32), None, terms))
+    options = ComputeOptions(model.device, FP32)
+    return model.with_runtime(EAGER, RUNTIME.load(_work(model.definition, model.network, FP32), None, options))
 
 
-def _work(definition: Definition, network: nn.Module, precision: Precision) -> Work:
+def _work(definition: Definition, network: nn.Module, precision: Precision) -> GraphSource:
     if isinstance(definition.architecture, DetectorArchitecture):
-        return definition.architecture.adapter.work(network, precision)
+        return definition.architecture.adapter.graph_source(network, precision)
     return classifying(definition.preprocess, network)
 
 

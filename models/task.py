@@ -13,10 +13,10 @@ class Task:
     """`name` is what a manifest calls the task, `hosted_name` what AutoML for Images calls it.
 
     `prediction(output, labels)` turns what a network says of one picture, logits float32 [C] or Instances, into what a
-    client is told. `draws` says that it takes long enough for it to take turns with a device on the same cores.
+    client is told. `slow_to_encode` says that this takes so long that it takes turns with a device on the same cores.
     """
 
     name: TaskName
     hosted_name: str
     prediction: Callable[[Any, Sequence[str]], Prediction]
-    draws: bool = False
+    slow_to_encode: bool = False

@@ -139,7 +139,7 @@ def load_detector(path: Path, **options: Any) -> Detector:
 def detected(model: Detector, data: bytes, **given: Any) -> list[Any]:
     """What a model says of an encoded picture, its inputs taken one by one."""
     picture = model.read(data, LIMITS, model.settings(given))
-    prediction = model.joined(picture, [model.outputs([one.data])[0] for one in picture.inputs])
+    prediction = model.combine(picture, [model.outputs([one.data])[0] for one in picture.inputs])
     assert isinstance(prediction, Boxes)
     return prediction.boxes
 

@@ -34,13 +34,13 @@ class FakeModel:
         self.batches: list[int] = []
 
     @property
-    def draws(self) -> bool:
+    def slow_to_encode(self) -> bool:
         return False
 
     def settings(self, given: Mapping[str, Any]) -> int:
         return int(given.get("inputs", 1))
 
-    def passes(self, settings: int) -> int:
+    def max_inputs(self, settings: int) -> int:
         return settings
 
     def read(self, data: bytes, limits: ImageLimits, settings: int) -> DecodedImage:
@@ -61,7 +61,7 @@ class FakeModel:
             raise RuntimeError("device-side assert triggered")
         return [torch.tensor([0.25, 0.75]) * (1.0 if _KINDS[picture] == FINE else torch.nan) for picture in pictures]
 
-    def joined(self, picture: DecodedImage, outputs: Sequence[Tensor]) -> Prediction:
+    def combine(self, picture: DecodedImage, outputs: Sequence[Tensor]) -> Prediction:
         if not all(torch.isfinite(output).all() for output in outputs):
             raise ValueError("not finite")
         return ClassScores(torch.stack(list(outputs)).mean(0).tolist(), ["can", "carton"])

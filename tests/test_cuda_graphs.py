@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 from models.classifier import batch_size
 from models.loaded import load
 from models.runtime.precision import FP32
-from models.runtime.runtime import Graph, Terms, available
+from models.runtime.runtime import ComputeOptions, Graph, available
 from models.runtimes.cuda_graphs import Recordings, Replay
 from tests.checkpoints import write_automl_folder
 
@@ -65,8 +65,8 @@ def test_the_next_batch_leaves_outputs_alone() -> None:
 
 def test_it_is_for_gpus_and_for_pictures_of_one_size(tmp_path: Path) -> None:
     runtime = available()["cuda_graphs"]
-    assert runtime.obstacle(Terms(torch.device("cpu"), FP32)) == "it computes on NVIDIA GPUs"
-    assert runtime.obstacle(Terms(torch.device("cuda"), FP32)) is None
+    assert runtime.obstacle(ComputeOptions(torch.device("cpu"), FP32)) == "it computes on NVIDIA GPUs"
+    assert runtime.obstacle(ComputeOptions(torch.device("cuda"), FP32)) is None
 
 
 class NothingFromPython(TorchFunctionMode):
@@ -90,8 +90,8 @@ def test_a_network_can_be_recorded(tmp_path: Path, name: str) -> None:
 @pytest.mark.gpu
 def test_a_recorded_network_says_the_same(tmp_path: Path) -> None:
     model: Any = load(write_automl_folder(tmp_path / "model", name="resnet18", sizes=(80, 64)), device="cuda")
-    terms = Terms(model.device, FP32)
-    rival = model.computed_by("cuda_graphs", available()["cuda_graphs"].load(model.work(), None, terms))
+    options = ComputeOptions(model.device, FP32)
+    rival = model.with_runtime("cuda_graphs", available()["cuda_graphs"].load(model.graph_source(), None, options))
     views, _ = model.calibration()
     for length in (1, 3, len(views), 1):
         expected, found = model.outputs(views[:length]), rival.outputs(views[:length])

@@ -184,7 +184,7 @@ def test_a_reply_does_not_depend_on_batch_mates(tmp_path: Path, name: str) -> No
     read = [model.read(one, LIMITS, model.settings({})) for one in data]
     together = model.outputs([each.inputs[0].data for each in read])
     for each, output, one in zip(read, together, data, strict=True):
-        assert_alike(model.joined(each, [output]).boxes, detected(model, one))  # type: ignore[union-attr]
+        assert_alike(model.combine(each, [output]).boxes, detected(model, one))  # type: ignore[union-attr]
 
 
 def test_bf16_finds_nearly_the_same_boxes(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def told(model: Detector, data: bytes, **given: Any) -> Rows:
     """What a client is told of a picture: label, score and box of each object."""
     read = model.read(data, LIMITS, model.settings(given))
     outputs = [model.outputs([one.data])[0] for one in read.inputs]
-    prediction = model.joined(read, outputs)
+    prediction = model.combine(read, outputs)
     assert isinstance(prediction, Boxes)
     return [(one["label"], one["score"], list(one["box"].values())) for one in prediction.boxes]  # type: ignore[arg-type]
 
@@ -139,7 +139,7 @@ def test_padding_is_no_part_of_the_picture(tmp_path: Path) -> None:
         graph_inputs.append(batch)
         return model.graph(batch)
 
-    model.computed_by("spy", graph).outputs([model.read(PICTURES[0], LIMITS, model.settings({})).inputs[0].data])
+    model.with_runtime("spy", graph).outputs([model.read(PICTURES[0], LIMITS, model.settings({})).inputs[0].data])
     mask = graph_inputs[0][0, 3]
     assert mask[:51, :80].min() == 1
     assert mask.sum() == 51 * 80
@@ -198,7 +198,7 @@ def test_a_backbone_of_timm_is_built_without_a_network(
 def test_a_network_that_computes_no_numbers_is_an_error(tmp_path: Path) -> None:
     model = loaded(save(tmp_path / "m", DETR))
     view = model.read(PICTURES[0], LIMITS, model.settings({})).inputs[0].data
-    broken = model.computed_by(
+    broken = model.with_runtime(
         "broken", lambda batch: [torch.full_like(each, torch.nan) for each in model.graph(batch)]
     )
     with pytest.raises(ModelError, match="not finite"):

@@ -50,7 +50,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def told(model: Detector, data: bytes, **given: Any) -> list[Object]:
     read = model.read(data, LIMITS, model.settings(given))
-    prediction = model.joined(read, [model.outputs([one.data])[0] for one in read.inputs])
+    prediction = model.combine(read, [model.outputs([one.data])[0] for one in read.inputs])
     assert isinstance(prediction, Boxes)
     return prediction.boxes
 

@@ -13,22 +13,22 @@ from models.errors import ModelError
 from models.loaded import LoadedModel, load
 from models.runtime.conversion import convert_apart
 from models.runtime.precision import FP32, PRECISIONS
-from models.runtime.runtime import EAGER, Terms, Work, available
+from models.runtime.runtime import EAGER, ComputeOptions, GraphSource, available
 from tests.checkpoints import write_automl_folder
 from tests.detectors import LIMITS, write_detector_folder
 from tests.pictures import encoded, picture
 from tests.test_yolov5 import drawn
 
 CPU = torch.device("cpu")
-TERMS = Terms(CPU, FP32, threads=2)
+TERMS = ComputeOptions(CPU, FP32, threads=2)
 SIZES = [(320, 240), (150, 200), (60, 50), (333, 90)]
 
 
 def converted(model: LoadedModel, name: str, into: Path) -> Any:
     runtime = available()[name]
     into.mkdir()
-    runtime.convert(model.work(), TERMS, into)
-    return model.computed_by(name, runtime.load(model.work(), into, TERMS))
+    runtime.convert(model.graph_source(), TERMS, into)
+    return model.with_runtime(name, runtime.load(model.graph_source(), into, TERMS))
 
 
 def test_runtimes_that_are_made_quickly_come_first() -> None:
@@ -69,10 +69,10 @@ def test_boxes_of_openvino_are_those_of_eager(tmp_path: Path, name: str) -> None
 
 
 def test_maps_of_yolov5_by_openvino_are_those_of_eager(tmp_path: Path) -> None:
-    work = YoloAdapter().work(drawn(), FP32)
+    source = YoloAdapter().graph_source(drawn(), FP32)
     openvino = available()["openvino"]
-    openvino.convert(work, TERMS, tmp_path)
-    graph, eager = openvino.load(work, tmp_path, TERMS), available()[EAGER].load(work, None, TERMS)
+    openvino.convert(source, TERMS, tmp_path)
+    graph, eager = openvino.load(source, tmp_path, TERMS), available()[EAGER].load(source, None, TERMS)
     for count, side in ((1, 128), (3, 96)):
         chance = torch.Generator().manual_seed(count)
         squares = torch.randint(0, 256, (count, side, side, 3), dtype=torch.uint8, generator=chance)
@@ -82,17 +82,17 @@ def test_maps_of_yolov5_by_openvino_are_those_of_eager(tmp_path: Path) -> None:
 
 def test_compiled_code_computes_the_same(tmp_path: Path) -> None:
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
-    work = Work(network.eval(), torch.zeros(2, 3, 24, 32), free=(0,))
+    source = GraphSource(network.eval(), torch.zeros(2, 3, 24, 32), free=(0,))
     compiled = available()["compiled"]
-    compiled.convert(work, TERMS, tmp_path)
-    graph, eager = compiled.load(work, tmp_path, TERMS), available()[EAGER].load(work, None, TERMS)
+    compiled.convert(source, TERMS, tmp_path)
+    graph, eager = compiled.load(source, tmp_path, TERMS), available()[EAGER].load(source, None, TERMS)
     for count, layout in itertools.product((1, 5), (torch.contiguous_format, torch.channels_last)):
         inputs = torch.randn((count, 3, 24, 32), generator=torch.Generator().manual_seed(1))
         (found,), (expected,) = graph(inputs.contiguous(memory_format=layout)), eager(inputs)
         assert found.shape == (count, 32)
         assert torch.allclose(found, expected, atol=1e-6)
     with pytest.raises(ValueError, match="pictures of one size only"):
-        compiled.convert(Work(network, work.example, free=(0, 2, 3)), TERMS, tmp_path)
+        compiled.convert(GraphSource(network, source.example, free=(0, 2, 3)), TERMS, tmp_path)
 
 
 def test_a_conversion_in_a_process_of_its_own_says_why_it_failed(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_conversion_in_a_process_of_its_own_says_why_it_failed(tmp_path: Path)
 
 def test_what_a_machine_cannot_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert available()["openvino"].obstacle(TERMS) is None
-    assert "CPU" in str(available()["openvino"].obstacle(Terms(torch.device("cuda"), FP32)))
-    assert "fp16" in str(available()["openvino"].obstacle(Terms(CPU, PRECISIONS["fp16"])))
+    assert "CPU" in str(available()["openvino"].obstacle(ComputeOptions(torch.device("cuda"), FP32)))
+    assert "fp16" in str(available()["openvino"].obstacle(ComputeOptions(CPU, PRECISIONS["fp16"])))
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert "no-such-compiler" in str(available()["compiled"].obstacle(TERMS))

@@ -153,7 +153,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Detector:
 def test_tiles_are_slices_of_one_decoded_picture(model: Detector) -> None:
     settings = model.settings({"tile_grid_size": "3x2"})
     inputs = model.read(encoded(picture(1, 120, 90), "PNG"), LIMITS, settings).inputs
-    assert len(inputs) == model.passes(settings) == 7
+    assert len(inputs) == model.max_inputs(settings) == 7
     assert len({one.data.image.untyped_storage().data_ptr() for one in inputs}) == 1
     assert len({one.shape for one in inputs[1:]}) == 1, "so that they share a batch"
 

@@ -16,13 +16,13 @@ from models.errors import ModelError
 from models.loaded import LoadedModel, load_classifier
 from models.runtime.cache import RuntimeCache
 from models.runtime.precision import FP32, PRECISIONS
-from models.runtime.runtime import EAGER, Graph, Terms, Work
+from models.runtime.runtime import EAGER, ComputeOptions, Graph, GraphSource
 from server.engine.startup import tuner as tuner_module
 from server.engine.startup.runtime_benchmark import Race
 from server.engine.startup.tuner import Tuner, open_cache
 from tests.checkpoints import write_automl_folder
 
-TERMS = Terms(torch.device("cpu"), FP32)
+TERMS = ComputeOptions(torch.device("cpu"), FP32)
 
 
 class FakeRuntime:
@@ -38,17 +38,17 @@ class FakeRuntime:
         self._obstacle = obstacle
         self.eager: Any = None
 
-    def obstacle(self, terms: Terms) -> str | None:
+    def obstacle(self, options: ComputeOptions) -> str | None:
         return self._obstacle
 
     def version(self) -> str:
         return "1"
 
-    def convert(self, work: Work, terms: Terms, folder: Path) -> None:
+    def convert(self, source: GraphSource, options: ComputeOptions, folder: Path) -> None:
         self.conversions += 1
         (folder / "file").write_text("graph")
 
-    def load(self, work: Work, folder: Path | None, terms: Terms) -> Graph:
+    def load(self, source: GraphSource, folder: Path | None, options: ComputeOptions) -> Graph:
         assert folder is not None
         if (folder / "file").read_text() != "graph":
             raise ValueError("the file is damaged")
@@ -101,7 +101,7 @@ def choosing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
         monkeypatch.setattr(
             tuner_module,
             "convert_apart",
-            lambda folder, name, precision, device, into: found[name].convert(model.work(), TERMS, into),
+            lambda folder, name, precision, device, into: found[name].convert(model.graph_source(), TERMS, into),
         )
         cache = RuntimeCache.open(tmp_path / "cache", model.definition, TERMS)
         return Tuner(folder, model, TERMS, cache, precision="fp32", on_device=lambda step: step())
@@ -222,10 +222,10 @@ def test_a_model_finds_its_own_files_and_no_others(folder: Path, tmp_path: Path)
     definition = load_classifier(folder).definition
     mine = RuntimeCache.open(tmp_path, definition, TERMS)
     assert RuntimeCache.open(tmp_path, definition, TERMS).folder == mine.folder
-    fewer = Terms(TERMS.device, TERMS.precision, TERMS.threads + 1)
-    half = Terms(TERMS.device, PRECISIONS["bf16"])
+    fewer = ComputeOptions(TERMS.device, TERMS.precision, TERMS.threads + 1)
+    half = ComputeOptions(TERMS.device, PRECISIONS["bf16"])
     another = load_classifier(write_automl_folder(tmp_path / "another", name="resnet18", sizes=(40, 36)))
-    folders = {RuntimeCache.open(tmp_path, definition, terms).folder for terms in (TERMS, fewer, half)}
+    folders = {RuntimeCache.open(tmp_path, definition, options).folder for options in (TERMS, fewer, half)}
     assert len(folders | {RuntimeCache.open(tmp_path, another.definition, TERMS).folder}) == 4
 
 

@@ -11,7 +11,7 @@ from models.errors import ModelError
 from models.images.letterbox import letterbox
 from models.networks.yolov5 import YoloV5
 from models.runtime.precision import FP32, PRECISIONS
-from models.runtime.runtime import Terms
+from models.runtime.runtime import ComputeOptions
 from models.runtimes.eager import RUNTIME as EAGER
 from settings.model import YoloSettings
 from tests.contract import contract
@@ -201,7 +201,7 @@ def test_arithmetic_is_reduced_before_the_head_only() -> None:
     network, seen = drawn(), []
     network[23].register_forward_hook(lambda module, given, made: seen.append(made.dtype))
     network.head.register_forward_pre_hook(lambda module, given: seen.extend(each.dtype for each in given[0]))
-    graph = EAGER.load(ADAPTER.work(network, BF16), None, Terms(torch.device("cpu"), BF16))
+    graph = EAGER.load(ADAPTER.graph_source(network, BF16), None, ComputeOptions(torch.device("cpu"), BF16))
     seen.clear()
     one = ADAPTER.prepare(torch.from_numpy(noise(60, 90)), settings(box_score_thresh=0.3))
     (result,) = ADAPTER.detect(network, graph, [one])
@@ -210,7 +210,7 @@ def test_arithmetic_is_reduced_before_the_head_only() -> None:
 
 
 def find(network: YoloV5, inputs: list[DetectorInput]) -> list[Detections]:
-    return ADAPTER.detect(network, ADAPTER.work(network, FP32).module, inputs)
+    return ADAPTER.detect(network, ADAPTER.graph_source(network, FP32).module, inputs)
 
 
 def _parts(result: Detections) -> tuple[Tensor, Tensor, Tensor]:

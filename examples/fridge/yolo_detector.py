@@ -22,7 +22,7 @@ from examples.fridge.yolo_loss import Truth, yolo_loss
 from models.detection.yolov5_adapter import YoloAdapter
 from models.networks.yolov5 import SIZES, Size, YoloV5
 from models.runtime.precision import FP32
-from models.runtime.runtime import Terms
+from models.runtime.runtime import ComputeOptions
 from models.runtimes.eager import RUNTIME as EAGER
 from settings.model import YoloSettings
 
@@ -114,7 +114,7 @@ def _outcomes(network: YoloV5, gatherings: Sequence[Gathering]) -> list[Outcome]
     # Average precision also asks what is found at low scores
     settings = YoloSettings.model_validate(SETTINGS | {"box_score_thresh": 0.01})
     adapter, progress, outcomes = YoloAdapter(), Progress("testing", len(gatherings)), []
-    graph = EAGER.load(adapter.work(network, FP32), None, Terms(network.head.anchors.device, FP32))
+    graph = EAGER.load(adapter.graph_source(network, FP32), None, ComputeOptions(network.head.anchors.device, FP32))
     for gathering in gatherings:
         height, width = gathering.picture.shape[:2]
         (found,) = adapter.detect(network, graph, [adapter.prepare(torch.from_numpy(gathering.picture), settings)])

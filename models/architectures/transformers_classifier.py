@@ -33,7 +33,7 @@ _WHOLE_FROM = 384  # pixels, from which on a processor that otherwise crops a sh
 
 def _architecture(saved: SavedModel) -> ClassifierArchitecture:
     preprocess = _preprocess(saved.recipe, saved.processor_file)
-    saved.prove(partial(_seen, preprocess))
+    saved.verify_preprocessing(partial(_seen, preprocess))
     return ClassifierArchitecture(
         saved.name,
         build=lambda classes, settings: Outputs(saved.network(saved.config), "logits"),

@@ -31,7 +31,7 @@ def _architecture(saved: SavedModel) -> DetectorArchitecture:
     rule = _RULES.get(saved.kind)
     if rule is None:
         raise ModelError(f"{saved.name} is not supported. Of detectors those of {', '.join(_RULES)} are.")
-    saved.prove(partial(seen, saved.recipe))
+    saved.verify_preprocessing(partial(seen, saved.recipe))
     return DetectorArchitecture(
         saved.name,
         build=lambda classes, settings: Outputs(saved.network(saved.config), *_OUTPUTS, masked=True),

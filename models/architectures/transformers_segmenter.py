@@ -24,7 +24,7 @@ _OUTPUTS = ("class_queries_logits", "masks_queries_logits")
 def _architecture(saved: SavedModel) -> DetectorArchitecture:
     if saved.recipe.pad is not None:
         raise ModelError(f"{saved.processor_file}: with a pad_size, masks would cover the padding too. Leave it out.")
-    saved.prove(partial(seen, saved.recipe))
+    saved.verify_preprocessing(partial(seen, saved.recipe))
     return DetectorArchitecture(
         saved.name,
         build=lambda classes, settings: Outputs(saved.network(saved.config), *_OUTPUTS),

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from models.runtime.precision import Precision
-from models.runtime.runtime import Graph, Work
+from models.runtime.runtime import Graph, GraphSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class DetectorAdapter(Protocol):
     def prepare(self, image: Tensor, settings: Any) -> DetectorInput:
         """Prepare an image or a tile, uint8 [h, w, 3], on a CPU thread. It may be a slice of a larger tensor."""
 
-    def work(self, network: nn.Module, precision: Precision) -> Work:
+    def graph_source(self, network: nn.Module, precision: Precision) -> GraphSource:
         """Return the costly part of a network, to be computed in `precision`; boxes need fp32, to tell pixels apart.
 
         What it returns need not be whole: `detect` does the rest.

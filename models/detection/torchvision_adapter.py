@@ -20,7 +20,7 @@ from torchvision.models.detection.image_list import ImageList
 from models.detection.adapter import Detections, DetectorInput
 from models.images.preprocess import Statistics
 from models.runtime.precision import Precision
-from models.runtime.runtime import Graph, Work
+from models.runtime.runtime import Graph, GraphSource
 from settings.model import DetectionSettings
 
 # what torchvision does where nothing is set
@@ -77,10 +77,10 @@ class TorchvisionAdapter:
         size = _resized(image.shape[0], image.shape[1], settings)
         return DetectorInput(image, size, _padded(size), settings)
 
-    def work(self, network: nn.Module, precision: Precision) -> Work:
+    def graph_source(self, network: nn.Module, precision: Precision) -> GraphSource:
         """Return the backbone, and in fp32 what looks at all places too: halves cannot tell a pixel of a box."""
         dense = network.get_submodule(self.dense) if precision.exact else None
-        return Work(
+        return GraphSource(
             _Everywhere(network.get_submodule("backbone"), dense),
             torch.zeros(_TRACED),
             free=(0, 2, 3),

@@ -15,7 +15,7 @@ from models.errors import ModelError
 from models.images.letterbox import letterbox, margin
 from models.networks.yolov5 import YoloV5
 from models.runtime.precision import Precision
-from models.runtime.runtime import Graph, Work
+from models.runtime.runtime import Graph, GraphSource
 from settings.model import YoloSettings
 
 # Boxes of different classes are moved this many pixels apart, so that one pass suppresses within classes only
@@ -41,10 +41,10 @@ class YoloAdapter:
         square, size = letterbox(image.numpy(), settings.img_size)
         return DetectorInput(torch.from_numpy(square), size, (settings.img_size, settings.img_size), settings)
 
-    def work(self, network: nn.Module, precision: Precision) -> Work:
+    def graph_source(self, network: nn.Module, precision: Precision) -> GraphSource:
         """Return all before the head, from uint8 [N, S, S, 3] to maps; a box is told by small differences in those."""
         assert isinstance(network, YoloV5)
-        return Work(
+        return GraphSource(
             _Maps(network), torch.zeros((2, _TRACED, _TRACED, 3), dtype=torch.uint8), free=(0, 1, 2), rounding=_ROUNDING
         )
 

@@ -1,7 +1,7 @@
 """preprocessor_config.json: how the image processors of transformers prepare pictures, in words of our own.
 
-The library's Pillow processor fills in what the file leaves out. Whether our words say the same as it does is proved on
-drawn pictures, since a processor may do anything.
+The library's Pillow processor fills in what the file leaves out. Whether our words say the same as it does is verified
+on drawn images, since a processor may do anything.
 """
 
 from collections.abc import Callable, Mapping
@@ -84,7 +84,7 @@ class Recipe:
 
 
 def read_recipe(file: Path) -> tuple[Recipe, Any]:
-    """Read preprocessor_config.json; returns the recipe and the library's processor, to prove it.
+    """Read preprocessor_config.json; returns the recipe and the library's processor, to verify it.
 
     ModelError where the file describes none, or something else than resizing, cropping, scaling and padding.
     """
@@ -101,7 +101,7 @@ def read_recipe(file: Path) -> tuple[Recipe, Any]:
     return recipe, found
 
 
-def prove(file: Path, processor: Any, seen: Callable[[Image.Image], NDArray[np.float32]]) -> None:
+def verify_preprocessing(file: Path, processor: Any, seen: Callable[[Image.Image], NDArray[np.float32]]) -> None:
     """Compare `seen`, from a picture to what the network sees, float32 [3, H, W], with what a processor makes of it.
 
     ModelError where they differ.

@@ -20,7 +20,7 @@ from models.errors import ModelError
 from models.huggingface.processor import Recipe
 from models.images.antialias import FILTERS, resized
 from models.runtime.precision import Precision
-from models.runtime.runtime import Graph, Work
+from models.runtime.runtime import Graph, GraphSource
 from settings.model import QueryDetectionSettings
 
 _ROUNDING = 1e-4  # of outputs, which moves boxes by far less than a pixel
@@ -48,12 +48,12 @@ class TransformersAdapter:
         """Resize an image or a tile, uint8 [h, w, 3], as Pillow does, on a CPU thread."""
         return _prepared(self.recipe, image, settings)
 
-    def work(self, network: nn.Module, precision: Precision) -> Work:
+    def graph_source(self, network: nn.Module, precision: Precision) -> GraphSource:
         """Return the whole network, from [N, 4, H, W] as `batch_of` makes them to its outputs."""
         side = self.recipe.fixed or _TRACED
         example = torch.zeros(2, 4, *side)
         example[:, 3] = 1
-        return Work(network, example, free=(0,) if self.recipe.fixed else (0, 2, 3), rounding=_ROUNDING)
+        return GraphSource(network, example, free=(0,) if self.recipe.fixed else (0, 2, 3), rounding=_ROUNDING)
 
 
 @dataclass(frozen=True, slots=True)

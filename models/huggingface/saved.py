@@ -12,7 +12,7 @@ from PIL import Image
 from models.errors import ModelError
 from models.folder.layout import ModelFolder
 from models.huggingface.config import labels_of, network_class, read_transformers_config
-from models.huggingface.processor import Recipe, prove, read_recipe
+from models.huggingface.processor import Recipe, read_recipe, verify_preprocessing
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class SavedModel:
     processor: Any
     processor_file: Path
 
-    def prove(self, seen: Callable[[Image.Image], NDArray[np.float32]]) -> None:
+    def verify_preprocessing(self, seen: Callable[[Image.Image], NDArray[np.float32]]) -> None:
         """Compare what a network is going to see of a picture with what the processor makes of it; ModelError."""
-        prove(self.processor_file, self.processor, seen)
+        verify_preprocessing(self.processor_file, self.processor, seen)
 
 
 def read_saved(folder: ModelFolder) -> SavedModel | None:

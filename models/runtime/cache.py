@@ -20,7 +20,7 @@ import torch
 from models.definition import Definition
 from models.errors import ModelError
 from models.folder.registry import sha256
-from models.runtime.runtime import Terms, available, processor
+from models.runtime.runtime import ComputeOptions, available, processor
 
 _CHOICE = "choice.json"
 _KEPT = 8  # models whose files stay; each is about as large as its weights
@@ -35,9 +35,9 @@ class RuntimeCache:
         self.folder = folder
 
     @classmethod
-    def open(cls, root: Path, definition: Definition, terms: Terms) -> "RuntimeCache":
+    def open(cls, root: Path, definition: Definition, options: ComputeOptions) -> "RuntimeCache":
         """Open or make the folder of a model under `root`; ModelError where it is not private or cannot be made."""
-        folder = root / _key(definition, terms)
+        folder = root / _key(definition, options)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             owner, mode = root.stat().st_uid, root.stat().st_mode
@@ -136,17 +136,17 @@ def _is_left(note: Path) -> bool:
     return True
 
 
-def _key(definition: Definition, terms: Terms) -> str:
+def _key(definition: Definition, options: ComputeOptions) -> str:
     files = [file for file in definition.folder.used if file != definition.folder.settings]
-    device = torch.cuda.get_device_name(terms.device) if terms.device.type == "cuda" else processor()
+    device = torch.cuda.get_device_name(options.device) if options.device.type == "cuda" else processor()
     parts = [
         *map(sha256, files),
         definition.architecture.name,
         len(definition.labels),
         definition.settings.values.model_dump_json(),
         device,
-        terms.precision.name,
-        terms.threads,
+        options.precision.name,
+        options.threads,
         version("sightglass"),
         torch.__version__,
         *(f"{name} {runtime.version()}" for name, runtime in sorted(available().items())),

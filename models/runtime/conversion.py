@@ -14,7 +14,7 @@ from pathlib import Path
 
 from models.errors import ModelError, first_line
 from models.loaded import load
-from models.runtime.runtime import Terms, available
+from models.runtime.runtime import ComputeOptions, available
 
 _NICE = 10  # an engine that serves meanwhile goes first
 
@@ -37,7 +37,7 @@ def convert_apart(folder: Path, runtime: str, precision: str, device: str, into:
 
 def _convert(folder: Path, runtime: str, precision: str, device: str, into: Path) -> None:
     model = load(folder, device=device, precision=precision)
-    available()[runtime].convert(model.work(), Terms(model.device, model.precision), into)
+    available()[runtime].convert(model.graph_source(), ComputeOptions(model.device, model.precision), into)
 
 
 def _follow() -> None:

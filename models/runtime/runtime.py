@@ -23,7 +23,7 @@ AUTO = "auto"  # the fastest
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class GraphSource:
     """What is to be computed: a module that takes one tensor and returns one, or a tuple.
 
     `example` is such a tensor, whose sizes may differ later in the dimensions named by `free`, the batch being the
@@ -37,7 +37,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ComputeOptions:
     """Where and how a graph computes: on so many threads of a CPU, or on a GPU, in some arithmetic."""
 
     device: torch.device
@@ -60,17 +60,17 @@ class Runtime(Protocol):
     def seconds(self) -> float:
         """About how long a conversion takes; those that take less are tried first."""
 
-    def obstacle(self, terms: Terms) -> str | None:
-        """Say why it cannot be used on these terms here; None where it can."""
+    def obstacle(self, options: ComputeOptions) -> str | None:
+        """Say why it cannot be used with these options here; None where it can."""
 
     def version(self) -> str:
         """Return what its files depend on besides the network."""
 
-    def convert(self, work: Work, terms: Terms, folder: Path) -> None:
+    def convert(self, source: GraphSource, options: ComputeOptions, folder: Path) -> None:
         """Write the files of a graph into an empty folder; any exception where it cannot."""
 
-    def load(self, work: Work, folder: Path | None, terms: Terms) -> Graph:
-        """Load a graph of `work`, from the files of `convert` if there are any, on the thread that will run it.
+    def load(self, source: GraphSource, folder: Path | None, options: ComputeOptions) -> Graph:
+        """Load a graph of `source`, from the files of `convert` if there are any, on the thread that will run it.
 
         Any exception where it cannot.
         """

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from models.runtime.runtime import Graph, Terms, Work
+from models.runtime.runtime import ComputeOptions, Graph, GraphSource
 from models.runtimes.eager import RUNTIME as EAGER
 
 Replay = Callable[[], Sequence[Tensor]]
@@ -25,22 +25,24 @@ class CudaGraphs:
     converts = False
     seconds = 1.0
 
-    def obstacle(self, terms: Terms) -> str | None:
-        """Say why it cannot be used on these terms here; None where it can."""
-        return None if terms.device.type == "cuda" else "it computes on NVIDIA GPUs"
+    def obstacle(self, options: ComputeOptions) -> str | None:
+        """Say why it cannot be used with these options here; None where it can."""
+        return None if options.device.type == "cuda" else "it computes on NVIDIA GPUs"
 
     def version(self) -> str:
         """Return nothing: there are no files."""
         return ""
 
-    def convert(self, work: Work, terms: Terms, folder: object) -> None:
+    def convert(self, source: GraphSource, options: ComputeOptions, folder: object) -> None:
         """Do nothing."""
 
-    def load(self, work: Work, folder: object, terms: Terms) -> Graph:
-        """Make recordings of `work` when batches ask for them, the weights being those of the network."""
-        if work.free != (0,):
+    def load(self, source: GraphSource, folder: object, options: ComputeOptions) -> Graph:
+        """Make recordings of `source` when batches ask for them, the weights being those of the network."""
+        if source.free != (0,):
             raise ValueError("it records pictures of one size only")
-        return Recordings(EAGER.load(work, None, terms), work.example[0].to(terms.device), recorder(terms.device))
+        return Recordings(
+            EAGER.load(source, None, options), source.example[0].to(options.device), recorder(options.device)
+        )
 
 
 class Recordings:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from models.networks.folding import fold
-from models.runtime.runtime import EAGER, Graph, Terms, Work
+from models.runtime.runtime import EAGER, ComputeOptions, Graph, GraphSource
 
 
 class Eager:
@@ -17,7 +17,7 @@ class Eager:
     converts = False
     seconds = 0.0
 
-    def obstacle(self, terms: Terms) -> str | None:
+    def obstacle(self, options: ComputeOptions) -> str | None:
         """Say that there is none."""
         return None
 
@@ -25,34 +25,34 @@ class Eager:
         """Return nothing: there are no files."""
         return ""
 
-    def convert(self, work: Work, terms: Terms, folder: Path) -> None:
+    def convert(self, source: GraphSource, options: ComputeOptions, folder: Path) -> None:
         """Do nothing."""
 
-    def load(self, work: Work, folder: Path | None, terms: Terms) -> Graph:
+    def load(self, source: GraphSource, folder: Path | None, options: ComputeOptions) -> Graph:
         """Fold a copy, and use it if it computes the same but for rounding, which odd weights enlarge."""
-        module = _folded(work, terms.device)
+        module = _folded(source, options.device)
 
         def graph(inputs: Tensor) -> tuple[Tensor, ...]:
-            with terms.precision.applied(terms.device):
-                found = module(inputs.to(terms.device, non_blocking=True))
+            with options.precision.applied(options.device):
+                found = module(inputs.to(options.device, non_blocking=True))
             return (found,) if isinstance(found, Tensor) else tuple(found)
 
         return graph
 
 
-def _folded(work: Work, device: torch.device) -> nn.Module:
-    shared = {id(tensor): tensor for tensor in (*work.module.parameters(), *work.module.buffers())}
-    copied = copy.deepcopy(work.module, memo=shared)
+def _folded(source: GraphSource, device: torch.device) -> nn.Module:
+    shared = {id(tensor): tensor for tensor in (*source.module.parameters(), *source.module.buffers())}
+    copied = copy.deepcopy(source.module, memo=shared)
     fold(copied)
-    example = _noise(work.example).to(device)
+    example = _noise(source.example).to(device)
     with torch.inference_mode():
         try:
-            plain, folded = work.module(example), copied(example)
+            plain, folded = source.module(example), copied(example)
         except (RuntimeError, ValueError, AssertionError):
-            return work.module  # which cannot see such pictures: whoever loads it finds out, and says more about it
+            return source.module  # which cannot see such pictures: whoever loads it finds out, and says more about it
     pairs = [(plain, folded)] if isinstance(plain, Tensor) else list(zip(plain, folded, strict=True))
-    same = all((one - other).abs().max() <= work.rounding * one.abs().max() for one, other in pairs)
-    return copied if same else work.module
+    same = all((one - other).abs().max() <= source.rounding * one.abs().max() for one, other in pairs)
+    return copied if same else source.module
 
 
 def _noise(example: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.runtime.runtime import Graph, Terms, Work
+from models.runtime.runtime import ComputeOptions, Graph, GraphSource
 
 _FILE = "graph.xml"
 _IDLE = 1 / 6  # of the threads' time, at most, where the pictures of a batch cannot be shared out evenly
@@ -31,34 +31,34 @@ class OpenVino:
     converts = True
     seconds = 10.0
 
-    def obstacle(self, terms: Terms) -> str | None:
-        """Say why it cannot be used on these terms here; None where it can."""
-        if terms.device.type != "cpu":
+    def obstacle(self, options: ComputeOptions) -> str | None:
+        """Say why it cannot be used with these options here; None where it can."""
+        if options.device.type != "cpu":
             return "it computes on CPUs"
         if find_spec("openvino") is None:
             return "it is not installed: pip install openvino"
         able = _library().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        if _CAPABILITY[terms.precision.dtype] not in able:
-            return f"this processor does not compute in {_CAPABILITY[terms.precision.dtype].lower()}"
+        if _CAPABILITY[options.precision.dtype] not in able:
+            return f"this processor does not compute in {_CAPABILITY[options.precision.dtype].lower()}"
         return None
 
     def version(self) -> str:
         """Return the version of the library."""
         return importlib.metadata.version("openvino") if find_spec("openvino") else "none"
 
-    def convert(self, work: Work, terms: Terms, folder: Path) -> None:
+    def convert(self, source: GraphSource, options: ComputeOptions, folder: Path) -> None:
         """Trace the module with its example and save the graph, weights in float32."""
         openvino = _library()
-        shape = [-1 if place in work.free else length for place, length in enumerate(work.example.shape)]
+        shape = [-1 if place in source.free else length for place, length in enumerate(source.example.shape)]
         with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the tracer, about values that are meant to be constant
-            graph = openvino.convert_model(work.module.eval(), example_input=work.example, input=[shape])
+            graph = openvino.convert_model(source.module.eval(), example_input=source.example, input=[shape])
         openvino.save_model(graph, folder / _FILE, compress_to_fp16=False)
 
-    def load(self, work: Work, folder: Path | None, terms: Terms) -> Graph:
+    def load(self, source: GraphSource, folder: Path | None, options: ComputeOptions) -> Graph:
         """Compile the graph for this processor."""
         assert folder is not None
-        return _Graph(_library().Core().read_model(folder / _FILE), terms)
+        return _Graph(_library().Core().read_model(folder / _FILE), options)
 
 
 class _Graph:
@@ -69,16 +69,16 @@ class _Graph:
     first large batch is there.
     """
 
-    def __init__(self, model: Any, terms: Terms) -> None:
+    def __init__(self, model: Any, options: ComputeOptions) -> None:
         self._model = model
-        self._terms = terms
+        self._options = options
         together = self._compiled(1)
         self._together = [together.create_infer_request()]
         self._single: Any = None  # computes with one thread
         self._apart: list[Any] = []
 
     def __call__(self, inputs: Tensor) -> list[Tensor]:
-        pictures, threads = inputs.contiguous().numpy(), self._terms.threads
+        pictures, threads = inputs.contiguous().numpy(), self._options.threads
         turns = -(-len(pictures) // threads)
         if threads == 1 or turns < 2 or threads * turns > (1 + _IDLE) * len(pictures):
             return self._computed(self._together, [pictures])
@@ -102,8 +102,8 @@ class _Graph:
     def _compiled(self, streams: int) -> Any:
         options = {
             # by default some processors compute in a smaller type than they are asked to
-            "INFERENCE_PRECISION_HINT": _PRECISION[self._terms.precision.dtype],
-            "INFERENCE_NUM_THREADS": self._terms.threads,
+            "INFERENCE_PRECISION_HINT": _PRECISION[self._options.precision.dtype],
+            "INFERENCE_NUM_THREADS": self._options.threads,
             "NUM_STREAMS": streams,
             # in a container the cores that it would pin threads to may be those of others
             "ENABLE_CPU_PINNING": False,

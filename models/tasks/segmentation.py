@@ -12,4 +12,4 @@ def _prediction(instances: Instances, labels: Sequence[str]) -> Prediction:
     return Boxes(outlined(instances, objects(instances, labels)))
 
 
-TASK = Task("segmentation", "image-instance-segmentation", _prediction, draws=True)
+TASK = Task("segmentation", "image-instance-segmentation", _prediction, slow_to_encode=True)

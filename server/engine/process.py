@@ -20,7 +20,7 @@ from models.classifier import Classifier
 from models.errors import ModelError
 from models.loaded import LoadedModel, load
 from models.runtime.agreement import check_precision, precision_of
-from models.runtime.runtime import EAGER, Terms
+from models.runtime.runtime import EAGER, ComputeOptions
 from server.cores import cpu_threads, usable_cores
 from server.engine.explaining.explainer import Explainer
 from server.engine.listener import Listener
@@ -163,9 +163,9 @@ def _warm_up_explanations(explainer: Explainer, most: int, on_device: OnDevice[A
 
 def _tuner(launch: Launch, model: LoadedModel, on_device: OnDevice[Any]) -> Tuner:
     settings = launch.settings
-    terms = Terms(model.device, model.precision, cpu_threads(settings))
-    cache = open_cache(settings.cache_folder, model.definition, terms, otherwise=launch.address.parent / "runtimes")
-    return Tuner(launch.folder, model, terms, cache, precision=settings.precision, on_device=on_device)
+    options = ComputeOptions(model.device, model.precision, cpu_threads(settings))
+    cache = open_cache(settings.cache_folder, model.definition, options, otherwise=launch.address.parent / "runtimes")
+    return Tuner(launch.folder, model, options, cache, precision=settings.precision, on_device=on_device)
 
 
 def _tune(tuner: Tuner, sizes: Sequence[int], pipeline: Pipeline, settings: ServerSettings) -> None:

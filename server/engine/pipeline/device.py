@@ -45,13 +45,13 @@ class Model(Protocol):
         """What computes its outputs."""
 
     @property
-    def draws(self) -> bool:
-        """Whether `joined` takes long enough to take turns with a device on the same cores."""
+    def slow_to_encode(self) -> bool:
+        """Whether `combine` takes long enough to take turns with a device on the same cores."""
 
     def settings(self, given: Mapping[str, Any]) -> Any:
         """Return the settings of a request that sets `given` otherwise; SettingsError where it cannot."""
 
-    def passes(self, settings: Any) -> int:
+    def max_inputs(self, settings: Any) -> int:
         """Return how many inputs an image has under these settings, at most."""
 
     def read(self, data: bytes, limits: ImageLimits, settings: Any) -> DecodedImage:
@@ -63,7 +63,7 @@ class Model(Protocol):
     def outputs(self, inputs: Sequence[Any]) -> Sequence[Any]:
         """Run one batch of inputs of one shape; an output for each."""
 
-    def joined(self, picture: DecodedImage, outputs: Sequence[Any]) -> Prediction:
+    def combine(self, picture: DecodedImage, outputs: Sequence[Any]) -> Prediction:
         """Turn the outputs of all inputs of an image into what a client is told, on any thread."""
 
 

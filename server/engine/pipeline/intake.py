@@ -48,7 +48,7 @@ class Intake:
             job.settings = self._model.settings(given)
         except SettingsError as error:
             raise RefusedError("inference_parameters_invalid", str(error)) from None
-        job.passes = self._model.passes(job.settings)
+        job.passes = self._model.max_inputs(job.settings)
         left_s = job.deadline - job.arrived
         if job.passes > 1 and (takes := self._predict(job.lane, job.cost, job.passes)) > SURELY * left_s:
             raise RefusedError(

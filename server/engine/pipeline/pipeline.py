@@ -258,7 +258,7 @@ class Pipeline:
             self._probe()
 
     def _finish(self, jobs: Sequence[tuple[Job, Failure | None]]) -> None:
-        if not self._device.model.draws:
+        if not self._device.model.slow_to_encode:
             self._start(self._cpu, self._encode, jobs)
             return
         for job, failure in jobs:

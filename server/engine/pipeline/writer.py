@@ -41,7 +41,7 @@ class Writer:
 
     def _prediction(self, job: Job) -> dict[str, Any]:
         assert job.picture is not None
-        prediction = self._device.model.joined(job.picture, [job.found[number] for number in sorted(job.found)])
+        prediction = self._device.model.combine(job.picture, [job.found[number] for number in sorted(job.found)])
         return {part.name: getattr(prediction, part.name) for part in fields(prediction)}
 
 

@@ -8,7 +8,7 @@ import torch
 
 from models.loaded import LoadedModel, load
 from models.runtime.agreement import check_precision, precision_of
-from models.runtime.runtime import EAGER, Terms
+from models.runtime.runtime import EAGER, ComputeOptions
 from server.cores import cpu_threads
 from server.engine.pipeline.device import Device, best_batch, handover_s
 from server.engine.process import sizes_to_try
@@ -61,10 +61,10 @@ def _chosen(
 ) -> tuple[LoadedModel, dict[str, str]]:
     if settings.runtime == EAGER:
         return model, {}
-    terms = Terms(model.device, model.precision)
+    options = ComputeOptions(model.device, model.precision)
     with tempfile.TemporaryDirectory() as otherwise:
-        cache = open_cache(settings.cache_folder, model.definition, terms, otherwise=Path(otherwise))
-        tuner = Tuner(folder, model, terms, cache, precision=settings.precision, on_device=lambda step: step())
+        cache = open_cache(settings.cache_folder, model.definition, options, otherwise=Path(otherwise))
+        tuner = Tuner(folder, model, options, cache, precision=settings.precision, on_device=lambda step: step())
         chosen = tuner.start(settings.runtime)
         if chosen is None:
             found = [model]

@@ -12,7 +12,7 @@ from models.loaded import LoadedModel, exact
 from models.runtime.agreement import Agreement, compared, together
 from models.runtime.cache import RuntimeCache
 from models.runtime.conversion import convert_apart
-from models.runtime.runtime import AUTO, EAGER, Runtime, Terms, available
+from models.runtime.runtime import AUTO, EAGER, ComputeOptions, Runtime, available
 from server.engine.pipeline.device import OnDevice
 from server.engine.startup.runtime_benchmark import race
 
@@ -35,7 +35,7 @@ class Tuner:
         self,
         folder: Path,
         model: LoadedModel,
-        terms: Terms,
+        options: ComputeOptions,
         cache: RuntimeCache,
         *,
         precision: str,
@@ -45,7 +45,7 @@ class Tuner:
         self._model = model
         self._reference: LoadedModel | None = None
         self._precision = precision
-        self._terms = terms
+        self._options = options
         self._cache = cache
         self._on_device = on_device
         self.reasons: dict[str, str] = {}
@@ -61,7 +61,7 @@ class Tuner:
             return self._model
         try:
             known, _ = self._cache.chosen()
-            return self._proven(available()[wanted], again=known == wanted)[0]
+            return self._verified(available()[wanted], again=known == wanted)[0]
         except ModelError:
             raise
         except Exception as error:
@@ -72,18 +72,18 @@ class Tuner:
         if name is None or name == EAGER:
             return self._model if name else None
         try:
-            return self._proven(available()[name], again=True)[0]
+            return self._verified(available()[name], again=True)[0]
         except Exception as error:
             logger.warning("the runtime that was fastest cannot be used and is tried anew runtime=%s: %s", name, error)
             self._cache.forget()
             return None
 
-    def _proven(self, runtime: Runtime, *, again: bool = False) -> tuple[LoadedModel, Agreement]:
+    def _verified(self, runtime: Runtime, *, again: bool = False) -> tuple[LoadedModel, Agreement]:
         """Return the model with a runtime, converted if need be; any exception where it cannot, or says otherwise.
 
-        Where that is proved `again`, for this machine and these versions, one picture is enough.
+        `again` says that this machine and these versions have verified it before: one image is enough then.
         """
-        if obstacle := runtime.obstacle(self._terms):
+        if obstacle := runtime.obstacle(self._options):
             raise ModelError(f"The runtime {runtime.name} cannot be used: {obstacle}.")
         files = None
         if runtime.converts:
@@ -91,8 +91,8 @@ class Tuner:
         try:
             with self._cache.trying(runtime.name):
                 # all that PyTorch computes is computed on the one thread, or it would be slow ever after
-                graph = self._on_device(lambda: runtime.load(self._model.work(), files, self._terms))
-                rival = self._model.computed_by(runtime.name, graph)
+                graph = self._on_device(lambda: runtime.load(self._model.graph_source(), files, self._options))
+                rival = self._model.with_runtime(runtime.name, graph)
                 agreement = self._agreement(rival, brief=again)
         except Exception:
             self._cache.drop(runtime.name)  # files that are damaged are made anew the next time
@@ -113,7 +113,7 @@ class Tuner:
             best, fastest = EAGER, _WORTH
             for runtime in (available()[name] for name in rivals if name != EAGER):
                 try:
-                    rival, agreement = self._proven(runtime)
+                    rival, agreement = self._verified(runtime)
                     with self._cache.trying(runtime.name):
                         found = race(self._model, rival, sizes, self._on_device)
                 except Exception as error:
@@ -128,7 +128,7 @@ class Tuner:
         logger.info("runtime chosen runtime=%s: %s", best, self.reasons.get(best, "nothing is faster"))
 
     def _convert(self, runtime: Runtime, into: Path) -> None:
-        convert_apart(self._folder, runtime.name, self._precision, str(self._terms.device), into)
+        convert_apart(self._folder, runtime.name, self._precision, str(self._options.device), into)
 
     def _agreement(self, rival: LoadedModel, *, brief: bool) -> Agreement:
         if self._reference is None:
@@ -138,10 +138,12 @@ class Tuner:
         return together([self._on_device(step) for step in steps])
 
 
-def open_cache(folder: Path | None, definition: Definition, terms: Terms, *, otherwise: Path) -> RuntimeCache:
+def open_cache(
+    folder: Path | None, definition: Definition, options: ComputeOptions, *, otherwise: Path
+) -> RuntimeCache:
     """Open the cache in `folder`, or else that of the user; where that cannot be, say so and open `otherwise`."""
     try:
-        return RuntimeCache.open(folder or Path.home() / _HOME, definition, terms)
+        return RuntimeCache.open(folder or Path.home() / _HOME, definition, options)
     except (ModelError, RuntimeError) as error:  # nobody's home
         logger.warning("the choice of a runtime will not be remembered: %s", error)
-        return RuntimeCache.open(otherwise, definition, terms)
+        return RuntimeCache.open(otherwise, definition, options)

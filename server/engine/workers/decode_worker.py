@@ -49,7 +49,7 @@ async def feed(launch: Launch, feeding: Feeding) -> None:
     )
     while not engine.ready:
         await asyncio.sleep(_POLL_S)
-    await asyncio.to_thread(model.prove)
+    await asyncio.to_thread(model.smoke_test)
     listener.know(facts_of(model))
     scheduler = scheduler_of(model, feeding.timings, settings)
     scheduler.limits = replace(scheduler.limits, at_once=AT_ONCE)
