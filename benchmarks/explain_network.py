@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from examples.fridge.progress import Progress
 from examples.patterns.scene import LABELS, MOST_ITEMS, SIDE, draw_scene
-from explain.network.executor import Passes
+from explain.network.executor import Executor
 from models.architecture.cam_layer import CamLayer
 from models.images.preprocess import Preprocess
 
@@ -96,10 +96,10 @@ def load(file: Path) -> PatternNetwork:
     return network.to(memory_format=torch.channels_last).eval()
 
 
-def passes(network: nn.Module) -> Passes:
+def passes(network: nn.Module) -> Executor:
     """Make the passes through a trained network, which needs no gradients of its weights from now on."""
     last_map = CamLayer("stage3")  # 14x14
-    return Passes(
+    return Executor(
         network.requires_grad_(False), torch.device("cpu"), _PREPROCESS.inputs, lambda _: last_map, independent=True
     )
 

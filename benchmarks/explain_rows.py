@@ -23,8 +23,8 @@ from benchmarks.explain_scores import (
 )
 from explain.integration.baselines import baseline
 from explain.method import Method
-from explain.network.executor import Passes
-from explain.network.explained_image import these
+from explain.network.executor import Executor
+from explain.network.explained_image import fixed_targets
 from explain.rendering.levels import Sign, weights
 from explain.request.parameters import read_parameters
 from explain.run import explain
@@ -47,10 +47,10 @@ class Explainer:
         parameters = read_parameters(request)
         return cls(Method.asked_for(parameters), parameters.sign)
 
-    def maps(self, passes: Passes, case: Case) -> tuple[list[Weights], list[int | None]]:
+    def maps(self, passes: Executor, case: Case) -> tuple[list[Weights], list[int | None]]:
         """Explain the questions of a case: a map for each, and the steps that each took."""
         targets = [question.target for question in case.questions]
-        found = explain(passes, case.picture, self.method, these(*targets)).attributions
+        found = explain(passes, case.picture, self.method, fixed_targets(*targets)).attributions
         return [weights(one.values.numpy(), self.sign) for one in found], [one.n_steps for one in found]
 
 
@@ -83,7 +83,7 @@ class Curves:
         self._scenes = scenes
         self._shape = case.picture.shape
         self._sharp = case.picture.float().reshape(-1, 3)
-        self._blurred = baseline("blur", scenes.passes.subject(case.picture, these())).reshape(-1, 3)
+        self._blurred = baseline("blur", scenes.passes.subject(case.picture, fixed_targets())).reshape(-1, 3)
         self._ends = self._probabilities([self._blurred, self._sharp])
 
     def areas(self, weight: Weights, target: int, seed: int) -> tuple[float, float]:

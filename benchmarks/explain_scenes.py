@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from examples.patterns.scene import LABELS, Mask, draw_scene
-from explain.network.executor import Passes
+from explain.network.executor import Executor
 
 _FIRST_SEED = 1_300_000  # far from the seeds of training
 
@@ -37,7 +37,7 @@ class Case:
 class Scenes:
     """Draws cases without end, the same ones every time: those whose labels all have a probability above `least`."""
 
-    def __init__(self, passes: Passes, least: float = 0.5) -> None:
+    def __init__(self, passes: Executor, least: float = 0.5) -> None:
         self.passes = passes
         self.asked = 0
         self.kept = 0

@@ -31,9 +31,9 @@ from benchmarks.machine import describe_machine
 from benchmarks.report import write_report
 from examples.fridge.scene import draw_scene
 from explain.method import Method
-from explain.network.executor import Passes
-from explain.network.explained_image import these
-from explain.network.work_items import Path as GradientPath
+from explain.network.executor import Executor
+from explain.network.explained_image import fixed_targets
+from explain.network.work_items import PathGradients as GradientPath
 from explain.regions.ranking import warm_up
 from explain.request.parameters import read_parameters
 from explain.run import begin
@@ -101,7 +101,7 @@ class Bench:
         self._recipe_network = copy.deepcopy(network)
         self._network = network.requires_grad_(False).to(memory_format=torch.channels_last)
         preprocess = Preprocess(SIDE, SIDE)
-        self._passes = Passes(
+        self._passes = Executor(
             self._network, torch.device("cpu"), preprocess.inputs, classifier_architecture(name).cam_layer
         )
         self._picture = preprocess.picture(Image.fromarray(draw_scene(7, size=(SIDE, SIDE), count=1).picture))
@@ -118,9 +118,9 @@ class Bench:
         """Explain the picture as explain.run does, and count."""
         started, beside = time.perf_counter(), 0.0
         scores = gradients = 0
-        run = begin(self._passes, self._picture, method, these(TARGET))
+        run = begin(self._passes, self._picture, method, fixed_targets(TARGET))
         while run.explanation is None:
-            for aside in run.asides():
+            for aside in run.cpu_tasks():
                 before = time.perf_counter()
                 aside.run()
                 beside += time.perf_counter() - before

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from explain.method import Method
 from explain.network.explained_image import ExplainedImage
-from explain.network.work_items import Steps
+from explain.network.work_items import ExplanationSteps
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,6 @@ class Algorithm:
     """
 
     name: str
-    steps: Callable[[ExplainedImage, Method], Steps]
+    steps: Callable[[ExplainedImage, Method], ExplanationSteps]
     passes: Callable[[Method, int], int]
     needs_cam_layer: bool = False

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from explain.request.parameter_types import Measure
-from explain.request.parameters import Parameters
+from explain.request.parameters import ExplanationParameters
 
 Output: TypeAlias = Literal["logit", "probability", "softmax"]
 Rule: TypeAlias = Literal[
@@ -65,7 +65,7 @@ class Method:
     quality: tuple[Measure, ...] = ()
 
     @classmethod
-    def asked_for(cls, parameters: Parameters) -> "Method":
+    def asked_for(cls, parameters: ExplanationParameters) -> "Method":
         """Take from a request what concerns the computation."""
         return cls(
             algorithm=parameters.xai_algorithm,

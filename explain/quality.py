@@ -13,21 +13,23 @@ from torch import Tensor
 from explain.attribution import Attribution, Explanation
 from explain.integration.baselines import start
 from explain.network.explained_image import ExplainedImage
-from explain.network.work_items import Score, Steps
+from explain.network.work_items import ExplanationSteps, ForwardPass
 from explain.request.parameter_types import Measure
 
 PASSES = 11  # for one measure of one target
 _KEPT = 3  # the step at which the top 30% are in, as in the pictures
 
 
-def measured(steps: Steps, subject: ExplainedImage, measures: Sequence[Measure]) -> Steps:
+def measured(steps: ExplanationSteps, subject: ExplainedImage, measures: Sequence[Measure]) -> ExplanationSteps:
     """Let `steps` explain the subject, then measure each of its attributions."""
     explanation: Explanation = yield from steps
     if not measures or not explanation.attributions:
         return explanation
     blurred = start("blur", subject)
     scores = {
-        (number, measure): [Score(inputs, "probability") for inputs in _series(subject, blurred, one.values, measure)]
+        (number, measure): [
+            ForwardPass(inputs, "probability") for inputs in _series(subject, blurred, one.values, measure)
+        ]
         for number, one in enumerate(explanation.attributions)
         for measure in measures
     }
@@ -50,7 +52,7 @@ def _series(subject: ExplainedImage, blurred: Tensor, values: Tensor, measure: M
     return [torch.where(rank < step * rank.numel() // (PASSES - 1), after, before) for step in range(PASSES)]
 
 
-def _figures(one: Attribution, series: dict[Measure, list[Score]]) -> dict[str, float]:
+def _figures(one: Attribution, series: dict[Measure, list[ForwardPass]]) -> dict[str, float]:
     figures = {}
     for measure, scores in series.items():
         outputs = torch.stack([score.outputs[one.target] for score in scores])

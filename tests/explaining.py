@@ -1,4 +1,4 @@
-"""What tests of explanations share: seeded and analytic networks behind Passes, and a measure of likeness."""
+"""What tests of explanations share: seeded and analytic networks behind Executor, and a measure of likeness."""
 
 from functools import cache
 from typing import Any
@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from explain.attribution import Attribution
 from explain.method import Method
-from explain.network.executor import Passes
-from explain.network.explained_image import these
+from explain.network.executor import Executor
+from explain.network.explained_image import fixed_targets
 from explain.run import explain
 from models.architecture.cam_layer import last_convolution
 from models.architecture.catalog import classifier_architecture
@@ -21,15 +21,15 @@ SIDE = 64
 
 
 @cache
-def passes_through(name: str = "resnet18", side: int = SIDE) -> Passes:
+def passes_through(name: str = "resnet18", side: int = SIDE) -> Executor:
     """A seeded network of four classes, shared by all tests: whoever leaves a trace on it makes others fail."""
     return passes_of(seeded_network(name, 4, side), side, classifier_architecture(name).cam_layer)
 
 
-def passes_of(network: nn.Module, side: int = SIDE, cam_layer: Any = last_convolution) -> Passes:
+def passes_of(network: nn.Module, side: int = SIDE, cam_layer: Any = last_convolution) -> Executor:
     """Any network, as Classifier would have it."""
     network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    return Passes(network, torch.device("cpu"), Preprocess(side, side).inputs, cam_layer)
+    return Executor(network, torch.device("cpu"), Preprocess(side, side).inputs, cam_layer)
 
 
 def pixels(seed: int = 5, side: int = SIDE) -> Tensor:
@@ -43,10 +43,10 @@ def inputs(seed: int = 5, side: int = SIDE) -> Tensor:
 
 
 def attributions(
-    passes: Passes, method: Method, *targets: int, seed: int = 5, **options: Any
+    passes: Executor, method: Method, *targets: int, seed: int = 5, **options: Any
 ) -> tuple[Attribution, ...]:
     """Explain the picture `seed` for these targets."""
-    return explain(passes, pixels(seed), method, these(*targets), **options).attributions
+    return explain(passes, pixels(seed), method, fixed_targets(*targets), **options).attributions
 
 
 def difference(found: Tensor, expected: Tensor) -> float:

@@ -8,7 +8,7 @@ import pytest
 from explain.catalog import algorithm_names
 from explain.rendering.colours import COLOUR_MAPS
 from explain.request.parameter_types import visualization_names
-from explain.request.parameters import Parameters
+from explain.request.parameters import ExplanationParameters
 from models.architecture.catalog import architecture_names
 from scripts.tables import DOCS, filled, tables
 from server.errors import ERRORS, IMAGE_CODES
@@ -35,7 +35,7 @@ def test_every_setting_error_parameter_and_name_is_documented() -> None:
     words = [flag(name) for name in ServerSettings.model_fields]
     words += [name for schema in SCHEMAS for name in schema.model_fields]
     words += list(ERRORS)
-    words += [*algorithm_names(), *Parameters.model_fields, *visualization_names(), *COLOUR_MAPS]
+    words += [*algorithm_names(), *ExplanationParameters.model_fields, *visualization_names(), *COLOUR_MAPS]
     words += [name for name in architecture_names() if "*" not in name]
     assert [word for word in words if f"`{word}`" not in EVERYTHING] == []
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from explain.errors import ExplanationError
 from explain.method import Method
-from explain.network.executor import Passes
+from explain.network.executor import Executor
 from models.architecture.cam_layer import CamLayer
 from tests.checkpoints import SOURCES, seeded_network
 from tests.explaining import SIDE, attributions, difference, inputs, passes_of, passes_through
@@ -73,7 +73,7 @@ def test_a_transformer_is_read_before_its_last_block() -> None:
     assert difference(found.values, expected) < 1e-5
 
 
-def at(layer: CamLayer) -> Passes:
+def at(layer: CamLayer) -> Executor:
     return passes_of(seeded_network("resnet18", 4, SIDE), cam_layer=lambda network: layer)
 
 

@@ -13,8 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from explain.method import Method
-from explain.network.executor import Passes
-from explain.network.explained_image import these
+from explain.network.executor import Executor
+from explain.network.explained_image import fixed_targets
 from explain.run import explain
 from models.classifier import Classifier
 from models.images.decoding import ImageLimits
@@ -110,7 +110,7 @@ def test_gradcam_reads_maps_or_a_square_of_tokens_that_the_score_depends_on(serv
 def test_explanations_are_the_same_whatever_was_asked_before(served: Served, algorithm: str) -> None:
     view = served.model.picture(PICTURES[0], LIMITS)
     method = Method(algorithm, n_steps=6)
-    found = [explain(Passes.through(served.model), view, method, these(1)).attributions[0] for _ in range(2)]
+    found = [explain(Executor.through(served.model), view, method, fixed_targets(1)).attributions[0] for _ in range(2)]
     assert torch.equal(found[0].values, found[1].values)
     assert torch.isfinite(found[0].values).all()
     if algorithm == "integrated_gradients":
@@ -122,7 +122,9 @@ def test_explanations_are_the_same_whatever_was_asked_before(served: Served, alg
 
 def test_gradients_are_those_of_the_library(served: Served) -> None:
     view = served.model.picture(PICTURES[0], LIMITS)
-    found = explain(Passes.through(served.model), view, Method("guided_backprop", guide_relu6=False), these(2))
+    found = explain(
+        Executor.through(served.model), view, Method("guided_backprop", guide_relu6=False), fixed_targets(2)
+    )
     inputs = served.original.inputs(PICTURES[0])["pixel_values"].requires_grad_()
     served.original.network(pixel_values=inputs).logits[0, 2].backward()
     if found.attributions[0].notes:  # nothing was guided

@@ -6,7 +6,7 @@ from captum.attr import IntegratedGradients
 
 from explain.integration.noise import noisy
 from explain.method import Method
-from explain.network.explained_image import these
+from explain.network.explained_image import fixed_targets
 from explain.run import explain
 from tests.explaining import Linear, Power, attributions, difference, inputs, passes_of, passes_through, pixels
 
@@ -128,13 +128,13 @@ def test_what_is_remembered_of_one_network_is_nothing_to_another() -> None:
 
 def test_no_target_is_an_answer_too() -> None:
     passes = passes_through()
-    found = explain(passes, pixels(), integrated(3), these())
+    found = explain(passes, pixels(), integrated(3), fixed_targets())
     assert found.attributions == ()
     assert difference(found.logits[None], passes.network(inputs())) < 1e-5
 
 
 def test_time_ends_refinement_and_is_to_blame() -> None:
     method = Method("integrated_gradients")
-    (found,) = explain(passes_through(), pixels(), method, these(0), lambda growth: True).attributions
+    (found,) = explain(passes_through(), pixels(), method, fixed_targets(0), lambda growth: True).attributions
     assert found.n_steps == 8
     assert found.notes[0] == "The time allowed ended refinement at 8 steps."

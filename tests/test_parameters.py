@@ -23,7 +23,7 @@ from explain.request.describe import (
     visualizations_table,
 )
 from explain.request.parameter_types import AlgorithmName, BaselineName, RuleName, visualization_names
-from explain.request.parameters import Parameters, default, read_parameters
+from explain.request.parameters import ExplanationParameters, default, read_parameters
 from models.discovery import constants
 from tests.contract import contract
 
@@ -282,7 +282,7 @@ def test_the_layers_hold_known_keys_and_algorithms() -> None:
     assert set(HOSTED) == set(ALGORITHMS) >= ORIGINAL
     assert set(DEFAULTS) <= set(ALGORITHMS)
     for layer in [*HOSTED.values(), *DEFAULTS.values()]:
-        assert set(layer) <= set(Parameters.model_fields)
+        assert set(layer) <= set(ExplanationParameters.model_fields)
 
 
 def test_the_names_are_those_of_the_code() -> None:
@@ -388,7 +388,7 @@ WORDS = st.sampled_from(["xrai", "auto", "black", "azureml", "grid", "1", "0.5",
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.dictionaries(st.sampled_from([*Parameters.model_fields, "other"]), JSON | WORDS, max_size=4))
+@given(st.dictionaries(st.sampled_from([*ExplanationParameters.model_fields, "other"]), JSON | WORDS, max_size=4))
 def test_any_object_gives_parameters_or_one_kind_of_error(content: dict[str, Any]) -> None:
     try:
         found = read_parameters(content)
@@ -402,7 +402,7 @@ def test_any_object_gives_parameters_or_one_kind_of_error(content: dict[str, Any
 
 def test_every_parameter_is_described() -> None:
     rows = parameter_rows()
-    assert [row.key for row in rows] == list(Parameters.model_fields)
+    assert [row.key for row in rows] == list(ExplanationParameters.model_fields)
     for row in rows:
         assert row.meaning.endswith(".")
         assert row.accepts not in ("", "a value")

@@ -13,10 +13,10 @@ from explain.attribution import Explanation
 from explain.catalog import algorithm, algorithm_names
 from explain.errors import ExplanationError
 from explain.method import Method
-from explain.network.executor import Passes
-from explain.network.explained_image import highest, likely, these
-from explain.network.work_items import Part, Path, Score
-from explain.run import Run, begin, explain
+from explain.network.executor import Executor
+from explain.network.explained_image import fixed_targets, highest, likely
+from explain.network.work_items import ForwardPass, PathGradients, WorkSlice
+from explain.run import ExplanationRun, begin, explain
 from models.errors import ModelError
 from models.loaded import load_classifier
 from tests.checkpoints import write_automl_folder
@@ -46,33 +46,33 @@ def close(found: Explanation, expected: Explanation) -> None:
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.algorithm)
 def test_one_at_a_time_or_in_batches_is_the_same(method: Method) -> None:
     passes = passes_through()
-    alone = explain(passes, pixels(), method, these(0, 2), batch_size=1)
-    close(explain(passes, pixels(), method, these(0, 2), batch_size=7), alone)
+    alone = explain(passes, pixels(), method, fixed_targets(0, 2), batch_size=1)
+    close(explain(passes, pixels(), method, fixed_targets(0, 2), batch_size=7), alone)
     assert difference(alone.logits[None], passes.network(inputs())) < 1e-5
 
 
 def test_rows_of_several_explanations_share_batches() -> None:
     passes = passes_through()
     jobs = [(seed, method) for seed, method in enumerate([*METHODS, *METHODS])]
-    runs = [begin(passes, pixels(seed), method, these(seed % 4, (seed + 1) % 4)) for seed, method in jobs]
+    runs = [begin(passes, pixels(seed), method, fixed_targets(seed % 4, (seed + 1) % 4)) for seed, method in jobs]
     mixed = together(passes, runs, 5)
     assert mixed > 5
     for (seed, method), run in zip(jobs, runs, strict=True):
         assert run.explanation is not None
-        alone = explain(passes, pixels(seed), method, these(seed % 4, (seed + 1) % 4), batch_size=5)
+        alone = explain(passes, pixels(seed), method, fixed_targets(seed % 4, (seed + 1) % 4), batch_size=5)
         for one, other in zip(run.explanation.attributions, alone.attributions, strict=True):
             assert torch.equal(one.values, other.values), "the same bits as alone in batches of the same size"
             assert (one.n_steps, one.gap, one.delta) == (other.n_steps, other.gap, other.delta)
 
 
-def together(passes: Passes, runs: list[Run], size: int) -> int:
-    """Run all to their end as an engine would, and count the batches that held rows of more than one."""
+def together(passes: Executor, runs: list[ExplanationRun], size: int) -> int:
+    """ExplanationRun all to their end as an engine would, and count the batches that held rows of more than one."""
     mixed = 0
     while unfinished := [run for run in runs if run.explanation is None]:
         for run in unfinished:
-            for aside in run.asides():
-                if not aside.done:
-                    aside.run()
+            for cpu_task in run.cpu_tasks():
+                if not cpu_task.done:
+                    cpu_task.run()
         key = next((run.key for run in unfinished if run.key), None)
         batch: list[Any] = []
         owners = 0
@@ -92,13 +92,13 @@ def together(passes: Passes, runs: list[Run], size: int) -> int:
 def test_threads_do_not_disturb_each_other() -> None:
     passes = passes_through()
     jobs = [(seed, method) for seed, method in enumerate(METHODS)]
-    expected = [explain(passes, pixels(seed), method, these(1)) for seed, method in jobs]
+    expected = [explain(passes, pixels(seed), method, fixed_targets(1)) for seed, method in jobs]
     plain = passes.network(inputs())
 
     def work(job: tuple[int, Method]) -> tuple[Explanation, Tensor]:
         with torch.inference_mode():  # scoring goes on meanwhile
             scores = passes.network(inputs())
-        return explain(passes, pixels(job[0]), job[1], these(1)), scores
+        return explain(passes, pixels(job[0]), job[1], fixed_targets(1)), scores
 
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(work, jobs * 2))
@@ -124,7 +124,7 @@ def test_the_network_is_left_as_it_was(name: str) -> None:
     passes = passes_through(name)
     before = trace(passes.network)
     for method in METHODS:
-        run = begin(passes, pixels(), method, these(0, 1))
+        run = begin(passes, pixels(), method, fixed_targets(0, 1))
         passes.run(run.take(1, run.key), 1)
         assert trace(passes.network) == before, "in the middle"
         attributions(passes, method, 0, 1)
@@ -163,7 +163,7 @@ def test_the_cost_is_what_the_algorithm_says(method: Method, targets: tuple[int,
 
 def test_predictions_come_with_the_explanation(tmp_path: pathlib.Path) -> None:
     model = load_classifier(write_automl_folder(tmp_path, sizes=(80, SIDE), multilabel=True))
-    passes = Passes.through(model)
+    passes = Executor.through(model)
     found = explain(passes, pixels(), Method("gradcam"), highest)
     assert difference(found.logits, model.outputs([pixels()])[0]) < 1e-5
     assert [one.target for one in found.attributions] == [int(found.logits.argmax())]
@@ -191,42 +191,42 @@ def test_targets_that_do_not_exist_are_named(method: Method, target: int) -> Non
 @pytest.mark.parametrize("name", ["gradcam", "guided_backprop"])
 def test_a_target_that_does_not_exist_is_no_concern_of_others(name: str) -> None:
     passes = passes_through()
-    good, bad = (begin(passes, pixels(), Method(name), these(target)) for target in (3, 4))
+    good, bad = (begin(passes, pixels(), Method(name), fixed_targets(target)) for target in (3, 4))
     passes.run([*good.take(1, good.key), *bad.take(1, bad.key)], 2)
     with pytest.raises(ExplanationError, match="target 4 is no class"):
         bad.resume()
     good.resume()
     assert good.explanation is not None
-    close(good.explanation, explain(passes, pixels(), Method(name), these(3)))
+    close(good.explanation, explain(passes, pixels(), Method(name), fixed_targets(3)))
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.algorithm)
 def test_a_batch_that_failed_can_be_run_again_in_pieces(method: Method, monkeypatch: pytest.MonkeyPatch) -> None:
     passes = passes_through()
-    run = begin(passes, pixels(), method, these(1, 2))
+    run = begin(passes, pixels(), method, fixed_targets(1, 2))
     while run.explanation is None:
-        for aside in run.asides():
-            aside.run()
+        for cpu_task in run.cpu_tasks():
+            cpu_task.run()
         while run.key:
             parts = run.take(3, run.key)
             fail_once(passes, parts, monkeypatch)
             for part in parts:
                 for row in range(part.start, part.stop):
-                    passes.run([Part(part.rows, row, row + 1)], 1)
+                    passes.run([WorkSlice(part.rows, row, row + 1)], 1)
         run.resume()
-    close(run.explanation, explain(passes, pixels(), method, these(1, 2)))
+    close(run.explanation, explain(passes, pixels(), method, fixed_targets(1, 2)))
 
 
-def fail_once(passes: Passes, parts: list[Part], monkeypatch: pytest.MonkeyPatch) -> None:
+def fail_once(passes: Executor, parts: list[WorkSlice], monkeypatch: pytest.MonkeyPatch) -> None:
     def out_of_memory(*args: Any, **options: Any) -> Any:
         found.append(original(*args, **options))
-        if len(found) > 1 or isinstance(parts[0].rows, Path):
+        if len(found) > 1 or isinstance(parts[0].rows, PathGradients):
             raise torch.OutOfMemoryError
         return found[-1]
 
     found: list[Any] = []
     original = torch.autograd.grad
-    if isinstance(parts[0].rows, Score):
+    if isinstance(parts[0].rows, ForwardPass):
         return
     with monkeypatch.context() as patch, pytest.raises(torch.OutOfMemoryError):
         patch.setattr(torch.autograd, "grad", out_of_memory)

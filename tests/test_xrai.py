@@ -8,7 +8,7 @@ from saliency.core.base import INPUT_OUTPUT_GRADIENTS
 
 from explain.attribution import Attribution
 from explain.method import Method
-from explain.network.explained_image import likely, these
+from explain.network.explained_image import fixed_targets, likely
 from explain.regions.ranking import ranked
 from explain.regions.segments import segments
 from explain.request.parameters import read_parameters
@@ -97,7 +97,7 @@ def test_by_default_eight_steps_from_black_and_eight_from_white() -> None:
 
 
 def test_where_time_is_short_four_steps_are_an_answer() -> None:
-    explanation = explain(passes_through(), pixels(), Method(), these(TARGET), lambda growth: growth == 1)
+    explanation = explain(passes_through(), pixels(), Method(), fixed_targets(TARGET), lambda growth: growth == 1)
     (found,) = explanation.attributions
     assert found.n_steps == 4
     assert found.notes == ("The time allowed ended refinement at 4 steps.",)
@@ -112,4 +112,4 @@ def test_the_area_threshold_joins_the_rest() -> None:
 
 def test_labels_that_are_all_unlikely_need_no_explanation() -> None:
     assert explain(passes_through(), pixels(), Method(), likely(1.0)).attributions == ()
-    assert explain(passes_through(), pixels(), Method(), these()).attributions == ()
+    assert explain(passes_through(), pixels(), Method(), fixed_targets()).attributions == ()

@@ -17,7 +17,7 @@ from PIL import Image
 from starlette.datastructures import Headers
 
 from benchmarks.fuzz.mutation import Sample
-from explain.request.parameters import Parameters
+from explain.request.parameters import ExplanationParameters
 from models.errors import ImageError
 from models.images.decoding import ImageLimits, decode
 from server.api.scoring import PROTOCOLS, understood
@@ -48,7 +48,8 @@ _WORDS: Sequence[Any] = (
     "image", "input_data", "columns", "data", "index", "instances", "inputs", "outputs", "predictions", "probs",
     "dataframe_split", "dataframe_records", "params", "parameters", "b64", "image_base64", "shape", "datatype", "BYTES",
     "UINT8", "FP32", "name", "id", "binary_data_size", "binary_data", "binary_data_output", "classification", "label",
-    "model_explainability", "xai_parameters", "inference_parameters", *Parameters.model_fields, "azureml", "xrai",
+    "model_explainability", "xai_parameters", "inference_parameters", "azureml", "xrai",
+    *ExplanationParameters.model_fields,
     _TEXT, "data:image/png;base64," + _TEXT, json.dumps({"image_base64": _TEXT}), [_TEXT], {"b64": _TEXT}, [1, 1, 3],
 )  # fmt: skip
 

@@ -9,11 +9,11 @@ from explain.attribution import Attribution, Explanation, finite
 from explain.method import Method
 from explain.network.cam import enlarged, grad_cam, silence
 from explain.network.explained_image import ExplainedImage
-from explain.network.work_items import Look, Steps
+from explain.network.work_items import ExplanationSteps, TargetGradients
 
 
-def _steps(subject: ExplainedImage, method: Method) -> Steps:
-    look = Look(subject, subject.inputs, method.output, activation=True)
+def _steps(subject: ExplainedImage, method: Method) -> ExplanationSteps:
+    look = TargetGradients(subject, subject.inputs, method.output, activation=True)
     yield [look]
     height, width = subject.picture.shape[:2]
     attributions = []

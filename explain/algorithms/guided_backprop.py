@@ -10,29 +10,31 @@ from explain.algorithm import Algorithm
 from explain.attribution import Attribution, Explanation, finite
 from explain.integration.noise import noisy
 from explain.method import Method
-from explain.network.explained_image import ExplainedImage, these
+from explain.network.explained_image import ExplainedImage, fixed_targets
 from explain.network.guidance import notes
-from explain.network.work_items import Look, Score, Steps
+from explain.network.work_items import ExplanationSteps, ForwardPass, TargetGradients
 
 
-def _steps(subject: ExplainedImage, method: Method) -> Steps:
+def _steps(subject: ExplainedImage, method: Method) -> ExplanationSteps:
     if not method.noise_samples:
-        look = Look(subject, subject.inputs, method.output, guided=True, guide_relu6=method.guide_relu6)
+        look = TargetGradients(subject, subject.inputs, method.output, guided=True, guide_relu6=method.guide_relu6)
         yield [look]
         return _explanation(look.logits, [look])
     # the picture itself chooses the targets, not its noisy copies
-    own = Score(subject.inputs, method.output)
+    own = ForwardPass(subject.inputs, method.output)
     yield [own]
-    fixed = ExplainedImage(subject.picture, subject.inputs, subject.normalise, these(*subject.targets(own.logits)))
+    fixed = ExplainedImage(
+        subject.picture, subject.inputs, subject.normalise, fixed_targets(*subject.targets(own.logits))
+    )
     looks = [
-        Look(fixed, inputs, method.output, guided=True, guide_relu6=method.guide_relu6)
+        TargetGradients(fixed, inputs, method.output, guided=True, guide_relu6=method.guide_relu6)
         for inputs in noisy(subject.inputs, method)
     ]
     yield looks
     return _explanation(own.logits, looks)
 
 
-def _explanation(logits: torch.Tensor, looks: list[Look]) -> Explanation:
+def _explanation(logits: torch.Tensor, looks: list[TargetGradients]) -> Explanation:
     attributions = [
         Attribution(target, finite(torch.stack(gradients).mean(0)), notes=notes(looks[0].guides))
         for target, *gradients in zip(looks[0].targets, *(look.gradients for look in looks), strict=True)

@@ -10,11 +10,13 @@ from explain.method import Method
 from explain.network.cam import enlarged, grad_cam, silence
 from explain.network.explained_image import ExplainedImage
 from explain.network.guidance import notes
-from explain.network.work_items import Look, Steps
+from explain.network.work_items import ExplanationSteps, TargetGradients
 
 
-def _steps(subject: ExplainedImage, method: Method) -> Steps:
-    look = Look(subject, subject.inputs, method.output, activation=True, guided=True, guide_relu6=method.guide_relu6)
+def _steps(subject: ExplainedImage, method: Method) -> ExplanationSteps:
+    look = TargetGradients(
+        subject, subject.inputs, method.output, activation=True, guided=True, guide_relu6=method.guide_relu6
+    )
     yield [look]
     height, width = subject.picture.shape[:2]
     attributions = []

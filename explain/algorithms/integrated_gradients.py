@@ -13,15 +13,15 @@ from explain.integration.path_integral import averaged, integrals, late, most_st
 from explain.integration.quadrature import quadrature
 from explain.method import BaselineName, Method
 from explain.network.explained_image import ExplainedImage
-from explain.network.work_items import Score, Steps
+from explain.network.work_items import ExplanationSteps, ForwardPass
 
 _BASELINES: tuple[BaselineName, ...] = ("blur",)  # blind to no colour
 _WIDE = 0.05  # a completeness gap that people should know of
 
 
-def _steps(subject: ExplainedImage, method: Method) -> Steps:
-    own = Score(subject.inputs, method.output)
-    copies = [Score(copy, method.output) for copy in noisy(subject.inputs, method)]
+def _steps(subject: ExplainedImage, method: Method) -> ExplanationSteps:
+    own = ForwardPass(subject.inputs, method.output)
+    copies = [ForwardPass(copy, method.output) for copy in noisy(subject.inputs, method)]
     starts = scored_starts(subject, method, method.baselines or _BASELINES)
     yield [own, *copies, *starts]
     rule = None if method.n_steps == "auto" else quadrature(method.approximation_method, method.n_steps)

@@ -15,7 +15,7 @@ from explain.integration.path_integral import averaged, integrals, late, scored_
 from explain.integration.quadrature import halves, quadrature
 from explain.method import BaselineName, Method
 from explain.network.explained_image import ExplainedImage
-from explain.network.work_items import Aside, Score, Steps
+from explain.network.work_items import CpuTask, ExplanationSteps, ForwardPass
 from explain.regions.ranking import ranked
 from explain.regions.segments import segments
 
@@ -24,14 +24,14 @@ _LAST = 8  # auto steps: more give the same regions
 _FIRST, _REST = halves(_LAST)  # half of them are better than nothing where time is short
 
 
-def _steps(subject: ExplainedImage, method: Method) -> Steps:
+def _steps(subject: ExplainedImage, method: Method) -> ExplanationSteps:
     twice = method.pixel_scaling == "twice"
     names = method.baselines or _BASELINES
-    own = Score(subject.inputs, method.output)
+    own = ForwardPass(subject.inputs, method.output)
     if twice:
         pictures = [baseline(name, subject, method.seed) for name in names]
         end, *starts = [
-            Score(subject.normalise(picture / 255), method.output) for picture in (subject.picture, *pictures)
+            ForwardPass(subject.normalise(picture / 255), method.output) for picture in (subject.picture, *pictures)
         ]
         yield [own, end, *starts]
     else:
@@ -41,7 +41,7 @@ def _steps(subject: ExplainedImage, method: Method) -> Steps:
     if not targets:
         return Explanation(own.logits, ())
 
-    regions = Aside(lambda: segments(subject.picture.numpy()))
+    regions = CpuTask(lambda: segments(subject.picture.numpy()))
     rule = _FIRST if method.n_steps == "auto" else quadrature(method.approximation_method, method.n_steps)
     groups = [integrals([end], starts, target, method, rule) for target in targets]
     followed = [integral for group in groups for integral in group]
@@ -59,9 +59,9 @@ def _steps(subject: ExplainedImage, method: Method) -> Steps:
             for group in groups
         ]
     ranking = partial(ranked, regions=regions.result, fast=method.xrai_fast, area_threshold=method.area_threshold)
-    asides = [Aside(partial(ranking, value.amax(0).numpy())) for value in values]
-    yield asides
-    maps = [finite(torch.from_numpy(aside.result)) for aside in asides]
+    cpu_tasks = [CpuTask(partial(ranking, value.amax(0).numpy())) for value in values]
+    yield cpu_tasks
+    maps = [finite(torch.from_numpy(cpu_task.result)) for cpu_task in cpu_tasks]
     answer = _twice if twice else partial(_answer, in_time=in_time)
     return Explanation(own.logits, tuple(answer(one, map_) for one, map_ in zip(found, maps, strict=True)))
 

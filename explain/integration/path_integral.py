@@ -1,4 +1,4 @@
-"""Integral: gradients summed along the path from a baseline to the inputs, and how complete the sum is.
+"""PathIntegral: gradients summed along the path from a baseline to the inputs, and how complete the sum is.
 
 What all attributions of a path sum to is the change of the output along it; the difference says how exact the
 quadrature was (Sundararajan et al., https://arxiv.org/abs/1703.01365, "completeness").
@@ -19,8 +19,8 @@ from explain.attribution import Attribution, finite
 from explain.integration.baselines import EVEN, start
 from explain.integration.quadrature import Quadrature, tripled
 from explain.method import BaselineName, Method
-from explain.network.explained_image import Enough, ExplainedImage
-from explain.network.work_items import Needs, Path, Score
+from explain.network.explained_image import ExplainedImage, StopRefining
+from explain.network.work_items import ForwardPass, Needs, PathGradients
 
 CLOSE = 0.01  # a completeness gap that more steps are not worth
 
@@ -31,12 +31,12 @@ Node: TypeAlias = tuple[float, float, float]  # alpha, slope, output
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cell:
+class Subinterval:
     """A stretch of a path. `path` holds its newest steps, and all of its gradient; `before` its other steps."""
 
     start: float
     width: float
-    path: Path
+    path: PathGradients
     before: tuple[Node, ...] = ()
 
     @property
@@ -51,23 +51,23 @@ class Cell:
         new = zip(path.quadrature.alphas, path.slopes.tolist(), path.outputs.tolist(), strict=True)
         return sorted([*self.before, *new])
 
-    def tripled(self) -> "Cell":
+    def tripled(self) -> "Subinterval":
         """Return the same stretch with three midpoints for each that it has."""
         return self.with_more(tripled(self.n_steps).within(self.start, self.width), 1 / 3)
 
-    def with_more(self, steps: Quadrature, share: float) -> "Cell":
+    def with_more(self, steps: Quadrature, share: float) -> "Subinterval":
         """Return the same stretch with more steps, of which the old ones weigh that share of what they did."""
         old = self.path
-        path = Path(old.inputs, old.baseline, steps, old.target, old.output)
+        path = PathGradients(old.inputs, old.baseline, steps, old.target, old.output)
         path.gradient += share * old.gradient
-        return Cell(self.start, self.width, path, tuple(self.nodes))
+        return Subinterval(self.start, self.width, path, tuple(self.nodes))
 
 
 @dataclass(slots=True, eq=False)
-class Integral:
+class PathIntegral:
     """One path, in cells. `first` and `last` are the target's output at its ends."""
 
-    cells: list[Cell]
+    cells: list[Subinterval]
     first: float
     last: float
 
@@ -77,7 +77,7 @@ class Integral:
         return self.last - self.first
 
     @property
-    def paths(self) -> list[Path]:
+    def paths(self) -> list[PathGradients]:
         """The newest rows of each cell."""
         return [cell.path for cell in self.cells]
 
@@ -124,15 +124,15 @@ class Integral:
             found[next_] += error * half2 / (half + half2)
         return found
 
-    def add(self, steps: Quadrature, share: float) -> list[Path]:
-        """Add steps to a path of one cell, as Cell.with_more; returns the rows to run for that."""
+    def add(self, steps: Quadrature, share: float) -> list[PathGradients]:
+        """Add steps to a path of one cell, as Subinterval.with_more; returns the rows to run for that."""
         self.cells = [self.cells[0].with_more(steps, share)]
         return self.paths
 
-    def refine(self, most: int) -> list[Path]:
+    def refine(self, most: int) -> list[PathGradients]:
         """Triple the steps of the worst cells, up to `most` steps in all; returns the rows to run for that."""
         worth = [abs(error) / cell.n_steps for cell, error in zip(self.cells, self.errors(), strict=True)]
-        rows: list[Path] = []
+        rows: list[PathGradients] = []
         for number in sorted(range(len(worth)), key=lambda number: -worth[number]):
             if len(rows) < _AT_ONCE and self.n_steps + 2 * self.cells[number].n_steps <= most:
                 self.cells[number] = self.cells[number].tripled()
@@ -140,14 +140,14 @@ class Integral:
         return rows
 
 
-def scored_starts(subject: ExplainedImage, method: Method, names: Sequence[BaselineName]) -> list[Score]:
+def scored_starts(subject: ExplainedImage, method: Method, names: Sequence[BaselineName]) -> list[ForwardPass]:
     """Make the first passes of paths from baselines; those of even colours, once they are done, serve every picture."""
     found = []
     for name in names:
         key = ("start", name, method.output, subject.inputs.shape)
         score = subject.memory.get(key)
         if score is None or score.finished < score.count:
-            score = Score(start(name, subject, method.seed), method.output)
+            score = ForwardPass(start(name, subject, method.seed), method.output)
             if name in EVEN:
                 subject.memory[key] = score
         found.append(score)
@@ -155,14 +155,18 @@ def scored_starts(subject: ExplainedImage, method: Method, names: Sequence[Basel
 
 
 def integrals(
-    ends: Sequence[Score], starts: Sequence[Score], target: int, method: Method, rule: Quadrature | None = None
-) -> list[Integral]:
+    ends: Sequence[ForwardPass],
+    starts: Sequence[ForwardPass],
+    target: int,
+    method: Method,
+    rule: Quadrature | None = None,
+) -> list[PathIntegral]:
     """Make the integral from each start to each end: by a rule, or of cells to be refined."""
     rules = [(0.0, 1.0, rule)] if rule else _cells()
     return [
-        Integral(
+        PathIntegral(
             [
-                Cell(start, width, Path(end.inputs, begin.inputs, rule, target, method.output))
+                Subinterval(start, width, PathGradients(end.inputs, begin.inputs, rule, target, method.output))
                 for start, width, rule in rules
             ],
             float(begin.outputs[target]),
@@ -178,7 +182,7 @@ def most_steps(method: Method) -> int:
     return max(_CELLS, method.max_steps) if method.n_steps == "auto" else method.n_steps
 
 
-def refined(started: Sequence[Integral], method: Method, enough: Enough) -> Generator[Needs, None, bool]:
+def refined(started: Sequence[PathIntegral], method: Method, enough: StopRefining) -> Generator[Needs, None, bool]:
     """Follow the paths, then refine those that are not complete while the method allows it; false if `enough` did not.
 
     Each time adds half of the steps so far at most.
@@ -194,7 +198,7 @@ def refined(started: Sequence[Integral], method: Method, enough: Enough) -> Gene
     return True
 
 
-def averaged(group: Sequence[Integral]) -> Attribution:
+def averaged(group: Sequence[PathIntegral]) -> Attribution:
     """Average the attributions [3, H, W] of the paths of one target."""
     values = torch.stack([integral.attribution for integral in group]).mean(0)
     delta = sum(integral.delta for integral in group) / len(group)

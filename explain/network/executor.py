@@ -1,4 +1,4 @@
-"""Passes: runs rows through a network, a batch at a time. The only file here that runs one."""
+"""Executor: runs rows through a network, a batch at a time. The only file here that runs one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from explain.errors import ExplanationError
 from explain.method import Output
 from explain.network.cam import maps, tapped
-from explain.network.explained_image import Choice, Enough, ExplainedImage, never
+from explain.network.explained_image import ExplainedImage, StopRefining, TargetSelector, never
 from explain.network.guidance import Guidance
-from explain.network.work_items import Look, Part, Path, Score
+from explain.network.work_items import ForwardPass, PathGradients, TargetGradients, WorkSlice
 from models.architecture.cam_layer import CamLayer
 from models.classifier import Classifier
 from models.errors import ModelError
 
 
 @dataclass(frozen=True, slots=True)
-class Passes:
+class Executor:
     """A network in evaluation mode whose weights need no gradients, on its device. Leaves no trace on it.
 
     `normalise` turns pixels [N, H, W, 3] in [0, 255] into inputs [N, 3, H, W]; `independent` says that each label has a
@@ -35,7 +35,7 @@ class Passes:
     memory: dict[object, Any] = field(default_factory=dict, init=False, compare=False)  # each network has its own
 
     @classmethod
-    def through(cls, model: Classifier) -> "Passes":
+    def through(cls, model: Classifier) -> "Executor":
         """Make the passes through a loaded model."""
         return cls(
             model.network,
@@ -45,7 +45,7 @@ class Passes:
             independent=model.definition.task.name == "multilabel",
         )
 
-    def subject(self, picture: Tensor, choose: Choice, enough: Enough = never) -> ExplainedImage:
+    def subject(self, picture: Tensor, choose: TargetSelector, enough: StopRefining = never) -> ExplainedImage:
         """Prepare a picture, uint8 [H, W, 3] on the CPU, as Classifier.picture makes it."""
 
         def normalise(values: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class Passes:
         except ModelError as error:
             raise ExplanationError("algorithm_unsupported", f"{error} Use xrai or integrated_gradients.") from None
 
-    def run(self, parts: Sequence[Part], size: int) -> None:
+    def run(self, parts: Sequence[WorkSlice], size: int) -> None:
         """Run parts whose rows have equal keys as one batch, and put the results where they belong.
 
         The batch is filled up to `size` rows. How a network rounds depends on the size of a batch, but neither on the
@@ -70,23 +70,23 @@ class Passes:
         When this raises, as where memory runs out, nothing has happened: the same parts can be run again one by one.
         """
         match parts[0].rows:
-            case Score():
-                self._score([cast(Score, part.rows) for part in parts], size)
-            case Path():
-                self._follow([(cast(Path, part.rows), part.start, part.stop) for part in parts], size)
-            case Look():
-                self._look([cast(Look, part.rows) for part in parts], size)
+            case ForwardPass():
+                self._score([cast(ForwardPass, part.rows) for part in parts], size)
+            case PathGradients():
+                self._follow([(cast(PathGradients, part.rows), part.start, part.stop) for part in parts], size)
+            case TargetGradients():
+                self._look([cast(TargetGradients, part.rows) for part in parts], size)
         for part in parts:
             part.rows.finished += part.stop - part.start
 
-    def _score(self, scores: Sequence[Score], size: int) -> None:
+    def _score(self, scores: Sequence[ForwardPass], size: int) -> None:
         with torch.no_grad():
             logits = self.network(_batch([score.inputs for score in scores], size)).float().cpu()
             outputs = self._outputs(logits, scores[0].output)
         for number, score in enumerate(scores):
             score.logits, score.outputs = logits[number], outputs[number]
 
-    def _follow(self, paths: Sequence[tuple[Path, int, int]], size: int) -> None:
+    def _follow(self, paths: Sequence[tuple[PathGradients, int, int]], size: int) -> None:
         rows: list[Tensor] = []
         targets: list[int] = []
         for path, start, stop in paths:
@@ -107,13 +107,13 @@ class Passes:
                 path.gradient.add_(gradients[at], alpha=weight)
                 at += 1
 
-    def _slopes(self, paths: Sequence[tuple[Path, int, int]], gradients: Tensor) -> Tensor:
+    def _slopes(self, paths: Sequence[tuple[PathGradients, int, int]], gradients: Tensor) -> Tensor:
         """Return the derivatives along the path at each of its rows, float64 on the CPU."""
         lines = [path.inputs - path.baseline for path, start, stop in paths for _ in range(start, stop)]
         each = [torch.sum(row * line, dtype=torch.float64) for row, line in zip(gradients, lines, strict=False)]
         return torch.stack(each).cpu()
 
-    def _look(self, looks: Sequence[Look], size: int) -> None:
+    def _look(self, looks: Sequence[TargetGradients], size: int) -> None:
         first = looks[0]
         batch = _batch([look.inputs for look in looks], size).requires_grad_(first.guided)
         network, guidance = self.network, Guidance(relu6=first.guide_relu6)
@@ -156,7 +156,7 @@ class Passes:
                 return logits.float().softmax(1)
 
 
-def _gradients(looks: Sequence[Look], outputs: Tensor, at: Tensor) -> list[tuple[Look, Tensor]]:
+def _gradients(looks: Sequence[TargetGradients], outputs: Tensor, at: Tensor) -> list[tuple[TargetGradients, Tensor]]:
     """Differentiate each look's targets with respect to its row of `at`: one backward pass for the first of each."""
     found = []
     for turn in range(max(len(look.targets) for look in looks)):

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from explain.errors import ExplanationError
 
-Choice = Callable[[Tensor], Sequence[int]]
-Enough = Callable[[float], bool]
+TargetSelector = Callable[[Tensor], Sequence[int]]
+StopRefining = Callable[[float], bool]
 
 
 def never(growth: float) -> bool:
@@ -29,8 +29,8 @@ class ExplainedImage:
     picture: Tensor
     inputs: Tensor
     normalise: Callable[[Tensor], Tensor]
-    choose: Choice
-    enough: Enough = never
+    choose: TargetSelector
+    enough: StopRefining = never
     memory: dict[object, Any] = field(default_factory=dict)
 
     def targets(self, logits: Tensor) -> tuple[int, ...]:
@@ -50,11 +50,11 @@ def highest(logits: Tensor) -> Sequence[int]:
     return [int(logits.argmax())]
 
 
-def these(*targets: int) -> Choice:
+def fixed_targets(*targets: int) -> TargetSelector:
     """Choose classes by their index, whatever their scores."""
     return lambda logits: targets
 
 
-def likely(threshold: float) -> Choice:
+def likely(threshold: float) -> TargetSelector:
     """Choose all classes whose independent probability is above `threshold`, 0 to 1."""
     return lambda logits: (logits.sigmoid() > threshold).nonzero().flatten().tolist()

@@ -1,4 +1,4 @@
-"""Rows: what algorithms need of the network, in the unit that batches are made of.
+"""WorkItem: what algorithms need of the network, in the unit that batches are made of.
 
 An algorithm is a generator. It yields the needs of its next stage; when it is resumed, each need holds its result. So
 whoever runs it can put rows of several explanations into one batch, and let other work go between two batches.
@@ -19,7 +19,7 @@ from explain.network.explained_image import ExplainedImage
 
 
 @dataclass(slots=True, eq=False)
-class Aside:
+class CpuTask:
     """Work for a CPU thread: `function` is called once, and what it returns is put into `result`."""
 
     function: Callable[[], Any]
@@ -33,7 +33,7 @@ class Aside:
 
 
 @dataclass(slots=True, eq=False)
-class Score:
+class ForwardPass:
     """One forward pass: inputs [3, H, W] -> `logits` and what `output` makes of them, float32 [C] on the CPU."""
 
     inputs: Tensor
@@ -45,12 +45,12 @@ class Score:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Rows with equal keys may share a batch."""
+        """WorkItem with equal keys may share a batch."""
         return ("score", self.output)
 
 
 @dataclass(slots=True, eq=False)
-class Path:
+class PathGradients:
     """Gradients along the straight line from `baseline` to `inputs`, both [3, H, W]: one row for each alpha.
 
     `gradient` becomes the weighted sum over the line of the gradients of the target's output, float32 [3, H, W].
@@ -78,12 +78,12 @@ class Path:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Rows with equal keys may share a batch."""
+        """WorkItem with equal keys may share a batch."""
         return ("gradient", self.output)
 
 
 @dataclass(slots=True, eq=False)
-class Look:
+class TargetGradients:
     """One forward pass of a subject, as `inputs` [3, H, W], and backward passes for each of the targets it chooses.
 
     With `activation`, `activations` become the maps [K, h, w] that Grad-CAM reads, and `activation_gradients` the
@@ -110,19 +110,19 @@ class Look:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Rows with equal keys may share a batch."""
+        """WorkItem with equal keys may share a batch."""
         return ("look", self.output, self.activation, self.guided, self.guide_relu6)
 
 
-Rows: TypeAlias = Score | Path | Look
-Needs: TypeAlias = Sequence[Rows | Aside]
-Steps: TypeAlias = Generator[Needs, None, Explanation]
+WorkItem: TypeAlias = ForwardPass | PathGradients | TargetGradients
+Needs: TypeAlias = Sequence[WorkItem | CpuTask]
+ExplanationSteps: TypeAlias = Generator[Needs, None, Explanation]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class WorkSlice:
     """The rows `start` to `stop` (exclusive) of a need, as one batch takes them."""
 
-    rows: Rows
+    rows: WorkItem
     start: int
     stop: int

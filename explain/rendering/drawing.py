@@ -8,7 +8,7 @@ from explain.rendering import visualizations
 from explain.rendering.attribution_image import AttributionImage, Style
 from explain.rendering.png import encode_rgb
 from explain.rendering.visualization import Visualization
-from explain.request.parameters import Parameters
+from explain.request.parameters import ExplanationParameters
 from models.discovery import constants
 
 
@@ -27,6 +27,6 @@ def visualization(name: str) -> Visualization:
     return found
 
 
-def style(parameters: Parameters) -> Style:
+def style(parameters: ExplanationParameters) -> Style:
     """Take from a request what concerns drawing."""
     return Style(**{field.name: getattr(parameters, field.name) for field in fields(Style)})

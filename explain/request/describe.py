@@ -1,4 +1,4 @@
-"""Parameters in writing: the tables that the docs hold, from the fields that requests are checked with."""
+"""ExplanationParameters in writing: the tables that the docs hold, from the fields that requests are checked with."""
 
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -6,7 +6,7 @@ from typing import Any, get_args
 from explain.rendering import visualizations
 from explain.rendering.colours import COLOUR_MAPS
 from explain.request.parameter_types import AlgorithmName
-from explain.request.parameters import Parameters, default
+from explain.request.parameters import ExplanationParameters, default
 from models.discovery import constants
 from settings.expectation import expectation
 
@@ -27,10 +27,10 @@ class ParameterRow:
 def parameter_rows() -> tuple[ParameterRow, ...]:
     """Describe every parameter, in the order of the schema."""
     rows = []
-    for name, field in Parameters.model_fields.items():
+    for name, field in ExplanationParameters.model_fields.items():
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
         applies_to = tuple(map(str, extra.get("applies_to", ALGORITHMS)))  # type: ignore[arg-type]
-        accepts = expectation(Parameters, name).removesuffix(" or null")  # an absent key is the null
+        accepts = expectation(ExplanationParameters, name).removesuffix(" or null")  # an absent key is the null
         rows.append(ParameterRow(name, accepts, _defaults(name, applies_to), applies_to, str(field.description)))
     return tuple(rows)
 

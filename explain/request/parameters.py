@@ -42,7 +42,7 @@ def _only(algorithms: list[str]) -> dict[str, Any]:
     return {"applies_to": algorithms}
 
 
-class Parameters(BaseModel):
+class ExplanationParameters(BaseModel):
     """What one explanation is to be, every default filled in. `read_parameters` makes it from a request."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -160,7 +160,7 @@ class Parameters(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _choices_agree(self) -> "Parameters":
+    def _choices_agree(self) -> "ExplanationParameters":
         if self.target is not None and self.top_k is not None:
             raise ValueError("'target' and 'top_k' both say which labels to explain. Keep one of the two")
         if self.approximation_method == "pair" and self.xai_algorithm == "integrated_gradients":
@@ -168,7 +168,7 @@ class Parameters(BaseModel):
         return self
 
 
-def read_parameters(content: object) -> Parameters:
+def read_parameters(content: object) -> ExplanationParameters:
     """Read the `xai_parameters` of a request, a JSON object or null; null values count as not given.
 
     Raises ExplanationError, code `xai_parameters_invalid`, with a sentence for every key that is unknown, of the wrong
@@ -179,10 +179,10 @@ def read_parameters(content: object) -> Parameters:
     if not isinstance(content, Mapping):
         raise _invalid(f"`xai_parameters` is {_shown(content)}; expected a JSON object of keys and values.")
     given = {str(key): value for key, value in content.items() if value is not None}
-    if unknown := [key for key in given if key not in Parameters.model_fields]:
+    if unknown := [key for key in given if key not in ExplanationParameters.model_fields]:
         raise _invalid(" ".join(_stray(key) for key in unknown[:_MOST_STRAYS]))
     try:
-        return Parameters.model_validate(_layers(given) | given)
+        return ExplanationParameters.model_validate(_layers(given) | given)
     except ValidationError as error:
         raise _invalid(" ".join(dict.fromkeys(_sentence(given, item) for item in error.errors()))) from None
 
@@ -208,11 +208,11 @@ def _sentence(given: Mapping[str, Any], item: ErrorDetails) -> str:
     name = str(item["loc"][0])
     value = given[name]
     why = f" ({reason})" if item["type"] == "value_error" else ""
-    return f"{name!r} is {_shown(value)}; expected {expectation(Parameters, name)}{why}.{_near(name, value)}"
+    return f"{name!r} is {_shown(value)}; expected {expectation(ExplanationParameters, name)}{why}.{_near(name, value)}"
 
 
 def _near(name: str, value: Any) -> str:
-    known = _words(Parameters.model_json_schema()["properties"][name])
+    known = _words(ExplanationParameters.model_json_schema()["properties"][name])
     for word in value if isinstance(value, list) else [value]:
         if isinstance(word, str) and word not in known:
             return did_you_mean(word.lower(), known) or did_you_mean(word.upper(), known)
@@ -228,7 +228,7 @@ def _words(part: Any) -> list[str]:
 
 
 def _stray(key: str) -> str:
-    known = Parameters.model_fields
+    known = ExplanationParameters.model_fields
     hint = did_you_mean(key.lower(), known) or f" Known: {', '.join(known)}."
     return f"The key {_shown(key)} of `xai_parameters` is not known.{hint}"
 

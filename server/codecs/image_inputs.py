@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from explain.errors import ExplanationError
-from explain.request.parameters import Parameters, read_parameters
+from explain.request.parameters import ExplanationParameters, read_parameters
 from server.codecs.base64_image import decode_base64
 from server.errors import ServiceError
 from server.inference.scoring import Asked, Cell
@@ -57,7 +57,7 @@ def parameters_of(given: Any, name: str = "parameters") -> tuple[bool, dict[str,
     if given is not None and not isinstance(given, dict):
         raise ServiceError("input_invalid", f"`{name}` is a {type(given).__name__}; expected an object.")
     found = {key: _object(key, given[key]) for key in _OBJECTS if given and key in given}
-    alone = {key: value for key, value in (given or {}).items() if key in Parameters.model_fields}
+    alone = {key: value for key, value in (given or {}).items() if key in ExplanationParameters.model_fields}
     together = found.get("xai_parameters", {})
     if alone and isinstance(together, dict):  # anything else is refused by `asked`
         found["xai_parameters"] = alone | together

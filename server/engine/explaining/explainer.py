@@ -17,15 +17,15 @@ from explain.catalog import algorithm
 from explain.errors import ExplanationError
 from explain.integration.quadrature import Quadrature
 from explain.method import Method
-from explain.network.executor import Passes
-from explain.network.explained_image import Choice, these
-from explain.network.work_items import Aside, Look, Part, Path, Rows, Score
+from explain.network.executor import Executor
+from explain.network.explained_image import TargetSelector, fixed_targets
+from explain.network.work_items import CpuTask, ForwardPass, PathGradients, TargetGradients, WorkItem, WorkSlice
 from explain.quality import PASSES
 from explain.regions.ranking import warm_up as compile_regions
 from explain.rendering.attribution_image import FullImage
-from explain.request.parameters import Parameters
+from explain.request.parameters import ExplanationParameters
 from explain.request.targets import choice, count
-from explain.run import Run, begin
+from explain.run import ExplanationRun, begin
 from models.classifier import Classifier
 from models.images.decoding import ImageLimits, decode
 from server.engine.explaining.reply import explained
@@ -44,13 +44,13 @@ SURELY = 2.0  # times what is left before the deadline: predictions are not exac
 class ExplanationPayload:
     """What an explanation keeps between its slices. `picture` is decoded, `data` is not, and kept only if drawn."""
 
-    parameters: Parameters
-    choose: Choice
+    parameters: ExplanationParameters
+    choose: TargetSelector
     picture: Tensor = field(init=False)
     data: bytes = b""
     started: float = 0.0
     deadline: float = float("inf")
-    run: Run | None = None
+    run: ExplanationRun | None = None
 
     @property
     def draws_whole(self) -> bool:
@@ -69,13 +69,13 @@ class ExplanationPayload:
 class Slice:
     """What became of the jobs of one slice.
 
-    `again` holds those that are not over, see Scheduler.finished: they need the device again, or wait for `asides`,
+    `again` holds those that are not over, see Scheduler.finished: they need the device again, or wait for `cpu_tasks`,
     their work for CPU threads, or are `explained` and wait to be written. `work` is the cost of the passes that were
     run.
     """
 
     again: dict[Job, tuple[Stage, float]] = field(default_factory=dict)
-    asides: list[tuple[Job, Aside]] = field(default_factory=list)
+    cpu_tasks: list[tuple[Job, CpuTask]] = field(default_factory=list)
     explained: dict[Job, Explanation] = field(default_factory=dict)
     failures: dict[Job, Failure] = field(default_factory=dict)
     work: float = 0.0
@@ -87,23 +87,23 @@ class Explainer:
 
     def __init__(self, model: Classifier) -> None:
         self._model = model
-        self._passes = Passes.through(model)
+        self._executor = Executor.through(model)
         self._sizes = SliceSizes()
         self._preprocess = model.preprocess
         self._labels = model.definition.labels
         self._independent = model.definition.task.name == "multilabel"
 
-    def task(self, parameters: Parameters) -> ExplanationPayload:
+    def task(self, parameters: ExplanationParameters) -> ExplanationPayload:
         """Prepare an explanation; ExplanationError where this model cannot give it."""
         if algorithm(parameters.xai_algorithm).needs_cam_layer:
-            self._passes.layer()
+            self._executor.layer()
         return ExplanationPayload(parameters, choice(parameters, self._labels, independent=self._independent))
 
-    def passes(self, parameters: Parameters) -> int:
+    def passes(self, parameters: ExplanationParameters) -> int:
         """Return how many passes through the network an explanation takes at most, as far as can be told."""
         return self._passes_by(Method.asked_for(parameters), parameters)
 
-    def check_time(self, parameters: Parameters, seconds: Callable[[int], float], left_s: float) -> None:
+    def check_time(self, parameters: ExplanationParameters, seconds: Callable[[int], float], left_s: float) -> None:
         """Refuse what cannot end in time even alone: ExplanationError. `seconds` predicts those of so many passes."""
         least = self._passes_by(replace(Method.asked_for(parameters), max_steps=0), parameters)
         if (takes := seconds(least)) > SURELY * left_s:
@@ -113,7 +113,7 @@ class Explainer:
                 f"has {left_s:.0f} s. Ask for fewer n_steps, noise_samples or labels, or raise --request-timeout-ms.",
             )
 
-    def _passes_by(self, method: Method, parameters: Parameters) -> int:
+    def _passes_by(self, method: Method, parameters: ExplanationParameters) -> int:
         targets = count(parameters, self._labels)
         measuring = PASSES * len(parameters.quality) * targets
         return algorithm(method.algorithm).passes(method, targets) + measuring
@@ -138,25 +138,25 @@ class Explainer:
         """
         compile_regions()
         score, path = on_device(self._example)  # large enough for PyTorch to fill them on several threads
-        gradients = timings(lambda size: self._passes.run([Part(path, 0, 1)], size), most, on_device)
-        others = timings(lambda size: self._passes.run([Part(score, 0, 1)], size), most, on_device)
+        gradients = timings(lambda size: self._executor.run([WorkSlice(path, 0, 1)], size), most, on_device)
+        others = timings(lambda size: self._executor.run([WorkSlice(score, 0, 1)], size), most, on_device)
         self._sizes = SliceSizes.best(gradients, others)
         logger.info("slices of explanations gradients=%d others=%d", self._sizes.gradients, self._sizes.others)
         return [(2 * size * self._model.pixels, seconds) for size, seconds in gradients.items()]
 
-    def _example(self) -> tuple[Score, Path]:
-        inputs = self._passes.subject(self._model.example(1)[0], these(0)).inputs
-        return Score(inputs, "logit"), Path(inputs, inputs, Quadrature((0.5,), (1.0,)), 0, "logit")
+    def _example(self) -> tuple[ForwardPass, PathGradients]:
+        inputs = self._executor.subject(self._model.example(1)[0], fixed_targets(0)).inputs
+        return ForwardPass(inputs, "logit"), PathGradients(inputs, inputs, Quadrature((0.5,), (1.0,)), 0, "logit")
 
     def slice_of(self, jobs: Sequence[Job]) -> Slice:
-        """Run one batch of rows of the first of these jobs, and of as many others as fit into it."""
+        """ExplanationRun one batch of rows of the first of these jobs, and of as many others as fit into it."""
         found = Slice()
-        taken: dict[Job, list[Part]] = {}
+        taken: dict[Job, list[WorkSlice]] = {}
         key, room = None, 1
         for job in jobs:
             if room and job.task.run is None:
                 self._begin(job, found)
-            run: Run | None = job.task.run
+            run: ExplanationRun | None = job.task.run
             if run is None:
                 continue
             if key is None and run.key is not None:
@@ -178,21 +178,21 @@ class Explainer:
         task.picture, task.data = job.picture.inputs[0].data, job.data
         try:
             method = Method.asked_for(task.parameters)
-            task.run = begin(self._passes, task.picture, method, task.choose, task.enough)
+            task.run = begin(self._executor, task.picture, method, task.choose, task.enough)
         except Exception as error:
             found.failures[job] = _failure(job, error)
             return
-        found.asides += [(job, aside) for aside in task.run.asides()]
+        found.cpu_tasks += [(job, cpu_task) for cpu_task in task.run.cpu_tasks()]
 
-    def _run_parts(self, taken: dict[Job, list[Part]], found: Slice, size: int) -> None:
+    def _run_parts(self, taken: dict[Job, list[WorkSlice]], found: Slice, size: int) -> None:
         parts = [part for of_job in taken.values() for part in of_job]
         try:
-            self._passes.run(parts, size)
+            self._executor.run(parts, size)
             for job, of_job in taken.items():
                 job.passes = max(
-                    1.0, job.passes - sum(_passes(part.rows) * (part.stop - part.start) for part in of_job)
+                    1.0, job.passes - sum(_executor(part.rows) * (part.stop - part.start) for part in of_job)
                 )
-            found.work += next(iter(taken)).cost * size * max(_passes(part.rows) for part in parts)
+            found.work += next(iter(taken)).cost * size * max(_executor(part.rows) for part in parts)
         except Exception as error:
             if len(parts) == 1 and parts[0].stop - parts[0].start == 1:
                 (job,) = taken
@@ -201,7 +201,7 @@ class Explainer:
             else:
                 self._run_apart(taken, found, error)
 
-    def _run_apart(self, taken: dict[Job, list[Part]], found: Slice, error: Exception) -> None:
+    def _run_apart(self, taken: dict[Job, list[WorkSlice]], found: Slice, error: Exception) -> None:
         if out_of_memory(error):
             key = next(iter(taken.values()))[0].rows.key
             self._sizes = self._sizes.halved(key)
@@ -210,17 +210,17 @@ class Explainer:
             for part in parts:
                 for row in range(part.start, part.stop):
                     if job not in found.failures:
-                        self._run_parts({job: [Part(part.rows, row, row + 1)]}, found, 1)
+                        self._run_parts({job: [WorkSlice(part.rows, row, row + 1)]}, found, 1)
 
     def _go_on(self, job: Job, found: Slice) -> None:
-        run: Run | None = job.task.run
+        run: ExplanationRun | None = job.task.run
         if run is None:  # its turn has not come
             found.again[job] = (Stage.READY, job.passes)
             return
         try:
             while run.explanation is None and run.key is None and run.ready:
                 run.resume()
-                found.asides += [(job, aside) for aside in run.asides()]
+                found.cpu_tasks += [(job, cpu_task) for cpu_task in run.cpu_tasks()]
         except Exception as error:
             found.failures[job] = _failure(job, error)
             return
@@ -230,12 +230,12 @@ class Explainer:
         found.again[job] = (Stage.PARKED if run.key is None else Stage.READY, passes)
 
 
-def _passes(rows: Rows) -> int:
+def _executor(rows: WorkItem) -> int:
     """Return how many passes a row of these takes."""
     match rows:
-        case Path():
+        case PathGradients():
             return 2
-        case Look():
+        case TargetGradients():
             return 1 + len(rows.targets)
         case _:
             return 1

@@ -11,7 +11,7 @@ from explain.attribution import Attribution, Explanation
 from explain.encoding import encode
 from explain.rendering.attribution_image import AttributionImage, FullImage
 from explain.rendering.drawing import draw, style
-from explain.request.parameters import Parameters
+from explain.request.parameters import ExplanationParameters
 from models.predictions import ClassScores
 
 
@@ -19,7 +19,7 @@ def explained(
     picture: Tensor,
     scores: ClassScores,
     explanation: Explanation,
-    parameters: Parameters,
+    parameters: ExplanationParameters,
     *,
     independent: bool,
     whole: FullImage | None = None,
@@ -54,7 +54,7 @@ def _shaped(values: Sequence[Any], several: bool) -> Any:
 
 
 def _drawn(
-    picture: Tensor, scores: ClassScores, one: Attribution, parameters: Parameters, whole: FullImage | None
+    picture: Tensor, scores: ClassScores, one: Attribution, parameters: ExplanationParameters, whole: FullImage | None
 ) -> str:
     subject = AttributionImage(
         picture.numpy(),
@@ -67,7 +67,7 @@ def _drawn(
     return b64encode(draw(subject, style(parameters))).decode("ascii")
 
 
-def _details(one: Attribution, scores: ClassScores, parameters: Parameters) -> dict[str, Any]:
+def _details(one: Attribution, scores: ClassScores, parameters: ExplanationParameters) -> dict[str, Any]:
     return {
         "label": scores.labels[one.target],
         "target": one.target,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from explain.request.parameters import Parameters
+from explain.request.parameters import ExplanationParameters
 from server.engine.explaining.explainer import SURELY, Explainer
 from server.engine.pipeline.device import Model
 from server.engine.scheduling.jobs import Job
@@ -30,7 +30,7 @@ class Intake:
         *,
         now: float,
         deadline: float,
-        explain: Mapping[int, Parameters],
+        explain: Mapping[int, ExplanationParameters],
         settings: Mapping[int, Mapping[str, Any]],
     ) -> list[Job]:
         """Make a job for each picture. ExplanationError or RefusedError where one of them is not possible."""
@@ -57,7 +57,7 @@ class Intake:
                 f"and the request has {left_s:.0f} s. Ask for fewer tiles, or raise --request-timeout-ms.",
             )
 
-    def _explain(self, job: Job, parameters: Parameters) -> None:
+    def _explain(self, job: Job, parameters: ExplanationParameters) -> None:
         if self._explainer is None:
             if parameters.compatibility == "azureml":
                 return  # the hosted endpoint leaves the explanation out and says nothing

@@ -18,8 +18,8 @@ from typing import Any
 from torch import Tensor
 
 from explain.attribution import Explanation
-from explain.network.work_items import Aside
-from explain.request.parameters import Parameters
+from explain.network.work_items import CpuTask
+from explain.request.parameters import ExplanationParameters
 from models.errors import ImageError
 from models.images.decoding import ImageLimits
 from models.images.model_input import DecodedImage, ModelInput
@@ -94,7 +94,7 @@ class Pipeline:
         pictures: Sequence[bytes],
         deadline: float,
         answer: Callable[[Reply], None],
-        explain: Mapping[int, Parameters] = MappingProxyType({}),
+        explain: Mapping[int, ExplanationParameters] = MappingProxyType({}),
         settings: Mapping[int, Mapping[str, Any]] = MappingProxyType({}),
     ) -> int | float:
         """Take in a request and return its number; or, as a float, in how many seconds there may be room for it.
@@ -282,8 +282,8 @@ class Pipeline:
             for job, failure in found.failures.items():
                 self._settle(job, failure, 0.0)
                 job.release()
-            for job, aside in found.asides:
-                self._scheduler.add_chore(Chore(job.lane, partial(self._aside, job, job.task, aside)))
+            for job, cpu_task in found.cpu_tasks:
+                self._scheduler.add_chore(Chore(job.lane, partial(self._aside, job, job.task, cpu_task)))
             for job, explanation in found.explained.items():
                 self._scheduler.add_chore(Chore(job.lane, partial(self._encode_explained, job, job.task, explanation)))
             self._pump()
@@ -298,12 +298,12 @@ class Pipeline:
             self._scheduler.chore_done(chore, now - started, now)
             self._pump()
 
-    def _aside(self, job: Job, task: ExplanationPayload, aside: Aside) -> None:
+    def _aside(self, job: Job, task: ExplanationPayload, cpu_task: CpuTask) -> None:
         if job.stage is Stage.DONE:  # cancelled or expired meanwhile
             return
         failure = None
         try:
-            aside.run()
+            cpu_task.run()
         except Exception:
             logger.exception("regions of a picture failed request=%d index=%d", job.request, job.index)
             failure = Failure("scoring_failed", "The picture could not be explained. The server's log has the cause.")

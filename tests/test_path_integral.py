@@ -6,33 +6,33 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from explain.integration.path_integral import CLOSE, Cell, Integral, refined
+from explain.integration.path_integral import CLOSE, PathIntegral, Subinterval, refined
 from explain.integration.quadrature import Quadrature
 from explain.method import Method
 from explain.network.explained_image import never
-from explain.network.work_items import Path
+from explain.network.work_items import PathGradients
 
 Function = Callable[[float], float]
 
 
-def follow(path: Path, output: Function, slope: Function) -> None:
+def follow(path: PathGradients, output: Function, slope: Function) -> None:
     """Run the rows of a path through a network of one input, whose place on the path is that input."""
     for row, (alpha, weight) in enumerate(zip(path.quadrature.alphas, path.quadrature.weights, strict=True)):
         path.outputs[row], path.slopes[row] = output(alpha), slope(alpha)
         path.gradient += weight * slope(alpha)
 
 
-def path(rule: Quadrature) -> Path:
-    return Path(torch.ones(1, 1, 1), torch.zeros(1, 1, 1), rule, 0, "logit")
+def path(rule: Quadrature) -> PathGradients:
+    return PathGradients(torch.ones(1, 1, 1), torch.zeros(1, 1, 1), rule, 0, "logit")
 
 
-def in_cells(output: Function, slope: Function, most: int) -> Integral:
+def in_cells(output: Function, slope: Function, most: int) -> PathIntegral:
     """Refine the path of a function from 0 to 1 until it is complete to 1 %, or takes `most` steps."""
-    cells = [Cell(k / 8, 1 / 8, path(Quadrature(((k + 0.5) / 8,), (1 / 8,)))) for k in range(8)]
-    integral = Integral(cells, output(0), output(1))
+    cells = [Subinterval(k / 8, 1 / 8, path(Quadrature(((k + 0.5) / 8,), (1 / 8,)))) for k in range(8)]
+    integral = PathIntegral(cells, output(0), output(1))
     for rows in refined([integral], Method("integrated_gradients", max_steps=most), never):
         for one in rows:
-            assert isinstance(one, Path)
+            assert isinstance(one, PathGradients)
             follow(one, output, slope)
         assert sum(integral.errors()) == pytest.approx(integral.delta, abs=1e-6)
     return integral
