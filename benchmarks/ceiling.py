@@ -23,7 +23,7 @@ from models.images.model_input import DecodedImage
 from models.loaded import LoadedModel, load
 from models.runtime.runtime import ComputeOptions
 from server.cores import usable_cores
-from server.engine.pipeline.device import Model
+from server.engine.pipeline.device import EngineModel
 from server.engine.startup.tuner import Tuner, open_cache
 
 _LIMITS = ImageLimits(2**30, 2**30)
@@ -44,7 +44,7 @@ class Recipe:
 class Ceiling:
     """Runs recipes on one model and one set of pictures."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: EngineModel) -> None:
         self._model = model
         self._pictures = pictures()
         self._on_gpu = torch.cuda.is_available()
@@ -119,7 +119,7 @@ def counted(work: Callable[[], object], images: int, seconds: float) -> float:
     return done / (time.perf_counter() - started)
 
 
-def flop_of(model: Model) -> float:
+def flop_of(model: EngineModel) -> float:
     """Return the operations of one picture's forward pass, an addition and a multiplication being two.
 
     Only those of a model that computes eagerly are seen.

@@ -27,7 +27,7 @@ from examples.fridge.scene import draw_scene
 from models.images.decoding import ImageLimits, decode
 from models.images.preprocess import Preprocess
 from server.codecs.base64_image import decode_base64
-from server.ipc.frame import Frame, Kind
+from server.ipc.frame import Frame, FrameKind
 
 _LIMITS, _SCALED = ImageLimits(2**30, 2**30), ImageLimits(2**30, 2**30, scaled=True)
 
@@ -65,7 +65,7 @@ def _steps() -> dict[str, dict[str, Callable[[], Any]]]:
             "ours, forgiving": lambda: decode_base64(text),
             "binascii, strict": lambda: binascii.a2b_base64(text, strict_mode=True),
         },
-        "wire": {"frame": lambda: Frame(Kind.SCORE, 1, {"deadline": 1.0}, [picture]).parts()},
+        "wire": {"frame": lambda: Frame(FrameKind.SCORE, 1, {"deadline": 1.0}, [picture]).parts()},
         "JPEG, 640x480": {
             "ours": lambda: decode(picture, _LIMITS),
             "Pillow": lambda: Image.open(io.BytesIO(picture)).convert("RGB"),

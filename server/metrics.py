@@ -132,7 +132,7 @@ class DeploymentMetrics(_OfDeployment):
         self.runtime: Callable[[str, float], None] = partial(_set_runtime, metrics.runtime, deployment)
 
 
-class FeederMetrics(DeploymentMetrics):
+class DecodeWorkerMetrics(DeploymentMetrics):
     """Those of a feeder, whose batches and runtime its engine counts."""
 
     def __init__(self, metrics: Metrics, deployment: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.datastructures import Headers
 
-from server.codecs.body import Body, is_json
+from server.codecs.body import RequestBody, is_json
 from server.errors import ServiceError
 from server.inference.scoring import Cell
 from server.ipc.model_facts import ModelFacts
@@ -16,7 +16,7 @@ from server.ipc.outcome import Failure, Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ProtocolRequest:
     """A request as a contract sees it: what `parse` made of its body, its path with the parameters, its headers.
 
     `model` is what it is addressed to, and `max_images` the most pictures that it may hold.
@@ -37,7 +37,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ScoreRequest:
     """What a request asks for, and in `note` what `write` has to know of it."""
 
     cells: Sequence[Cell]
@@ -45,7 +45,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ScoreResult:
     """What became of the cells, in their order, those left out that `bad_images` drops; and who says so."""
 
     outcomes: Sequence[Outcome]
@@ -56,7 +56,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class ResponseBody:
     """The body of a reply, and headers beside its content type."""
 
     body: bytes
@@ -68,7 +68,7 @@ def _anything(content: Any) -> bool:
     return True
 
 
-async def _as_it_came(body: Body) -> Any:
+async def _as_it_came(body: RequestBody) -> Any:
     return await body.content()
 
 
@@ -87,12 +87,12 @@ class Protocol:
     name: str
     paths: tuple[str, ...]
     does: str
-    read: Callable[[Call], Wanted]
-    write: Callable[[Answer], Written]
+    read: Callable[[ProtocolRequest], ScoreRequest]
+    write: Callable[[ScoreResult], ResponseBody]
     accepts: Callable[[Any], bool] = _anything
     takes: Callable[[str], bool] = is_json
     types: str = "application/json"
-    parse: Callable[[Body], Awaitable[Any]] = _as_it_came
+    parse: Callable[[RequestBody], Awaitable[Any]] = _as_it_came
     why: bytes = b""
     prefix: str | None = None
     fails: Callable[[ServiceError, str], bytes] | None = None
@@ -112,6 +112,6 @@ def json_objects(outcomes: Sequence[Outcome]) -> list[bytes]:
     ]
 
 
-def json_array(answer: Answer) -> Written:
+def json_array(answer: ScoreResult) -> ResponseBody:
     """Write the outcomes as a JSON array, an object for each picture."""
-    return Written(b"[" + b", ".join(json_objects(answer.outcomes)) + b"]")
+    return ResponseBody(b"[" + b", ".join(json_objects(answer.outcomes)) + b"]")

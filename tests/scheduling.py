@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server.engine.scheduling.jobs import FED, Chore, Job
+from server.engine.scheduling.jobs import DECODED_BATCHES, Chore, Job
 from server.engine.scheduling.scheduler import Limits, Scheduler
 
 IMAGE = 100.0  # the cost of one picture in these tests
@@ -10,7 +10,7 @@ IMAGE = 100.0  # the cost of one picture in these tests
 
 def make_scheduler(**limits: Any) -> Scheduler:
     defaults = {"max_images": 4, "max_cost": 4 * IMAGE, "decoders": 2}
-    return Scheduler(Limits(**(defaults | limits)), {"score": 8.0, FED: 8.0, "explain": 1.0})
+    return Scheduler(Limits(**(defaults | limits)), {"score": 8.0, DECODED_BATCHES: 8.0, "explain": 1.0})
 
 
 def make_jobs(request: int, count: int = 1, now: float = 0.0, lane: str = "score", cost: float = IMAGE) -> list[Job]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from server.errors import ServiceError
-from server.ipc.frame import Frame, FrameReader, Kind
+from server.ipc.frame import Frame, FrameKind, FrameReader
 from server.ipc.outcome import Failure
 from server.ipc.pool import EnginePool
 
@@ -30,7 +30,7 @@ class Frames:
 
 
 Handler = Callable[[Frames, asyncio.StreamWriter], Awaitable[None]]
-READY = Frame(Kind.STATE, fields={"ready": True, "reason": "ready"})
+READY = Frame(FrameKind.STATE, fields={"ready": True, "reason": "ready"})
 
 
 @asynccontextmanager
@@ -87,7 +87,7 @@ def test_replies_find_their_requests_in_any_order(tmp_path: Path) -> None:
         asked = [frame for _ in range(3) if (frame := await frames.next()) is not None]
         for frame in reversed(asked):
             fields: dict[str, object] = {"failures": {}, "stages": {}}
-            writer.writelines(Frame(Kind.RESULT, frame.number, fields, frame.blobs).parts())
+            writer.writelines(Frame(FrameKind.RESULT, frame.number, fields, frame.blobs).parts())
 
     async def test(pool: EnginePool) -> None:
         await until_ready(pool)
@@ -103,7 +103,7 @@ def test_failures_take_their_position(tmp_path: Path) -> None:
         frame = await frames.next()
         assert frame is not None
         fields = {"failures": {"1": ["image_format", "no picture"]}, "stages": {"decode": 0.5}}
-        writer.writelines(Frame(Kind.RESULT, frame.number, fields, [b"{}", b""]).parts())
+        writer.writelines(Frame(FrameKind.RESULT, frame.number, fields, [b"{}", b""]).parts())
 
     async def test(pool: EnginePool) -> None:
         await until_ready(pool)
@@ -139,7 +139,7 @@ def test_an_engine_that_goes_away_fails_what_is_in_flight_at_once(tmp_path: Path
 
 def test_an_engine_that_is_not_ready_is_not_asked(tmp_path: Path) -> None:
     async def loading(frames: Frames, writer: asyncio.StreamWriter) -> None:
-        writer.writelines(Frame(Kind.STATE, fields={"ready": False, "reason": "the model is loading"}).parts())
+        writer.writelines(Frame(FrameKind.STATE, fields={"ready": False, "reason": "the model is loading"}).parts())
         assert await frames.next() is None
 
     async def test(pool: EnginePool) -> None:
@@ -156,7 +156,7 @@ def test_a_full_queue_becomes_an_error_with_the_time_to_wait(tmp_path: Path) -> 
         writer.writelines(READY.parts())
         frame = await frames.next()
         assert frame is not None
-        writer.writelines(Frame(Kind.REFUSED, frame.number, {"retry_after": 2.5}).parts())
+        writer.writelines(Frame(FrameKind.REFUSED, frame.number, {"retry_after": 2.5}).parts())
 
     async def test(pool: EnginePool) -> None:
         await until_ready(pool)
@@ -176,9 +176,9 @@ def test_an_engine_that_was_full_is_soon_asked_again(tmp_path: Path) -> None:
         while (frame := await frames.next()) is not None:
             asked += 1
             if asked == 1:
-                writer.writelines(Frame(Kind.REFUSED, frame.number, {"retry_after": 30.0}).parts())
+                writer.writelines(Frame(FrameKind.REFUSED, frame.number, {"retry_after": 30.0}).parts())
             else:
-                done = Frame(Kind.RESULT, frame.number, {"failures": {}, "stages": {}}, [b"{}"])
+                done = Frame(FrameKind.RESULT, frame.number, {"failures": {}, "stages": {}}, [b"{}"])
                 writer.writelines(done.parts())
 
     async def test(pool: EnginePool) -> None:
@@ -199,7 +199,7 @@ def test_what_a_full_engine_would_be_sent_need_not_be_read(tmp_path: Path) -> No
     async def full(frames: Frames, writer: asyncio.StreamWriter) -> None:
         writer.writelines(READY.parts())
         while (frame := await frames.next()) is not None:
-            writer.writelines(Frame(Kind.REFUSED, frame.number, {"retry_after": 30.0}).parts())
+            writer.writelines(Frame(FrameKind.REFUSED, frame.number, {"retry_after": 30.0}).parts())
 
     async def test(pool: EnginePool) -> None:
         await until_ready(pool)
@@ -220,9 +220,9 @@ def test_a_full_lane_of_explanations_keeps_no_score_out(tmp_path: Path) -> None:
         writer.writelines(READY.parts())
         while (frame := await frames.next()) is not None:
             if frame.fields["explain"]:
-                answer = Frame(Kind.REFUSED, frame.number, {"retry_after": 20.0})
+                answer = Frame(FrameKind.REFUSED, frame.number, {"retry_after": 20.0})
             else:
-                answer = Frame(Kind.RESULT, frame.number, {"failures": {}, "stages": {}}, [b"{}"])
+                answer = Frame(FrameKind.RESULT, frame.number, {"failures": {}, "stages": {}}, [b"{}"])
             writer.writelines(answer.parts())
 
     async def test(pool: EnginePool) -> None:
@@ -252,7 +252,7 @@ def test_a_caller_that_gives_up_cancels_its_work(tmp_path: Path) -> None:
         work.cancel()
         while len(seen) < 2:
             await asyncio.sleep(0.005)
-        assert [frame.kind for frame in seen] == [Kind.SCORE, Kind.CANCEL]
+        assert [frame.kind for frame in seen] == [FrameKind.SCORE, FrameKind.CANCEL]
         assert seen[0].number == seen[1].number
 
     with_engine(tmp_path / "socket", patient, test)
@@ -267,7 +267,7 @@ def test_a_fast_engine_gets_more_than_a_slow_one(tmp_path: Path) -> None:
             while (frame := await frames.next()) is not None:
                 await asyncio.sleep(seconds)
                 answered[seconds] += 1
-                done = Frame(Kind.RESULT, frame.number, {"failures": {}, "stages": {}}, [b"{}"])
+                done = Frame(FrameKind.RESULT, frame.number, {"failures": {}, "stages": {}}, [b"{}"])
                 writer.writelines(done.parts())
 
         return one_after_the_other

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from server.engine.pipeline.device import Device, batch_items, best_batch, handover_s
+from server.engine.pipeline.device import Device, batch_items, batch_overhead_s, best_batch
 from server.engine.scheduling.jobs import BatchItem, Job
 from server.ipc.outcome import Failure
 from tests.fakes import FakeModel, picture_of
@@ -94,10 +94,10 @@ def test_the_best_batch_is_the_smallest_that_comes_close() -> None:
 
 def test_what_each_batch_takes_beside_its_forward_pass_asks_for_larger_ones() -> None:
     quick, slow = ([(count, count * seconds) for count in (1, 2, 4, 8, 16)] for seconds in (0.005, 0.3))
-    between = handover_s(torch.device("cpu"))
+    between = batch_overhead_s(torch.device("cpu"))
     assert (best_batch(quick), best_batch(quick, between)) == (1, 16)
     assert (best_batch(slow), best_batch(slow, between)) == (1, 1)
-    assert handover_s(torch.device("cuda")) == 0
+    assert batch_overhead_s(torch.device("cuda")) == 0
 
 
 def test_warm_up_goes_on_to_the_sizes_that_handing_over_asks_for() -> None:

@@ -1,4 +1,4 @@
-"""Feeders: processes that decode for an engine score the same, are started again, and are counted once."""
+"""DecodeWorkers: processes that decode for an engine score the same, are started again, and are counted once."""
 
 import asyncio
 import base64
@@ -16,14 +16,14 @@ import torch
 
 from models.images.decoding import ImageLimits
 from models.loaded import load, load_classifier, load_without_weights
-from server.engine.pipeline.meters import Meters
-from server.engine.scheduling.jobs import FED, Stage
+from server.engine.pipeline.pipeline_metrics import PipelineMetrics
+from server.engine.scheduling.jobs import DECODED_BATCHES, Stage
 from server.engine.startup.assembly import BROKEN
 from server.engine.workers import decode_worker as feeder
-from server.engine.workers.decode_workers import AT_ONCE, Feeders, feeders_wanted
-from server.engine.workers.shared_images import SharedPictures
+from server.engine.workers.decode_workers import AT_ONCE, DecodeWorkers, decode_workers_wanted
+from server.engine.workers.shared_images import SharedImages
 from server.errors import ServiceError
-from server.ipc.parent_pipe import Launch
+from server.ipc.parent_pipe import ProcessConfig
 from settings.server import ServerSettings
 from tests import http
 from tests.detectors import write_detector_folder
@@ -124,15 +124,15 @@ def test_they_end_with_their_engine(server: LiveServer) -> None:
 
 def test_only_gpus_have_feeders_unless_they_are_asked_for(fridge_folder: Path, tmp_path: Path) -> None:
     classifier, detector = load(fridge_folder), load(write_detector_folder(tmp_path / "detector"))
-    assert feeders_wanted(classifier, ServerSettings()) == 0
-    assert feeders_wanted(classifier, ServerSettings(feeders=3)) == 3
-    assert feeders_wanted(detector, ServerSettings(feeders=3)) == 0
+    assert decode_workers_wanted(classifier, ServerSettings()) == 0
+    assert decode_workers_wanted(classifier, ServerSettings(feeders=3)) == 3
+    assert decode_workers_wanted(detector, ServerSettings(feeders=3)) == 0
 
 
 def test_together_they_fill_a_batch_and_use_the_cores_once(fridge_folder: Path, tmp_path: Path) -> None:
     settings = ServerSettings(cpu_threads=8, max_delay_ms=20)
-    launch = Launch(settings=settings, folder=fridge_folder, address=tmp_path / "engine-0-0.sock")
-    found = Feeders(launch, load_classifier(fridge_folder), [(1, 0.01)], count=3, most=32)
+    launch = ProcessConfig(settings=settings, folder=fridge_folder, address=tmp_path / "engine-0-0.sock")
+    found = DecodeWorkers(launch, load_classifier(fridge_folder), [(1, 0.01)], count=3, most=32)
     launches = [found.launch(number) for number in range(3)]
     assert [each.address for each in launches] == list(found.addresses)
     assert len(set(found.addresses)) == 3
@@ -168,8 +168,8 @@ def test_a_model_without_weights_reads_pictures_and_has_others_compute(fridge_fo
 
 
 def test_what_one_process_puts_into_shared_pictures_the_other_sees() -> None:
-    ours = SharedPictures.make((2, 3, 4))
-    theirs = SharedPictures(os.dup(ours.descriptor), (2, 3, 4))
+    ours = SharedImages.make((2, 3, 4))
+    theirs = SharedImages(os.dup(ours.descriptor), (2, 3, 4))
     ours.pictures[1, 2] = torch.tensor([1, 2, 3, 4], dtype=torch.uint8)
     assert theirs.pictures[1, 2].tolist() == [1, 2, 3, 4]
     assert theirs.pictures.sum() == 10
@@ -181,7 +181,7 @@ def test_one_whose_engine_is_gone_ends_and_blames_no_picture(monkeypatch: pytest
 
     async def ask() -> None:
         shape = (AT_ONCE, 4, 2)
-        feeding = SimpleNamespace(number=0, pictures=SharedPictures.make(shape).descriptor, shape=shape)
+        feeding = SimpleNamespace(number=0, pictures=SharedImages.make(shape).descriptor, shape=shape)
         asked = feeder._RemoteGraph(SimpleNamespace(compute=compute), feeding, asyncio.get_running_loop())  # type: ignore[arg-type]
         await asyncio.to_thread(asked, torch.zeros(3, 2, dtype=torch.uint8))
 
@@ -235,8 +235,8 @@ def test_what_they_bring_is_counted_as_queued_by_them_alone() -> None:
     shown: list[float] = []
     jobs = SimpleNamespace(set=shown.append)
     metrics = SimpleNamespace(stage_seconds=lambda stage: None, queue_jobs=jobs, queue_ms=SimpleNamespace(set=id))
-    meters, scheduler = Meters(metrics), make_scheduler()  # type: ignore[arg-type]
-    scheduler.enter(make_jobs(1, lane=FED)[0])
+    meters, scheduler = PipelineMetrics(metrics), make_scheduler()  # type: ignore[arg-type]
+    scheduler.enter(make_jobs(1, lane=DECODED_BATCHES)[0])
     meters.queue(scheduler, 0.0)
     scheduler.admit(make_jobs(2, 3), 1.0)
     for now in (1.0, 1.05, 1.2):

@@ -21,12 +21,12 @@ from benchmarks.fuzz.mutation import Mutator, Sample
 from benchmarks.fuzz.run import run
 from benchmarks.fuzz.targets import Target, done, targets
 from server.api.scoring import PROTOCOLS, understood
-from server.codecs.body import Body
+from server.codecs.body import RequestBody
 from server.errors import ServiceError
-from server.inference.scoring import Asked
+from server.inference.scoring import ImageInput
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure
-from server.protocol import Answer, Call, Protocol
+from server.protocol import Protocol, ProtocolRequest, ScoreResult
 
 FACTS = ModelFacts("resnet18", "multiclass", ("can", "carton"))
 PREDICTION = b'{"probs": [0.25, 0.75], "labels": ["can", "carton"]}'
@@ -42,8 +42,8 @@ def ask(path: str, body: bytes, **headers: str) -> tuple[Protocol, list[Any], An
     """Return the contract that understands a body, the pictures that it read, and its note."""
     named = {"content-type": "application/json"} | {key.replace("_", "-"): value for key, value in headers.items()}
     contracts = [protocol for protocol in PROTOCOLS if path in protocol.paths]
-    call = Call(None, path, {"model": "fridge"}, Headers(named), FACTS)
-    protocol, wanted = done(understood(contracts, Body(body, Headers(named)), call))
+    call = ProtocolRequest(None, path, {"model": "fridge"}, Headers(named), FACTS)
+    protocol, wanted = done(understood(contracts, RequestBody(body, Headers(named)), call))
     return protocol, list(wanted.cells), wanted.note
 
 
@@ -106,7 +106,7 @@ WAYS: Mapping[str, Callable[[list[bytes]], list[Any]]] = {
 @given(pictures=PICTURES)
 def test_any_bytes_come_through_as_they_are(way: str, pictures: list[bytes]) -> None:
     read = WAYS[way](pictures)
-    assert [cell.picture if isinstance(cell, Asked) else cell for cell in read] == pictures
+    assert [cell.picture if isinstance(cell, ImageInput) else cell for cell in read] == pictures
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("/9j/")
@@ -160,8 +160,8 @@ def test_any_document_is_read_or_refused_and_nothing_else(door: str, data: st.Da
     try:
         protocol, cells, note = ask(path, body)
         outcomes = [cell if isinstance(cell, Failure) else PREDICTION for cell in cells]
-        assert all(isinstance(cell, (bytes, Asked, Failure)) for cell in cells)
-        written = protocol.write(Answer(outcomes, "id", FACTS, 1, note))
+        assert all(isinstance(cell, (bytes, ImageInput, Failure)) for cell in cells)
+        written = protocol.write(ScoreResult(outcomes, "id", FACTS, 1, note))
     except ServiceError as error:
         assert 400 <= error.status < 500
     else:

@@ -1,11 +1,11 @@
 import pytest
 
-from server.engine.scheduling.wait_correction import Lateness
+from server.engine.scheduling.wait_correction import WaitCorrection
 from tests.scheduling import IMAGE, decode_all, make_jobs, make_scheduler
 
 
 def test_predictions_that_hold_are_left_alone() -> None:
-    lateness = Lateness()
+    lateness = WaitCorrection()
     assert lateness.factor == 1
     for _ in range(20):
         lateness.observe(0.5, 0.5)
@@ -15,7 +15,7 @@ def test_predictions_that_hold_are_left_alone() -> None:
 
 
 def test_the_ratio_is_learned_and_forgotten() -> None:
-    lateness = Lateness()
+    lateness = WaitCorrection()
     for _ in range(5):
         lateness.observe(0.5, 1.5)
     assert lateness.factor == pytest.approx(3)
@@ -25,7 +25,7 @@ def test_the_ratio_is_learned_and_forgotten() -> None:
 
 
 def test_short_waits_say_nothing_and_nothing_is_multiplied_for_ever() -> None:
-    lateness = Lateness()
+    lateness = WaitCorrection()
     lateness.observe(0.001, 0.5)
     assert lateness.factor == 1
     lateness.observe(0.1, 1000)

@@ -8,11 +8,11 @@ import pytest
 
 from server.errors import ServiceError
 from server.inference.deployments import Deployments
-from server.inference.scoring import Asked
-from server.inference.shadow import Mirror
+from server.inference.scoring import ImageInput
+from server.inference.shadow import ShadowTraffic
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure, Outcome, Reply
-from server.ipc.routing_table import Table
+from server.ipc.routing_table import RoutingTable
 from server.metrics import Metrics
 from tests.test_deployments import row
 
@@ -31,9 +31,9 @@ class Bench:
 
     def __init__(self, task: str, percent: float, said: Any) -> None:
         shares = {"traffic": {"blue": 100.0}, "mirror": {"green": percent}}
-        self.deployments = Deployments(Table(rows=(row("blue"), row("green")), **shares))
+        self.deployments = Deployments(RoutingTable(rows=(row("blue"), row("green")), **shares))
         self.metrics = Metrics()
-        self.mirror = Mirror(self.deployments, self.metrics)
+        self.mirror = ShadowTraffic(self.deployments, self.metrics)
         self.said, self.asked = said, 0
         blue, green = self.deployments
         blue.engines.clients[0].model = ModelFacts("resnet18", task)
@@ -49,7 +49,7 @@ class Bench:
     def counted(self, *rounds: Outcome) -> dict[str, float]:
         async def run() -> None:
             for outcome in rounds:
-                self.mirror.reflect(self.blue, [Asked(b"picture", {}, {})], [outcome])
+                self.mirror.reflect(self.blue, [ImageInput(b"picture", {}, {})], [outcome])
                 await asyncio.sleep(0)
             await asyncio.sleep(0.01)
 

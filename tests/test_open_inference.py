@@ -15,11 +15,11 @@ from PIL import Image
 from starlette.datastructures import Headers
 from tritonclient.utils import InferenceServerException
 
-from server.codecs.body import Body
+from server.codecs.body import RequestBody
 from server.errors import ServiceError
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure
-from server.protocol import Answer, Call
+from server.protocol import ProtocolRequest, ScoreResult
 from server.protocols.open_inference import PROTOCOL
 from tests.doors_site import JPEG, MOST_BYTES, TEXT, DoorsSite
 from tests.pictures import encoded, picture
@@ -265,7 +265,7 @@ def test_paths_are_names_and_not_patterns(doors: DoorsSite) -> None:
 
 
 async def parsed(body: bytes) -> Any:
-    return await PROTOCOL.parse(Body(body, Headers({})))
+    return await PROTOCOL.parse(RequestBody(body, Headers({})))
 
 
 def test_numbers_never_stand_for_a_picture_that_could_not_be_scored() -> None:
@@ -279,8 +279,8 @@ def test_numbers_never_stand_for_a_picture_that_could_not_be_scored() -> None:
             "outputs": [{"name": name} for name in outputs],
         }
         content = asyncio.run(parsed(json.dumps(head).encode()))
-        call = Call(content, path={"model": "fridge"}, model=facts)
-        answer = Answer([fine, bad], "id", facts, None, PROTOCOL.read(call).note)
+        call = ProtocolRequest(content, path={"model": "fridge"}, model=facts)
+        answer = ScoreResult([fine, bad], "id", facts, None, PROTOCOL.read(call).note)
         return json.loads(PROTOCOL.write(answer).body)
 
     (output,) = reply("predictions")["outputs"]

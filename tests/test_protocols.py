@@ -11,7 +11,7 @@ from server import protocols
 from server.errors import ServiceError
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure, Outcome
-from server.protocol import Answer, Call, Protocol
+from server.protocol import Protocol, ProtocolRequest, ScoreResult
 from tests.contract import contract
 
 PROTOCOLS: dict[str, Protocol] = dict(constants(protocols, "PROTOCOL"))
@@ -33,11 +33,11 @@ JSON_VALUES = st.recursive(
 
 
 def read(protocol: Protocol, content: object) -> list[object]:
-    return list(protocol.read(Call(content)).cells)
+    return list(protocol.read(ProtocolRequest(content)).cells)
 
 
 def written(protocol: Protocol, outcomes: Sequence[Outcome], request_id: str = "id") -> bytes:
-    return protocol.write(Answer(outcomes, request_id, ModelFacts())).body
+    return protocol.write(ScoreResult(outcomes, request_id, ModelFacts())).body
 
 
 def cells_of(data: object) -> list[object]:

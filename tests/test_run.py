@@ -66,7 +66,7 @@ def test_rows_of_several_explanations_share_batches() -> None:
 
 
 def together(passes: Executor, runs: list[ExplanationRun], size: int) -> int:
-    """ExplanationRun all to their end as an engine would, and count the batches that held rows of more than one."""
+    """Run all to their end as an engine would, and count the batches that held rows of more than one."""
     mixed = 0
     while unfinished := [run for run in runs if run.explanation is None]:
         for run in unfinished:

@@ -14,7 +14,7 @@ from werkzeug.datastructures import Headers as WerkzeugHeaders
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
-from server.ipc.frame import Frame, FrameReader, Kind
+from server.ipc.frame import Frame, FrameKind, FrameReader
 from server.ipc.raw_http import RawReply, RawRequest
 from server.scripts.runner.form import UploadedFile, read_form
 from server.scripts.runner.inputs import headers_of, query_values
@@ -177,7 +177,7 @@ def test_requests_and_replies_arrive_as_they_were_sent(
 ) -> None:
     request = RawRequest(method, "/score", query, headers, body, "id")
     reply = RawReply(201, headers, body, failed=True, exec_ms=0.25, stages={"queue": 0.5})
-    sent = [Frame(Kind.RUN, 7, request.fields(12.5), [body]), reply.frame(7)]
+    sent = [Frame(FrameKind.RUN, 7, request.fields(12.5), [body]), reply.frame(7)]
     wire = b"".join(part for frame in sent for part in frame.parts())
     reader = FrameReader()
     asked, answered = [frame for at in range(0, len(wire), piece) for frame in reader.feed(wire[at : at + piece])]

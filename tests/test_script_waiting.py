@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.ipc.frame import Frame, Kind
+from server.ipc.frame import Frame, FrameKind
 from server.scripts.request_queue import QueuedRequest, RequestQueue, left_s
 
 
 def job(arrived: float = 0.0, deadline: float = 100.0) -> QueuedRequest:
-    return QueuedRequest(Frame(Kind.RUN), arrived, deadline, lambda frame: None)
+    return QueuedRequest(Frame(FrameKind.RUN), arrived, deadline, lambda frame: None)
 
 
 def busy(waiting: RequestQueue, *started: float) -> None:

@@ -18,7 +18,7 @@ from models.runtime.cache import RuntimeCache
 from models.runtime.precision import FP32, PRECISIONS
 from models.runtime.runtime import EAGER, ComputeOptions, Graph, GraphSource
 from server.engine.startup import tuner as tuner_module
-from server.engine.startup.runtime_benchmark import Race
+from server.engine.startup.runtime_benchmark import RuntimeBenchmark
 from server.engine.startup.tuner import Tuner, open_cache
 from tests.checkpoints import write_automl_folder
 
@@ -276,4 +276,4 @@ def test_models_that_were_not_used_for_long_make_room(tmp_path: Path) -> None:
 
 
 def test_a_race_is_told_as_the_mean_of_ratios() -> None:
-    assert Race({1: 0.4, 8: 2.0}, {1: 0.2, 8: 0.25}).faster == pytest.approx(4.0)
+    assert RuntimeBenchmark({1: 0.4, 8: 2.0}, {1: 0.2, 8: 0.25}).faster == pytest.approx(4.0)

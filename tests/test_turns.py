@@ -7,14 +7,14 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from server.engine.pipeline.device_lock import Turns
+from server.engine.pipeline.device_lock import DeviceLock
 
 ROOT = Path(__file__).parent.parent
 HOLDER = """
 import sys, time
 from pathlib import Path
-from server.engine.pipeline.device_lock import Turns
-with Turns(Path(sys.argv[1])):
+from server.engine.pipeline.device_lock import DeviceLock
+with DeviceLock(Path(sys.argv[1])):
     print("holds", flush=True)
     time.sleep(60)
 """
@@ -27,7 +27,7 @@ def test_turns_exclude_each_other_and_come_round(tmp_path: Path) -> None:
 
     def engine(number: int) -> None:
         nonlocal inside
-        turns = Turns(tmp_path)
+        turns = DeviceLock(tmp_path)
         together.wait()
         for _ in range(20):
             with turns, turns:  # within a turn there is no other to wait for
@@ -56,7 +56,7 @@ def test_a_process_that_dies_gives_its_turn_back(tmp_path: Path) -> None:
         entered = threading.Event()
 
         def wait() -> None:
-            with Turns(tmp_path):
+            with DeviceLock(tmp_path):
                 entered.set()
 
         thread = threading.Thread(target=wait)

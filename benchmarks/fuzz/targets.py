@@ -22,13 +22,13 @@ from models.errors import ImageError
 from models.images.decoding import ImageLimits, decode
 from server.api.scoring import PROTOCOLS, understood
 from server.codecs.base64_image import decode_base64
-from server.codecs.body import Body, parsed_object
+from server.codecs.body import RequestBody, parsed_object
 from server.errors import ServiceError
-from server.inference.scoring import Asked
-from server.ipc.frame import Frame, FrameReader, Kind, WireError
+from server.inference.scoring import ImageInput
+from server.ipc.frame import Frame, FrameError, FrameKind, FrameReader
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure
-from server.protocol import Answer, Call
+from server.protocol import ProtocolRequest, ScoreResult
 from tests.pictures import encoded, picture
 
 T = TypeVar("T")
@@ -80,17 +80,17 @@ def _read_by(path: str, named: str, data: bytes) -> str:
     raw = [(named.encode(), line)] + ([] if named == "content-type" else [(b"content-type", _JSON.encode())])
     headers = Headers(raw=raw)
     contracts = [protocol for protocol in PROTOCOLS if path in protocol.paths]
-    body = Body(content, headers)
+    body = RequestBody(content, headers)
     if not contracts[0].takes(body.media_type):
         return "content_type"
-    call = Call(None, path, {"model": "fridge"}, headers, _FACTS, _MOST)
+    call = ProtocolRequest(None, path, {"model": "fridge"}, headers, _FACTS, _MOST)
     try:
         protocol, wanted = done(understood(contracts, body, call))
-        cells = [cell.picture if isinstance(cell, Asked) else cell for cell in wanted.cells]
+        cells = [cell.picture if isinstance(cell, ImageInput) else cell for cell in wanted.cells]
         size = sum(len(cell) for cell in cells if isinstance(cell, bytes))
         assert size <= _GROWS_BY * len(content) + 200 * len(cells), f"{len(content)} bytes became {size}"
         outcomes = [cell if isinstance(cell, Failure) else _PREDICTION for cell in cells]
-        written = protocol.write(Answer(outcomes, "id", _FACTS, 1, wanted.note))
+        written = protocol.write(ScoreResult(outcomes, "id", _FACTS, 1, wanted.note))
     except ServiceError as error:
         assert 400 <= error.status < 500, f"{error.code} has the status {error.status}"
         if (fails := contracts[0].fails) is not None:
@@ -119,7 +119,7 @@ def _frames(data: bytes) -> str:
     half = len(content) // 2
     try:
         frames = [*reader.feed(content[:half]), *reader.feed(content[half:])]
-    except WireError:
+    except FrameError:
         return "refused"
     assert sum(len(part) for frame in frames for part in frame.parts()) <= 2 * len(content) + 100 * len(frames)
     return f"{min(len(frames), 3)} frames" if frames else "incomplete"
@@ -222,9 +222,13 @@ def _csv() -> list[Sample]:
 
 def _frame_samples() -> list[Sample]:
     frames = [
-        Frame(Kind.SCORE, 7, {"deadline": 1.5, "explain": {"0": {"n_steps": 8}}, "settings": {}}, [_PNG, b"", _PNG]),
-        Frame(Kind.RESULT, 7, {"failures": {"1": ["image_empty", "none"]}, "stages": {"queue": 0.1}}, [_PREDICTION]),
-        Frame(Kind.CANCEL, 2**64 - 1),
+        Frame(
+            FrameKind.SCORE, 7, {"deadline": 1.5, "explain": {"0": {"n_steps": 8}}, "settings": {}}, [_PNG, b"", _PNG]
+        ),
+        Frame(
+            FrameKind.RESULT, 7, {"failures": {"1": ["image_empty", "none"]}, "stages": {"queue": 0.1}}, [_PREDICTION]
+        ),
+        Frame(FrameKind.CANCEL, 2**64 - 1),
     ]
     return [Sample(tail=b"".join(part for frame in frames[place:] for part in frame.parts())) for place in range(3)]
 

@@ -1,4 +1,4 @@
-"""WorkItem: what algorithms need of the network, in the unit that batches are made of.
+"""Work items: what algorithms need of the network, in the unit that batches are made of.
 
 An algorithm is a generator. It yields the needs of its next stage; when it is resumed, each need holds its result. So
 whoever runs it can put rows of several explanations into one batch, and let other work go between two batches.
@@ -45,7 +45,7 @@ class ForwardPass:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """WorkItem with equal keys may share a batch."""
+        """Items with equal keys may share a batch."""
         return ("score", self.output)
 
 
@@ -78,7 +78,7 @@ class PathGradients:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """WorkItem with equal keys may share a batch."""
+        """Items with equal keys may share a batch."""
         return ("gradient", self.output)
 
 
@@ -110,7 +110,7 @@ class TargetGradients:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """WorkItem with equal keys may share a batch."""
+        """Items with equal keys may share a batch."""
         return ("look", self.output, self.activation, self.guided, self.guide_relu6)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
-from server.api.state import Context
+from server.api.state import AppState
 from server.codecs.body import read_body
 from server.errors import ServiceError
 from server.ipc.control import order
@@ -21,7 +21,7 @@ _BODY_WITHIN_S = 30.0
 
 
 def _admitted(request: Request) -> None:
-    context: Context = request.app.state.context
+    context: AppState = request.app.state.context
     if context.settings.admin_keys_file is None:
         raise ServiceError(
             "admin_disabled", "Nobody may see or change deployments here. Start the server with --admin-keys-file FILE."

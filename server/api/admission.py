@@ -1,4 +1,4 @@
-"""Visit: a request at one of the doors that was let in, and who is to answer it."""
+"""AdmittedRequest: a request at one of the doors that was let in, and who is to answer it."""
 
 import time
 from collections.abc import Iterator
@@ -7,27 +7,27 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from server.api.state import Context
+from server.api.state import AppState
 from server.errors import ServiceError
 from server.hosted import DEPLOYMENT
 from server.inference.deployments import Deployment
-from server.protocol import Call
+from server.protocol import ProtocolRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class AdmittedRequest:
     """`started` is when it came, in monotonic seconds."""
 
     request: Request
-    context: Context
+    context: AppState
     deployment: Deployment
     started: float
 
     @classmethod
     @contextmanager
-    def of(cls, request: Request) -> Iterator["Visit"]:
+    def of(cls, request: Request) -> Iterator["AdmittedRequest"]:
         """Let a request in until it is answered, or refused, which is counted; ServiceError where nobody may answer."""
-        context: Context = request.app.state.context
+        context: AppState = request.app.state.context
         started = time.monotonic()
         context.keys.check(request.headers.get("authorization"))
         if (name := request.path_params.get("model")) is not None:
@@ -55,10 +55,10 @@ class Visit:
         """When it has to be answered, in monotonic seconds."""
         return self.started + self.deployment.settings.request_timeout_ms / 1000
 
-    def call(self) -> Call:
+    def call(self) -> ProtocolRequest:
         """Return it as a contract sees it, but for what it holds; ServiceError before its model is loaded."""
         model, request = self.deployment.model, self.request
         if not model.architecture:  # before it is loaded nobody knows what a request to it has to look like
             raise ServiceError("engine_unavailable", f"No model can score now: {self.deployment.engines.reason}.")
         most = self.deployment.settings.max_images
-        return Call(None, request.scope["route"].path, request.path_params, request.headers, model, most)
+        return ProtocolRequest(None, request.scope["route"].path, request.path_params, request.headers, model, most)

@@ -15,14 +15,14 @@ from starlette.types import ASGIApp
 
 from server.api import admin, health
 from server.api.auth import Keys
-from server.api.fast_path import Shortcut
-from server.api.middleware import Requests, routing_error, service_error
+from server.api.fast_path import FastPath
+from server.api.middleware import RequestMiddleware, routing_error, service_error
 from server.api.scoring import create_routers, post
-from server.api.state import Context
+from server.api.state import AppState
 from server.errors import ServiceError
 from server.inference.deployments import Deployments
-from server.inference.shadow import Mirror
-from server.ipc.routing_table import Table
+from server.inference.shadow import ShadowTraffic
+from server.ipc.routing_table import RoutingTable
 from server.metrics import Metrics, exposition
 from server.openapi.schemas import ERRORS
 from settings.server import ServerSettings
@@ -37,7 +37,9 @@ async def metrics() -> Response:
     return Response(text, media_type="text/plain; version=1.0.0; charset=utf-8")
 
 
-def create_app(settings: ServerSettings, table: Table, control: Path, started: Callable[[Context], None]) -> ASGIApp:
+def create_app(
+    settings: ServerSettings, table: RoutingTable, control: Path, started: Callable[[AppState], None]
+) -> ASGIApp:
     """Build the ASGI application of one HTTP process in front of the engines of `table`.
 
     Orders of operators go to the supervisor at `control`.
@@ -45,14 +47,14 @@ def create_app(settings: ServerSettings, table: Table, control: Path, started: C
     `started` is given the context once the event loop runs.
     """
     deployments, metrics = Deployments(table), Metrics()
-    context = Context(
+    context = AppState(
         settings,
         deployments,
         Keys(settings.keys_file),
         Keys(settings.admin_keys_file),
         metrics,
         control,
-        Mirror(deployments, metrics),
+        ShadowTraffic(deployments, metrics),
     )
 
     @asynccontextmanager
@@ -78,7 +80,7 @@ def create_app(settings: ServerSettings, table: Table, control: Path, started: C
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(HTTPException, routing_error)
     quick = [route for route in scoring.routes if getattr(route, "endpoint", None) is post]
-    requests = Requests(Shortcut(app, quick), context)
+    requests = RequestMiddleware(FastPath(app, quick), context)
     if not settings.cors_origins:
         return requests
     return CORSMiddleware(

@@ -1,4 +1,4 @@
-"""Shortcut: the routes that every score takes, past the layers that a web framework puts around all routes."""
+"""FastPath: the routes that every score takes, past the layers that a web framework puts around all routes."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-class Shortcut:
+class FastPath:
     """Calls the endpoints of `routes` directly; all else, and all other methods on their paths, goes to `app`.
 
     Those whose paths have parameters are left to it as well. Endpoints take a request and return a response. They cost

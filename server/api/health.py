@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from server.api.state import Context
+from server.api.state import AppState
 
 router = APIRouter(tags=["health"])
 
@@ -29,6 +29,6 @@ async def ready(request: Request) -> Response:
     return JSONResponse({"status": "ready"})
 
 
-def _context(request: Request) -> Context:
-    context: Context = request.app.state.context
+def _context(request: Request) -> AppState:
+    context: AppState = request.app.state.context
     return context

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.api.request_ids import RequestIds
 from server.api.scoring import failing
-from server.api.state import Context
+from server.api.state import AppState
 from server.errors import ServiceError
 from server.hosted import RUN_FAILED, SCORE
 
@@ -28,10 +28,10 @@ _RUN_FAILED = frozenset(
 _CLIENT_LEFT = 499  # nobody reads it; log and metrics do
 
 
-class Requests:
+class RequestMiddleware:
     """Outermost ASGI layer. Errors of any kind leave it as JSON with `message`, `code` and `request_id`."""
 
-    def __init__(self, app: ASGIApp, context: Context) -> None:
+    def __init__(self, app: ASGIApp, context: AppState) -> None:
         self._app = app
         self._context = context
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import uvicorn
 
 from server.api.app import create_app
-from server.api.state import Context
+from server.api.state import AppState
 from server.inference.deployments import retire
-from server.ipc.parent_pipe import READY, Launch, follow, receive_launch, say
-from server.ipc.routing_table import Table
+from server.ipc.parent_pipe import READY, ProcessConfig, read_config, tell_parent, watch_parent
+from server.ipc.routing_table import RoutingTable
 from server.logs import configure_logs
 from server.supervisor.port import refuse_newcomers
 
@@ -46,25 +46,25 @@ class _DrainingServer(uvicorn.Server):
 
 def main() -> None:
     """Serve until the lifeline asks to drain, then until the requests in flight are answered."""
-    serve(receive_launch())
+    serve(read_config())
 
 
-def serve(launch: Launch) -> None:
+def serve(launch: ProcessConfig) -> None:
     """Run an HTTP process as `launch` says."""
     settings = launch.settings
     configure_logs(settings.log_format, settings.log_level)
 
-    def started(context: Context) -> None:
+    def started(context: AppState) -> None:
         loop = asyncio.get_running_loop()
-        follow(
+        watch_parent(
             drain=lambda: loop.call_soon_threadsafe(_drain, context, server),
             table=lambda table: asyncio.run_coroutine_threadsafe(_change(context, table), loop),
         )
         # what lives now lives for ever: keep the collector from walking through all of it again and again
         gc.collect()
         gc.freeze()
-        say(READY)
-        say("settled", launch.table.number)
+        tell_parent(READY)
+        tell_parent("settled", launch.table.number)
 
     config = uvicorn.Config(
         create_app(settings, launch.table, launch.control, started),
@@ -81,13 +81,13 @@ def serve(launch: Launch) -> None:
     server.run(sockets=launch.listening_sockets())
 
 
-async def _change(context: Context, table: Table) -> None:
+async def _change(context: AppState, table: RoutingTable) -> None:
     async with context.changing:  # one table after the other
         await retire(await context.deployments.change(table))
-    say("settled", table.number)
+    tell_parent("settled", table.number)
 
 
-def _drain(context: Context, server: uvicorn.Server) -> None:
+def _drain(context: AppState, server: uvicorn.Server) -> None:
     context.draining = True
 
     def stop_accepting() -> None:

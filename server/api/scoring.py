@@ -13,18 +13,18 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from models.discovery import constants
 from server import protocols
 from server.api import script_scoring as door
-from server.api.admission import Visit
+from server.api.admission import AdmittedRequest
 from server.api.disconnect import while_connected
-from server.api.state import Context
+from server.api.state import AppState
 from server.api.timing import server_timing, timing_facts
-from server.codecs.body import Body, aside, read_body
+from server.codecs.body import RequestBody, aside, read_body
 from server.errors import ServiceError
 from server.hosted import DEPLOYMENT, RUN_FAILED, RUN_MS, SCORE
-from server.inference.scoring import Asked, score
+from server.inference.scoring import ImageInput, score
 from server.ipc.outcome import Reply
 from server.openapi.schemas import parameter, parameters_in
 from server.openapi.swagger import swagger
-from server.protocol import Answer, Call, Protocol, Wanted
+from server.protocol import Protocol, ProtocolRequest, ScoreRequest, ScoreResult
 from settings.server import ServerSettings
 
 PROTOCOLS: tuple[Protocol, ...] = tuple(protocol for _, protocol in constants(protocols, "PROTOCOL"))
@@ -64,11 +64,11 @@ def create_routers() -> Sequence[APIRouter]:
 
 async def post(request: Request) -> Response:
     """Score what the body holds, by the contract that has the path and takes such a body; or have a script answer."""
-    with Visit.of(request) as visit:
+    with AdmittedRequest.of(request) as visit:
         return await (door.answer(visit) if visit.is_to_script else _post(visit))
 
 
-async def _post(visit: Visit) -> Response:
+async def _post(visit: AdmittedRequest) -> Response:
     request, contracts = visit.request, _AT[visit.request.scope["route"].path]
     first, most = contracts[0], visit.deployment.settings.max_body_bytes
     body = await read_body(request, most, visit.deadline, takes=first.takes, types=first.types)
@@ -77,7 +77,9 @@ async def _post(visit: Visit) -> Response:
     return await _answer(visit, *await understood(contracts, body, visit.call()))
 
 
-async def understood(contracts: Sequence[Protocol], body: Body, call: Call) -> tuple[Protocol, Wanted]:
+async def understood(
+    contracts: Sequence[Protocol], body: RequestBody, call: ProtocolRequest
+) -> tuple[Protocol, ScoreRequest]:
     """Read a body of one of the contracts that share a path, as that of `call`; tell which it is and what it asks for.
 
     ServiceError where it is of none of them.
@@ -89,7 +91,7 @@ async def _get_score(request: Request) -> Response:
     """Answer with the path, as version 1 of the original; or take the query for input, as version 2 and scripts do."""
     has_input = "input_data" in request.query_params
     if has_input or _has_scripts(request):
-        with Visit.of(request) as visit:
+        with AdmittedRequest.of(request) as visit:
             if visit.is_to_script:
                 return await door.answer(visit)
             if has_input:
@@ -102,20 +104,20 @@ async def _get_score(request: Request) -> Response:
 async def _options_score(request: Request) -> Response:
     """Answer with nothing, which tells a browser that it may ask if there are origins that may; or ask a script."""
     if _has_scripts(request):
-        with Visit.of(request) as visit:
+        with AdmittedRequest.of(request) as visit:
             if visit.is_to_script:
                 return await door.answer(visit)
     return Response(headers={RUN_FAILED: "False"}, media_type="text/html")
 
 
 def _has_scripts(request: Request) -> bool:
-    context: Context = request.app.state.context
+    context: AppState = request.app.state.context
     return any(deployment.row.kind == "script" for deployment in context.deployments)
 
 
 async def _get_swagger(request: Request) -> Response:
     """Describe the hosted contract, as `?version=` 2, 3 or 3.1."""
-    context: Context = request.app.state.context
+    context: AppState = request.app.state.context
     deployment = context.deployments.choose(request.headers.get(DEPLOYMENT))
     described = swagger(
         request.query_params.get("version", "2"),
@@ -134,7 +136,7 @@ def _parsed(value: str) -> Any:
         return value
 
 
-async def _read(contracts: Sequence[Protocol], call: Call, size: int) -> tuple[Protocol, Wanted]:
+async def _read(contracts: Sequence[Protocol], call: ProtocolRequest, size: int) -> tuple[Protocol, ScoreRequest]:
     protocol = next((protocol for protocol in contracts if protocol.accepts(call.content)), None)
     if protocol is None:
         raise ServiceError(
@@ -147,7 +149,7 @@ async def _read(contracts: Sequence[Protocol], call: Call, size: int) -> tuple[P
     return protocol, wanted
 
 
-async def _answer(visit: Visit, protocol: Protocol, wanted: Wanted) -> Response:
+async def _answer(visit: AdmittedRequest, protocol: Protocol, wanted: ScoreRequest) -> Response:
     deployment, facts = visit.deployment, visit.request.state.facts
     _check(wanted, deployment.settings)
     facts["images"] = len(wanted.cells)
@@ -157,7 +159,7 @@ async def _answer(visit: Visit, protocol: Protocol, wanted: Wanted) -> Response:
     facts |= timing_facts(stages)
     visit.context.mirror.reflect(deployment, wanted.cells, reply.outcomes)
     request_id, version = visit.request.state.request_id, deployment.row.version
-    written = protocol.write(Answer(reply.outcomes, request_id, deployment.model, version, wanted.note))
+    written = protocol.write(ScoreResult(reply.outcomes, request_id, deployment.model, version, wanted.note))
     total = time.monotonic() - visit.started
     headers = {
         "server-timing": server_timing(stages | {"total": total}),
@@ -169,8 +171,10 @@ async def _answer(visit: Visit, protocol: Protocol, wanted: Wanted) -> Response:
     return Response(written.body, media_type=written.media_type, headers=headers)
 
 
-def _check(wanted: Wanted, settings: ServerSettings) -> None:
-    if not settings.inference_parameters and any(isinstance(cell, Asked) and cell.settings for cell in wanted.cells):
+def _check(wanted: ScoreRequest, settings: ServerSettings) -> None:
+    if not settings.inference_parameters and any(
+        isinstance(cell, ImageInput) and cell.settings for cell in wanted.cells
+    ):
         raise ServiceError(
             "inference_parameters_invalid",
             "This server takes no `inference_parameters`. Leave them out, or have its operator start it with "
@@ -178,7 +182,7 @@ def _check(wanted: Wanted, settings: ServerSettings) -> None:
         )
 
 
-async def _scored(visit: Visit, wanted: Wanted) -> Reply:
+async def _scored(visit: AdmittedRequest, wanted: ScoreRequest) -> Reply:
     deployment = visit.deployment
     work = score(deployment.engines, wanted.cells, deployment.settings.bad_images, visit.deadline)
     return await while_connected(visit.request, work, visit.deadline)

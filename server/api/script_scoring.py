@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from fastapi import Request, Response
 
-from server.api.admission import Visit
+from server.api.admission import AdmittedRequest
 from server.api.disconnect import while_connected
 from server.api.timing import server_timing, timing_facts
 from server.codecs.body import read_body
@@ -21,7 +21,7 @@ _OURS = frozenset(
 _NO_BODY = (204, 205, 304)
 
 
-async def answer(visit: Visit) -> Response:
+async def answer(visit: AdmittedRequest) -> Response:
     """Have the script of a deployment answer.
 
     ServiceError `deployment_is_script` at any other path than that of scoring; else a code that says what went wrong.

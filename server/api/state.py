@@ -1,4 +1,4 @@
-"""Context: what the routes of one HTTP process share."""
+"""AppState: what the routes of one HTTP process share."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -7,13 +7,13 @@ from pathlib import Path
 from server.api.auth import Keys
 from server.errors import ServiceError
 from server.inference.deployments import Deployment, Deployments
-from server.inference.shadow import Mirror
+from server.inference.shadow import ShadowTraffic
 from server.metrics import Metrics
 from settings.server import ServerSettings
 
 
 @dataclass(slots=True)
-class Context:
+class AppState:
     """Built once by create_app and handed down.
 
     `draining` turns true, once, when the process is asked to finish. `control` is where the supervisor takes orders.
@@ -25,7 +25,7 @@ class Context:
     admin_keys: Keys
     metrics: Metrics
     control: Path
-    mirror: Mirror
+    mirror: ShadowTraffic
     draining: bool = False
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class RequestBody:
     """A request's body as it came, and what it is said to be."""
 
     data: bytes
@@ -52,13 +52,13 @@ class Body:
 
 async def read_body(
     request: Request, max_bytes: int, deadline: float, *, takes: Callable[[str], bool], types: str
-) -> Body:
+) -> RequestBody:
     """Read a body. ServiceError: `content_type`, `content_encoding`, `body_timeout`, or at once `body_too_large`.
 
     It has to be here at the deadline (monotonic seconds). `takes` tells whether its content type is accepted, and
     `types` which are.
     """
-    body = Body(b"", request.headers)
+    body = RequestBody(b"", request.headers)
     if not takes(body.media_type):
         raise ServiceError(
             "content_type",

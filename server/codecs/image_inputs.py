@@ -9,7 +9,7 @@ from explain.errors import ExplanationError
 from explain.request.parameters import ExplanationParameters, read_parameters
 from server.codecs.base64_image import decode_base64
 from server.errors import ServiceError
-from server.inference.scoring import Asked, Cell
+from server.inference.scoring import Cell, ImageInput
 from server.ipc.outcome import Failure
 
 _TRUE = frozenset({"y", "yes", "t", "true", "on", "1"})
@@ -29,7 +29,7 @@ def asked(
     explain = _xai_parameters(content) if explains else None
     if isinstance(picture, Failure) or (explain is None and not settings):
         return picture
-    return Asked(picture, explain, settings)
+    return ImageInput(picture, explain, settings)
 
 
 def cell_of(value: Any, common: Mapping[str, Any]) -> Cell:

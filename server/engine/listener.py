@@ -1,4 +1,4 @@
-"""Listener: the engine's end of the wire. Turns frames into pipeline calls and replies into frames."""
+"""EngineListener: the engine's end of the wire. Turns frames into pipeline calls and replies into frames."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -7,20 +7,20 @@ from typing import Any
 from explain.errors import ExplanationError
 from explain.request.parameters import read_parameters
 from server.engine.pipeline.pipeline import Pipeline
-from server.engine.workers.decode_workers import Feeders
-from server.ipc.frame import Frame, Kind, WireError
-from server.ipc.listener import Entrance, Visitor
+from server.engine.workers.decode_workers import DecodeWorkers
+from server.ipc.frame import Frame, FrameError, FrameKind
+from server.ipc.listener import SocketClient, SocketListener
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure, RefusedError, Reply
 
 
-class Listener(Entrance):
+class EngineListener(SocketListener):
     """Accepts HTTP processes, and serves them once there is a pipeline."""
 
     def __init__(self) -> None:
         super().__init__("the model is loading", lambda: _EngineConnection(self, asyncio.get_running_loop()))
         self.pipeline: Pipeline | None = None
-        self.feeders: Feeders | None = None
+        self.feeders: DecodeWorkers | None = None
         self._model: dict[str, Any] = {}
 
     def know(self, model: ModelFacts) -> None:
@@ -33,10 +33,10 @@ class Listener(Entrance):
         super().announce({**state, **self._model, **feeders})
 
 
-class _EngineConnection(Visitor):
+class _EngineConnection(SocketClient):
     """One HTTP process, or one feeder: maps its numbers for requests to those of the pipeline."""
 
-    def __init__(self, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, listener: EngineListener, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(listener)
         self._listener = listener
         self._loop = loop
@@ -46,12 +46,12 @@ class _EngineConnection(Visitor):
         """Do what a frame asks for."""
         pipeline = self._listener.pipeline
         if pipeline is None:
-            raise WireError(f"{frame.kind.name} before the engine was ready")
-        if frame.kind is Kind.SCORE:
+            raise FrameError(f"{frame.kind.name} before the engine was ready")
+        if frame.kind is FrameKind.SCORE:
             self._score(pipeline, frame)
-        elif frame.kind is Kind.BATCH:
+        elif frame.kind is FrameKind.BATCH:
             self._compute(pipeline, frame)
-        elif frame.kind is Kind.CANCEL and frame.number in self._open:
+        elif frame.kind is FrameKind.CANCEL and frame.number in self._open:
             pipeline.cancel(self._open.pop(frame.number))
 
     def abandon(self) -> None:
@@ -68,10 +68,10 @@ class _EngineConnection(Visitor):
             answer, deadline = self._answer(frame), float(frame.fields["deadline"])
             outcome = pipeline.submit(frame.blobs, deadline, answer, explain, settings)
         except (ExplanationError, RefusedError) as error:
-            self.connection.send(Frame(Kind.REFUSED, frame.number, {"code": error.code, "message": str(error)}))
+            self.connection.send(Frame(FrameKind.REFUSED, frame.number, {"code": error.code, "message": str(error)}))
             return
         if isinstance(outcome, float):
-            self.connection.send(Frame(Kind.REFUSED, frame.number, {"retry_after": outcome}))
+            self.connection.send(Frame(FrameKind.REFUSED, frame.number, {"retry_after": outcome}))
         else:
             self._open[frame.number] = outcome
 
@@ -95,4 +95,6 @@ class _EngineConnection(Visitor):
             if isinstance(outcome, Failure)
         }
         blobs = [b"" if isinstance(outcome, Failure) else outcome for outcome in reply.outcomes]
-        self.connection.send(Frame(Kind.RESULT, number, {"failures": failures, "stages": dict(reply.stages)}, blobs))
+        self.connection.send(
+            Frame(FrameKind.RESULT, number, {"failures": failures, "stages": dict(reply.stages)}, blobs)
+        )

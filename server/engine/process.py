@@ -23,9 +23,9 @@ from models.runtime.agreement import check_precision, precision_of
 from models.runtime.runtime import EAGER, ComputeOptions
 from server.cores import cpu_threads, usable_cores
 from server.engine.explaining.explainer import Explainer
-from server.engine.listener import Listener
-from server.engine.pipeline.device import Device, OnDevice, best_batch, handover_s
-from server.engine.pipeline.device_lock import Turns
+from server.engine.listener import EngineListener
+from server.engine.pipeline.device import Device, OnDevice, batch_overhead_s, best_batch
+from server.engine.pipeline.device_lock import DeviceLock
 from server.engine.pipeline.pipeline import Pipeline
 from server.engine.startup.assembly import (
     BROKEN,
@@ -39,8 +39,8 @@ from server.engine.startup.assembly import (
 )
 from server.engine.startup.tuner import Tuner, open_cache
 from server.engine.workers.decode_worker import feed
-from server.engine.workers.decode_workers import Feeders, feeders_wanted
-from server.ipc.parent_pipe import FAILED, READY, Launch, follow, receive_launch, say
+from server.engine.workers.decode_workers import DecodeWorkers, decode_workers_wanted
+from server.ipc.parent_pipe import FAILED, READY, ProcessConfig, read_config, tell_parent, watch_parent
 from server.logs import configure_logs
 from server.metrics import DeploymentMetrics, Metrics
 from server.supervisor.child import CANNOT_SERVE, Child
@@ -55,32 +55,32 @@ def main() -> None:
 
     Exits with CANNOT_SERVE where the model cannot be served, BROKEN where the device failed.
     """
-    launch = receive_launch()
+    launch = read_config()
     configure_logs(launch.settings.log_format, launch.settings.log_level)
     # about metadata and palettes of pictures, once for each place in Pillow; the pixels decode or raise
     warnings.filterwarnings("ignore", module="PIL")
     # nobody else knows the feeders of an engine that has ended
-    follow(end=partial(Metrics.forget_process, os.getpid()))
+    watch_parent(end=partial(Metrics.forget_process, os.getpid()))
     uvloop.run(_run(launch))
 
 
-async def _run(launch: Launch) -> None:
+async def _run(launch: ProcessConfig) -> None:
     # exits right here, because an orderly end of the event loop would wait for threads and fill the log
     try:
         await (_serve(launch) if launch.feeding is None else feed(launch, launch.feeding))
     except (ModelError, SettingsError) as error:
         logger.debug("the model cannot be served", exc_info=True)
         print(f"error: {error}", file=sys.stderr, flush=True)
-        say(FAILED, json.dumps(str(error)))
+        tell_parent(FAILED, json.dumps(str(error)))
         os._exit(CANNOT_SERVE)
     except Exception:
         logger.critical("the engine ended unexpectedly", exc_info=True)
         os._exit(BROKEN)
 
 
-async def _serve(launch: Launch) -> None:
+async def _serve(launch: ProcessConfig) -> None:
     started = time.monotonic()
-    listener = Listener()
+    listener = EngineListener()
     await listener.listen(launch.address)
     # one thread for all that PyTorch computes: libgomp makes every barrier slow, and with it a forward pass on a CPU
     # twice to three times, once a second thread has brought a team of its own
@@ -103,7 +103,7 @@ async def _serve(launch: Launch) -> None:
         tuner = await asyncio.to_thread(_tuner, launch, model, on_device)
         chosen = await asyncio.to_thread(tuner.start, launch.settings.runtime)
     device = Device(chosen or model, turn)
-    between, most = handover_s(model.device), launch.settings.max_batch_images
+    between, most = batch_overhead_s(model.device), launch.settings.max_batch_images
     timings = await loop.run_in_executor(thread, device.warm_up, most, between)
     scheduler = scheduler_of(model, timings, launch.settings)
     metrics = Metrics()
@@ -116,7 +116,7 @@ async def _serve(launch: Launch) -> None:
     )
     keep_what_lives()
     listener.announce({"ready": True, "reason": "ready"})
-    say(READY)
+    tell_parent(READY)
     logger.info(
         "engine ready device=%s runtime=%s batch=%d seconds=%.1f",
         model.device,
@@ -132,8 +132,10 @@ async def _serve(launch: Launch) -> None:
     await asyncio.Event().wait()
 
 
-def _feeders(launch: Launch, model: LoadedModel, timings: Timings, most: int, metrics: Metrics) -> Feeders | None:
-    count = feeders_wanted(model, launch.settings)
+def _feeders(
+    launch: ProcessConfig, model: LoadedModel, timings: Timings, most: int, metrics: Metrics
+) -> DecodeWorkers | None:
+    count = decode_workers_wanted(model, launch.settings)
     if not count or not isinstance(model, Classifier):
         return None
 
@@ -141,15 +143,15 @@ def _feeders(launch: Launch, model: LoadedModel, timings: Timings, most: int, me
         metrics.forget_process(pid)
         metrics.engine_restarts.inc()
 
-    feeders = Feeders(launch, model, timings, count=count, most=most)
+    feeders = DecodeWorkers(launch, model, timings, count=count, most=most)
     feeders.start(ended)
     return feeders
 
 
-def turns(launch: Launch, model: LoadedModel) -> AbstractContextManager[object]:
+def turns(launch: ProcessConfig, model: LoadedModel) -> AbstractContextManager[object]:
     """Return what keeps engines that use all cores from computing at once; others were given cores of their own."""
     shared = model.device.type == "cpu" and cpu_threads(launch.settings) >= usable_cores()
-    return Turns(launch.turns) if shared else nullcontext()
+    return DeviceLock(launch.turns) if shared else nullcontext()
 
 
 def _warm_up_explanations(explainer: Explainer, most: int, on_device: OnDevice[Any], pipeline: Pipeline) -> None:
@@ -161,7 +163,7 @@ def _warm_up_explanations(explainer: Explainer, most: int, on_device: OnDevice[A
     pipeline.open("explain", seen)
 
 
-def _tuner(launch: Launch, model: LoadedModel, on_device: OnDevice[Any]) -> Tuner:
+def _tuner(launch: ProcessConfig, model: LoadedModel, on_device: OnDevice[Any]) -> Tuner:
     settings = launch.settings
     options = ComputeOptions(model.device, model.precision, cpu_threads(settings))
     cache = open_cache(settings.cache_folder, model.definition, options, otherwise=launch.address.parent / "runtimes")
@@ -184,7 +186,7 @@ def sizes_to_try(timings: Timings, between: float) -> list[int]:
     return [count for count, _ in timings if count <= most]
 
 
-def _load(launch: Launch) -> LoadedModel:
+def _load(launch: ProcessConfig) -> LoadedModel:
     settings = launch.settings
     torch.set_num_threads(cpu_threads(settings))
     model = load(launch.folder, device=launch.device, precision=settings.precision, strict=settings.strict_settings)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from server.errors import ServiceError
 from server.ipc.model_facts import ModelFacts
 from server.ipc.pool import EnginePool
-from server.ipc.routing_table import Row, Table
+from server.ipc.routing_table import Route, RoutingTable
 from settings.expectation import did_you_mean
 
 _CONNECTED_WITHIN_S = 10.0
@@ -20,7 +20,7 @@ class Deployment:
     `visits` is how many requests it was chosen for have still to be answered.
     """
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: Route) -> None:
         self.row = row
         self.name = row.name
         self.settings = row.settings
@@ -42,7 +42,7 @@ class Deployment:
 class Deployments:
     """The deployments of a table, until `change` brings another one; for one event loop."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: RoutingTable) -> None:
         self._table = table
         self._by_name = {row.name: Deployment(row) for row in table.rows}
 
@@ -114,7 +114,7 @@ class Deployments:
         """Return the percentage of all requests that each shadow deployment gets a copy of."""
         return self._table.mirror
 
-    async def change(self, table: Table) -> Sequence[Deployment]:
+    async def change(self, table: RoutingTable) -> Sequence[Deployment]:
         """Go on with another table, once everything that is new in it can be asked; returns what is asked no more.
 
         An engine that cannot be connected to is left to its readiness, as at the start.

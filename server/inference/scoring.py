@@ -10,7 +10,7 @@ from server.ipc.pool import EnginePool
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ImageInput:
     """A picture of which more is asked than its score with the model's settings.
 
     `explain` holds the `xai_parameters` of the request, found valid, if it is to be explained; `settings` its
@@ -23,7 +23,7 @@ class Asked:
 
 
 # what a protocol reads for each picture: its encoded bytes, or why there are none
-Cell = bytes | Asked | Failure
+Cell = bytes | ImageInput | Failure
 BadImages = Literal["reject", "report", "drop"]
 
 
@@ -37,10 +37,10 @@ async def score(engines: EnginePool, cells: Sequence[Cell], bad_images: BadImage
     if unreadable and bad_images == "reject":
         raise _rejected(unreadable, len(cells))
     readable = [cell for cell in cells if not isinstance(cell, Failure)]
-    more = {index: cell for index, cell in enumerate(readable) if isinstance(cell, Asked)}
+    more = {index: cell for index, cell in enumerate(readable) if isinstance(cell, ImageInput)}
     explain = {index: cell.explain for index, cell in more.items() if cell.explain is not None}
     settings = {index: cell.settings for index, cell in more.items() if cell.settings}
-    pictures = [cell.picture if isinstance(cell, Asked) else cell for cell in readable]
+    pictures = [cell.picture if isinstance(cell, ImageInput) else cell for cell in readable]
     reply = await engines.score(pictures, deadline, explain, settings) if pictures else Reply([], {})
     scored = iter(reply.outcomes)
     outcomes: list[Outcome] = [cell if isinstance(cell, Failure) else next(scored) for cell in cells]

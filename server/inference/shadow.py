@@ -1,4 +1,4 @@
-"""Mirror: copies of requests for shadow deployments, which nobody waits for, and whether those say the same.
+"""ShadowTraffic: copies of requests for shadow deployments, which nobody waits for, and whether those say the same.
 
 A new version so meets real pictures before it answers anybody. Explanations are not copied.
 """
@@ -14,7 +14,7 @@ import msgspec
 
 from server.errors import ServiceError
 from server.inference.deployments import Deployment, Deployments
-from server.inference.scoring import Asked, Cell
+from server.inference.scoring import Cell, ImageInput
 from server.ipc.outcome import Failure, Outcome
 from server.metrics import Metrics
 
@@ -25,7 +25,7 @@ _LIKELY = 0.5  # the probability above which one of several labels counts as pre
 _OVERLAP = 0.5  # the least IoU of two boxes that are of the same object
 
 
-class Mirror:
+class ShadowTraffic:
     """Sends copies as the table says. To be used on the event loop of its deployments."""
 
     def __init__(self, deployments: Deployments, metrics: Metrics) -> None:
@@ -60,9 +60,9 @@ class Mirror:
         if len(cells) != len(expected) or not pairs:  # bad pictures were dropped, and nobody knows which
             return
         pictures = [
-            cell.picture if isinstance(cell, Asked) else cell for cell, _ in pairs if not isinstance(cell, Failure)
+            cell.picture if isinstance(cell, ImageInput) else cell for cell, _ in pairs if not isinstance(cell, Failure)
         ]
-        settings = {place: cell.settings for place, (cell, _) in enumerate(pairs) if isinstance(cell, Asked)}
+        settings = {place: cell.settings for place, (cell, _) in enumerate(pairs) if isinstance(cell, ImageInput)}
         deadline = time.monotonic() + shadow.settings.request_timeout_ms / 1000
         try:
             reply = await shadow.engines.score(pictures, deadline, settings=settings)

@@ -13,7 +13,7 @@ from typing import Any
 
 from server.errors import ServiceError
 from server.ipc.connection import Connection
-from server.ipc.frame import Frame, Kind
+from server.ipc.frame import Frame, FrameKind
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure, Outcome, Reply
 from server.ipc.raw_http import RawReply, RawRequest
@@ -128,14 +128,14 @@ class EngineClient:
         When the caller is cancelled, so is the work.
         """
         fields = {"deadline": deadline, "explain": _plain(explain), "settings": _plain(settings)}
-        return _reply(await self._exchange(Kind.SCORE, fields, pictures, explains=bool(explain)))
+        return _reply(await self._exchange(FrameKind.SCORE, fields, pictures, explains=bool(explain)))
 
     async def answer(self, request: RawRequest, deadline: float) -> RawReply:
         """Have a script answer a request before `deadline` (monotonic seconds).
 
         Raises ServiceError as `score` does, or with a code that says how the script failed.
         """
-        return RawReply.of(await self._exchange(Kind.RUN, request.fields(deadline), [request.body]))
+        return RawReply.of(await self._exchange(FrameKind.RUN, request.fields(deadline), [request.body]))
 
     async def compute(self, number: int, place: int, pictures: int) -> Outcome:
         """Have the engine compute pictures that feeder `number` has put at a `place` that both see: bytes of [N, C].
@@ -145,11 +145,11 @@ class EngineClient:
         if self._connection is None:
             raise _unavailable(self.reason)
         fields = {"number": number, "place": place, "pictures": pictures}
-        (outcome,) = _reply(await self._asked(self._connection, Kind.BATCH, fields)).outcomes
+        (outcome,) = _reply(await self._asked(self._connection, FrameKind.BATCH, fields)).outcomes
         return outcome
 
     async def _exchange(
-        self, kind: Kind, fields: dict[str, Any], blobs: Sequence[bytes], *, explains: bool = False
+        self, kind: FrameKind, fields: dict[str, Any], blobs: Sequence[bytes], *, explains: bool = False
     ) -> Frame:
         connection = self._connection
         if connection is None or not self.ready:
@@ -161,9 +161,9 @@ class EngineClient:
         queued, sent = self.images_in_flight, time.monotonic()
         try:
             frame = await self._asked(connection, kind, fields, blobs)
-            if frame.kind is Kind.REFUSED and "code" in frame.fields:
+            if frame.kind is FrameKind.REFUSED and "code" in frame.fields:
                 raise ServiceError(frame.fields["code"], frame.fields["message"])
-            if frame.kind is Kind.REFUSED:
+            if frame.kind is FrameKind.REFUSED:
                 retry_after_s = float(frame.fields["retry_after"])
                 now = time.monotonic()
                 self._full[explains] = _Full(now, now + retry_after_s)
@@ -174,7 +174,7 @@ class EngineClient:
             self.images_in_flight -= len(blobs)
 
     async def _asked(
-        self, connection: Connection, kind: Kind, fields: dict[str, Any], blobs: Sequence[bytes] = ()
+        self, connection: Connection, kind: FrameKind, fields: dict[str, Any], blobs: Sequence[bytes] = ()
     ) -> Frame:
         number = next(self._numbers)
         reply: Future[Frame] = asyncio.get_running_loop().create_future()
@@ -184,13 +184,13 @@ class EngineClient:
             await connection.drained()
             return await reply
         except asyncio.CancelledError:
-            connection.send(Frame(Kind.CANCEL, number))
+            connection.send(Frame(FrameKind.CANCEL, number))
             raise
         finally:
             self._replies.pop(number, None)
 
     def _received(self, frame: Frame) -> None:
-        if frame.kind is Kind.STATE:
+        if frame.kind is FrameKind.STATE:
             self.ready, self.reason = bool(frame.fields["ready"]), str(frame.fields["reason"])
             self.model = ModelFacts.of(frame.fields["model"]) if "model" in frame.fields else self.model
             self._meet(frame.fields.get("feeders", ()))

@@ -6,7 +6,7 @@ from asyncio import BaseTransport, Future, Transport
 from collections.abc import Callable
 from typing import cast
 
-from server.ipc.frame import Frame, FrameReader, WireError
+from server.ipc.frame import Frame, FrameError, FrameReader
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Connection(asyncio.Protocol):
         try:
             for frame in self._reader.feed(data):
                 self._received(frame)
-        except WireError as error:
+        except FrameError as error:
             logger.error("a connection sent no frame and is closed: %s", error)
             self.close()
         except Exception:  # whatever it is, the other side would wait for ever

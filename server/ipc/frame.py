@@ -19,11 +19,11 @@ _MAX_BLOBS = 2**16
 MAX_FRAME_BYTES = 2**31
 
 
-class WireError(Exception):
+class FrameError(Exception):
     """The other side sent something that is not a frame; the connection cannot be used any more."""
 
 
-class Kind(IntEnum):
+class FrameKind(IntEnum):
     """What a frame means. SCORE, BATCH, RUN and CANCEL go to an engine or the host of a script, the others come back.
 
     BATCH comes from a feeder, and is of pictures in the memory that it shares with its engine.
@@ -39,14 +39,14 @@ class Kind(IntEnum):
 
 
 _written = json.JSONEncoder(separators=(",", ":")).encode
-_KINDS = frozenset(kind.value for kind in Kind)
+_KINDS = frozenset(kind.value for kind in FrameKind)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One message. `number` ties a reply to its request; fields are JSON values, blobs any bytes."""
 
-    kind: Kind
+    kind: FrameKind
     number: int = 0
     fields: dict[str, Any] = field(default_factory=dict)
     blobs: Sequence[bytes] = ()
@@ -67,7 +67,7 @@ class FrameReader:
         self._needed = _HEADER.size  # bytes without which nothing new can be said
 
     def feed(self, data: bytes) -> list[Frame]:
-        """Return the frames that `data` completes. WireError where the bytes are no frame."""
+        """Return the frames that `data` completes. FrameError where the bytes are no frame."""
         self._waiting += data
         frames = []
         while len(self._waiting) >= self._needed and (frame := self._next()) is not None:
@@ -78,14 +78,14 @@ class FrameReader:
         waiting = self._waiting
         magic, kind, number, fields_length, count = _HEADER.unpack_from(waiting)
         if magic != _MAGIC or kind not in _KINDS or fields_length > _MAX_FIELDS or count > _MAX_BLOBS:
-            raise WireError(f"expected the header of a frame, got {bytes(waiting[: _HEADER.size])!r}")
+            raise FrameError(f"expected the header of a frame, got {bytes(waiting[: _HEADER.size])!r}")
         start = _HEADER.size + 8 * count
         if len(waiting) < start:
             self._needed = start
             return None
         lengths = struct.unpack_from(f"!{count}Q", waiting, _HEADER.size)
         if sum(lengths) > MAX_FRAME_BYTES:
-            raise WireError(f"a frame of {sum(lengths)} bytes exceeds {MAX_FRAME_BYTES}")
+            raise FrameError(f"a frame of {sum(lengths)} bytes exceeds {MAX_FRAME_BYTES}")
         self._needed = start + fields_length + sum(lengths)
         if len(waiting) < self._needed:
             return None
@@ -94,14 +94,14 @@ class FrameReader:
             fields, blobs = bytes(view[start : ends[0]]), [bytes(view[one:two]) for one, two in pairwise(ends)]
         del waiting[: self._needed]
         self._needed = _HEADER.size
-        return Frame(Kind(kind), number, _object(fields), blobs)
+        return Frame(FrameKind(kind), number, _object(fields), blobs)
 
 
 def _object(fields: bytes) -> dict[str, Any]:
     try:
         found = json.loads(fields)
     except ValueError as error:
-        raise WireError(f"the fields of a frame are not JSON: {error}") from None
+        raise FrameError(f"the fields of a frame are not JSON: {error}") from None
     if not isinstance(found, dict):
-        raise WireError(f"the fields of a frame are a {type(found).__name__}, expected an object")
+        raise FrameError(f"the fields of a frame are a {type(found).__name__}, expected an object")
     return found

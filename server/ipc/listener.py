@@ -1,4 +1,4 @@
-"""Entrance: where HTTP processes connect to an engine or to the host of a script, and are told its state."""
+"""SocketListener: where HTTP processes connect to an engine or to the host of a script, and are told its state."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from server.ipc.connection import Connection
-from server.ipc.frame import Frame, Kind
+from server.ipc.frame import Frame, FrameKind
 
 
-class Entrance:
+class SocketListener:
     """Accepts HTTP processes and tells each of them every change of state. `visitor` makes what serves one of them."""
 
-    def __init__(self, reason: str, visitor: Callable[[], "Visitor"]) -> None:
+    def __init__(self, reason: str, visitor: Callable[[], "SocketClient"]) -> None:
         self.state: dict[str, Any] = {"ready": False, "reason": reason}
-        self.visitors: set[Visitor] = set()
+        self.visitors: set[SocketClient] = set()
         self._visitor = visitor
         self._loop = asyncio.get_running_loop()
         self._server: asyncio.AbstractServer | None = None  # event loops keep no reference of their own
@@ -32,13 +32,13 @@ class Entrance:
     def _announce(self, state: dict[str, Any]) -> None:
         self.state = state
         for visitor in self.visitors:
-            visitor.connection.send(Frame(Kind.STATE, fields=state))
+            visitor.connection.send(Frame(FrameKind.STATE, fields=state))
 
 
-class Visitor(ABC):
+class SocketClient(ABC):
     """One HTTP process."""
 
-    def __init__(self, entrance: Entrance) -> None:
+    def __init__(self, entrance: SocketListener) -> None:
         self.connection = Connection(self.handle, self._leave, begun=self._come)
         self._entrance = entrance
 
@@ -53,7 +53,7 @@ class Visitor(ABC):
     def _come(self) -> None:
         """Tell the state to whoever has just connected, and from then on every change."""
         self._entrance.visitors.add(self)
-        self.connection.send(Frame(Kind.STATE, fields=self._entrance.state))
+        self.connection.send(Frame(FrameKind.STATE, fields=self._entrance.state))
 
     def _leave(self) -> None:
         self._entrance.visitors.discard(self)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from server.ipc.routing_table import Table
+from server.ipc.routing_table import RoutingTable
 from settings.deployments import DeploymentSpec
 from settings.server import ServerSettings
 
@@ -27,7 +27,7 @@ READY = "ready"
 FAILED = "failed"
 
 
-class Feeding(BaseModel):
+class DecodeWorkerConfig(BaseModel):
     """What a feeder is told: its number, the address of its engine, and how that computes.
 
     `pictures` is the file of the memory that they share, for pictures of `shape`, [N, ...]; `timings` are the pictures
@@ -42,7 +42,7 @@ class Feeding(BaseModel):
     timings: tuple[tuple[int, float], ...]
 
 
-class Launch(BaseModel):
+class ProcessConfig(BaseModel):
     """What a child process is started with.
 
     An engine gets its deployment's settings, the model folder, a device, the address to listen at and the folder
@@ -58,8 +58,8 @@ class Launch(BaseModel):
     device: str = "cpu"
     address: Path = Path()
     turns: Path = Path()
-    feeding: Feeding | None = None
-    table: Table = Table()
+    feeding: DecodeWorkerConfig | None = None
+    table: RoutingTable = RoutingTable()
     listening: tuple[int, ...] = ()
     control: Path = Path()
 
@@ -73,16 +73,16 @@ class Launch(BaseModel):
         return [socket.socket(fileno=number) for number in self.listening]
 
 
-def receive_launch() -> Launch:
+def read_config() -> ProcessConfig:
     """Read the first line of the lifeline. From here on signals are the supervisor's business alone."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    return Launch.model_validate_json(_pipe().readline())
+    return ProcessConfig.model_validate_json(_pipe().readline())
 
 
-def follow(
+def watch_parent(
     drain: Callable[[], object] = lambda: None,
-    table: Callable[[Table], object] = lambda table: None,
+    table: Callable[[RoutingTable], object] = lambda table: None,
     end: Callable[[], object] = lambda: None,
 ) -> None:
     """Watch the lifeline on a thread of its own; calls `drain` and `table` when told so, ends the process with it.
@@ -92,7 +92,7 @@ def follow(
     threading.Thread(target=_watch, args=(drain, table, end), name="lifeline", daemon=True).start()
 
 
-def say(*words: object) -> None:
+def tell_parent(*words: object) -> None:
     """Tell the supervisor something, in one line."""
     os.write(sys.stdout.fileno(), (" ".join(map(str, words)) + "\n").encode())
 
@@ -102,13 +102,13 @@ def _pipe() -> io.RawIOBase:
     return io.FileIO(sys.stdin.fileno(), closefd=False)
 
 
-def _watch(drain: Callable[[], object], table: Callable[[Table], object], end: Callable[[], object]) -> None:
+def _watch(drain: Callable[[], object], table: Callable[[RoutingTable], object], end: Callable[[], object]) -> None:
     pipe = _pipe()
     while line := pipe.readline():
         if line == DRAIN:
             drain()
         elif line.startswith(TABLE):
-            table(Table.model_validate_json(line.removeprefix(TABLE)))
+            table(RoutingTable.model_validate_json(line.removeprefix(TABLE)))
     end()
     # nobody is left to reply to, and an orderly exit would wait for the batch that is running
     os._exit(0)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.ipc.frame import Frame, Kind
+from server.ipc.frame import Frame, FrameKind
 
 Headers = Sequence[tuple[str, str]]  # names and values in their order; a name may come more than once
 
@@ -72,7 +72,7 @@ class RawReply:
             "exec_ms": self.exec_ms,
             "stages": dict(self.stages),
         }
-        return Frame(Kind.RESULT, number, fields, [self.body])
+        return Frame(FrameKind.RESULT, number, fields, [self.body])
 
     @classmethod
     def of(cls, frame: Frame) -> "RawReply":

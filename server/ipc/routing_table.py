@@ -1,4 +1,4 @@
-"""Table: which deployments there are, and what share of the traffic each gets; from the supervisor to HTTP."""
+"""RoutingTable: which deployments there are, and what share of the traffic each gets; from the supervisor to HTTP."""
 
 from pathlib import Path
 from typing import Literal
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from settings.server import ServerSettings
 
 
-class Row(BaseModel):
+class Route(BaseModel):
     """A deployment whose engines, or the host of its script, listen at `sockets`.
 
     Another model, another script or other settings make another row.
@@ -23,7 +23,7 @@ class Row(BaseModel):
     sockets: tuple[Path, ...]
 
 
-class Table(BaseModel):
+class RoutingTable(BaseModel):
     """All deployments that may be asked. `traffic` and `mirror` are percentages, of those that have any.
 
     `named` tells whether an operator named them; the name of a server's only model is made up, and clients of the
@@ -33,7 +33,7 @@ class Table(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     number: int = 0
-    rows: tuple[Row, ...] = ()
+    rows: tuple[Route, ...] = ()
     traffic: dict[str, float] = {}
     mirror: dict[str, float] = {}
     named: bool = True

@@ -7,23 +7,23 @@ from server.codecs.base64_image import decode_base64
 from server.codecs.image_inputs import asked
 from server.hosted import hosted
 from server.ipc.outcome import Failure, Outcome
-from server.protocol import Answer, Call, Wanted, Written, error_object
+from server.protocol import ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, error_object
 
 _NO_EXPLANATION = b', "visualizations": null, "attributions": null'
 
 
-def _read(call: Call) -> Wanted:
+def _read(call: ProtocolRequest) -> ScoreRequest:
     content: bytes | dict[str, Any] = call.content
     if isinstance(content, bytes):
-        return Wanted([content])
+        return ScoreRequest([content])
     picture = decode_base64(content["image"])
     # by truth value, as the original does: "false" counts as true
-    return Wanted([asked(picture, content, explains=bool(content.get("model_explainability")))])
+    return ScoreRequest([asked(picture, content, explains=bool(content.get("model_explainability")))])
 
 
-def _write(answer: Answer) -> Written:
+def _write(answer: ScoreResult) -> ResponseBody:
     # a bad picture that is dropped leaves an empty body
-    return Written(_line(answer.outcomes[0], answer.request_id) if answer.outcomes else b"")
+    return ResponseBody(_line(answer.outcomes[0], answer.request_id) if answer.outcomes else b"")
 
 
 def _line(outcome: Outcome, request_id: str) -> bytes:

@@ -5,16 +5,16 @@ from typing import Any
 from server.codecs.image_inputs import cell_of, inference_parameters
 from server.errors import ServiceError
 from server.hosted import hosted
-from server.protocol import Call, Wanted, json_array
+from server.protocol import ProtocolRequest, ScoreRequest, json_array
 
 _FORM = 'Expected {"columns": ["image"], "data": [BASE64, ...]}.'
 
 
-def _read(call: Call) -> Wanted:
+def _read(call: ProtocolRequest) -> ScoreRequest:
     common = inference_parameters(call.content)
     values = _values(call.content["input_data"])
     call.bound(len(values))
-    return Wanted([cell_of(value, common) for value in values])
+    return ScoreRequest([cell_of(value, common) for value in values])
 
 
 def _values(table: Any) -> list[Any]:

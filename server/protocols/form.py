@@ -2,13 +2,13 @@
 
 from server.errors import ServiceError
 from server.hosted import hosted
-from server.protocol import Call, Wanted, json_array
+from server.protocol import ProtocolRequest, ScoreRequest, json_array
 
 
-def _read(call: Call) -> Wanted:
+def _read(call: ProtocolRequest) -> ScoreRequest:
     if not call.content:
         raise ServiceError("form_invalid", "The form holds no file. Send each picture as a file of any name.")
-    return Wanted(list(call.content))
+    return ScoreRequest(list(call.content))
 
 
 PROTOCOL = hosted(

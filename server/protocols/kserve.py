@@ -9,13 +9,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from server.api.state import Context
+from server.api.state import AppState
 from server.codecs.base64_image import decode_base64
-from server.codecs.body import UNDECIDED, Body, is_json, parsed_object
+from server.codecs.body import UNDECIDED, RequestBody, is_json, parsed_object
 from server.codecs.image_inputs import asked, parameters_of
 from server.errors import ServiceError
 from server.openapi.schemas import PARAMETERS, PICTURE, having, listed, taking
-from server.protocol import Answer, Call, Protocol, Wanted, Written, json_objects
+from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, json_objects
 
 _EXPLAIN = ":explain"
 _FORM = 'Expected {"instances": [BASE64, ...]} or {"instances": [{"b64": BASE64}, ...]}.'
@@ -23,11 +23,11 @@ _KEYS = ("b64", "image", "image_bytes", "image_base64")
 _INSTANCE = {"anyOf": [PICTURE, having({"b64": PICTURE}), having({"image_bytes": having({"b64": PICTURE})})]}
 
 
-async def _parse(body: Body) -> dict[str, Any]:
+async def _parse(body: RequestBody) -> dict[str, Any]:
     return await parsed_object(body.data)
 
 
-def _read(call: Call) -> Wanted:
+def _read(call: ProtocolRequest) -> ScoreRequest:
     asks, parameters = parameters_of(call.content.get("parameters"))
     explains, key = (True, "explanations") if call.route.endswith(_EXPLAIN) else (asks, "predictions")
     instances = call.content.get("instances", call.content.get("inputs"))
@@ -35,7 +35,7 @@ def _read(call: Call) -> Wanted:
         found = "an empty list" if instances == [] else f"a {type(instances).__name__}"
         raise ServiceError("input_invalid", f"`instances` is {found}. {_FORM}")
     call.bound(len(instances))
-    return Wanted([asked(decode_base64(_text(each)), parameters, explains=explains) for each in instances], key)
+    return ScoreRequest([asked(decode_base64(_text(each)), parameters, explains=explains) for each in instances], key)
 
 
 def _text(instance: Any) -> Any:
@@ -46,9 +46,9 @@ def _text(instance: Any) -> Any:
     return instance
 
 
-def _write(answer: Answer) -> Written:
+def _write(answer: ScoreResult) -> ResponseBody:
     rows = b", ".join(json_objects(answer.outcomes))
-    return Written(b'{"%s": [%s]}' % (str(answer.note).encode(), rows))
+    return ResponseBody(b'{"%s": [%s]}' % (str(answer.note).encode(), rows))
 
 
 def _fails(error: ServiceError, request_id: str) -> bytes:
@@ -61,14 +61,14 @@ router = APIRouter(prefix="/v1/models", tags=["KServe"])
 @router.get("")
 async def models(request: Request) -> JSONResponse:
     """List the deployments that are models."""
-    context: Context = request.app.state.context
+    context: AppState = request.app.state.context
     return JSONResponse({"models": [each.name for each in context.deployments if each.row.kind == "model"]})
 
 
 @router.get("/{model}")
 async def model(request: Request, model: str) -> JSONResponse:
     """Tell whether a deployment would score now: 200, or 503."""
-    context: Context = request.app.state.context
+    context: AppState = request.app.state.context
     found = context.ready_deployment(model)
     return JSONResponse({"name": found.name, "ready": True})
 

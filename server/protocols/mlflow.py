@@ -15,12 +15,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from models.folder.signature import Signature
-from server.api.state import Context
-from server.codecs.body import Body, aside, is_json, parsed_object
+from server.api.state import AppState
+from server.codecs.body import RequestBody, aside, is_json, parsed_object
 from server.codecs.image_inputs import cell_of, parameters_of
 from server.errors import ServiceError
 from server.openapi.schemas import COLUMNS, PARAMETERS, PICTURE, having, listed, taking
-from server.protocol import Answer, Call, Protocol, Wanted, Written, json_objects
+from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, json_objects
 
 _SPOKEN = "3.1.0"  # the version of MLflow whose protocol this is
 _MOST_LINES = 2**16  # of a CSV; a line of no length takes fifty times its bytes once it is read
@@ -51,7 +51,7 @@ _CODES_BY_STATUS = {
 csv.field_size_limit(2**31 - 1)
 
 
-async def _parse(body: Body) -> dict[str, Any]:
+async def _parse(body: RequestBody) -> dict[str, Any]:
     if body.media_type != "text/csv":
         return await parsed_object(body.data)
     return await aside(len(body.data), partial(_table, body.data))
@@ -69,7 +69,7 @@ def _table(data: bytes) -> dict[str, Any]:
     return {"dataframe_split": {"columns": lines[0], "data": lines[1:]}}
 
 
-def _read(call: Call) -> Wanted:
+def _read(call: ProtocolRequest) -> ScoreRequest:
     given = [form for form in _FORMS if form in call.content]
     if len(given) != 1:
         raise ServiceError(
@@ -83,7 +83,7 @@ def _read(call: Call) -> Wanted:
     if not values:
         raise ServiceError("input_invalid", f"`{given[0]}` has no rows. {_FORM}")
     call.bound(len(values))
-    return Wanted([cell_of(_with(value, more), {}) for value in values])
+    return ScoreRequest([cell_of(_with(value, more), {}) for value in values])
 
 
 def _with(value: Any, more: Mapping[str, Any]) -> Any:
@@ -147,8 +147,8 @@ def _listed(names: Collection[Any]) -> str:
 _READERS = {"dataframe_split": _split, "dataframe_records": _records, "instances": _instances, "inputs": _inputs}
 
 
-def _write(answer: Answer) -> Written:
-    return Written(b'{"predictions": [%s]}' % b", ".join(json_objects(answer.outcomes)))
+def _write(answer: ScoreResult) -> ResponseBody:
+    return ResponseBody(b'{"predictions": [%s]}' % b", ".join(json_objects(answer.outcomes)))
 
 
 def _fails(error: ServiceError, request_id: str) -> bytes:
@@ -164,7 +164,7 @@ router = APIRouter(tags=["MLflow"])
 @router.get("/health", include_in_schema=False)
 async def ping(request: Request) -> Response:
     """Answer 200 only while a score would succeed."""
-    context: Context = request.app.state.context
+    context: AppState = request.app.state.context
     context.require_ready()
     return PlainTextResponse("\n", media_type="application/json")
 

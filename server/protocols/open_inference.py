@@ -12,8 +12,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from server.api.state import Context
-from server.codecs.body import UNDECIDED, Body, is_json, parsed_object
+from server.api.state import AppState
+from server.codecs.body import UNDECIDED, RequestBody, is_json, parsed_object
 from server.codecs.image_inputs import asked, parameters_of
 from server.codecs.tensor_outputs import Output, Tensor, outputs_of, usual_outputs, written
 from server.codecs.tensors import FORM, mapping, pictures_of
@@ -21,7 +21,7 @@ from server.errors import ServiceError
 from server.inference.scoring import Cell
 from server.ipc.model_facts import ModelFacts
 from server.openapi.schemas import FILE, PARAMETERS, PICTURE, having, listed, parameters_in, taking
-from server.protocol import Answer, Call, Protocol, Wanted, Written
+from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult
 
 _HEADER = "inference-header-content-length"
 _LONGEST_NUMBER = 12  # digits
@@ -60,7 +60,7 @@ class _Note:
     outputs: tuple[Output, ...]
 
 
-async def _parse(body: Body) -> _Content:
+async def _parse(body: RequestBody) -> _Content:
     length = body.headers.get(_HEADER)
     if length is None:
         return _Content(await parsed_object(body.data))
@@ -71,7 +71,7 @@ async def _parse(body: Body) -> _Content:
     return _Content(await parsed_object(body.data[: int(length)]), body.data[int(length) :])
 
 
-def _read(call: Call) -> Wanted:
+def _read(call: ProtocolRequest) -> ScoreRequest:
     content: _Content = call.content
     given = content.head.get("inputs")
     if not isinstance(given, list) or len(given) != 1 or not isinstance(given[0], dict):
@@ -83,10 +83,10 @@ def _read(call: Call) -> Wanted:
     note = _note(content.head, call, explains)
     pictures = pictures_of(tensor, content.binary, call.bound)
     cells: list[Cell] = [asked(picture, parameters, explains=explains) for picture in pictures]
-    return Wanted(cells, note)
+    return ScoreRequest(cells, note)
 
 
-def _note(head: Mapping[str, Any], call: Call, explained: bool) -> _Note:
+def _note(head: Mapping[str, Any], call: ProtocolRequest, explained: bool) -> _Note:
     request, wanted = head.get("id"), head.get("outputs")
     if request is not None and not isinstance(request, str):
         raise ServiceError("input_invalid", f"`id` is a {type(request).__name__}; expected a text.")
@@ -116,7 +116,7 @@ def _output(asked_for: Mapping[str, Any], model: ModelFacts, binary: bool) -> Ou
     return Output(name, parameters.get("binary_data", binary) is True, classes)
 
 
-def _write(answer: Answer) -> Written:
+def _write(answer: ScoreResult) -> ResponseBody:
     note: _Note = answer.note
     outputs, blobs = [], []
     for wanted in note.outputs:
@@ -134,8 +134,8 @@ def _write(answer: Answer) -> Written:
     # of ASCII alone: an id may hold half a character, which UTF-8 cannot
     text = json.dumps({**head, "outputs": outputs}).encode()
     if not blobs:
-        return Written(text)
-    return Written(b"".join([text, *blobs]), "application/octet-stream", {_HEADER: str(len(text))})
+        return ResponseBody(text)
+    return ResponseBody(b"".join([text, *blobs]), "application/octet-stream", {_HEADER: str(len(text))})
 
 
 def _fails(error: ServiceError, request_id: str) -> bytes:
@@ -191,8 +191,8 @@ async def model_ready(request: Request) -> JSONResponse:
     return JSONResponse({"name": found.name, "ready": True})
 
 
-def _context(request: Request) -> Context:
-    context: Context = request.app.state.context
+def _context(request: Request) -> AppState:
+    context: AppState = request.app.state.context
     return context
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from server.scripts.location import Place
+from server.scripts.location import ScriptLocation
 from server.scripts.worker import Worker, WorkerError
 from settings.deployments import DeploymentSpec
 from settings.errors import SettingsError
@@ -12,10 +12,10 @@ from settings.server import ServerSettings
 
 def check_script(deployment: DeploymentSpec, settings: ServerSettings) -> str:
     """Return a report on a script; SettingsError where it cannot be hosted."""
-    return asyncio.run(_report(Place.of(deployment, settings), settings))
+    return asyncio.run(_report(ScriptLocation.of(deployment, settings), settings))
 
 
-async def _report(place: Place, settings: ServerSettings) -> str:
+async def _report(place: ScriptLocation, settings: ServerSettings) -> str:
     started = time.monotonic()
     worker = Worker(place)
     try:

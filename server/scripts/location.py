@@ -1,4 +1,4 @@
-"""Place: where a script lies, what runs it, and what its processes are told of their surroundings."""
+"""ScriptLocation: where a script lies, what runs it, and what its processes are told of their surroundings."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ _NOT_HANDED_ON = ("PROMETHEUS_MULTIPROC_DIR",)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ScriptLocation:
     """A script that is there. Its processes run in `folder` and import from `imports` before all else."""
 
     script: Path
@@ -27,7 +27,7 @@ class Place:
     environment: Mapping[str, str]
 
     @classmethod
-    def of(cls, deployment: DeploymentSpec, settings: ServerSettings) -> "Place":
+    def of(cls, deployment: DeploymentSpec, settings: ServerSettings) -> "ScriptLocation":
         """Look for the script of a deployment and for its folders; SettingsError where one is not there."""
         script = _there(deployment.entry_script or Path(), "entry script", Path.is_file)
         root = _there(deployment.app_root or settings.app_root or script.parent, "app root", Path.is_dir)

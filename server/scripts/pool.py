@@ -1,4 +1,4 @@
-"""Crew: the processes of one script, kept alive, and the requests that they share."""
+"""WorkerPool: the processes of one script, kept alive, and the requests that they share."""
 
 import asyncio
 import logging
@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from server.ipc.frame import Frame, Kind
+from server.ipc.frame import Frame, FrameKind
 from server.metrics import ScriptMetrics
-from server.scripts.location import Place
+from server.scripts.location import ScriptLocation
 from server.scripts.request_queue import QueuedRequest, RequestQueue, left_s
 from server.scripts.worker import Worker, WorkerError
 from settings.server import ServerSettings
@@ -18,7 +18,7 @@ logger = logging.getLogger("server.scripts")
 _BACK_OFF_S = (0.2, 10.0)
 
 
-class Crew:
+class WorkerPool:
     """Runs jobs on `settings.workers` processes; `announce` is told whether requests can be answered, and why not.
 
     To be used on one event loop.
@@ -26,7 +26,7 @@ class Crew:
 
     def __init__(
         self,
-        place: Place,
+        place: ScriptLocation,
         settings: ServerSettings,
         metrics: ScriptMetrics,
         announce: Callable[[dict[str, Any]], None],
@@ -196,7 +196,7 @@ class Crew:
 
 
 def _refusal(code: str, message: str) -> Frame:
-    return Frame(Kind.REFUSED, fields={"code": code, "message": message})
+    return Frame(FrameKind.REFUSED, fields={"code": code, "message": message})
 
 
 def _of(job: QueuedRequest, **facts: object) -> dict[str, Any]:

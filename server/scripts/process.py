@@ -9,13 +9,13 @@ import time
 
 import uvloop
 
-from server.ipc.frame import Frame, Kind
-from server.ipc.listener import Entrance, Visitor
-from server.ipc.parent_pipe import FAILED, READY, Launch, follow, receive_launch, say
+from server.ipc.frame import Frame, FrameKind
+from server.ipc.listener import SocketClient, SocketListener
+from server.ipc.parent_pipe import FAILED, READY, ProcessConfig, read_config, tell_parent, watch_parent
 from server.logs import configure_logs
 from server.metrics import Metrics, ScriptMetrics
-from server.scripts.location import Place
-from server.scripts.pool import Crew
+from server.scripts.location import ScriptLocation
+from server.scripts.pool import WorkerPool
 from server.scripts.request_queue import QueuedRequest
 from server.scripts.worker import WorkerError
 from server.supervisor.child import CANNOT_SERVE
@@ -26,28 +26,28 @@ logger = logging.getLogger("server.scripts")
 
 def main() -> None:
     """Host a script until the lifeline ends; exits with CANNOT_SERVE where the script cannot be hosted."""
-    launch = receive_launch()
+    launch = read_config()
     configure_logs(launch.settings.log_format, launch.settings.log_level)
     uvloop.run(_serve(launch))
 
 
-async def _serve(launch: Launch) -> None:
+async def _serve(launch: ProcessConfig) -> None:
     assert launch.script is not None
     started = time.monotonic()
-    entrance = Entrance("the script is starting", lambda: _ScriptConnection(entrance, crew))
+    entrance = SocketListener("the script is starting", lambda: _ScriptConnection(entrance, crew))
     try:
-        place = Place.of(launch.script, launch.settings)
+        place = ScriptLocation.of(launch.script, launch.settings)
     except SettingsError as error:
         _give_up(str(error))
-    crew = Crew(place, launch.settings, ScriptMetrics(Metrics(), launch.deployment), entrance.announce)
-    follow(end=crew.kill)
+    crew = WorkerPool(place, launch.settings, ScriptMetrics(Metrics(), launch.deployment), entrance.announce)
+    watch_parent(end=crew.kill)
     await entrance.listen(launch.address)
     try:
         found = await crew.muster()
     except WorkerError as error:
         crew.kill()
         _give_up(f"The script {place.script} cannot be hosted: {error}")
-    say(READY)
+    tell_parent(READY)
     logger.info(
         "script ready takes=%r python=%s workers=%d seconds=%.1f",
         found["takes"],
@@ -60,23 +60,23 @@ async def _serve(launch: Launch) -> None:
 
 def _give_up(reason: str) -> None:
     print(f"error: {reason}", file=sys.stderr, flush=True)
-    say(FAILED, json.dumps(reason))
+    tell_parent(FAILED, json.dumps(reason))
     os._exit(CANNOT_SERVE)
 
 
-class _ScriptConnection(Visitor):
+class _ScriptConnection(SocketClient):
     """One HTTP process: maps its numbers for requests to jobs."""
 
-    def __init__(self, entrance: Entrance, crew: Crew) -> None:
+    def __init__(self, entrance: SocketListener, crew: WorkerPool) -> None:
         super().__init__(entrance)
         self._crew = crew
         self._open: dict[int, QueuedRequest] = {}
 
     def handle(self, frame: Frame) -> None:
         """Do what a frame asks for."""
-        if frame.kind is Kind.RUN:
+        if frame.kind is FrameKind.RUN:
             self._run(frame)
-        elif frame.kind is Kind.CANCEL and frame.number in self._open:
+        elif frame.kind is FrameKind.CANCEL and frame.number in self._open:
             self._crew.cancel(self._open.pop(frame.number))
 
     def abandon(self) -> None:
@@ -91,7 +91,7 @@ class _ScriptConnection(Visitor):
         room_in_s = self._crew.submit(job)
         if room_in_s is not None:
             del self._open[frame.number]
-            self.connection.send(Frame(Kind.REFUSED, frame.number, {"retry_after": room_in_s}))
+            self.connection.send(Frame(FrameKind.REFUSED, frame.number, {"retry_after": room_in_s}))
 
     def _reply(self, reply: Frame) -> None:
         if self._open.pop(reply.number, None) is not None:  # else cancelled while it ran

@@ -11,8 +11,8 @@ from asyncio.subprocess import Process
 from typing import Any
 
 from server.ipc.connection import Connection
-from server.ipc.frame import Frame, Kind
-from server.scripts.location import Place
+from server.ipc.frame import Frame, FrameKind
+from server.scripts.location import ScriptLocation
 
 logger = logging.getLogger("server.scripts")
 output = logging.getLogger("server.scripts.output")
@@ -28,7 +28,7 @@ class WorkerError(Exception):
 class Worker:
     """A process in `place`. Start it, await what it says of the script, and then run requests until it has ended."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: ScriptLocation) -> None:
         self._place = place
         self._loop = asyncio.get_running_loop()
         self._process: Process | None = None
@@ -95,7 +95,7 @@ class Worker:
                 os.killpg(self.pid, signal.SIGKILL)
 
     def _received(self, frame: Frame) -> None:
-        waiting = self._state if frame.kind is Kind.STATE else self._reply
+        waiting = self._state if frame.kind is FrameKind.STATE else self._reply
         if waiting is not None and not waiting.done():
             waiting.set_result(frame)
 

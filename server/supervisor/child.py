@@ -9,7 +9,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from server.ipc.parent_pipe import DRAIN, FAILED, READY, Launch
+from server.ipc.parent_pipe import DRAIN, FAILED, READY, ProcessConfig
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Child:
 
     role: str
     command: Sequence[str]
-    launch: Callable[[], Launch]
+    launch: Callable[[], ProcessConfig]
     environment: Mapping[str, str] = field(default_factory=dict)
     heard: Callable[["Child", str], None] = lambda child, line: None
     ended: Callable[["Child", int], None] = lambda child, pid: None

@@ -1,4 +1,4 @@
-"""Fleet: the deployments of a server and the engine or script processes behind each, as the supervisor has them."""
+"""Launcher: the deployments of a server and the engine or script processes behind each, as the supervisor has them."""
 
 import asyncio
 import itertools
@@ -13,9 +13,9 @@ from typing import Any
 from models.errors import ModelError
 from models.folder.layout import ModelFolder
 from models.folder.registry import resolve
-from server.ipc.parent_pipe import Launch
-from server.ipc.routing_table import Row
-from server.scripts.location import Place
+from server.ipc.parent_pipe import ProcessConfig
+from server.ipc.routing_table import Route
+from server.scripts.location import ScriptLocation
 from server.supervisor.child import Child, ChildError
 from settings.deployments import DeploymentSpec, own_settings
 from settings.errors import SettingsError
@@ -43,12 +43,12 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-class FleetError(Exception):
+class LaunchError(Exception):
     """A deployment cannot be started. The text says why."""
 
 
 @dataclass(slots=True, eq=False)
-class Member:
+class RunningDeployment:
     """A deployment with its engines. `row` is how HTTP processes see it, `reason` says why it FAILED.
 
     `folder` is that of its model, or the file of its script, whose host takes the place of an engine.
@@ -56,7 +56,7 @@ class Member:
 
     deployment: DeploymentSpec
     folder: Path
-    row: Row
+    row: Route
     engines: Sequence[Child]
     state: State = State.LOADING
     reason: str = ""
@@ -74,7 +74,7 @@ class Member:
         }
 
 
-class Fleet:
+class Launcher:
     """Starts and ends deployments; which of them get requests is decided elsewhere.
 
     `folder` is where processes meet, `command` starts an engine, `ended` is told of each that ended by itself.
@@ -88,29 +88,29 @@ class Fleet:
         self._command = command
         self._ended = ended
         self._numbers = itertools.count()
-        self.members: dict[str, Member] = {}
+        self.members: dict[str, RunningDeployment] = {}
 
-    def __iter__(self) -> Iterator[Member]:
+    def __iter__(self) -> Iterator[RunningDeployment]:
         return iter(self.members.values())
 
-    def recruit(self, name: str, deployment: DeploymentSpec) -> Member:
-        """Start the engines of a deployment, beside those that are there; FleetError where it cannot be one."""
+    def recruit(self, name: str, deployment: DeploymentSpec) -> RunningDeployment:
+        """Start the engines of a deployment, beside those that are there; LaunchError where it cannot be one."""
         try:
             settings = own_settings(self._settings, deployment, f"deployment {name!r}")
             folder, version = find(settings, deployment)
         except (SettingsError, ModelError, OSError) as error:  # such as of a path that is too long to be one
-            raise FleetError(str(error)) from None
+            raise LaunchError(str(error)) from None
         number = next(self._numbers)
         hosts = 1 if deployment.kind == "script" else len(settings.device)
         sockets = tuple(self._folder / f"engine-{number}-{place}.sock" for place in range(hosts))
-        row = Row(name=name, kind=deployment.kind, version=version, settings=settings, sockets=sockets)
+        row = Route(name=name, kind=deployment.kind, version=version, settings=settings, sockets=sockets)
         engines = self._host(deployment, row) if deployment.kind == "script" else self._engines(folder, row)
         for engine in engines:
             engine.start()
-        return Member(deployment, folder, row, engines)
+        return RunningDeployment(deployment, folder, row, engines)
 
-    def _engines(self, folder: Path, row: Row) -> list[Child]:
-        shared = partial(Launch, settings=row.settings, deployment=row.name, folder=folder, turns=self._folder)
+    def _engines(self, folder: Path, row: Route) -> list[Child]:
+        shared = partial(ProcessConfig, settings=row.settings, deployment=row.name, folder=folder, turns=self._folder)
         return [
             Child(
                 "engine",
@@ -122,21 +122,21 @@ class Fleet:
             for device, socket in zip(row.settings.device, row.sockets, strict=True)
         ]
 
-    def _host(self, script: DeploymentSpec, row: Row) -> list[Child]:
+    def _host(self, script: DeploymentSpec, row: Route) -> list[Child]:
         (address,) = row.sockets
-        launch = partial(Launch, settings=row.settings, deployment=row.name, script=script, address=address)
+        launch = partial(ProcessConfig, settings=row.settings, deployment=row.name, script=script, address=address)
         return [Child("script", SCRIPT_COMMAND, launch, ended=self._ended)]
 
-    async def warm(self, member: Member) -> None:
-        """Wait until a deployment is ready to score; FleetError with the reason where it will not be."""
+    async def warm(self, member: RunningDeployment) -> None:
+        """Wait until a deployment is ready to score; LaunchError with the reason where it will not be."""
         try:
             await asyncio.gather(*(engine.ready() for engine in member.engines))
         except ChildError as error:
             member.state, member.reason = State.FAILED, str(error)
-            raise FleetError(str(error)) from None
+            raise LaunchError(str(error)) from None
         member.state = State.READY
 
-    async def dismiss(self, member: Member) -> None:
+    async def dismiss(self, member: RunningDeployment) -> None:
         """End the engines of a deployment, which by then have nothing left to do."""
         for engine in member.engines:
             engine.let_go()
@@ -152,7 +152,7 @@ def find(settings: ServerSettings, deployment: DeploymentSpec) -> tuple[Path, in
     ModelError or SettingsError where it is not there.
     """
     if deployment.kind == "script":
-        return Place.of(deployment, settings).script, None
+        return ScriptLocation.of(deployment, settings).script, None
     if deployment.model is not None:
         found = ModelFolder.open(deployment.model)
         return (found.root if deployment.model.is_dir() else deployment.model), None

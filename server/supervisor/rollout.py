@@ -1,4 +1,4 @@
-"""Roster: which deployments get requests, changed without losing one.
+"""Rollout: which deployments get requests, changed without losing one.
 
 Whatever is new is ready before HTTP processes are told of it; whatever is replaced ends after they have answered the
 last request that it had.
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from server.errors import ServiceError
-from server.ipc.routing_table import Table
+from server.ipc.routing_table import RoutingTable
 from server.supervisor.child import Child
-from server.supervisor.launcher import Fleet, FleetError, Member, State
+from server.supervisor.launcher import Launcher, LaunchError, RunningDeployment, State
 from settings.deployments import Plan, read_plan
 from settings.errors import SettingsError
 
@@ -23,35 +23,35 @@ _POLL_S = 0.02
 _KNOWN_WITHIN_S = 15.0
 
 
-class Roster:
+class Rollout:
     """Keeps the table of a fleet, tells `clients`, the HTTP processes, of every change, and `save` of every plan."""
 
-    def __init__(self, fleet: Fleet, plan: Plan, *, named: bool, save: Callable[[Plan], None]) -> None:
+    def __init__(self, fleet: Launcher, plan: Plan, *, named: bool, save: Callable[[Plan], None]) -> None:
         self._fleet = fleet
         self._plan = plan
         self._save = save
         self._changing = asyncio.Lock()
         self._known: dict[tuple[Child, str], int] = {}
         self.clients: Sequence[Child] = ()
-        self.table = Table(named=named)
+        self.table = RoutingTable(named=named)
 
     def muster(self) -> None:
-        """Start all deployments of the plan; FleetError where one cannot be started at all."""
+        """Start all deployments of the plan; LaunchError where one cannot be started at all."""
         for name, deployment in self._plan.deployments.items():
             self._fleet.members[name] = self._fleet.recruit(name, deployment)
         self.table = self._drawn_up()
 
     async def first_warm(self) -> None:
-        """Wait for each of them, and go on without those that fail; FleetError where none is left with traffic."""
+        """Wait for each of them, and go on without those that fail; LaunchError where none is left with traffic."""
         members = list(self._fleet)
         outcomes = await asyncio.gather(*(self._fleet.warm(member) for member in members), return_exceptions=True)
         for member, outcome in zip(members, outcomes, strict=True):
-            if isinstance(outcome, FleetError):
+            if isinstance(outcome, LaunchError):
                 logger.error("a deployment cannot serve name=%s: %s", member.row.name, outcome)
             elif isinstance(outcome, BaseException):
                 raise outcome
         if not any(member.state is State.READY and self._share(member) for member in members):
-            raise FleetError("; ".join(member.reason for member in members if member.reason))
+            raise LaunchError("; ".join(member.reason for member in members if member.reason))
         if any(member.state is State.FAILED for member in members):
             await self._tell()
 
@@ -75,11 +75,11 @@ class Roster:
             plan = self._planned({"deployments": {**deployments, name: dict(content)}})
             try:
                 member = self._fleet.recruit(name, plan.deployments[name])
-            except FleetError as error:
+            except LaunchError as error:
                 raise ServiceError("deployment_invalid", str(error)) from None
             try:
                 await self._fleet.warm(member)
-            except FleetError as error:
+            except LaunchError as error:
                 await self._fleet.dismiss(member)
                 raise ServiceError("deployment_failed", f"The deployment {name!r} cannot serve: {error}") from None
             before = self._fleet.members.get(name)
@@ -140,7 +140,7 @@ class Roster:
         except SettingsError as error:
             raise ServiceError("deployment_invalid", str(error)) from None
 
-    def _member(self, name: str) -> Member:
+    def _member(self, name: str) -> RunningDeployment:
         member = self._fleet.members.get(name)
         if member is None:
             raise ServiceError(
@@ -148,7 +148,7 @@ class Roster:
             )
         return member
 
-    def _share(self, member: Member) -> float:
+    def _share(self, member: RunningDeployment) -> float:
         return self._plan.traffic.get(member.row.name, 0.0)
 
     async def _adopt(self, plan: Plan) -> None:
@@ -170,9 +170,9 @@ class Roster:
         alive = [each for each in self.clients if each.process is not None and each.process.returncode is None]
         return all(self._known.get((each, "settled"), -1) >= self.table.number for each in alive)
 
-    def _drawn_up(self) -> Table:
+    def _drawn_up(self) -> RoutingTable:
         able = {member.row.name: member.row for member in self._fleet if member.state is not State.FAILED}
-        return Table(
+        return RoutingTable(
             number=self.table.number + 1,
             rows=tuple(able.values()),
             traffic={name: share for name, share in self._plan.traffic.items() if share and name in able},

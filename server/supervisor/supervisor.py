@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from server.cores import usable_cores
 from server.errors import ServiceError
 from server.ipc.control import take_orders
-from server.ipc.parent_pipe import Launch
+from server.ipc.parent_pipe import ProcessConfig
 from server.supervisor.child import CANNOT_SERVE, Child
-from server.supervisor.launcher import ENGINE_COMMAND, Fleet, FleetError
-from server.supervisor.rollout import Roster, saver
+from server.supervisor.launcher import ENGINE_COMMAND, Launcher, LaunchError
+from server.supervisor.rollout import Rollout, saver
 from settings.deployments import Plan
 from settings.server import ServerSettings
 
@@ -77,11 +77,11 @@ class Supervisor:
         from server.metrics import Metrics  # decides on import where values live: in files, now that there is a folder
 
         self._metrics = Metrics()
-        fleet = Fleet(self._settings, folder, self._engine_command, self._engine_ended)
-        roster = Roster(fleet, self._plan, named=self._file is not None, save=saver(self._file))
+        fleet = Launcher(self._settings, folder, self._engine_command, self._engine_ended)
+        roster = Rollout(fleet, self._plan, named=self._file is not None, save=saver(self._file))
         try:
             roster.muster()
-        except FleetError as error:
+        except LaunchError as error:
             print(f"error: {error}", file=sys.stderr)
             self._finish(CANNOT_SERVE)
         control = folder / "control.sock"
@@ -102,17 +102,17 @@ class Supervisor:
         await asyncio.gather(*tasks, return_exceptions=True)
         return code
 
-    def _http(self, roster: Roster, listening: Sequence[socket.socket], control: Path) -> list[Child]:
-        def launch() -> Launch:
+    def _http(self, roster: Rollout, listening: Sequence[socket.socket], control: Path) -> list[Child]:
+        def launch() -> ProcessConfig:
             numbers = tuple(port.fileno() for port in listening)
-            return Launch(settings=self._settings, table=roster.table, listening=numbers, control=control)
+            return ProcessConfig(settings=self._settings, table=roster.table, listening=numbers, control=control)
 
         return [Child("http", HTTP_COMMAND, launch, heard=roster.hear) for _ in range(http_processes(self._settings))]
 
-    async def _watch(self, roster: Roster) -> None:
+    async def _watch(self, roster: Rollout) -> None:
         try:
             await roster.first_warm()
-        except FleetError:
+        except LaunchError:
             self._finish(CANNOT_SERVE)  # each engine has said why
 
     async def _need(self, client: Child) -> None:
@@ -132,7 +132,7 @@ class Supervisor:
         if self._done is not None and not self._done.done():
             self._done.set_result(code)
 
-    async def _end(self, clients: Sequence[Child], fleet: Fleet) -> None:
+    async def _end(self, clients: Sequence[Child], fleet: Launcher) -> None:
         """Drain the HTTP processes, then let go of the engines, which by then have nothing left to do."""
         patience_s = (self._settings.drain_delay_ms + self._settings.grace_period_ms) / 1000 + _ENDS_WITHIN_S
         for client in clients:
@@ -144,7 +144,7 @@ class Supervisor:
 class _Orders:
     """What operators may have done by way of an HTTP process."""
 
-    def __init__(self, roster: Roster) -> None:
+    def __init__(self, roster: Rollout) -> None:
         self._roster = roster
 
     async def obey(self, verb: str, content: Mapping[str, Any]) -> Any:

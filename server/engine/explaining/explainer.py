@@ -149,7 +149,7 @@ class Explainer:
         return ForwardPass(inputs, "logit"), PathGradients(inputs, inputs, Quadrature((0.5,), (1.0,)), 0, "logit")
 
     def slice_of(self, jobs: Sequence[Job]) -> Slice:
-        """ExplanationRun one batch of rows of the first of these jobs, and of as many others as fit into it."""
+        """Run one batch of rows of the first of these jobs, and of as many others as fit into it."""
         found = Slice()
         taken: dict[Job, list[WorkSlice]] = {}
         key, room = None, 1

@@ -33,7 +33,7 @@ T = TypeVar("T")
 OnDevice = Callable[[Callable[[], T]], T]
 
 
-class Model(Protocol):
+class EngineModel(Protocol):
     """What an engine needs of a model; models.classifier.Classifier and models.detector.Detector are."""
 
     @property
@@ -68,7 +68,7 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class BatchResult:
     """The outputs of a batch in order; `too_large` is the smallest cost that ran out of memory, if any did."""
 
     outputs: Sequence[Any | Failure]
@@ -83,58 +83,60 @@ class Ran:
 class Device:
     """Everything here runs on the one thread that is allowed to use the model's device, while it is its `turn`."""
 
-    def __init__(self, model: Model, turn: AbstractContextManager[object] | None = None) -> None:
+    def __init__(self, model: EngineModel, turn: AbstractContextManager[object] | None = None) -> None:
         self.model = model
         self.turn = turn or nullcontext()
 
-    def run(self, items: Sequence[BatchItem]) -> Ran:
+    def run(self, items: Sequence[BatchItem]) -> BatchResult:
         """Run items of one shape as one batch; after a failure one by one, after running out of memory in halves."""
         with self.turn:
             return self._run(items)
 
-    def _run(self, items: Sequence[BatchItem]) -> Ran:
+    def _run(self, items: Sequence[BatchItem]) -> BatchResult:
         try:
-            return Ran(self.model.outputs([item.input.data for item in items]))
+            return BatchResult(self.model.outputs([item.input.data for item in items]))
         except Exception as error:  # whatever a network raises, only the pictures that cause it may fail
             if out_of_memory(error):
                 return self._run_halves(items)
             if len(items) > 1:
                 logger.warning("a batch failed and is retried picture by picture images=%d", len(items), exc_info=True)
                 alone = [self._run([item]) for item in items]
-                return Ran([output for ran in alone for output in ran.outputs])
+                return BatchResult([output for ran in alone for output in ran.outputs])
             job = items[0].job
             logger.exception("a picture failed request=%d index=%d", job.request, job.index)
-            return Ran([Failure("scoring_failed", "The model failed on this picture. The server's log has the cause.")])
+            return BatchResult(
+                [Failure("scoring_failed", "The model failed on this picture. The server's log has the cause.")]
+            )
 
-    def _run_halves(self, items: Sequence[BatchItem]) -> Ran:
+    def _run_halves(self, items: Sequence[BatchItem]) -> BatchResult:
         cost = sum(item.input.pixels for item in items)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         if len(items) == 1:
             logger.error("out of memory on a single picture request=%d cost=%.0f", items[0].job.request, cost)
             message = "The device has not enough memory for this picture. Send a smaller one, or try again later."
-            return Ran([Failure("out_of_memory", message)])
+            return BatchResult([Failure("out_of_memory", message)])
         logger.warning("out of memory, the batch is halved images=%d cost=%.0f", len(items), cost)
         middle = len(items) // 2
         first, second = self._run(items[:middle]), self._run(items[middle:])
         too_large = min(filter(None, (cost, first.too_large, second.too_large)))
-        return Ran([*first.outputs, *second.outputs], too_large)
+        return BatchResult([*first.outputs, *second.outputs], too_large)
 
     def probe(self) -> None:
         """Run one example; raises whatever the model raises if the device no longer works."""
         with self.turn:
             self.model.outputs(self.model.example(1))
 
-    def warm_up(self, max_images: int, handover_s: float = 0.0) -> list[tuple[int, float]]:
+    def warm_up(self, max_images: int, batch_overhead_s: float = 0.0) -> list[tuple[int, float]]:
         """Run batches of an example, up to `max_images` (0: while larger ones help), for about two seconds.
 
-        Returns (pictures, best seconds) for each size, growing. `handover_s` is as in `best_batch`.
+        Returns (pictures, best seconds) for each size, growing. `batch_overhead_s` is as in `best_batch`.
         """
         timings: list[tuple[int, float]] = []
         for count in _ladder(max_images):
             if timings and 2 * count * timings[0][1] > _WARM_UP_S:
                 break
-            if timings and not max_images and not _still_helps(timings, handover_s):
+            if timings and not max_images and not _still_helps(timings, batch_overhead_s):
                 break
             try:
                 timings.append((count, self._settled(count)))
@@ -143,7 +145,7 @@ class Device:
                     raise
                 logger.warning("out of memory at warm-up images=%d", count)
                 break
-        largest = best_batch(timings, handover_s)
+        largest = best_batch(timings, batch_overhead_s)
         # what a GPU is given larger batches as that come between two of these sizes
         halfway = [3 * count // 4 for count, _ in timings if count <= largest and 3 * count // 4 >= HALFWAY_FROM]
         return sorted(timings + [(count, self._settled(count)) for count in halfway])
@@ -178,25 +180,25 @@ def batch_items(jobs: Sequence[Job], max_images: int, max_cost: float) -> list[B
     return items
 
 
-def best_batch(timings: Sequence[tuple[int, float]], handover_s: float = 0.0) -> int:
+def best_batch(timings: Sequence[tuple[int, float]], batch_overhead_s: float = 0.0) -> int:
     """Choose the smallest batch whose pictures per second come close to the best: more would only add latency.
 
-    `handover_s` is how long each batch takes beside its forward pass.
+    `batch_overhead_s` is how long each batch takes beside its forward pass.
     """
-    rates = {count: count / (seconds + handover_s) for count, seconds in timings}
+    rates = {count: count / (seconds + batch_overhead_s) for count, seconds in timings}
     enough = _CLOSE_TO_BEST * max(rates.values())
     return min(count for count, rate in rates.items() if rate >= enough)
 
 
-def handover_s(device: torch.device) -> float:
+def batch_overhead_s(device: torch.device) -> float:
     """Return the seconds that a batch on a device takes beside its forward pass, in which nothing else is computed."""
     return _HANDOVER_S if device.type == "cpu" else 0.0
 
 
-def _still_helps(timings: Sequence[tuple[int, float]], handover_s: float) -> bool:
+def _still_helps(timings: Sequence[tuple[int, float]], batch_overhead_s: float) -> bool:
     if len(timings) == 1 or timings[-1][1] < _BRIEF_S:
         return True
-    *_, before, last = (count / (seconds + handover_s) for count, seconds in timings)
+    *_, before, last = (count / (seconds + batch_overhead_s) for count, seconds in timings)
     # what each batch takes beside its pictures is halved once more: the next size gains half as much as this one did
     return last > (1 + 2 * (1 / _CLOSE_TO_BEST - 1)) * before
 

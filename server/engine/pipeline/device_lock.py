@@ -1,4 +1,4 @@
-"""Turns: engines that compute on the same cores do so one after the other.
+"""DeviceLock: engines that compute on the same cores do so one after the other.
 
 The threads of a batch wait for each other after every layer. Where two engines run at once, each has threads that lost
 their core to the other, and both take many times as long as they would in turns.
@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 
-class Turns:
+class DeviceLock:
     """A lock between processes, and a second one for whoever is next, so that nobody is overtaken twice.
 
     The kernel lets go of both when a process ends. For one thread of each process.

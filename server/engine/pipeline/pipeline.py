@@ -24,11 +24,11 @@ from models.errors import ImageError
 from models.images.decoding import ImageLimits
 from models.images.model_input import DecodedImage, ModelInput
 from server.engine.explaining.explainer import Explainer, ExplanationPayload
-from server.engine.pipeline.device import Device, Model, batch_items
-from server.engine.pipeline.intake import Intake
-from server.engine.pipeline.meters import Meters
-from server.engine.pipeline.writer import Writer
-from server.engine.scheduling.jobs import FED, Batch, Chore, Job, Stage
+from server.engine.pipeline.device import Device, EngineModel, batch_items
+from server.engine.pipeline.job_factory import JobFactory
+from server.engine.pipeline.pipeline_metrics import PipelineMetrics
+from server.engine.pipeline.writer import PredictionWriter
+from server.engine.scheduling.jobs import DECODED_BATCHES, Batch, Chore, Job, Stage
 from server.engine.scheduling.scheduler import Limits, Scheduler
 from server.ipc.outcome import STAGES, Failure, Outcome, Reply
 from server.metrics import DeploymentMetrics
@@ -72,13 +72,13 @@ class Pipeline:
     ) -> None:
         self._device = device
         self._explainer = explainer
-        self._intake = Intake(device.model, explainer, self._run_s)
+        self._intake = JobFactory(device.model, explainer, self._run_s)
         self._device_thread = device_thread
         self._scheduler = scheduler
         self._image_limits = image_limits
-        self._writer = Writer(device, explainer, image_limits)
+        self._writer = PredictionWriter(device, explainer, image_limits)
         self._metrics = metrics
-        self._meters = Meters(metrics)
+        self._meters = PipelineMetrics(metrics)
         metrics.runtime(device.model.runtime, 1)
         self._health = health
         self._broken = broken
@@ -119,7 +119,7 @@ class Pipeline:
         The one outcome is their outputs one after the other, float32 [N, C] as bytes.
         """
         now, number, pixels = time.monotonic(), next(self._numbers), len(pictures) * self._device.model.pixels
-        job = Job(number, 0, pixels, 0, now, float("inf"), lane=FED, images=len(pictures))
+        job = Job(number, 0, pixels, 0, now, float("inf"), lane=DECODED_BATCHES, images=len(pictures))
         job.picture = DecodedImage((ModelInput(pictures, pixels),))
         with self._lock:
             self._requests[number] = _PendingRequest(number, answer, [None], left=1)
@@ -141,7 +141,7 @@ class Pipeline:
             self._metrics.cancelled.inc(len(spared))
             self._pump()
 
-    def renew(self, model: Model, limits: Limits, seen: Sequence[tuple[float, float]]) -> None:
+    def renew(self, model: EngineModel, limits: Limits, seen: Sequence[tuple[float, float]]) -> None:
         """Score with `model`, the same but faster, from the next batch on. It takes (cost, seconds) as `seen`."""
         with self._lock:
             self._metrics.runtime(self._device.model.runtime, 0)
@@ -352,7 +352,7 @@ class Pipeline:
             job.release()
 
     def _settle(self, job: Job, outcome: Outcome, encode_s: float) -> None:
-        counts = job.lane != FED  # what becomes of its pictures a feeder counts itself
+        counts = job.lane != DECODED_BATCHES  # what becomes of its pictures a feeder counts itself
         if counts and isinstance(outcome, Failure) and outcome.code in _DROPPED:
             self._metrics.dropped(_DROPPED[outcome.code]).inc()
         request = self._requests.get(job.request)

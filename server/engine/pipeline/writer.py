@@ -1,4 +1,4 @@
-"""Writer: what was found out about a picture, as the JSON object of the wire contract, encoded once."""
+"""PredictionWriter: what was found out about a picture, as the JSON object of the wire contract, encoded once."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ from explain.errors import ExplanationError
 from models.images.decoding import ImageLimits
 from server.engine.explaining.explainer import Explainer, ExplanationPayload
 from server.engine.pipeline.device import Device
-from server.engine.scheduling.jobs import FED, Job
+from server.engine.scheduling.jobs import DECODED_BATCHES, Job
 from server.ipc.outcome import Failure, Outcome
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 _json = json.JSONEncoder(allow_nan=False).encode
 
 
-class Writer:
+class PredictionWriter:
     """Writes outcomes on any thread. `device` has the model that scored, which may be another after a while."""
 
     def __init__(self, device: Device, explainer: Explainer | None, image_limits: ImageLimits) -> None:
@@ -30,7 +30,7 @@ class Writer:
 
     def scored(self, job: Job) -> Outcome:
         """Write the prediction of a job that has all its outputs; for a feeder the outputs, float32 [N, C]."""
-        if job.lane == FED:
+        if job.lane == DECODED_BATCHES:
             return bytes(job.found[0].numpy())
         return _written(job, partial(self._prediction, job))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from models.images.model_input import DecodedImage, ModelInput
 
-FED = "fed"
+DECODED_BATCHES = "fed"
 
 
 class Stage(Enum):
@@ -26,7 +26,7 @@ class Stage(Enum):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A picture, or in the lane FED a batch of them that a feeder decoded, what it costs, and when it must be done.
+    """An image, or in the lane DECODED_BATCHES a batch of images from a decode worker; its cost and its deadline.
 
     `cost` counts pixels of the network input and `size` encoded bytes, the measures of device and decoding work.
     `passes` is how many times the device has to work through that cost, as far as is known. Only jobs whose next pass

@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from server.engine.scheduling.jobs import Chore, Job, Stage
-from server.engine.scheduling.wait_correction import Lateness
+from server.engine.scheduling.wait_correction import WaitCorrection
 from server.latency import LatencyModel
 
 _QUEUED = (Stage.WAITING, Stage.READY)
@@ -48,7 +48,7 @@ class Lane:
     ready_since: float = 0.0
     device: LatencyModel = field(default_factory=LatencyModel)
     chore: LatencyModel = field(default_factory=LatencyModel)
-    lateness: Lateness = field(default_factory=Lateness)
+    lateness: WaitCorrection = field(default_factory=WaitCorrection)
     chores: deque[Chore] = field(default_factory=deque)
     tally: dict[Stage, Tally] = field(default_factory=lambda: {stage: Tally() for stage in Stage})
     _queues: dict[Stage, list[Entry]] = field(default_factory=lambda: {stage: [] for stage in _QUEUED})

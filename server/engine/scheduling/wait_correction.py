@@ -1,4 +1,4 @@
-"""Lateness: how much longer than predicted jobs really wait.
+"""WaitCorrection: how much longer than predicted jobs really wait.
 
 Predictions know what is queued in the engine and how long each piece of it takes alone. They do not know what else
 needs the same cores: the processes that receive and parse requests, and above all refuse them when too many come.
@@ -9,7 +9,7 @@ _LEAST_S = 0.05  # of a predicted wait that tells anything
 _MOST = 3.0
 
 
-class Lateness:
+class WaitCorrection:
     """The ratio of real to predicted waits, with exponential forgetting; from 1 to 3, whatever one job met with."""
 
     def __init__(self) -> None:

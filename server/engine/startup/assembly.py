@@ -10,10 +10,10 @@ from models.images.decoding import ImageLimits
 from models.loaded import LoadedModel
 from server.cores import cpu_threads
 from server.engine.explaining.explainer import Explainer
-from server.engine.listener import Listener
-from server.engine.pipeline.device import Device, best_batch, handover_s
+from server.engine.listener import EngineListener
+from server.engine.pipeline.device import Device, batch_overhead_s, best_batch
 from server.engine.pipeline.pipeline import Pipeline
-from server.engine.scheduling.jobs import FED
+from server.engine.scheduling.jobs import DECODED_BATCHES
 from server.engine.scheduling.scheduler import Limits, Scheduler
 from server.ipc.model_facts import ModelFacts
 from server.metrics import DeploymentMetrics
@@ -22,7 +22,7 @@ from settings.server import ServerSettings
 BROKEN = 70
 
 # The shares of a saturated device
-_LANES = {"score": 8.0, FED: 8.0, "explain": 1.0}
+_LANES = {"score": 8.0, DECODED_BATCHES: 8.0, "explain": 1.0}
 
 Timings = Sequence[tuple[int, float]]  # pictures in a batch, its seconds
 
@@ -49,7 +49,7 @@ def costs(model: LoadedModel, timings: Timings) -> list[tuple[float, float]]:
 
 def limits_of(model: LoadedModel, timings: Timings, settings: ServerSettings) -> Limits:
     """Return the bounds on batches of a model that takes `timings`."""
-    max_images = settings.max_batch_images or best_batch(timings, handover_s(model.device))
+    max_images = settings.max_batch_images or best_batch(timings, batch_overhead_s(model.device))
     return Limits(
         max_images=max_images,
         max_cost=settings.max_batch_pixels or max_images * model.pixels,
@@ -66,7 +66,7 @@ def pipeline_of(
     thread: ThreadPoolExecutor,
     scheduler: Scheduler,
     *,
-    listener: Listener,
+    listener: EngineListener,
     metrics: DeploymentMetrics,
     settings: ServerSettings,
 ) -> Pipeline:

@@ -10,7 +10,7 @@ from models.loaded import LoadedModel, load
 from models.runtime.agreement import check_precision, precision_of
 from models.runtime.runtime import EAGER, ComputeOptions
 from server.cores import cpu_threads
-from server.engine.pipeline.device import Device, best_batch, handover_s
+from server.engine.pipeline.device import Device, batch_overhead_s, best_batch
 from server.engine.process import sizes_to_try
 from server.engine.startup.tuner import Tuner, open_cache
 from settings.describe import effective_values
@@ -29,7 +29,7 @@ def check(folder: Path, settings: ServerSettings) -> str:
     precise = precision_of(model)
     check_precision(precise, settings.force_precision)
     definition = model.definition
-    between, most = handover_s(model.device), settings.max_batch_images
+    between, most = batch_overhead_s(model.device), settings.max_batch_images
     timings = Device(model).warm_up(most, between)
     chosen, reasons = _chosen(folder, model, settings, sizes_to_try(timings, between))
     if chosen is not model:

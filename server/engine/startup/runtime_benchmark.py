@@ -1,4 +1,4 @@
-"""Race: a model with another runtime beside the same model as it is, batch by batch in turns."""
+"""RuntimeBenchmark: a model with another runtime beside the same model as it is, batch by batch in turns."""
 
 import math
 import time
@@ -12,7 +12,7 @@ _ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Race:
+class RuntimeBenchmark:
     """The best seconds of a batch of each size, of the model in use and of its rival."""
 
     current: dict[int, float]
@@ -25,7 +25,9 @@ class Race:
         return math.exp(sum(ratios) / len(ratios))
 
 
-def race(current: LoadedModel, rival: LoadedModel, sizes: Sequence[int], on_device: OnDevice[float]) -> Race:
+def benchmark_runtimes(
+    current: LoadedModel, rival: LoadedModel, sizes: Sequence[int], on_device: OnDevice[float]
+) -> RuntimeBenchmark:
     """Time batches of an example. Between two of them as much time is left to others as one took."""
     best: list[dict[int, float]] = [{}, {}]
     for size in sizes:
@@ -34,4 +36,4 @@ def race(current: LoadedModel, rival: LoadedModel, sizes: Sequence[int], on_devi
                 seconds = on_device(lambda model=model, size=size: Device(model).timed(size))  # type: ignore[misc]
                 times[size] = min(seconds, times.get(size, math.inf))
                 time.sleep(seconds)
-    return Race(*best)
+    return RuntimeBenchmark(*best)

@@ -14,7 +14,7 @@ from models.runtime.cache import RuntimeCache
 from models.runtime.conversion import convert_apart
 from models.runtime.runtime import AUTO, EAGER, ComputeOptions, Runtime, available
 from server.engine.pipeline.device import OnDevice
-from server.engine.startup.runtime_benchmark import race
+from server.engine.startup.runtime_benchmark import benchmark_runtimes
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class Tuner:
                 try:
                     rival, agreement = self._verified(runtime)
                     with self._cache.trying(runtime.name):
-                        found = race(self._model, rival, sizes, self._on_device)
+                        found = benchmark_runtimes(self._model, rival, sizes, self._on_device)
                 except Exception as error:
                     self.reasons[runtime.name] = first_line(error)
                     logger.info("a runtime is left out runtime=%s: %s", runtime.name, self.reasons[runtime.name])

@@ -13,16 +13,16 @@ from torch import Tensor
 
 from models.errors import ModelError
 from models.loaded import load_without_weights
-from server.engine.listener import Listener
+from server.engine.listener import EngineListener
 from server.engine.pipeline.device import Device
 from server.engine.startup.assembly import BROKEN, facts_of, keep_what_lives, pipeline_of, scheduler_of
 from server.engine.workers.decode_workers import AT_ONCE
-from server.engine.workers.shared_images import SharedPictures
+from server.engine.workers.shared_images import SharedImages
 from server.errors import ServiceError
 from server.ipc.client import EngineClient
 from server.ipc.outcome import Failure
-from server.ipc.parent_pipe import READY, Feeding, Launch, say
-from server.metrics import FeederMetrics, Metrics
+from server.ipc.parent_pipe import READY, DecodeWorkerConfig, ProcessConfig, tell_parent
+from server.metrics import DecodeWorkerMetrics, Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +30,9 @@ _POLL_S = 0.02
 _LAST_S = 5.0
 
 
-async def feed(launch: Launch, feeding: Feeding) -> None:
+async def feed(launch: ProcessConfig, feeding: DecodeWorkerConfig) -> None:
     """Serve HTTP processes until the lifeline ends; ModelError or SettingsError where the model cannot be served."""
-    listener = Listener()
+    listener = EngineListener()
     await listener.listen(launch.address)
     engine = EngineClient(feeding.engine)
     connected = asyncio.create_task(engine.run())
@@ -53,13 +53,13 @@ async def feed(launch: Launch, feeding: Feeding) -> None:
     listener.know(facts_of(model))
     scheduler = scheduler_of(model, feeding.timings, settings)
     scheduler.limits = replace(scheduler.limits, at_once=AT_ONCE)
-    metrics = FeederMetrics(Metrics(), launch.deployment)
+    metrics = DecodeWorkerMetrics(Metrics(), launch.deployment)
     listener.pipeline = pipeline_of(
         Device(model), None, device_threads, scheduler, listener=listener, metrics=metrics, settings=settings
     )
     keep_what_lives()
     listener.announce({"ready": True, "reason": "ready"})
-    say(READY)
+    tell_parent(READY)
     logger.info("feeder ready number=%d batch=%d", feeding.number, scheduler.limits.max_images)
     await connected
 
@@ -67,10 +67,10 @@ async def feed(launch: Launch, feeding: Feeding) -> None:
 class _RemoteGraph:
     """A graph that the engine computes, AT_ONCE batches at a time: uint8 [N, ...] -> float32 [N, C]."""
 
-    def __init__(self, engine: EngineClient, feeding: Feeding, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, engine: EngineClient, feeding: DecodeWorkerConfig, loop: asyncio.AbstractEventLoop) -> None:
         self._engine = engine
         self._number = feeding.number
-        self._shared = SharedPictures(feeding.pictures, feeding.shape)
+        self._shared = SharedImages(feeding.pictures, feeding.shape)
         self._loop = loop
         self._places: SimpleQueue[int] = SimpleQueue()  # that are free
         for place in range(AT_ONCE):

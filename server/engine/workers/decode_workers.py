@@ -1,4 +1,4 @@
-"""Feeders: processes that decode pictures for an engine and bring it whole batches of them.
+"""DecodeWorkers: processes that decode pictures for an engine and bring it whole batches of them.
 
 One process of Python decodes and schedules fewer pictures than a GPU scores. To those who ask them, feeders are engines
 themselves; but they have no network, and their batches are computed by the engine that started them.
@@ -14,8 +14,8 @@ from torch import Tensor
 from models.classifier import Classifier
 from models.loaded import LoadedModel
 from server.cores import cpu_threads
-from server.engine.workers.shared_images import SharedPictures
-from server.ipc.parent_pipe import Feeding, Launch
+from server.engine.workers.shared_images import SharedImages
+from server.ipc.parent_pipe import DecodeWorkerConfig, ProcessConfig
 from server.supervisor.child import Child
 from settings.server import ServerSettings
 
@@ -24,7 +24,7 @@ _COMMAND = (sys.executable, "-m", "server.engine")
 _CORES = 4  # for each feeder, which it keeps busy with decoding
 
 
-def feeders_wanted(model: LoadedModel, settings: ServerSettings) -> int:
+def decode_workers_wanted(model: LoadedModel, settings: ServerSettings) -> int:
     """Return how many feeders the engine of a model shall have: none where it finds objects, which takes longer."""
     if not isinstance(model, Classifier):
         return 0
@@ -33,14 +33,14 @@ def feeders_wanted(model: LoadedModel, settings: ServerSettings) -> int:
     return cpu_threads(settings) // _CORES if model.device.type == "cuda" else 0
 
 
-class Feeders:
-    """Feeders of the engine that `launch` started, which computes batches of up to `most` pictures with `model`.
+class DecodeWorkers:
+    """DecodeWorkers of the engine that `launch` started, which computes batches of up to `most` pictures with `model`.
 
     `timings` are the pictures in a batch and its seconds. Together the feeders fill a batch.
     """
 
     def __init__(
-        self, launch: Launch, model: Classifier, timings: Sequence[tuple[int, float]], *, count: int, most: int
+        self, launch: ProcessConfig, model: Classifier, timings: Sequence[tuple[int, float]], *, count: int, most: int
     ) -> None:
         share = math.ceil(most / count)
         threads = math.ceil(cpu_threads(launch.settings) / count)
@@ -48,7 +48,7 @@ class Feeders:
         own = {"cpu_threads": threads, "max_batch_images": share, "max_delay_ms": 0}
         self._launch = launch.model_copy(update={"settings": launch.settings.model_copy(update=own)})
         shape = AT_ONCE, share, *model.example(1)[0].shape
-        self._shared = [SharedPictures.make(shape) for _ in range(count)]
+        self._shared = [SharedImages.make(shape) for _ in range(count)]
         if model.device.type == "cuda":
             for shared in self._shared:
                 shared.pin(model.device)
@@ -68,10 +68,10 @@ class Feeders:
         """Return the pictures that a feeder has put at one of AT_ONCE places in the memory that it shares: [N, ...]."""
         return self._shared[number].pictures[place, :pictures]
 
-    def launch(self, number: int) -> Launch:
+    def launch(self, number: int) -> ProcessConfig:
         """Return what a feeder is started with."""
         shared = self._shared[number]
-        feeding = Feeding(
+        feeding = DecodeWorkerConfig(
             number=number,
             engine=self._launch.address,
             runtime=self._runtime,

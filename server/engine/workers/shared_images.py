@@ -1,4 +1,4 @@
-"""SharedPictures: memory for a batch of pictures that an engine and one of its feeders both see."""
+"""SharedImages: memory for a batch of pictures that an engine and one of its feeders both see."""
 
 import logging
 import mmap
@@ -12,7 +12,7 @@ from torch import Tensor
 logger = logging.getLogger(__name__)
 
 
-class SharedPictures:
+class SharedImages:
     """Room for pictures, `pictures`: uint8 [N, ...], in the file `descriptor` that exists in memory only.
 
     The file lives as long as a process has it open. Linux only.

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from server.ipc.frame import Frame, FrameReader, Kind
+from server.ipc.frame import Frame, FrameKind, FrameReader
 from server.ipc.raw_http import RawRequest
 from server.scripts.runner.inputs import InputError
 from server.scripts.runner.parent_pipe import end_with_host
@@ -30,10 +30,10 @@ def serve(channel: int, file: str, stand_ins: StandIns) -> None:
         script = Script(Path(file), stand_ins)
         script.init()
     except BaseException as error:  # sys.exit() among them
-        _send(host, Frame(Kind.STATE, fields={"ready": False, "reason": _reason(error), "story": _story(error)}))
+        _send(host, Frame(FrameKind.STATE, fields={"ready": False, "reason": _reason(error), "story": _story(error)}))
         return
     version = ".".join(map(str, sys.version_info[:3]))
-    _send(host, Frame(Kind.STATE, fields={"ready": True, "takes": script.takes, "python": version}))
+    _send(host, Frame(FrameKind.STATE, fields={"ready": True, "takes": script.takes, "python": version}))
     for frame in _frames(host):
         _send(host, _answered(script, frame))
 
@@ -53,10 +53,10 @@ def _answered(script: Script, frame: Frame) -> Frame:
     try:
         return script.answer(RawRequest.of(frame)).frame(frame.number)
     except InputError as error:
-        return Frame(Kind.REFUSED, frame.number, {"code": error.code, "message": str(error)})
+        return Frame(FrameKind.REFUSED, frame.number, {"code": error.code, "message": str(error)})
     except BaseException as error:  # a request that has the script exit is no reason to load the model anew
         fields = {"code": "script_failed", "message": _FAILED, "story": _story(error)}
-        return Frame(Kind.REFUSED, frame.number, fields)
+        return Frame(FrameKind.REFUSED, frame.number, fields)
 
 
 def _reason(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Intake: what a request asks for, as jobs; or why this model cannot be asked for it, before anything is decoded."""
+"""JobFactory: turns a request into jobs, or refuses it before anything is decoded."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -6,7 +6,7 @@ from typing import Any
 
 from explain.request.parameters import ExplanationParameters
 from server.engine.explaining.explainer import SURELY, Explainer
-from server.engine.pipeline.device import Model
+from server.engine.pipeline.device import EngineModel
 from server.engine.scheduling.jobs import Job
 from server.ipc.outcome import RefusedError
 from settings.errors import SettingsError
@@ -15,10 +15,10 @@ from settings.errors import SettingsError
 Predict = Callable[[str, float, float], float]
 
 
-class Intake:
+class JobFactory:
     """Makes the jobs of a model, which are explained if there is an `explainer`."""
 
-    def __init__(self, model: Model, explainer: Explainer | None, predict: Predict) -> None:
+    def __init__(self, model: EngineModel, explainer: Explainer | None, predict: Predict) -> None:
         self._model = model
         self._explainer = explainer
         self._predict = predict

@@ -1,11 +1,11 @@
-"""Meters: the metrics that change with every picture, written no more often than is of use.
+"""PipelineMetrics: the metrics that change with every picture, written no more often than is of use.
 
 Their values live in files that all processes share, so that each write has its price.
 """
 
 from collections.abc import Mapping
 
-from server.engine.scheduling.jobs import FED
+from server.engine.scheduling.jobs import DECODED_BATCHES
 from server.engine.scheduling.scheduler import Scheduler
 from server.ipc.outcome import STAGES
 from server.metrics import DeploymentMetrics
@@ -13,7 +13,7 @@ from server.metrics import DeploymentMetrics
 _EVERY_S = 0.1
 
 
-class Meters:
+class PipelineMetrics:
     """Those of one engine. Not for several threads at once."""
 
     def __init__(self, metrics: DeploymentMetrics) -> None:
@@ -30,7 +30,7 @@ class Meters:
 
     def queue(self, scheduler: Scheduler, now: float) -> None:
         """Show how much is queued, at the first call of each tenth of a second, and when nothing is any more."""
-        depth = scheduler.depth(besides=FED)  # a feeder counts its pictures itself
+        depth = scheduler.depth(besides=DECODED_BATCHES)  # a feeder counts its pictures itself
         if now < self._due and (depth or not self._depth):
             return
         self._due, self._depth = now + _EVERY_S, depth
