@@ -129,10 +129,10 @@ def _entries(folders: dict[str, Path], options: argparse.Namespace) -> list[Entr
     entries = []
     for model, folder in folders.items():
         arithmetic = ("--runtime", options.runtime, "--precision", options.precision)
-        for engines, feeders in product(options.engines.split(","), options.feeders.split(",")):
+        for engines, decode_workers in product(options.engines.split(","), options.decode_workers.split(",")):
             devices = ",".join([options.device] * int(engines))
-            flags = ("--device", devices, "--feeders", feeders, *arithmetic, *_PATIENT)
-            name = f"sightglass, engines: {engines}, feeders: {feeders}"
+            flags = ("--device", devices, "--decode-workers", decode_workers, *arithmetic, *_PATIENT)
+            name = f"sightglass, engines: {engines}, decode workers: {decode_workers}"
             entries.append(Entry(name, model, BenchServer(folder, free_port(), *flags)))
         peers = filter(None, options.peers.split(","))
         entries += [Entry(peer, model, PeerServer(peer, folder / "model.pt", free_port())) for peer in peers]
@@ -158,7 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
     parser.add_argument("--models", default="resnet50,mobilenetv2", help="classifiers, separated by commas")
     parser.add_argument("--engines", default="1", help="engine processes of the device, separated by commas")
-    parser.add_argument("--feeders", default="auto,0", help="feeders of each engine, separated by commas")
+    parser.add_argument("--decode-workers", default="auto,0", help="decode_workers of each engine, separated by commas")
     parser.add_argument("--precision", default="fp32", help="of our servers and of the ceiling; peers compute in fp32")
     parser.add_argument("--peers", default="fastapi,litserve,mosec", help="servers beside ours, separated by commas")
     parser.add_argument("--clients", default="1,256", help="of closed loops, separated by commas")

@@ -88,7 +88,7 @@ class Metrics:
         )
         self.engine_restarts = Counter(
             "sightglass_engine_restarts",
-            "Engine processes, their feeders, and hosts of scripts, started again after one ended.",
+            "Engine processes, their decode workers, and hosts of scripts, started again after one ended.",
             registry=own,
         )
         self.workers = Gauge(
@@ -133,7 +133,7 @@ class DeploymentMetrics(_OfDeployment):
 
 
 class DecodeWorkerMetrics(DeploymentMetrics):
-    """Those of a feeder, whose batches and runtime its engine counts."""
+    """Those of a decode worker, whose batches and runtime its engine counts."""
 
     def __init__(self, metrics: Metrics, deployment: str) -> None:
         super().__init__(metrics, deployment)

@@ -90,7 +90,7 @@ class ServerSettings(BaseModel):
         ("auto",),
         description="Where the model runs: auto, cpu, cuda, cuda:N, or several separated by commas (an engine each).",
     )
-    feeders: Annotated[int, Field(ge=0, le=64)] | Literal["auto"] = Field(
+    decode_workers: Annotated[int, Field(ge=0, le=64)] | Literal["auto"] = Field(
         "auto",
         description="Processes that decode and batch pictures for each GPU that classifies; auto starts one for each "
         "four cores, and none for a CPU.",

@@ -241,7 +241,7 @@ def ready(deployments: Deployments, *names: str) -> None:
 
 def test_turns_come_as_close_to_the_shares_as_whole_requests_can() -> None:
     shares = {"a": 62.5, "b": 25.0, "c": 12.5}
-    deployments = Deployments(RoutingTable(rows=(row("a"), row("b"), row("c"), row("d")), traffic=shares))
+    deployments = Deployments(RoutingTable(routes=(row("a"), row("b"), row("c"), row("d")), traffic=shares))
     ready(deployments, "a", "b", "c", "d")
     chosen = [deployments.choose(None).name for _ in range(80)]
     assert Counter(chosen) == {"a": 50, "b": 20, "c": 10}
@@ -254,7 +254,7 @@ def test_turns_come_as_close_to_the_shares_as_whole_requests_can() -> None:
 
 
 def test_versions_in_paths_are_checked() -> None:
-    deployments = Deployments(RoutingTable(rows=(row("a", 3), row("b")), traffic={"a": 100}))
+    deployments = Deployments(RoutingTable(routes=(row("a", 3), row("b")), traffic={"a": 100}))
     assert deployments.named("a", "3").name == "a"
     assert deployments.named("b", "1").name == "b"
     for name, version in (("a", "2"), ("b", "2"), ("x", None)):
@@ -264,5 +264,5 @@ def test_versions_in_paths_are_checked() -> None:
 
 
 def test_an_only_model_without_a_name_does_not_mind_how_it_is_called() -> None:
-    deployments = Deployments(RoutingTable(rows=(row("fridge"),), traffic={"fridge": 100}, named=False))
+    deployments = Deployments(RoutingTable(routes=(row("fridge"),), traffic={"fridge": 100}, named=False))
     assert deployments.choose("blue").name == "fridge"

@@ -17,12 +17,12 @@ FAULTY = other_model("tests.faulty_model:FaultyModel")
 FINE = encoded(picture(1, 80, 80), "PNG")
 
 
-@pytest.fixture(scope="module", params=[0, 2], ids=["engine", "feeders"])
+@pytest.fixture(scope="module", params=[0, 2], ids=["engine", "decode_workers"])
 def server(fridge_folder: Path, request: pytest.FixtureRequest) -> Iterator[LiveServer]:
     # a patient queue: some pictures take a thousand times as long as others, which no prediction could know
-    flags = ("--queue-limit-ms", "600000", "--feeders", str(request.param))
+    flags = ("--queue-limit-ms", "600000", "--decode-workers", str(request.param))
     with LiveServer("--model", fridge_folder, *flags, command=FAULTY) as running:
-        running.wait_for(lambda: running.log().count("feeder ready") == request.param)
+        running.wait_for(lambda: running.log().count("decode_worker ready") == request.param)
         yield running
 
 

@@ -31,7 +31,7 @@ class Bench:
 
     def __init__(self, task: str, percent: float, said: Any) -> None:
         shares = {"traffic": {"blue": 100.0}, "mirror": {"green": percent}}
-        self.deployments = Deployments(RoutingTable(rows=(row("blue"), row("green")), **shares))
+        self.deployments = Deployments(RoutingTable(routes=(row("blue"), row("green")), **shares))
         self.metrics = Metrics()
         self.mirror = ShadowTraffic(self.deployments, self.metrics)
         self.said, self.asked = said, 0

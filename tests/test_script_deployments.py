@@ -95,7 +95,7 @@ def test_a_script_is_replaced_under_load(site: ScriptSite) -> None:
 
 
 def runs(process: psutil.Process) -> bool:
-    return "inside/start.py" in " ".join(process.cmdline())
+    return "runner/start.py" in " ".join(process.cmdline())
 
 
 def test_a_script_that_cannot_be_hosted_never_gets_a_request(site: ScriptSite) -> None:

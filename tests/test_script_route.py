@@ -125,7 +125,7 @@ def test_an_error_of_the_script_is_in_the_log_and_not_in_the_reply(site: ScriptS
     story = site.server.log().rpartition("the script failed on a request")[2].partition(f"request_id={request_id}")[0]
     assert "Traceback" in story
     assert words in story
-    assert "inside/loop.py" not in story, "it begins in the script"
+    assert "runner/loop.py" not in story, "it begins in the script"
     assert site.do("sleep", seconds=0).json()["pid"] == before, "the process goes on with its model"
 
 

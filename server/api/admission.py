@@ -48,7 +48,7 @@ class AdmittedRequest:
     @property
     def is_to_script(self) -> bool:
         """Whether a script is to answer, and not a model."""
-        return self.deployment.row.kind == "script"
+        return self.deployment.route.kind == "script"
 
     @property
     def deadline(self) -> float:

@@ -49,9 +49,9 @@ def main() -> None:
     serve(read_config())
 
 
-def serve(launch: ProcessConfig) -> None:
-    """Run an HTTP process as `launch` says."""
-    settings = launch.settings
+def serve(config: ProcessConfig) -> None:
+    """Run an HTTP process as `config` says."""
+    settings = config.settings
     configure_logs(settings.log_format, settings.log_level)
 
     def started(context: AppState) -> None:
@@ -64,10 +64,10 @@ def serve(launch: ProcessConfig) -> None:
         gc.collect()
         gc.freeze()
         tell_parent(READY)
-        tell_parent("settled", launch.table.number)
+        tell_parent("settled", config.table.number)
 
-    config = uvicorn.Config(
-        create_app(settings, launch.table, launch.control, started),
+    uvicorn_config = uvicorn.Config(
+        create_app(settings, config.table, config.control, started),
         http="httptools",
         log_config=None,
         access_log=False,
@@ -77,8 +77,8 @@ def serve(launch: ProcessConfig) -> None:
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, settings.grace_period_ms // 1000),
     )
-    server = _DrainingServer(config)
-    server.run(sockets=launch.listening_sockets())
+    server = _DrainingServer(uvicorn_config)
+    server.run(sockets=config.listening_sockets())
 
 
 async def _change(context: AppState, table: RoutingTable) -> None:

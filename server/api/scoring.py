@@ -112,7 +112,7 @@ async def _options_score(request: Request) -> Response:
 
 def _has_scripts(request: Request) -> bool:
     context: AppState = request.app.state.context
-    return any(deployment.row.kind == "script" for deployment in context.deployments)
+    return any(deployment.route.kind == "script" for deployment in context.deployments)
 
 
 async def _get_swagger(request: Request) -> Response:
@@ -121,7 +121,7 @@ async def _get_swagger(request: Request) -> Response:
     deployment = context.deployments.choose(request.headers.get(DEPLOYMENT))
     described = swagger(
         request.query_params.get("version", "2"),
-        deployment.model if deployment.row.kind == "model" else None,
+        deployment.model if deployment.route.kind == "model" else None,
         title=context.settings.swagger_title,
         service_version=context.settings.swagger_version,
         prefix=context.settings.swagger_prefix,
@@ -158,7 +158,7 @@ async def _answer(visit: AdmittedRequest, protocol: Protocol, wanted: ScoreReque
     stages = {"read": read_s, **reply.stages}
     facts |= timing_facts(stages)
     visit.context.mirror.reflect(deployment, wanted.cells, reply.outcomes)
-    request_id, version = visit.request.state.request_id, deployment.row.version
+    request_id, version = visit.request.state.request_id, deployment.route.version
     written = protocol.write(ScoreResult(reply.outcomes, request_id, deployment.model, version, wanted.note))
     total = time.monotonic() - visit.started
     headers = {

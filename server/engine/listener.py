@@ -20,7 +20,7 @@ class EngineListener(SocketListener):
     def __init__(self) -> None:
         super().__init__("the model is loading", lambda: _EngineConnection(self, asyncio.get_running_loop()))
         self.pipeline: Pipeline | None = None
-        self.feeders: DecodeWorkers | None = None
+        self.decode_workers: DecodeWorkers | None = None
         self._model: dict[str, Any] = {}
 
     def know(self, model: ModelFacts) -> None:
@@ -29,12 +29,14 @@ class EngineListener(SocketListener):
 
     def announce(self, state: Mapping[str, Any]) -> None:
         """Tell all connections the new state; callable from any thread."""
-        feeders = {} if self.feeders is None else {"feeders": list(map(str, self.feeders.addresses))}
-        super().announce({**state, **self._model, **feeders})
+        decode_workers = (
+            {} if self.decode_workers is None else {"decode_workers": list(map(str, self.decode_workers.addresses))}
+        )
+        super().announce({**state, **self._model, **decode_workers})
 
 
 class _EngineConnection(SocketClient):
-    """One HTTP process, or one feeder: maps its numbers for requests to those of the pipeline."""
+    """One HTTP process, or one decode worker: maps its numbers for requests to those of the pipeline."""
 
     def __init__(self, listener: EngineListener, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(listener)
@@ -76,8 +78,8 @@ class _EngineConnection(SocketClient):
             self._open[frame.number] = outcome
 
     def _compute(self, pipeline: Pipeline, frame: Frame) -> None:
-        assert self._listener.feeders is not None
-        pictures = self._listener.feeders.batch(**frame.fields)
+        assert self._listener.decode_workers is not None
+        pictures = self._listener.decode_workers.batch(**frame.fields)
         self._open[frame.number] = pipeline.submit_batch(pictures, self._answer(frame))
 
     def _answer(self, frame: Frame) -> Callable[[Reply], None]:

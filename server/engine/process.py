@@ -51,23 +51,23 @@ logger = logging.getLogger("server.engine")
 
 
 def main() -> None:
-    """Run one engine or one of its feeders.
+    """Run one engine or one of its decode_workers.
 
     Exits with CANNOT_SERVE where the model cannot be served, BROKEN where the device failed.
     """
-    launch = read_config()
-    configure_logs(launch.settings.log_format, launch.settings.log_level)
+    config = read_config()
+    configure_logs(config.settings.log_format, config.settings.log_level)
     # about metadata and palettes of pictures, once for each place in Pillow; the pixels decode or raise
     warnings.filterwarnings("ignore", module="PIL")
-    # nobody else knows the feeders of an engine that has ended
+    # nobody else knows the decode workers of an engine that has ended
     watch_parent(end=partial(Metrics.forget_process, os.getpid()))
-    uvloop.run(_run(launch))
+    uvloop.run(_run(config))
 
 
-async def _run(launch: ProcessConfig) -> None:
+async def _run(config: ProcessConfig) -> None:
     # exits right here, because an orderly end of the event loop would wait for threads and fill the log
     try:
-        await (_serve(launch) if launch.feeding is None else feed(launch, launch.feeding))
+        await (_serve(config) if config.decode_worker is None else feed(config, config.decode_worker))
     except (ModelError, SettingsError) as error:
         logger.debug("the model cannot be served", exc_info=True)
         print(f"error: {error}", file=sys.stderr, flush=True)
@@ -78,17 +78,17 @@ async def _run(launch: ProcessConfig) -> None:
         os._exit(BROKEN)
 
 
-async def _serve(launch: ProcessConfig) -> None:
+async def _serve(config: ProcessConfig) -> None:
     started = time.monotonic()
     listener = EngineListener()
-    await listener.listen(launch.address)
+    await listener.listen(config.address)
     # one thread for all that PyTorch computes: libgomp makes every barrier slow, and with it a forward pass on a CPU
     # twice to three times, once a second thread has brought a team of its own
     loop, thread = asyncio.get_running_loop(), ThreadPoolExecutor(1, thread_name_prefix="device")
-    model = await loop.run_in_executor(thread, _load, launch)
+    model = await loop.run_in_executor(thread, _load, config)
     listener.know(facts_of(model))
     listener.announce({"ready": False, "reason": "the model is warming up"})
-    turn = turns(launch, model)
+    turn = turns(config, model)
 
     def in_turn(step: Callable[[], Any]) -> Any:
         with turn:
@@ -99,20 +99,20 @@ async def _serve(launch: ProcessConfig) -> None:
 
     tuner: Tuner | None = None
     chosen: LoadedModel | None = model
-    if launch.settings.runtime != EAGER:
-        tuner = await asyncio.to_thread(_tuner, launch, model, on_device)
-        chosen = await asyncio.to_thread(tuner.start, launch.settings.runtime)
+    if config.settings.runtime != EAGER:
+        tuner = await asyncio.to_thread(_tuner, config, model, on_device)
+        chosen = await asyncio.to_thread(tuner.start, config.settings.runtime)
     device = Device(chosen or model, turn)
-    between, most = batch_overhead_s(model.device), launch.settings.max_batch_images
+    between, most = batch_overhead_s(model.device), config.settings.max_batch_images
     timings = await loop.run_in_executor(thread, device.warm_up, most, between)
-    scheduler = scheduler_of(model, timings, launch.settings)
+    scheduler = scheduler_of(model, timings, config.settings)
     metrics = Metrics()
-    listener.feeders = _feeders(launch, chosen or model, timings, scheduler.limits.max_images, metrics)
+    listener.decode_workers = _decode_workers(config, chosen or model, timings, scheduler.limits.max_images, metrics)
     explainer = Explainer(model) if isinstance(model, Classifier) else None
     scheduler.close("explain")  # until it is warm
-    counted = DeploymentMetrics(metrics, launch.deployment)
+    counted = DeploymentMetrics(metrics, config.deployment)
     listener.pipeline = pipeline_of(
-        device, explainer, thread, scheduler, listener=listener, metrics=counted, settings=launch.settings
+        device, explainer, thread, scheduler, listener=listener, metrics=counted, settings=config.settings
     )
     keep_what_lives()
     listener.announce({"ready": True, "reason": "ready"})
@@ -128,30 +128,30 @@ async def _serve(launch: ProcessConfig) -> None:
         most = scheduler.limits.max_images
         await asyncio.to_thread(_warm_up_explanations, explainer, most, on_device, listener.pipeline)
     if tuner is not None and chosen is None:
-        await asyncio.to_thread(_tune, tuner, sizes_to_try(timings, between), listener.pipeline, launch.settings)
+        await asyncio.to_thread(_tune, tuner, sizes_to_try(timings, between), listener.pipeline, config.settings)
     await asyncio.Event().wait()
 
 
-def _feeders(
-    launch: ProcessConfig, model: LoadedModel, timings: Timings, most: int, metrics: Metrics
+def _decode_workers(
+    config: ProcessConfig, model: LoadedModel, timings: Timings, most: int, metrics: Metrics
 ) -> DecodeWorkers | None:
-    count = decode_workers_wanted(model, launch.settings)
+    count = decode_workers_wanted(model, config.settings)
     if not count or not isinstance(model, Classifier):
         return None
 
-    def ended(feeder: Child, pid: int) -> None:
+    def ended(decode_worker: Child, pid: int) -> None:
         metrics.forget_process(pid)
         metrics.engine_restarts.inc()
 
-    feeders = DecodeWorkers(launch, model, timings, count=count, most=most)
-    feeders.start(ended)
-    return feeders
+    decode_workers = DecodeWorkers(config, model, timings, count=count, most=most)
+    decode_workers.start(ended)
+    return decode_workers
 
 
-def turns(launch: ProcessConfig, model: LoadedModel) -> AbstractContextManager[object]:
+def turns(config: ProcessConfig, model: LoadedModel) -> AbstractContextManager[object]:
     """Return what keeps engines that use all cores from computing at once; others were given cores of their own."""
-    shared = model.device.type == "cpu" and cpu_threads(launch.settings) >= usable_cores()
-    return DeviceLock(launch.turns) if shared else nullcontext()
+    shared = model.device.type == "cpu" and cpu_threads(config.settings) >= usable_cores()
+    return DeviceLock(config.lock_folder) if shared else nullcontext()
 
 
 def _warm_up_explanations(explainer: Explainer, most: int, on_device: OnDevice[Any], pipeline: Pipeline) -> None:
@@ -163,11 +163,11 @@ def _warm_up_explanations(explainer: Explainer, most: int, on_device: OnDevice[A
     pipeline.open("explain", seen)
 
 
-def _tuner(launch: ProcessConfig, model: LoadedModel, on_device: OnDevice[Any]) -> Tuner:
-    settings = launch.settings
+def _tuner(config: ProcessConfig, model: LoadedModel, on_device: OnDevice[Any]) -> Tuner:
+    settings = config.settings
     options = ComputeOptions(model.device, model.precision, cpu_threads(settings))
-    cache = open_cache(settings.cache_folder, model.definition, options, otherwise=launch.address.parent / "runtimes")
-    return Tuner(launch.folder, model, options, cache, precision=settings.precision, on_device=on_device)
+    cache = open_cache(settings.cache_folder, model.definition, options, otherwise=config.address.parent / "runtimes")
+    return Tuner(config.folder, model, options, cache, precision=settings.precision, on_device=on_device)
 
 
 def _tune(tuner: Tuner, sizes: Sequence[int], pipeline: Pipeline, settings: ServerSettings) -> None:
@@ -186,10 +186,10 @@ def sizes_to_try(timings: Timings, between: float) -> list[int]:
     return [count for count, _ in timings if count <= most]
 
 
-def _load(launch: ProcessConfig) -> LoadedModel:
-    settings = launch.settings
+def _load(config: ProcessConfig) -> LoadedModel:
+    settings = config.settings
     torch.set_num_threads(cpu_threads(settings))
-    model = load(launch.folder, device=launch.device, precision=settings.precision, strict=settings.strict_settings)
+    model = load(config.folder, device=config.device, precision=settings.precision, strict=settings.strict_settings)
     if model.device.type != "cpu":
         # only pictures are put together here: threads that look for more to do would keep cores from the decoders
         torch.set_num_threads(1)

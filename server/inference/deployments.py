@@ -21,7 +21,7 @@ class Deployment:
     """
 
     def __init__(self, row: Route) -> None:
-        self.row = row
+        self.route = row
         self.name = row.name
         self.settings = row.settings
         self.engines = EnginePool(row.sockets)
@@ -44,7 +44,7 @@ class Deployments:
 
     def __init__(self, table: RoutingTable) -> None:
         self._table = table
-        self._by_name = {row.name: Deployment(row) for row in table.rows}
+        self._by_name = {row.name: Deployment(row) for row in table.routes}
 
     def __iter__(self) -> Iterator[Deployment]:
         return iter(self._by_name.values())
@@ -77,16 +77,16 @@ class Deployments:
             raise ServiceError(
                 "model_unknown", f"There is no model {name!r}. Known: {known}.{did_you_mean(name, self._by_name)}"
             )
-        if version is not None and version != str(found.row.version or 1):
+        if version is not None and version != str(found.route.version or 1):
             raise ServiceError(
-                "model_unknown", f"The model {name!r} has the version {found.row.version or 1}, not {version!r}."
+                "model_unknown", f"The model {name!r} has the version {found.route.version or 1}, not {version!r}."
             )
         return found
 
     def model_named(self, name: str, version: str | None = None) -> Deployment:
         """Return the model that a path names; ServiceError `deployment_is_script` where it is none."""
         found = self.named(name, version)
-        if found.row.kind == "script":
+        if found.route.kind == "script":
             raise script_error(found)
         return found
 
@@ -119,8 +119,8 @@ class Deployments:
 
         An engine that cannot be connected to is left to its readiness, as at the start.
         """
-        kept = {name: known for name, known in self._by_name.items() if known.row in table.rows}
-        new = [Deployment(row) for row in table.rows if row.name not in kept]
+        kept = {name: known for name, known in self._by_name.items() if known.route in table.routes}
+        new = [Deployment(row) for row in table.routes if row.name not in kept]
         for deployment in new:
             deployment.engines.connect()
         end = time.monotonic() + _CONNECTED_WITHIN_S
@@ -128,7 +128,7 @@ class Deployments:
             await asyncio.sleep(_POLL_S)
         retired = [known for known in self if known.name not in kept]
         by_name = kept | {deployment.name: deployment for deployment in new}
-        self._by_name = {row.name: by_name[row.name] for row in table.rows}
+        self._by_name = {row.name: by_name[row.name] for row in table.routes}
         self._table = table
         return retired
 

@@ -49,7 +49,7 @@ class EngineClient:
         self._connection: Connection | None = None
         self._full = {explains: _Full() for explains in (False, True)}
         self._pace = {explains: LatencyModel() for explains in (False, True)}
-        self._feeders: dict[str, EngineClient] = {}
+        self._decode_workers: dict[str, EngineClient] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def connect(self) -> None:
@@ -58,21 +58,25 @@ class EngineClient:
 
     def close(self) -> None:
         """Drop the connection, and with it all work in flight."""
-        for feeder in self._feeders.values():
-            feeder.close()
+        for decode_worker in self._decode_workers.values():
+            decode_worker.close()
         for task in self._tasks:
             task.cancel()
 
     @property
-    def door(self) -> "EngineClient":
-        """Where this engine is to be asked for scores: at the feeder that has least to do, if it has feeders."""
-        feeders = [feeder for feeder in self._feeders.values() if feeder.ready]
-        return min(feeders, key=lambda feeder: (feeder.known_full_s(False), feeder.images_in_flight), default=self)
+    def scoring_client(self) -> "EngineClient":
+        """The client to ask for scores: that of the least busy decode worker, or this one without any."""
+        decode_workers = [decode_worker for decode_worker in self._decode_workers.values() if decode_worker.ready]
+        return min(
+            decode_workers,
+            key=lambda decode_worker: (decode_worker.known_full_s(False), decode_worker.images_in_flight),
+            default=self,
+        )
 
     @property
     def busy(self) -> bool:
-        """Whether any request is in flight, to this engine or to its feeders."""
-        return self.images_in_flight > 0 or any(feeder.busy for feeder in self._feeders.values())
+        """Whether any request is in flight, to this engine or to its decode_workers."""
+        return self.images_in_flight > 0 or any(decode_worker.busy for decode_worker in self._decode_workers.values())
 
     def full_s(self, explains: bool) -> float:
         """For how many more seconds there is no room, as the engine said when it last refused a request of the kind.
@@ -87,8 +91,8 @@ class EngineClient:
 
     def finish_s(self, images: int, explains: bool) -> float:
         """Predict in how many seconds so many more pictures would be answered: 0 as long as nothing is known."""
-        door = self if explains else self.door
-        return max(door.full_s(explains), door._pace[explains].seconds(door.images_in_flight + images))
+        client = self if explains else self.scoring_client
+        return max(client.full_s(explains), client._pace[explains].seconds(client.images_in_flight + images))
 
     async def run(self) -> None:
         """Connect, and connect again whenever the connection breaks; for ever."""
@@ -138,7 +142,7 @@ class EngineClient:
         return RawReply.of(await self._exchange(FrameKind.RUN, request.fields(deadline), [request.body]))
 
     async def compute(self, number: int, place: int, pictures: int) -> Outcome:
-        """Have the engine compute pictures that feeder `number` has put at a `place` that both see: bytes of [N, C].
+        """Have the engine compute the images that decode worker `number` has put into a slot, `place`: bytes of [N, C].
 
         Raises ServiceError `engine_unavailable` where it dies meanwhile.
         """
@@ -193,16 +197,16 @@ class EngineClient:
         if frame.kind is FrameKind.STATE:
             self.ready, self.reason = bool(frame.fields["ready"]), str(frame.fields["reason"])
             self.model = ModelFacts.of(frame.fields["model"]) if "model" in frame.fields else self.model
-            self._meet(frame.fields.get("feeders", ()))
+            self._meet(frame.fields.get("decode_workers", ()))
         elif (reply := self._replies.get(frame.number)) is not None and not reply.done():
             reply.set_result(frame)
 
-    def _meet(self, feeders: Sequence[str]) -> None:
+    def _meet(self, decode_workers: Sequence[str]) -> None:
         # those of an engine that is started again listen where the former did
-        for path in feeders:
-            if path not in self._feeders:
-                self._feeders[path] = feeder = EngineClient(Path(path))
-                feeder.connect()
+        for path in decode_workers:
+            if path not in self._decode_workers:
+                self._decode_workers[path] = decode_worker = EngineClient(Path(path))
+                decode_worker.connect()
 
     def _lost(self) -> None:
         self._connection, self.ready, self.reason = None, False, "the engine stopped and is being started again"

@@ -26,7 +26,7 @@ class FrameError(Exception):
 class FrameKind(IntEnum):
     """What a frame means. SCORE, BATCH, RUN and CANCEL go to an engine or the host of a script, the others come back.
 
-    BATCH comes from a feeder, and is of pictures in the memory that it shares with its engine.
+    BATCH comes from a decode worker, and is of pictures in the memory that it shares with its engine.
     """
 
     SCORE = 1

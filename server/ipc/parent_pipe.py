@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from server.ipc.routing_table import RoutingTable
 from settings.deployments import DeploymentSpec
@@ -28,11 +28,13 @@ FAILED = "failed"
 
 
 class DecodeWorkerConfig(BaseModel):
-    """What a feeder is told: its number, the address of its engine, and how that computes.
+    """What a decode worker is told: its number, the address of its engine, and how that computes.
 
     `pictures` is the file of the memory that they share, for pictures of `shape`, [N, ...]; `timings` are the pictures
     in a batch and its seconds.
     """
+
+    model_config = ConfigDict(extra="forbid")
 
     number: int
     engine: Path
@@ -47,9 +49,11 @@ class ProcessConfig(BaseModel):
 
     An engine gets its deployment's settings, the model folder, a device, the address to listen at and the folder
     where engines take turns; the host of a script its settings, the address and the deployment itself; an HTTP process
-    the server's settings, the table, the ports, and where the supervisor takes orders. A feeder gets what its engine
-    got, but an address of its own, its share of threads and batches, and what it is to feed.
+    the server's settings, the routing table, the ports, and where the supervisor takes commands. A decode worker gets
+    what its engine got, with an address of its own, its share of threads and batches, and how to reach its engine.
     """
+
+    model_config = ConfigDict(extra="forbid")
 
     settings: ServerSettings
     deployment: str = ""
@@ -57,8 +61,8 @@ class ProcessConfig(BaseModel):
     script: DeploymentSpec | None = None
     device: str = "cpu"
     address: Path = Path()
-    turns: Path = Path()
-    feeding: DecodeWorkerConfig | None = None
+    lock_folder: Path = Path()
+    decode_worker: DecodeWorkerConfig | None = None
     table: RoutingTable = RoutingTable()
     listening: tuple[int, ...] = ()
     control: Path = Path()
@@ -66,7 +70,7 @@ class ProcessConfig(BaseModel):
     @property
     def inherited(self) -> tuple[int, ...]:
         """The files of its parent that the child keeps open."""
-        return self.listening if self.feeding is None else (self.feeding.pictures,)
+        return self.listening if self.decode_worker is None else (self.decode_worker.pictures,)
 
     def listening_sockets(self) -> list[socket.socket]:
         """Return the inherited sockets that all HTTP processes accept from."""

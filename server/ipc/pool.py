@@ -1,4 +1,4 @@
-"""EnginePool: an HTTP process's way to the engines of all devices, and to their feeders."""
+"""EnginePool: an HTTP process's way to the engines of all devices, and to their decode_workers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,7 +57,9 @@ class EnginePool:
 
         That is `queue_full` where all engines that are ready have just said so.
         """
-        full_s = min((client.door.known_full_s(False) for client in self.clients if client.ready), default=0.0)
+        full_s = min(
+            (client.scoring_client.known_full_s(False) for client in self.clients if client.ready), default=0.0
+        )
         return queue_full(full_s) if full_s > 0 else None
 
     async def answer(self, request: RawRequest, deadline: float) -> RawReply:
@@ -68,7 +70,7 @@ class EnginePool:
         able = [client for client in self.clients if client.ready] or self.clients
         engine = min(able, key=lambda client: (client.finish_s(many, explains), client.images_in_flight))
         # what an engine is asked alone it scores by itself, which spares that the way
-        return engine if explains or not engine.busy else engine.door
+        return engine if explains or not engine.busy else engine.scoring_client
 
     def close(self) -> None:
         """Drop the connections, and with them all work in flight."""

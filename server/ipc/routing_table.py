@@ -14,7 +14,7 @@ class Route(BaseModel):
     Another model, another script or other settings make another row.
     """
 
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     name: str
     kind: Literal["model", "script"] = "model"
@@ -30,10 +30,10 @@ class RoutingTable(BaseModel):
     hosted endpoint may call it otherwise.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     number: int = 0
-    rows: tuple[Route, ...] = ()
+    routes: tuple[Route, ...] = ()
     traffic: dict[str, float] = {}
     mirror: dict[str, float] = {}
     named: bool = True

@@ -62,7 +62,7 @@ router = APIRouter(prefix="/v1/models", tags=["KServe"])
 async def models(request: Request) -> JSONResponse:
     """List the deployments that are models."""
     context: AppState = request.app.state.context
-    return JSONResponse({"models": [each.name for each in context.deployments if each.row.kind == "model"]})
+    return JSONResponse({"models": [each.name for each in context.deployments if each.route.kind == "model"]})
 
 
 @router.get("/{model}")

@@ -174,7 +174,7 @@ async def model_metadata(request: Request) -> JSONResponse:
     return JSONResponse(
         {
             "name": found.name,
-            "versions": [str(found.row.version or 1)],
+            "versions": [str(found.route.version or 1)],
             "platform": f"sightglass_{facts.task or 'loading'}",
             "inputs": [Tensor("image", "BYTES", (-1,)).described()],
             "outputs": [output.described() for output in outputs_of(facts)],

@@ -26,22 +26,22 @@ logger = logging.getLogger("server.scripts")
 
 def main() -> None:
     """Host a script until the lifeline ends; exits with CANNOT_SERVE where the script cannot be hosted."""
-    launch = read_config()
-    configure_logs(launch.settings.log_format, launch.settings.log_level)
-    uvloop.run(_serve(launch))
+    config = read_config()
+    configure_logs(config.settings.log_format, config.settings.log_level)
+    uvloop.run(_serve(config))
 
 
-async def _serve(launch: ProcessConfig) -> None:
-    assert launch.script is not None
+async def _serve(config: ProcessConfig) -> None:
+    assert config.script is not None
     started = time.monotonic()
     entrance = SocketListener("the script is starting", lambda: _ScriptConnection(entrance, crew))
     try:
-        place = ScriptLocation.of(launch.script, launch.settings)
+        place = ScriptLocation.of(config.script, config.settings)
     except SettingsError as error:
         _give_up(str(error))
-    crew = WorkerPool(place, launch.settings, ScriptMetrics(Metrics(), launch.deployment), entrance.announce)
+    crew = WorkerPool(place, config.settings, ScriptMetrics(Metrics(), config.deployment), entrance.announce)
     watch_parent(end=crew.kill)
-    await entrance.listen(launch.address)
+    await entrance.listen(config.address)
     try:
         found = await crew.muster()
     except WorkerError as error:
@@ -52,7 +52,7 @@ async def _serve(launch: ProcessConfig) -> None:
         "script ready takes=%r python=%s workers=%d seconds=%.1f",
         found["takes"],
         found["python"],
-        launch.settings.workers,
+        config.settings.workers,
         time.monotonic() - started,
     )
     await asyncio.Event().wait()

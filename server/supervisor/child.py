@@ -25,14 +25,14 @@ class ChildError(Exception):
 
 @dataclass(slots=True, eq=False)
 class Child:
-    """One process. `launch` is what it is started with, asked for anew each time; `heard` is told what else it says.
+    """One process. `config` is what it is started with, asked for anew each time; `heard` is told what else it says.
 
     `ended` is called with the number of a process that ended by itself.
     """
 
     role: str
     command: Sequence[str]
-    launch: Callable[[], ProcessConfig]
+    config: Callable[[], ProcessConfig]
     environment: Mapping[str, str] = field(default_factory=dict)
     heard: Callable[["Child", str], None] = lambda child, line: None
     ended: Callable[["Child", int], None] = lambda child, pid: None
@@ -116,18 +116,18 @@ class Child:
             self._ready.exception()  # nobody may be waiting
 
     async def _live(self) -> int:
-        launch = self.launch()
+        config = self.config()
         self.process = process = await asyncio.create_subprocess_exec(
             *self.command,
             stdin=PIPE,
             stdout=PIPE,
-            pass_fds=launch.inherited,
+            pass_fds=config.inherited,
             env={**os.environ, **{key: value for key, value in self.environment.items() if key not in os.environ}},
             # a terminal's Ctrl-C goes to the whole group; only the supervisor shall decide what follows
             start_new_session=True,
         )
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(launch.model_dump_json().encode() + b"\n")
+        process.stdin.write(config.model_dump_json().encode() + b"\n")
         while line := await process.stdout.readline():
             self._hear(line.decode(errors="replace").rstrip("\n"))
         return await process.wait()

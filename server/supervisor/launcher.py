@@ -49,14 +49,14 @@ class LaunchError(Exception):
 
 @dataclass(slots=True, eq=False)
 class RunningDeployment:
-    """A deployment with its engines. `row` is how HTTP processes see it, `reason` says why it FAILED.
+    """A deployment with its engines. `route` is how HTTP processes see it, `reason` says why it FAILED.
 
     `folder` is that of its model, or the file of its script, whose host takes the place of an engine.
     """
 
     deployment: DeploymentSpec
     folder: Path
-    row: Route
+    route: Route
     engines: Sequence[Child]
     state: State = State.LOADING
     reason: str = ""
@@ -64,9 +64,9 @@ class RunningDeployment:
     def describe(self) -> dict[str, Any]:
         """Return what an operator may want to know, as JSON values."""
         return {
-            self.row.kind: str(self.folder),
+            self.route.kind: str(self.folder),
             "registered": self.deployment.name,
-            "version": self.row.version,
+            "version": self.route.version,
             "settings": self.deployment.settings,
             "state": self.state,
             "reason": self.reason,
@@ -103,14 +103,16 @@ class Launcher:
         number = next(self._numbers)
         hosts = 1 if deployment.kind == "script" else len(settings.device)
         sockets = tuple(self._folder / f"engine-{number}-{place}.sock" for place in range(hosts))
-        row = Route(name=name, kind=deployment.kind, version=version, settings=settings, sockets=sockets)
-        engines = self._host(deployment, row) if deployment.kind == "script" else self._engines(folder, row)
+        route = Route(name=name, kind=deployment.kind, version=version, settings=settings, sockets=sockets)
+        engines = self._host(deployment, route) if deployment.kind == "script" else self._engines(folder, route)
         for engine in engines:
             engine.start()
-        return RunningDeployment(deployment, folder, row, engines)
+        return RunningDeployment(deployment, folder, route, engines)
 
-    def _engines(self, folder: Path, row: Route) -> list[Child]:
-        shared = partial(ProcessConfig, settings=row.settings, deployment=row.name, folder=folder, turns=self._folder)
+    def _engines(self, folder: Path, route: Route) -> list[Child]:
+        shared = partial(
+            ProcessConfig, settings=route.settings, deployment=route.name, folder=folder, lock_folder=self._folder
+        )
         return [
             Child(
                 "engine",
@@ -119,13 +121,13 @@ class Launcher:
                 ENGINE_ENVIRONMENT,
                 ended=self._ended,
             )
-            for device, socket in zip(row.settings.device, row.sockets, strict=True)
+            for device, socket in zip(route.settings.device, route.sockets, strict=True)
         ]
 
-    def _host(self, script: DeploymentSpec, row: Route) -> list[Child]:
-        (address,) = row.sockets
-        launch = partial(ProcessConfig, settings=row.settings, deployment=row.name, script=script, address=address)
-        return [Child("script", SCRIPT_COMMAND, launch, ended=self._ended)]
+    def _host(self, script: DeploymentSpec, route: Route) -> list[Child]:
+        (address,) = route.sockets
+        config = partial(ProcessConfig, settings=route.settings, deployment=route.name, script=script, address=address)
+        return [Child("script", SCRIPT_COMMAND, config, ended=self._ended)]
 
     async def warm(self, member: RunningDeployment) -> None:
         """Wait until a deployment is ready to score; LaunchError with the reason where it will not be."""
@@ -141,8 +143,8 @@ class Launcher:
         for engine in member.engines:
             engine.let_go()
         await asyncio.gather(*(engine.gone(_ENGINE_ENDS_WITHIN_S) for engine in member.engines))
-        for socket in member.row.sockets:
-            for place in self._folder.glob(f"{socket.stem}.*"):  # those of its feeders too
+        for socket in member.route.sockets:
+            for place in self._folder.glob(f"{socket.stem}.*"):  # those of its decode workers too
                 place.unlink(missing_ok=True)
 
 

@@ -47,7 +47,7 @@ class Rollout:
         outcomes = await asyncio.gather(*(self._fleet.warm(member) for member in members), return_exceptions=True)
         for member, outcome in zip(members, outcomes, strict=True):
             if isinstance(outcome, LaunchError):
-                logger.error("a deployment cannot serve name=%s: %s", member.row.name, outcome)
+                logger.error("a deployment cannot serve name=%s: %s", member.route.name, outcome)
             elif isinstance(outcome, BaseException):
                 raise outcome
         if not any(member.state is State.READY and self._share(member) for member in members):
@@ -149,7 +149,7 @@ class Rollout:
         return member
 
     def _share(self, member: RunningDeployment) -> float:
-        return self._plan.traffic.get(member.row.name, 0.0)
+        return self._plan.traffic.get(member.route.name, 0.0)
 
     async def _adopt(self, plan: Plan) -> None:
         self._plan = plan
@@ -171,10 +171,10 @@ class Rollout:
         return all(self._known.get((each, "settled"), -1) >= self.table.number for each in alive)
 
     def _drawn_up(self) -> RoutingTable:
-        able = {member.row.name: member.row for member in self._fleet if member.state is not State.FAILED}
+        able = {member.route.name: member.route for member in self._fleet if member.state is not State.FAILED}
         return RoutingTable(
             number=self.table.number + 1,
-            rows=tuple(able.values()),
+            routes=tuple(able.values()),
             traffic={name: share for name, share in self._plan.traffic.items() if share and name in able},
             mirror={name: share for name, share in self._plan.mirror.items() if share and name in able},
             named=self.table.named,

@@ -103,11 +103,11 @@ class Supervisor:
         return code
 
     def _http(self, roster: Rollout, listening: Sequence[socket.socket], control: Path) -> list[Child]:
-        def launch() -> ProcessConfig:
+        def config() -> ProcessConfig:
             numbers = tuple(port.fileno() for port in listening)
             return ProcessConfig(settings=self._settings, table=roster.table, listening=numbers, control=control)
 
-        return [Child("http", HTTP_COMMAND, launch, heard=roster.hear) for _ in range(http_processes(self._settings))]
+        return [Child("http", HTTP_COMMAND, config, heard=roster.hear) for _ in range(http_processes(self._settings))]
 
     async def _watch(self, roster: Rollout) -> None:
         try:

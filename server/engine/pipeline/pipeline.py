@@ -114,7 +114,7 @@ class Pipeline:
         return number
 
     def submit_batch(self, pictures: Tensor, answer: Callable[[Reply], None]) -> int:
-        """Take in pictures that a feeder decoded, uint8 [N, ...], and return their number, to be cancelled by.
+        """Take in pictures that a decode worker decoded, uint8 [N, ...], and return their number, to be cancelled by.
 
         The one outcome is their outputs one after the other, float32 [N, C] as bytes.
         """
@@ -352,7 +352,7 @@ class Pipeline:
             job.release()
 
     def _settle(self, job: Job, outcome: Outcome, encode_s: float) -> None:
-        counts = job.lane != DECODED_BATCHES  # what becomes of its pictures a feeder counts itself
+        counts = job.lane != DECODED_BATCHES  # what becomes of its pictures a decode worker counts itself
         if counts and isinstance(outcome, Failure) and outcome.code in _DROPPED:
             self._metrics.dropped(_DROPPED[outcome.code]).inc()
         request = self._requests.get(job.request)

@@ -30,7 +30,7 @@ class PipelineMetrics:
 
     def queue(self, scheduler: Scheduler, now: float) -> None:
         """Show how much is queued, at the first call of each tenth of a second, and when nothing is any more."""
-        depth = scheduler.depth(besides=DECODED_BATCHES)  # a feeder counts its pictures itself
+        depth = scheduler.depth(besides=DECODED_BATCHES)  # a decode worker counts its pictures itself
         if now < self._due and (depth or not self._depth):
             return
         self._due, self._depth = now + _EVERY_S, depth

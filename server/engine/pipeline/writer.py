@@ -29,7 +29,7 @@ class PredictionWriter:
         self._image_limits = image_limits
 
     def scored(self, job: Job) -> Outcome:
-        """Write the prediction of a job that has all its outputs; for a feeder the outputs, float32 [N, C]."""
+        """Write the prediction of a job that has all its outputs; for a decode worker the outputs, float32 [N, C]."""
         if job.lane == DECODED_BATCHES:
             return bytes(job.found[0].numpy())
         return _written(job, partial(self._prediction, job))

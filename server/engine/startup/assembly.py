@@ -1,4 +1,4 @@
-"""Assembly: what an engine and its feeders are both made of, once a model is there."""
+"""Assembly: what an engine and its decode workers are both made of, once a model is there."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""A feeder process: all that an engine is but for the network, whose batches it has its engine compute."""
+"""A decode worker process: all that an engine is but for the network, whose batches it has its engine compute."""
 
 import asyncio
 import logging
@@ -30,18 +30,18 @@ _POLL_S = 0.02
 _LAST_S = 5.0
 
 
-async def feed(launch: ProcessConfig, feeding: DecodeWorkerConfig) -> None:
+async def feed(config: ProcessConfig, feeding: DecodeWorkerConfig) -> None:
     """Serve HTTP processes until the lifeline ends; ModelError or SettingsError where the model cannot be served."""
     listener = EngineListener()
-    await listener.listen(launch.address)
+    await listener.listen(config.address)
     engine = EngineClient(feeding.engine)
     connected = asyncio.create_task(engine.run())
     device_threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="device")
-    settings = launch.settings
+    settings = config.settings
     torch.set_num_threads(1)
     model = await asyncio.to_thread(
         load_without_weights,
-        launch.folder,
+        config.folder,
         _RemoteGraph(engine, feeding, asyncio.get_running_loop()),
         precision=settings.precision,
         runtime=feeding.runtime,
@@ -53,14 +53,14 @@ async def feed(launch: ProcessConfig, feeding: DecodeWorkerConfig) -> None:
     listener.know(facts_of(model))
     scheduler = scheduler_of(model, feeding.timings, settings)
     scheduler.limits = replace(scheduler.limits, at_once=AT_ONCE)
-    metrics = DecodeWorkerMetrics(Metrics(), launch.deployment)
+    metrics = DecodeWorkerMetrics(Metrics(), config.deployment)
     listener.pipeline = pipeline_of(
         Device(model), None, device_threads, scheduler, listener=listener, metrics=metrics, settings=settings
     )
     keep_what_lives()
     listener.announce({"ready": True, "reason": "ready"})
     tell_parent(READY)
-    logger.info("feeder ready number=%d batch=%d", feeding.number, scheduler.limits.max_images)
+    logger.info("decode_worker ready number=%d batch=%d", feeding.number, scheduler.limits.max_images)
     await connected
 
 

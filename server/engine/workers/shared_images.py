@@ -1,4 +1,4 @@
-"""SharedImages: memory for a batch of pictures that an engine and one of its feeders both see."""
+"""SharedImages: memory for a batch of pictures that an engine and one of its decode workers both see."""
 
 import logging
 import mmap
@@ -37,4 +37,4 @@ class SharedImages:
                 self.pictures.data_ptr(), self.pictures.numel(), 0
             )
         if int(found) != 0:
-            logger.warning("pictures of feeders are copied twice: cudaHostRegister said %d", int(found))
+            logger.warning("pictures of decode workers are copied twice: cudaHostRegister said %d", int(found))

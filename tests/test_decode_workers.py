@@ -19,7 +19,7 @@ from models.loaded import load, load_classifier, load_without_weights
 from server.engine.pipeline.pipeline_metrics import PipelineMetrics
 from server.engine.scheduling.jobs import DECODED_BATCHES, Stage
 from server.engine.startup.assembly import BROKEN
-from server.engine.workers import decode_worker as feeder
+from server.engine.workers import decode_worker
 from server.engine.workers.decode_workers import AT_ONCE, DecodeWorkers, decode_workers_wanted
 from server.engine.workers.shared_images import SharedImages
 from server.errors import ServiceError
@@ -42,12 +42,12 @@ LIMITS = ImageLimits(10**6, 10**6)
 
 @pytest.fixture(scope="module")
 def server(fridge_folder: Path) -> Iterator[LiveServer]:
-    with LiveServer("--model", fridge_folder, "--feeders", "2") as running:
-        running.wait_for(lambda: running.log().count("feeder ready") == 2)
+    with LiveServer("--model", fridge_folder, "--decode-workers", "2") as running:
+        running.wait_for(lambda: running.log().count("decode_worker ready") == 2)
         yield running
 
 
-def feeders(server: LiveServer) -> list[psutil.Process]:
+def decode_workers(server: LiveServer) -> list[psutil.Process]:
     return [child for engine in server.children("server.engine") for child in engine.children()]
 
 
@@ -61,7 +61,7 @@ def test_they_say_what_the_engine_says(server: LiveServer, fridge_folder: Path) 
         (logits,) = model.outputs([model.picture(data, LIMITS)])
         assert reply.json()[0]["probs"] == pytest.approx(model.prediction(logits).probs, abs=1e-5)
     assert server.metric("sightglass_batch_images_sum") - before == 4 * len(PICTURES), "each picture counts once"
-    assert all(process.cpu_times().user > 0 for process in feeders(server))
+    assert all(process.cpu_times().user > 0 for process in decode_workers(server))
     assert server.metric("sightglass_runtime") == 1
     assert server.metric("sightglass_stage_seconds_count", stage="decode") == 4 * len(PICTURES)
 
@@ -91,20 +91,20 @@ def test_explanations_are_computed_beside_them(server: LiveServer) -> None:
 
 
 def test_one_that_dies_is_started_again(server: LiveServer) -> None:
-    victim, other = feeders(server)
+    victim, other = decode_workers(server)
     restarts = server.metric("sightglass_engine_restarts_total")
     victim.kill()
     server.wait_for(lambda: server.metric("sightglass_engine_restarts_total") == restarts + 1)
     with ThreadPoolExecutor(8) as clients:
         codes = [reply.status_code for reply in clients.map(lambda data: server.score([data]), 4 * PICTURES)]
     assert codes == [200] * len(codes), "the others decode meanwhile"
-    server.wait_for(lambda: server.log().count("feeder ready") == 3)
-    assert other in feeders(server)
-    assert len(feeders(server)) == 2
+    server.wait_for(lambda: server.log().count("decode_worker ready") == 3)
+    assert other in decode_workers(server)
+    assert len(decode_workers(server)) == 2
 
 
 def test_they_end_with_their_engine(server: LiveServer) -> None:
-    (engine,), orphans = server.children("server.engine"), feeders(server)
+    (engine,), orphans = server.children("server.engine"), decode_workers(server)
     before = server.metric("sightglass_stage_seconds_count", stage="encode")
 
     def is_busy() -> bool:
@@ -118,30 +118,30 @@ def test_they_end_with_their_engine(server: LiveServer) -> None:
         assert {reply.status_code for reply in replies} == {200, 503}
     server.wait_for(lambda: not any(orphan.is_running() for orphan in orphans))
     server.wait_ready()
-    server.wait_for(lambda: len(feeders(server)) == 2)
+    server.wait_for(lambda: len(decode_workers(server)) == 2)
     assert server.metric("sightglass_queue_jobs") == 0, "what they had to do is forgotten"
 
 
 def test_only_gpus_have_feeders_unless_they_are_asked_for(fridge_folder: Path, tmp_path: Path) -> None:
     classifier, detector = load(fridge_folder), load(write_detector_folder(tmp_path / "detector"))
     assert decode_workers_wanted(classifier, ServerSettings()) == 0
-    assert decode_workers_wanted(classifier, ServerSettings(feeders=3)) == 3
-    assert decode_workers_wanted(detector, ServerSettings(feeders=3)) == 0
+    assert decode_workers_wanted(classifier, ServerSettings(decode_workers=3)) == 3
+    assert decode_workers_wanted(detector, ServerSettings(decode_workers=3)) == 0
 
 
 def test_together_they_fill_a_batch_and_use_the_cores_once(fridge_folder: Path, tmp_path: Path) -> None:
     settings = ServerSettings(cpu_threads=8, max_delay_ms=20)
-    launch = ProcessConfig(settings=settings, folder=fridge_folder, address=tmp_path / "engine-0-0.sock")
-    found = DecodeWorkers(launch, load_classifier(fridge_folder), [(1, 0.01)], count=3, most=32)
-    launches = [found.launch(number) for number in range(3)]
-    assert [each.address for each in launches] == list(found.addresses)
+    config = ProcessConfig(settings=settings, folder=fridge_folder, address=tmp_path / "engine-0-0.sock")
+    found = DecodeWorkers(config, load_classifier(fridge_folder), [(1, 0.01)], count=3, most=32)
+    configs = [found.config(number) for number in range(3)]
+    assert [each.address for each in configs] == list(found.addresses)
     assert len(set(found.addresses)) == 3
-    for each in launches:
-        assert each.feeding is not None
+    for each in configs:
+        assert each.decode_worker is not None
         assert (each.settings.max_batch_images, each.settings.cpu_threads, each.settings.max_delay_ms) == (11, 3, 0)
-        assert each.feeding.engine == launch.address
-        assert found.batch(each.feeding.number, 1, 11).shape == (11, 64, 64, 3)
-    assert len({each.feeding.pictures for each in launches if each.feeding is not None}) == 3
+        assert each.decode_worker.engine == config.address
+        assert found.batch(each.decode_worker.number, 1, 11).shape == (11, 64, 64, 3)
+    assert len({each.decode_worker.pictures for each in configs if each.decode_worker is not None}) == 3
 
 
 def test_views_of_several_pictures_say_the_same_as_one_by_one(fridge_folder: Path) -> None:
@@ -182,13 +182,13 @@ def test_one_whose_engine_is_gone_ends_and_blames_no_picture(monkeypatch: pytest
     async def ask() -> None:
         shape = (AT_ONCE, 4, 2)
         feeding = SimpleNamespace(number=0, pictures=SharedImages.make(shape).descriptor, shape=shape)
-        asked = feeder._RemoteGraph(SimpleNamespace(compute=compute), feeding, asyncio.get_running_loop())  # type: ignore[arg-type]
+        asked = decode_worker._RemoteGraph(SimpleNamespace(compute=compute), feeding, asyncio.get_running_loop())  # type: ignore[arg-type]
         await asyncio.to_thread(asked, torch.zeros(3, 2, dtype=torch.uint8))
 
     def end(code: int) -> None:
         raise ChildProcessError(code)
 
-    monkeypatch.setattr(feeder, "_LAST_S", 0)
+    monkeypatch.setattr(decode_worker, "_LAST_S", 0)
     monkeypatch.setattr(os, "_exit", end)
     with pytest.raises(ChildProcessError, match=str(BROKEN)):
         asyncio.run(ask())
