@@ -23,7 +23,7 @@ from models.images.model_input import DecodedImage
 from models.loaded import LoadedModel, load
 from models.runtime.runtime import ComputeOptions
 from server.cores import usable_cores
-from server.engine.pipeline.device import EngineModel
+from server.engine.engine_model import EngineModel
 from server.engine.startup.tuner import Tuner, open_cache
 
 _LIMITS = ImageLimits(2**30, 2**30)

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 from models.errors import ModelError
 from server.api.auth import Keys
+from server.ipc.process_config import ProcessConfig
 from server.logs import configure_logs
 from server.scripts.check import check_script
 from server.supervisor.child import CANNOT_SERVE
-from server.supervisor.launcher import ENGINE_COMMAND, find
+from server.supervisor.launcher import ENGINE_COMMAND, check_model, locate
 from server.supervisor.port import open_port
 from server.supervisor.supervisor import Supervisor
 from settings.command import load_server_settings, server_parser, unknown_flags
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None, engine_command: Sequence[str] =
     try:
         plan = _plan(resolved.values)
         if getattr(options, "check", False):
-            return _check(resolved, plan)
+            return _check(resolved, plan, engine_command)
     except (ModelError, SettingsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return CANNOT_SERVE
@@ -80,23 +81,23 @@ def _plan(settings: ServerSettings) -> Plan:
         plan = load_plan(settings.deployments)
     elif settings.entry_script is not None:
         script = DeploymentSpec(entry_script=settings.entry_script, model_dir=settings.model_dir)
-        plan = single(_spoken(settings.entry_script.stem), script)
+        plan = single(_deployment_name(settings.entry_script.stem), script)
     elif settings.model is not None:
-        plan = single(_spoken(settings.model.resolve().stem), DeploymentSpec(model=settings.model))
+        plan = single(_deployment_name(settings.model.resolve().stem), DeploymentSpec(model=settings.model))
     else:
         name, _, version = str(settings.name).partition("@")
-        plan = single(_spoken(name), DeploymentSpec(name=f"{name}@{version or settings.version}"))
+        plan = single(_deployment_name(name), DeploymentSpec(name=f"{name}@{version or settings.version}"))
     for name, deployment in plan.deployments.items():
-        find(own_settings(settings, deployment, f"deployment {name!r}"), deployment)
+        locate(own_settings(settings, deployment, f"deployment {name!r}"), deployment)
     return plan
 
 
-def _spoken(text: str) -> str:
+def _deployment_name(text: str) -> str:
     """Return a name for a deployment that is made of a model's or script's."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")[:64] or "model"
 
 
-def _check(resolved: Resolved[ServerSettings], plan: Plan) -> int:
+def _check(resolved: Resolved[ServerSettings], plan: Plan, engine_command: Sequence[str]) -> int:
     print(effective_values("server settings", resolved))
     for name, deployment in plan.deployments.items():
         if resolved.values.deployments is not None:
@@ -105,9 +106,11 @@ def _check(resolved: Resolved[ServerSettings], plan: Plan) -> int:
         if deployment.kind == "script":
             print(check_script(deployment, settings))
         else:
-            from server.engine.startup.check import check  # imports PyTorch, which the supervisor has no use for
-
-            print(check(find(settings, deployment)[0], settings))
+            folder, _ = locate(settings, deployment)
+            config = ProcessConfig(settings=settings, deployment=name, folder=folder, device=settings.device[0])
+            sys.stdout.flush()
+            if code := check_model(config, engine_command):
+                return code
     return 0
 
 
@@ -120,11 +123,16 @@ def _serve(settings: ServerSettings, plan: Plan, engine_command: Sequence[str]) 
             text = f"Cannot listen on {settings.host}:{port}: {error.strerror}. Choose another {name}."
             print(f"error: {text}", file=sys.stderr)
             return BAD_USAGE
-    told = ", ".join(
-        str(find(own_settings(settings, one, f"deployment {name!r}"), one)[0]) for name, one in plan.deployments.items()
+    sources = ", ".join(
+        str(locate(own_settings(settings, one, f"deployment {name!r}"), one)[0])
+        for name, one in plan.deployments.items()
     )
-    logger.info("serving %s on http://%s:%d", told, settings.host, listening[0].getsockname()[1])
-    return Supervisor(settings, plan, settings.deployments, engine_command).run(listening)
+    logger.info("serving %s on http://%s:%d", sources, settings.host, listening[0].getsockname()[1])
+    try:
+        return Supervisor(settings, plan, settings.deployments, engine_command).run(listening)
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_USAGE
 
 
 if __name__ == "__main__":

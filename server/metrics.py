@@ -38,6 +38,12 @@ class Metrics:
         self.batch_images = Histogram(
             "sightglass_batch_images", "Pictures in a batch.", ["deployment"], buckets=_IMAGES, registry=own
         )
+        self.device_busy = Counter(
+            "sightglass_device_busy_seconds",
+            "Time in which an engine's device computed batches or explanations, by the number of the engine.",
+            ["deployment", "engine"],
+            registry=own,
+        )
         self.slice_seconds = Histogram(
             "sightglass_explanation_slice_seconds",
             "Device time of a slice of explanations, the longest that scoring waits for one.",
@@ -54,9 +60,9 @@ class Metrics:
         )
         self.queue_ms = Gauge(
             "sightglass_queue_milliseconds",
-            "Predicted wait of a picture, or of a request to a script, that arrives now.",
+            "Predicted wait of a picture or of a request to a script that arrives now; the longest of all engines.",
             ["deployment"],
-            multiprocess_mode="livesum",
+            multiprocess_mode="livemax",
             registry=own,
         )
         self.dropped = Counter(
@@ -125,9 +131,10 @@ class _OfDeployment:
 class DeploymentMetrics(_OfDeployment):
     """Those of one deployment that is a model."""
 
-    def __init__(self, metrics: Metrics, deployment: str) -> None:
+    def __init__(self, metrics: Metrics, deployment: str, engine: int = 0) -> None:
         super().__init__(metrics, deployment)
         self.batch: Callable[[float], None] = metrics.batch_images.labels(deployment).observe
+        self.device_busy: Callable[[float], None] = metrics.device_busy.labels(deployment, str(engine)).inc
         self.slice_seconds = metrics.slice_seconds.labels(deployment)
         self.runtime: Callable[[str, float], None] = partial(_set_runtime, metrics.runtime, deployment)
 
@@ -138,6 +145,7 @@ class DecodeWorkerMetrics(DeploymentMetrics):
     def __init__(self, metrics: Metrics, deployment: str) -> None:
         super().__init__(metrics, deployment)
         self.batch = _uncounted
+        self.device_busy = _uncounted
         self.runtime = _uncounted
 
 

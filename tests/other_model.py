@@ -22,6 +22,7 @@ def _run_engine(kind: str) -> None:
     import_torchvision()
     from models import loaded
     from server.engine import process
+    from server.engine.startup import loading
 
     module, _, name = kind.partition(":")
     chosen = getattr(import_module(module), name)
@@ -30,7 +31,7 @@ def _run_engine(kind: str) -> None:
         model = loaded.load_classifier(*arguments, **options)
         return chosen(model.definition, model.network, model.device, model.precision, model.graph)
 
-    setattr(process, "load", load)  # noqa: B010
+    setattr(loading, "load", load)  # noqa: B010
     process.main()
 
 

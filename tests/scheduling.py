@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server.engine.scheduling.jobs import DECODED_BATCHES, Chore, Job
+from server.engine.scheduling.jobs import DECODED_BATCHES, Job
 from server.engine.scheduling.scheduler import Limits, Scheduler
 
 IMAGE = 100.0  # the cost of one picture in these tests
@@ -32,5 +32,5 @@ def run_batch(scheduler: Scheduler, now: float, seconds: float = 0.1) -> list[tu
     return [(job.request, job.index) for job in batch.jobs]
 
 
-def chore(lane: str = "explain") -> Chore:
-    return Chore(lane, lambda: None)
+def cpu_task() -> None:
+    """Do nothing."""

@@ -20,10 +20,10 @@ from server.engine.pipeline.pipeline_metrics import PipelineMetrics
 from server.engine.scheduling.jobs import DECODED_BATCHES, Stage
 from server.engine.startup.assembly import BROKEN
 from server.engine.workers import decode_worker
-from server.engine.workers.decode_workers import AT_ONCE, DecodeWorkers, decode_workers_wanted
+from server.engine.workers.decode_workers import SLOTS, DecodeWorkers, decode_workers_wanted
 from server.engine.workers.shared_images import SharedImages
 from server.errors import ServiceError
-from server.ipc.parent_pipe import ProcessConfig
+from server.ipc.process_config import ProcessConfig
 from settings.server import ServerSettings
 from tests import http
 from tests.detectors import write_detector_folder
@@ -43,7 +43,7 @@ LIMITS = ImageLimits(10**6, 10**6)
 @pytest.fixture(scope="module")
 def server(fridge_folder: Path) -> Iterator[LiveServer]:
     with LiveServer("--model", fridge_folder, "--decode-workers", "2") as running:
-        running.wait_for(lambda: running.log().count("decode_worker ready") == 2)
+        running.wait_for(lambda: running.log().count("decode worker ready") == 2)
         yield running
 
 
@@ -98,7 +98,7 @@ def test_one_that_dies_is_started_again(server: LiveServer) -> None:
     with ThreadPoolExecutor(8) as clients:
         codes = [reply.status_code for reply in clients.map(lambda data: server.score([data]), 4 * PICTURES)]
     assert codes == [200] * len(codes), "the others decode meanwhile"
-    server.wait_for(lambda: server.log().count("decode_worker ready") == 3)
+    server.wait_for(lambda: server.log().count("decode worker ready") == 3)
     assert other in decode_workers(server)
     assert len(decode_workers(server)) == 2
 
@@ -122,7 +122,7 @@ def test_they_end_with_their_engine(server: LiveServer) -> None:
     assert server.metric("sightglass_queue_jobs") == 0, "what they had to do is forgotten"
 
 
-def test_only_gpus_have_feeders_unless_they_are_asked_for(fridge_folder: Path, tmp_path: Path) -> None:
+def test_only_gpus_have_decode_workers_unless_they_are_asked_for(fridge_folder: Path, tmp_path: Path) -> None:
     classifier, detector = load(fridge_folder), load(write_detector_folder(tmp_path / "detector"))
     assert decode_workers_wanted(classifier, ServerSettings()) == 0
     assert decode_workers_wanted(classifier, ServerSettings(decode_workers=3)) == 3
@@ -132,7 +132,7 @@ def test_only_gpus_have_feeders_unless_they_are_asked_for(fridge_folder: Path, t
 def test_together_they_fill_a_batch_and_use_the_cores_once(fridge_folder: Path, tmp_path: Path) -> None:
     settings = ServerSettings(cpu_threads=8, max_delay_ms=20)
     config = ProcessConfig(settings=settings, folder=fridge_folder, address=tmp_path / "engine-0-0.sock")
-    found = DecodeWorkers(config, load_classifier(fridge_folder), [(1, 0.01)], count=3, most=32)
+    found = DecodeWorkers(config, load_classifier(fridge_folder), [(1, 0.01)], count=3, max_images=32)
     configs = [found.config(number) for number in range(3)]
     assert [each.address for each in configs] == list(found.addresses)
     assert len(set(found.addresses)) == 3
@@ -141,10 +141,10 @@ def test_together_they_fill_a_batch_and_use_the_cores_once(fridge_folder: Path, 
         assert (each.settings.max_batch_images, each.settings.cpu_threads, each.settings.max_delay_ms) == (11, 3, 0)
         assert each.decode_worker.engine == config.address
         assert found.batch(each.decode_worker.number, 1, 11).shape == (11, 64, 64, 3)
-    assert len({each.decode_worker.pictures for each in configs if each.decode_worker is not None}) == 3
+    assert len({each.decode_worker.images for each in configs if each.decode_worker is not None}) == 3
 
 
-def test_views_of_several_pictures_say_the_same_as_one_by_one(fridge_folder: Path) -> None:
+def test_inputs_of_several_pictures_say_the_same_as_one_by_one(fridge_folder: Path) -> None:
     model = load_classifier(fridge_folder)
     views = [model.picture(data, LIMITS) for data in PICTURES[:5]]
     together = model.outputs([torch.stack(views[:3]), torch.stack(views[3:])])
@@ -167,12 +167,12 @@ def test_a_model_without_weights_reads_pictures_and_has_others_compute(fridge_fo
     assert torch.equal(seen[0], torch.stack([view, view]))
 
 
-def test_what_one_process_puts_into_shared_pictures_the_other_sees() -> None:
+def test_what_one_process_puts_into_shared_memory_the_other_sees() -> None:
     ours = SharedImages.make((2, 3, 4))
     theirs = SharedImages(os.dup(ours.descriptor), (2, 3, 4))
-    ours.pictures[1, 2] = torch.tensor([1, 2, 3, 4], dtype=torch.uint8)
-    assert theirs.pictures[1, 2].tolist() == [1, 2, 3, 4]
-    assert theirs.pictures.sum() == 10
+    ours.images[1, 2] = torch.tensor([1, 2, 3, 4], dtype=torch.uint8)
+    assert theirs.images[1, 2].tolist() == [1, 2, 3, 4]
+    assert theirs.images.sum() == 10
 
 
 def test_one_whose_engine_is_gone_ends_and_blames_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,9 +180,9 @@ def test_one_whose_engine_is_gone_ends_and_blames_no_picture(monkeypatch: pytest
         raise ServiceError("engine_unavailable", "gone")
 
     async def ask() -> None:
-        shape = (AT_ONCE, 4, 2)
-        feeding = SimpleNamespace(number=0, pictures=SharedImages.make(shape).descriptor, shape=shape)
-        asked = decode_worker._RemoteGraph(SimpleNamespace(compute=compute), feeding, asyncio.get_running_loop())  # type: ignore[arg-type]
+        shape = (SLOTS, 4, 2)
+        worker = SimpleNamespace(number=0, images=SharedImages.make(shape).descriptor, shape=shape)
+        asked = decode_worker._RemoteGraph(SimpleNamespace(compute=compute), worker, asyncio.get_running_loop())  # type: ignore[arg-type]
         await asyncio.to_thread(asked, torch.zeros(3, 2, dtype=torch.uint8))
 
     def end(code: int) -> None:

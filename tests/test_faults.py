@@ -22,7 +22,7 @@ def server(fridge_folder: Path, request: pytest.FixtureRequest) -> Iterator[Live
     # a patient queue: some pictures take a thousand times as long as others, which no prediction could know
     flags = ("--queue-limit-ms", "600000", "--decode-workers", str(request.param))
     with LiveServer("--model", fridge_folder, *flags, command=FAULTY) as running:
-        running.wait_for(lambda: running.log().count("decode_worker ready") == request.param)
+        running.wait_for(lambda: running.log().count("decode worker ready") == request.param)
         yield running
 
 
@@ -50,7 +50,7 @@ def test_a_poisoned_picture_harms_no_batch_mate(server: LiveServer, pool: Thread
     assert reply.json()["code"] == "scoring_failed"
     assert reply.json()["details"][0]["position"] == 1
     server.wait_ready()
-    assert "is retried picture by picture" in server.log()
+    assert "is retried image by image" in server.log()
 
 
 def test_a_batch_that_does_not_fit_is_halved(server: LiveServer, pool: ThreadPoolExecutor) -> None:

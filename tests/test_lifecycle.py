@@ -1,7 +1,9 @@
 """Start, refusal and end of the real server, with an eye on its exit codes and its children."""
 
+import ast
 import signal
 import socket
+import sys
 import threading
 import time
 from collections import Counter
@@ -13,6 +15,9 @@ import psutil
 import pytest
 
 from models.folder.registration import register
+from server.ipc.process_config import ProcessConfig
+from server.supervisor.launcher import ENGINE_ENVIRONMENT, check_model
+from settings.server import ServerSettings
 from tests import http
 from tests.checkpoints import write_automl_folder
 from tests.contract import contract
@@ -223,3 +228,14 @@ def test_a_registered_model_is_served_by_name(tmp_path: Path, fridge_folder: Pat
     done = run_server("--model-root", root, "--name", "fridge@7", "--port", "0")
     assert done.returncode == 3
     assert "Versions: 1, 2" in done.stderr
+
+
+def test_check_warms_up_with_the_memory_settings_of_an_engine(tmp_path: Path, fridge_folder: Path) -> None:
+    seen = tmp_path / "environment"
+    engine = tmp_path / "engine.py"
+    engine.write_text(f"import os, sys; open({str(seen)!r}, 'w').write(repr((dict(os.environ), sys.argv[1:])))")
+    config = ProcessConfig(settings=ServerSettings(), folder=fridge_folder)
+    assert check_model(config, (sys.executable, str(engine))) == 0
+    environment, arguments = ast.literal_eval(seen.read_text())
+    assert arguments == ["--check"]
+    assert ENGINE_ENVIRONMENT.items() <= environment.items()

@@ -130,7 +130,7 @@ def test_another_model_takes_over_between_two_batches() -> None:
     second.runtime = "faster"
     bench = Bench(first)
     running, waiting = bench.submit([FINE]), [bench.submit([FINE]) for _ in range(3)]
-    bench.pipeline.renew(second, Limits(max_images=4, max_cost=400, decoders=2), [(100, 0.01)])
+    bench.pipeline.replace_model(second, Limits(max_images=4, max_cost=400, decoders=2), [(100, 0.01)])
     assert [codes(each.wait()) for each in (running, *waiting)] == [["ok"]] * 4
     assert codes(bench.submit([FINE]).wait()) == ["ok"]
     assert sum(first.batches) + sum(second.batches) == 5

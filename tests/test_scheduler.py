@@ -1,9 +1,10 @@
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
-from tests.scheduling import IMAGE, chore, decode_all, make_jobs, make_scheduler, run_batch
+from tests.scheduling import IMAGE, cpu_task, decode_all, make_jobs, make_scheduler, run_batch
 
 
 def test_a_free_device_takes_what_is_ready_at_once() -> None:
@@ -277,36 +278,38 @@ def test_an_idle_lane_saves_up_no_claim() -> None:
     assert lanes.count("explain") < 10, "explanations may not catch up on the time they did not ask for"
 
 
-def test_chores_keep_off_the_cores_of_a_batch_and_batches_off_theirs() -> None:
+def test_cpu_tasks_keep_off_the_cores_of_a_batch_and_batches_off_theirs() -> None:
     scheduler = make_scheduler(shared_cores=True)
     scheduler.admit(make_jobs(1), 0.0)
     decode_all(scheduler)
     batch = scheduler.next_batch(0.0)
     assert batch is not None
-    work = [chore() for _ in range(3)]
+    work = [partial(cpu_task) for _ in range(3)]
     for one in work:
-        scheduler.add_chore(one)
-    assert scheduler.next_chore() is None
+        scheduler.add_cpu_task("explain", one)
+    assert scheduler.next_cpu_task() is None
     scheduler.finished(batch, 0.1)
     scheduler.admit(make_jobs(2), 0.1)
-    assert [scheduler.next_chore() for _ in range(3)] == [work[0], work[1], None], "two CPU threads"
+    assert [scheduler.next_cpu_task() for _ in range(3)] == [("explain", work[0]), ("explain", work[1]), None], (
+        "two CPU threads"
+    )
     assert scheduler.next_decode() is None, "which decode nothing meanwhile"
-    scheduler.chore_done(work[0], 0.05, 0.15)
+    scheduler.cpu_task_done("explain", 0.05, 0.15)
     decode_all(scheduler, 0.15)
     assert scheduler.next_batch(0.15) is None, "one of them is still at it"
-    scheduler.chore_done(work[1], 0.05, 0.15)
-    assert scheduler.next_chore() is None, "scoring comes first: it has used less"
+    scheduler.cpu_task_done("explain", 0.05, 0.15)
+    assert scheduler.next_cpu_task() is None, "scoring comes first: it has used less"
     assert run_batch(scheduler, 0.15) == [(2, 0)]
-    assert scheduler.next_chore() is work[2]
+    assert scheduler.next_cpu_task() == ("explain", work[2])
 
 
-def test_a_device_of_its_own_goes_on_beside_chores() -> None:
+def test_a_device_of_its_own_goes_on_beside_cpu_tasks() -> None:
     scheduler = make_scheduler()
     scheduler.admit(make_jobs(1), 0.0)
     decode_all(scheduler)
     for _ in range(3):
-        scheduler.add_chore(chore())
-    assert [scheduler.next_chore() is not None for _ in range(3)] == [True, True, False], "two CPU threads"
+        scheduler.add_cpu_task("explain", cpu_task)
+    assert [scheduler.next_cpu_task() is not None for _ in range(3)] == [True, True, False], "two CPU threads"
     assert run_batch(scheduler, 0.0) == [(1, 0)]
 
 
@@ -328,11 +331,11 @@ def test_explanations_wait_while_a_picture_to_score_is_decoded() -> None:
     assert len(run_batch(scheduler, 1.15)) == 4
 
 
-def test_a_waiting_explanation_counts_its_chores() -> None:
+def test_a_waiting_explanation_counts_its_cpu_tasks() -> None:
     scheduler = make_scheduler(shared_cores=True, queue_limit_s=1.0)
-    scheduler.add_chore(one := chore())
-    assert scheduler.next_chore() is one
-    scheduler.chore_done(one, 0.5, 0.5)
+    scheduler.add_cpu_task("explain", cpu_task)
+    assert scheduler.next_cpu_task() == ("explain", cpu_task)
+    scheduler.cpu_task_done("explain", 0.5, 0.5)
     scheduler.admit(make_jobs(1, 8, lane="explain"), 0.5)
     assert scheduler.wait_s("explain") == pytest.approx(2.0), "half a second each, on two threads"
     assert scheduler.admit(make_jobs(2, lane="explain"), 0.5) == pytest.approx(1.0)

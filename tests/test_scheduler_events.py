@@ -6,8 +6,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from server.engine.scheduling.jobs import Batch, Chore, Job, Stage
-from tests.scheduling import IMAGE, chore, decode_all, make_jobs, make_scheduler
+from server.engine.scheduling.jobs import Batch, Job, Stage
+from tests.scheduling import IMAGE, cpu_task, decode_all, make_jobs, make_scheduler
 
 
 class SchedulerMachine(RuleBasedStateMachine):
@@ -23,8 +23,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.admitted: dict[int, list[Job]] = {}
         self.decoding: list[Job] = []
         self.running: Batch | None = None
-        self.chores: list[Chore] = []
-        self.queued_chores = 0
+        self.cpu_tasks: list[str] = []  # by lane
+        self.queued_cpu_tasks = 0
         self.ran: Counter[int] = Counter()
         self.over: set[int] = set()  # cancelled or expired requests
 
@@ -72,7 +72,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         if batch is None:
             return
         assert self.running is None
-        assert not (self.shared_cores and self.chores)
+        assert not (self.shared_cores and self.cpu_tasks)
         assert 1 <= len(batch.jobs) <= 4
         assert batch.cost <= self.scheduler.max_cost or len(batch.jobs) == 1
         for job in batch.jobs:
@@ -93,23 +93,23 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.running = None
 
     @rule(lane=st.sampled_from(["score", "explain"]))
-    def add_chore(self, lane: str) -> None:
-        self.scheduler.add_chore(chore(lane))
-        self.queued_chores += 1
+    def add_cpu_task(self, lane: str) -> None:
+        self.scheduler.add_cpu_task(lane, cpu_task)
+        self.queued_cpu_tasks += 1
 
     @rule()
-    def start_chore(self) -> None:
-        if (one := self.scheduler.next_chore()) is not None:
+    def start_cpu_task(self) -> None:
+        if (one := self.scheduler.next_cpu_task()) is not None:
             assert not (self.shared_cores and self.running)
-            self.chores.append(one)
-            self.queued_chores -= 1
-        assert len(self.chores) + (len(self.decoding) if self.shared_cores else 0) <= 2
+            self.cpu_tasks.append(one[0])
+            self.queued_cpu_tasks -= 1
+        assert len(self.cpu_tasks) + (len(self.decoding) if self.shared_cores else 0) <= 2
 
     @rule(seconds=st.floats(0.001, 0.5))
-    def end_chore(self, seconds: float) -> None:
-        if self.chores:
+    def end_cpu_task(self, seconds: float) -> None:
+        if self.cpu_tasks:
             self.now += seconds
-            self.scheduler.chore_done(self.chores.pop(), seconds, self.now)
+            self.scheduler.cpu_task_done(self.cpu_tasks.pop(), seconds, self.now)
 
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
@@ -137,22 +137,22 @@ class SchedulerMachine(RuleBasedStateMachine):
         """Left alone, the scheduler works everything off: nothing is stuck."""
         for job in self.decoding:
             self.scheduler.decoded(job, 0.001, self.now)
-        for one in self.chores:
-            self.scheduler.chore_done(one, 0.001, self.now)
+        for one in self.cpu_tasks:
+            self.scheduler.cpu_task_done(one, 0.001, self.now)
         for _ in range(10_000):
             if self.running is not None:
                 self.scheduler.finished(self.running, 0.01)
             self.now += 0.05
             self.scheduler.expire(self.now)
             decode_all(self.scheduler, self.now)
-            while (done := self.scheduler.next_chore()) is not None:
-                self.queued_chores -= 1
-                self.scheduler.chore_done(done, 0.001, self.now)
+            while (done := self.scheduler.next_cpu_task()) is not None:
+                self.queued_cpu_tasks -= 1
+                self.scheduler.cpu_task_done(done[0], 0.001, self.now)
             self.running = self.scheduler.next_batch(self.now)
-            if not self.scheduler.depth() and not self.queued_chores:
+            if not self.scheduler.depth() and not self.queued_cpu_tasks:
                 break
         assert self.scheduler.depth() == 0
-        assert self.queued_chores == 0
+        assert self.queued_cpu_tasks == 0
 
 
 TestScheduler = SchedulerMachine.TestCase

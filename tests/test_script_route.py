@@ -122,10 +122,12 @@ def test_an_error_of_the_script_is_in_the_log_and_not_in_the_reply(site: ScriptS
     assert reply.headers[FAILED] == "True"
     assert TOOK not in reply.headers
     site.server.wait_for(lambda: words in site.server.log() and f"request_id={request_id}" in site.server.log())
-    story = site.server.log().rpartition("the script failed on a request")[2].partition(f"request_id={request_id}")[0]
-    assert "Traceback" in story
-    assert words in story
-    assert "runner/loop.py" not in story, "it begins in the script"
+    traceback = (
+        site.server.log().rpartition("the script failed on a request")[2].partition(f"request_id={request_id}")[0]
+    )
+    assert "Traceback" in traceback
+    assert words in traceback
+    assert "runner/loop.py" not in traceback, "it begins in the script"
     assert site.do("sleep", seconds=0).json()["pid"] == before, "the process goes on with its model"
 
 

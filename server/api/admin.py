@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from server.api.state import AppState
 from server.codecs.body import read_body
 from server.errors import ServiceError
-from server.ipc.control import order
+from server.ipc.control import send_command
 from server.openapi.schemas import having, taking
 from settings.deployments import DeploymentSpec, Plan
 
@@ -43,7 +43,7 @@ async def _content(request: Request) -> dict[str, Any]:
 
 
 async def _ordered(request: Request, verb: str, content: dict[str, Any]) -> JSONResponse:
-    return JSONResponse(await order(request.app.state.context.control, verb, content))
+    return JSONResponse(await send_command(request.app.state.context.control, verb, content))
 
 
 @router.get("/deployments")

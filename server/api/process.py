@@ -12,7 +12,8 @@ import uvicorn
 from server.api.app import create_app
 from server.api.state import AppState
 from server.inference.deployments import retire
-from server.ipc.parent_pipe import READY, ProcessConfig, read_config, tell_parent, watch_parent
+from server.ipc.parent_pipe import READY, read_config, tell_parent, watch_parent
+from server.ipc.process_config import ProcessConfig
 from server.ipc.routing_table import RoutingTable
 from server.logs import configure_logs
 from server.supervisor.port import refuse_newcomers

@@ -1,14 +1,23 @@
-"""python -m server.engine: the command of an engine process."""
+"""python -m server.engine: the command of an engine process; with --check, of a dry run."""
+
+import sys
 
 from models.networks.torchvision_import import import_torchvision
 
+CHECK = "--check"
+
 
 def main() -> None:
-    """Run one engine."""
+    """Run one engine, or one dry run."""
     import_torchvision()
-    from server.engine import process  # which imports torchvision in turn
+    if CHECK in sys.argv[1:]:
+        from server.engine.startup import check  # which imports torchvision in turn, as does the process
 
-    process.main()
+        check.main()
+    else:
+        from server.engine import process
+
+        process.main()
 
 
 if __name__ == "__main__":

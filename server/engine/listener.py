@@ -1,4 +1,4 @@
-"""EngineListener: the engine's end of the wire. Turns frames into pipeline calls and replies into frames."""
+"""EngineListener: the engine's side of the socket. Turns frames into calls of the pipeline, and replies into frames."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from server.ipc.outcome import Failure, RefusedError, Reply
 
 
 class EngineListener(SocketListener):
-    """Accepts HTTP processes, and serves them once there is a pipeline."""
+    """Accepts HTTP processes and decode workers, and serves them once there is a pipeline."""
 
     def __init__(self) -> None:
         super().__init__("the model is loading", lambda: _EngineConnection(self, asyncio.get_running_loop()))
@@ -24,15 +24,14 @@ class EngineListener(SocketListener):
         self._model: dict[str, Any] = {}
 
     def know(self, model: ModelFacts) -> None:
-        """Tell of the model from now on."""
+        """Make the facts of the model part of every state from now on."""
         self._model = {"model": model.fields()}
 
     def announce(self, state: Mapping[str, Any]) -> None:
-        """Tell all connections the new state; callable from any thread."""
-        decode_workers = (
-            {} if self.decode_workers is None else {"decode_workers": list(map(str, self.decode_workers.addresses))}
-        )
-        super().announce({**state, **self._model, **decode_workers})
+        """Send the new state to all connections; callable from any thread."""
+        workers = self.decode_workers
+        addresses = {} if workers is None else {"decode_workers": list(map(str, workers.addresses))}
+        super().announce({**state, **self._model, **addresses})
 
 
 class _EngineConnection(SocketClient):
@@ -56,8 +55,8 @@ class _EngineConnection(SocketClient):
         elif frame.kind is FrameKind.CANCEL and frame.number in self._open:
             pipeline.cancel(self._open.pop(frame.number))
 
-    def abandon(self) -> None:
-        """Cancel everything the HTTP process was waiting for."""
+    def cancel_all(self) -> None:
+        """Cancel everything that the other side was waiting for."""
         for number in self._open.values():
             assert self._listener.pipeline is not None
             self._listener.pipeline.cancel(number)
@@ -79,8 +78,8 @@ class _EngineConnection(SocketClient):
 
     def _compute(self, pipeline: Pipeline, frame: Frame) -> None:
         assert self._listener.decode_workers is not None
-        pictures = self._listener.decode_workers.batch(**frame.fields)
-        self._open[frame.number] = pipeline.submit_batch(pictures, self._answer(frame))
+        images = self._listener.decode_workers.batch(**frame.fields)
+        self._open[frame.number] = pipeline.submit_batch(images, self._answer(frame))
 
     def _answer(self, frame: Frame) -> Callable[[Reply], None]:
         def answer(reply: Reply) -> None:
@@ -97,6 +96,5 @@ class _EngineConnection(SocketClient):
             if isinstance(outcome, Failure)
         }
         blobs = [b"" if isinstance(outcome, Failure) else outcome for outcome in reply.outcomes]
-        self.connection.send(
-            Frame(FrameKind.RESULT, number, {"failures": failures, "stages": dict(reply.stages)}, blobs)
-        )
+        fields = {"failures": failures, "stages": dict(reply.stages)}
+        self.connection.send(Frame(FrameKind.RESULT, number, fields, blobs))

@@ -1,4 +1,4 @@
-"""EngineClient: an HTTP process's end of the wire. One connection, any number of requests in flight."""
+"""EngineClient: an HTTP process's side of the socket to an engine. One connection, any number of requests in flight."""
 
 import asyncio
 import itertools
@@ -20,18 +20,18 @@ from server.ipc.raw_http import RawReply, RawRequest
 from server.latency import LatencyModel
 
 _RECONNECT_S = 0.05
-# after which an engine that was full is asked again: how soon it has room it can only predict
-_ASK_AGAIN_S = 0.1
-ByPosition = Mapping[int, Mapping[str, Any]]  # of the pictures of a request
+# a full engine can only predict how soon it has room: it is asked again after this time
+_RETRY_FULL_S = 0.1
+ByIndex = Mapping[int, Mapping[str, Any]]  # of the images of a request
 
-NOTHING: ByPosition = MappingProxyType({})
+NOTHING: ByIndex = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class _Full:
-    """That an engine had no room: when it said so, and until when, in monotonic seconds."""
+class _Refusal:
+    """The last time an engine said that it was full, and until when it expects to be; monotonic seconds."""
 
-    since: float = float("-inf")
+    at: float = float("-inf")
     until: float = float("-inf")
 
 
@@ -47,7 +47,7 @@ class EngineClient:
         self._numbers = itertools.count(1)
         self._replies: dict[int, Future[Frame]] = {}
         self._connection: Connection | None = None
-        self._full = {explains: _Full() for explains in (False, True)}
+        self._refusals = {explains: _Refusal() for explains in (False, True)}
         self._pace = {explains: LatencyModel() for explains in (False, True)}
         self._decode_workers: dict[str, EngineClient] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -58,39 +58,35 @@ class EngineClient:
 
     def close(self) -> None:
         """Drop the connection, and with it all work in flight."""
-        for decode_worker in self._decode_workers.values():
-            decode_worker.close()
+        for worker in self._decode_workers.values():
+            worker.close()
         for task in self._tasks:
             task.cancel()
 
     @property
     def scoring_client(self) -> "EngineClient":
         """The client to ask for scores: that of the least busy decode worker, or this one without any."""
-        decode_workers = [decode_worker for decode_worker in self._decode_workers.values() if decode_worker.ready]
-        return min(
-            decode_workers,
-            key=lambda decode_worker: (decode_worker.known_full_s(False), decode_worker.images_in_flight),
-            default=self,
-        )
+        workers = [worker for worker in self._decode_workers.values() if worker.ready]
+        return min(workers, key=lambda worker: (worker.known_full_s(False), worker.images_in_flight), default=self)
 
     @property
     def busy(self) -> bool:
-        """Whether any request is in flight, to this engine or to its decode_workers."""
-        return self.images_in_flight > 0 or any(decode_worker.busy for decode_worker in self._decode_workers.values())
+        """Whether any request is in flight, to this engine or to its decode workers."""
+        return self.images_in_flight > 0 or any(worker.busy for worker in self._decode_workers.values())
 
     def full_s(self, explains: bool) -> float:
-        """For how many more seconds there is no room, as the engine said when it last refused a request of the kind.
+        """Return for how many more seconds there is no room, as the engine said when it last refused such a request.
 
         Requests that explain wait in a lane of their own: that it is full says nothing about plain scoring.
         """
-        return max(0.0, self._full[explains].until - time.monotonic())
+        return max(0.0, self._refusals[explains].until - time.monotonic())
 
     def known_full_s(self, explains: bool) -> float:
-        """As `full_s`, but 0 where the engine said so too long ago for it to be believed without being asked again."""
-        return self.full_s(explains) if time.monotonic() - self._full[explains].since < _ASK_AGAIN_S else 0.0
+        """Return the same, but 0 where the engine said so too long ago to be believed without asking again."""
+        return self.full_s(explains) if time.monotonic() - self._refusals[explains].at < _RETRY_FULL_S else 0.0
 
     def finish_s(self, images: int, explains: bool) -> float:
-        """Predict in how many seconds so many more pictures would be answered: 0 as long as nothing is known."""
+        """Predict in how many seconds so many more images would be answered: 0 as long as nothing is known."""
         client = self if explains else self.scoring_client
         return max(client.full_s(explains), client._pace[explains].seconds(client.images_in_flight + images))
 
@@ -121,15 +117,15 @@ class EngineClient:
         self,
         pictures: Sequence[bytes],
         deadline: float,
-        explain: ByPosition = NOTHING,
-        settings: ByPosition = NOTHING,
+        explain: ByIndex = NOTHING,
+        settings: ByIndex = NOTHING,
     ) -> Reply:
-        """Have encoded pictures scored before `deadline` (monotonic seconds); their outcomes come in order.
+        """Have encoded images scored before `deadline` (monotonic seconds); their outcomes come in order.
 
-        `explain` holds the parameters of the pictures that are to be explained as well, `settings` what is set
-        otherwise for some. Raises ServiceError: `queue_full`, a code of ExplanationError or RefusedError where this
-        model cannot be asked for that, or `engine_unavailable` where the engine is not ready or dies meanwhile.
-        When the caller is cancelled, so is the work.
+        `explain` holds the parameters of the images that are to be explained as well, `settings` the
+        `inference_parameters` of those that have some. Raises ServiceError: `queue_full`, a code of ExplanationError or
+        RefusedError where this model cannot be asked for that, or `engine_unavailable` where the engine is not ready or
+        dies meanwhile. When the caller is cancelled, so is the work.
         """
         fields = {"deadline": deadline, "explain": _plain(explain), "settings": _plain(settings)}
         return _reply(await self._exchange(FrameKind.SCORE, fields, pictures, explains=bool(explain)))
@@ -141,15 +137,15 @@ class EngineClient:
         """
         return RawReply.of(await self._exchange(FrameKind.RUN, request.fields(deadline), [request.body]))
 
-    async def compute(self, number: int, place: int, pictures: int) -> Outcome:
-        """Have the engine compute the images that decode worker `number` has put into a slot, `place`: bytes of [N, C].
+    async def compute(self, number: int, slot: int, images: int) -> Outcome:
+        """Have the engine compute the images in a slot of the memory it shares with worker `number`: bytes of [N, C].
 
-        Raises ServiceError `engine_unavailable` where it dies meanwhile.
+        Raises ServiceError `engine_unavailable` where the engine dies meanwhile.
         """
         if self._connection is None:
             raise _unavailable(self.reason)
-        fields = {"number": number, "place": place, "pictures": pictures}
-        (outcome,) = _reply(await self._asked(self._connection, FrameKind.BATCH, fields)).outcomes
+        fields = {"number": number, "slot": slot, "images": images}
+        (outcome,) = _reply(await self._request(self._connection, FrameKind.BATCH, fields)).outcomes
         return outcome
 
     async def _exchange(
@@ -159,25 +155,25 @@ class EngineClient:
         if connection is None or not self.ready:
             raise _unavailable(self.reason)
         if (full_s := self.known_full_s(explains)) > 0:
-            # carrying the pictures over only to hear the same again would take time from those that are in
+            # sending the images only to hear the same again would take time from those that are being scored
             raise queue_full(full_s)
         self.images_in_flight += len(blobs)
         queued, sent = self.images_in_flight, time.monotonic()
         try:
-            frame = await self._asked(connection, kind, fields, blobs)
+            frame = await self._request(connection, kind, fields, blobs)
             if frame.kind is FrameKind.REFUSED and "code" in frame.fields:
                 raise ServiceError(frame.fields["code"], frame.fields["message"])
             if frame.kind is FrameKind.REFUSED:
                 retry_after_s = float(frame.fields["retry_after"])
                 now = time.monotonic()
-                self._full[explains] = _Full(now, now + retry_after_s)
+                self._refusals[explains] = _Refusal(now, now + retry_after_s)
                 raise queue_full(retry_after_s)
             self._pace[explains].observe(queued, time.monotonic() - sent)
             return frame
         finally:
             self.images_in_flight -= len(blobs)
 
-    async def _asked(
+    async def _request(
         self, connection: Connection, kind: FrameKind, fields: dict[str, Any], blobs: Sequence[bytes] = ()
     ) -> Frame:
         number = next(self._numbers)
@@ -197,28 +193,28 @@ class EngineClient:
         if frame.kind is FrameKind.STATE:
             self.ready, self.reason = bool(frame.fields["ready"]), str(frame.fields["reason"])
             self.model = ModelFacts.of(frame.fields["model"]) if "model" in frame.fields else self.model
-            self._meet(frame.fields.get("decode_workers", ()))
+            self._connect_workers(frame.fields.get("decode_workers", ()))
         elif (reply := self._replies.get(frame.number)) is not None and not reply.done():
             reply.set_result(frame)
 
-    def _meet(self, decode_workers: Sequence[str]) -> None:
-        # those of an engine that is started again listen where the former did
-        for path in decode_workers:
+    def _connect_workers(self, paths: Sequence[str]) -> None:
+        # the workers of an engine that is started again listen where the former ones did
+        for path in paths:
             if path not in self._decode_workers:
-                self._decode_workers[path] = decode_worker = EngineClient(Path(path))
-                decode_worker.connect()
+                self._decode_workers[path] = worker = EngineClient(Path(path))
+                worker.connect()
 
     def _lost(self) -> None:
         self._connection, self.ready, self.reason = None, False, "the engine stopped and is being started again"
-        self._full = {explains: _Full() for explains in (False, True)}
+        self._refusals = {explains: _Refusal() for explains in (False, True)}
         error = ServiceError("engine_unavailable", f"The request was lost: {self.reason}. Try again shortly.")
         for reply in self._replies.values():
             if not reply.done():
                 reply.set_exception(error)
 
 
-def _plain(asked: ByPosition) -> dict[str, dict[str, Any]]:
-    return {str(index): dict(parameters) for index, parameters in asked.items()}
+def _plain(by_index: ByIndex) -> dict[str, dict[str, Any]]:
+    return {str(index): dict(parameters) for index, parameters in by_index.items()}
 
 
 def _unavailable(reason: str) -> ServiceError:
@@ -226,7 +222,7 @@ def _unavailable(reason: str) -> ServiceError:
 
 
 def queue_full(retry_after_s: float) -> ServiceError:
-    """Return what a request is answered for which there may be room in so many seconds."""
+    """Return the refusal of a request for which there may be room in so many seconds."""
     message = f"The queue is full. There may be room in {retry_after_s:.1f} s: try again after that."
     return ServiceError("queue_full", message, retry_after_s=retry_after_s)
 

@@ -1,4 +1,4 @@
-"""Control: orders from HTTP processes to the supervisor, over a Unix socket: a line of JSON each way."""
+"""Commands from HTTP processes to the supervisor, over a Unix socket: a line of JSON each way."""
 
 import asyncio
 import json
@@ -12,32 +12,32 @@ from server.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 
-_LONGEST = 2**24  # an order that is wrong in every word is answered at length
+_MAX_LINE_BYTES = 2**24
 
-Obey = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
+CommandHandler = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
 
 
-async def take_orders(path: Path, obey: Obey) -> asyncio.AbstractServer:
-    """Listen at `path`; `obey` is given the verb and the content of each order, and may raise ServiceError."""
+async def serve_commands(path: Path, handle: CommandHandler) -> asyncio.AbstractServer:
+    """Listen at `path`; `handle` is given the verb and the content of each command, and may raise ServiceError."""
 
     async def serve(reader: StreamReader, writer: StreamWriter) -> None:
         try:
-            order = json.loads(await reader.readline())
-            reply = {"done": await obey(order["verb"], order["content"])}
+            command = json.loads(await reader.readline())
+            reply = {"done": await handle(command["verb"], command["content"])}
         except ServiceError as error:
             reply = {"code": error.code, "message": error.message}
-        except Exception:  # the supervisor has to live on whatever an order does
-            logger.exception("an order failed")
+        except Exception:  # the supervisor has to live on whatever a command does
+            logger.exception("a command failed")
             reply = {"code": "internal_error", "message": "The order failed. The server's log has the cause."}
         writer.write(json.dumps(reply).encode() + b"\n")
         writer.close()
 
-    return await asyncio.start_unix_server(serve, path, limit=_LONGEST)
+    return await asyncio.start_unix_server(serve, path, limit=_MAX_LINE_BYTES)
 
 
-async def order(path: Path, verb: str, content: Mapping[str, Any]) -> Any:
+async def send_command(path: Path, verb: str, content: Mapping[str, Any]) -> Any:
     """Have the supervisor do something, and return what it says; ServiceError where it cannot."""
-    reader, writer = await asyncio.open_unix_connection(path, limit=_LONGEST)
+    reader, writer = await asyncio.open_unix_connection(path, limit=_MAX_LINE_BYTES)
     try:
         writer.write(json.dumps({"verb": verb, "content": content}).encode() + b"\n")
         reply = json.loads(await reader.readline())

@@ -1,4 +1,4 @@
-"""Length-prefixed frames between HTTP processes and an engine or a script's host, over a Unix socket.
+"""Length-prefixed frames between HTTP processes and an engine or the process of a script, over a Unix socket.
 
 A frame is a fixed header (magic, kind, number, length of the fields, count of blobs), the length of each blob, the
 fields as JSON, then the blobs as they are. Numbers are big-endian. Nothing in a frame is ever executed.
@@ -24,9 +24,9 @@ class FrameError(Exception):
 
 
 class FrameKind(IntEnum):
-    """What a frame means. SCORE, BATCH, RUN and CANCEL go to an engine or the host of a script, the others come back.
+    """What a frame means. SCORE, BATCH, RUN and CANCEL go to an engine or a script's process, the others come back.
 
-    BATCH comes from a decode worker, and is of pictures in the memory that it shares with its engine.
+    BATCH comes from a decode worker: its images are in the memory that it shares with its engine.
     """
 
     SCORE = 1

@@ -1,4 +1,4 @@
-"""SocketListener: where HTTP processes connect to an engine or to the host of a script, and are told its state."""
+"""SocketListener: where HTTP processes connect to an engine or to the process of a script, and hear of its state."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -11,50 +11,50 @@ from server.ipc.frame import Frame, FrameKind
 
 
 class SocketListener:
-    """Accepts HTTP processes and tells each of them every change of state. `visitor` makes what serves one of them."""
+    """Accepts connections and sends each of them every change of state. `make_client` serves one connection."""
 
-    def __init__(self, reason: str, visitor: Callable[[], "SocketClient"]) -> None:
+    def __init__(self, reason: str, make_client: Callable[[], "SocketClient"]) -> None:
         self.state: dict[str, Any] = {"ready": False, "reason": reason}
-        self.visitors: set[SocketClient] = set()
-        self._visitor = visitor
+        self.clients: set[SocketClient] = set()
+        self._make_client = make_client
         self._loop = asyncio.get_running_loop()
         self._server: asyncio.AbstractServer | None = None  # event loops keep no reference of their own
 
     async def listen(self, path: Path) -> None:
         """Start to accept connections on a Unix socket at `path`, replacing what a dead process left there."""
         path.unlink(missing_ok=True)
-        self._server = await self._loop.create_unix_server(lambda: self._visitor().connection, str(path))
+        self._server = await self._loop.create_unix_server(lambda: self._make_client().connection, str(path))
 
     def announce(self, state: Mapping[str, Any]) -> None:
-        """Tell all connections the new state; callable from any thread."""
+        """Send the new state to all connections; callable from any thread."""
         self._loop.call_soon_threadsafe(self._announce, dict(state))
 
     def _announce(self, state: dict[str, Any]) -> None:
         self.state = state
-        for visitor in self.visitors:
-            visitor.connection.send(Frame(FrameKind.STATE, fields=state))
+        for client in self.clients:
+            client.connection.send(Frame(FrameKind.STATE, fields=state))
 
 
 class SocketClient(ABC):
-    """One HTTP process."""
+    """The listener's side of one connection, of an HTTP process or a decode worker."""
 
-    def __init__(self, entrance: SocketListener) -> None:
-        self.connection = Connection(self.handle, self._leave, begun=self._come)
-        self._entrance = entrance
+    def __init__(self, listener: SocketListener) -> None:
+        self.connection = Connection(self.handle, self._disconnected, begun=self._connected)
+        self._socket_listener = listener
 
     @abstractmethod
     def handle(self, frame: Frame) -> None:
         """Do what a frame asks for."""
 
     @abstractmethod
-    def abandon(self) -> None:
-        """Cancel everything that the HTTP process was waiting for."""
+    def cancel_all(self) -> None:
+        """Cancel everything that the other side was waiting for."""
 
-    def _come(self) -> None:
-        """Tell the state to whoever has just connected, and from then on every change."""
-        self._entrance.visitors.add(self)
-        self.connection.send(Frame(FrameKind.STATE, fields=self._entrance.state))
+    def _connected(self) -> None:
+        """Send the state to whoever has just connected, and from then on every change."""
+        self._socket_listener.clients.add(self)
+        self.connection.send(Frame(FrameKind.STATE, fields=self._socket_listener.state))
 
-    def _leave(self) -> None:
-        self._entrance.visitors.discard(self)
-        self.abandon()
+    def _disconnected(self) -> None:
+        self._socket_listener.clients.discard(self)
+        self.cancel_all()

@@ -1,17 +1,17 @@
-"""EnginePool: an HTTP process's way to the engines of all devices, and to their decode_workers."""
+"""EnginePool: an HTTP process's way to the engines of all devices of a deployment, and to their decode workers."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from server.errors import ServiceError
-from server.ipc.client import NOTHING, ByPosition, EngineClient, queue_full
+from server.ipc.client import NOTHING, ByIndex, EngineClient, queue_full
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Reply
 from server.ipc.raw_http import RawReply, RawRequest
 
 
 class EnginePool:
-    """The engines of all devices; each request goes to the ready one that is predicted to answer it first."""
+    """Each request goes to the ready engine that is predicted to answer it first."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.clients = [EngineClient(path) for path in paths]
@@ -38,22 +38,22 @@ class EnginePool:
 
     @property
     def model(self) -> ModelFacts:
-        """What the engines say of their model, which is the same for all; nothing before one has loaded it."""
+        """The facts of the model, the same for all engines; empty before one has loaded it."""
         return next((client.model for client in self.clients if client.model.architecture), ModelFacts())
 
     async def score(
         self,
         pictures: Sequence[bytes],
         deadline: float,
-        explain: ByPosition = NOTHING,
-        settings: ByPosition = NOTHING,
+        explain: ByIndex = NOTHING,
+        settings: ByIndex = NOTHING,
     ) -> Reply:
         """See EngineClient.score."""
         return await self._first(len(pictures), bool(explain)).score(pictures, deadline, explain, settings)
 
     @property
     def refusal(self) -> ServiceError | None:
-        """What a request that does not explain is going to be answered, where it need not even be read for that.
+        """The refusal that a request for plain scores is sure to get, so that its body need not be parsed.
 
         That is `queue_full` where all engines that are ready have just said so.
         """
@@ -66,10 +66,10 @@ class EnginePool:
         """See EngineClient.answer."""
         return await self._first(1, False).answer(request, deadline)
 
-    def _first(self, many: int, explains: bool) -> EngineClient:
+    def _first(self, images: int, explains: bool) -> EngineClient:
         able = [client for client in self.clients if client.ready] or self.clients
-        engine = min(able, key=lambda client: (client.finish_s(many, explains), client.images_in_flight))
-        # what an engine is asked alone it scores by itself, which spares that the way
+        engine = min(able, key=lambda client: (client.finish_s(images, explains), client.images_in_flight))
+        # an idle engine scores a request itself: the way through a decode worker would be longer
         return engine if explains or not engine.busy else engine.scoring_client
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""RoutingTable: which deployments there are, and what share of the traffic each gets; from the supervisor to HTTP."""
+"""RoutingTable: which deployments there are and what share of the traffic each gets; from the supervisor to HTTP."""
 
 from pathlib import Path
 from typing import Literal
@@ -9,9 +9,9 @@ from settings.server import ServerSettings
 
 
 class Route(BaseModel):
-    """A deployment whose engines, or the host of its script, listen at `sockets`.
+    """A deployment, and the `sockets` at which its engines or the process of its script listen.
 
-    Another model, another script or other settings make another row.
+    Another model, another script or other settings make another route.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -26,8 +26,8 @@ class Route(BaseModel):
 class RoutingTable(BaseModel):
     """All deployments that may be asked. `traffic` and `mirror` are percentages, of those that have any.
 
-    `named` tells whether an operator named them; the name of a server's only model is made up, and clients of the
-    hosted endpoint may call it otherwise.
+    `named` tells whether an operator named the deployments. The name of a server's only model is made up, and clients
+    of the hosted endpoint may call it something else.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

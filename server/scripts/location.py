@@ -1,4 +1,4 @@
-"""ScriptLocation: where a script lies, what runs it, and what its processes are told of their surroundings."""
+"""ScriptLocation: where a script lies, what runs it, and what its processes are variables of their surroundings."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from settings.server import ServerSettings
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _START = Path(__file__).resolve().parent / "runner" / "start.py"
 # where the server's own processes keep their metrics; a script with metrics of its own would write among them
-_NOT_HANDED_ON = ("PROMETHEUS_MULTIPROC_DIR",)
+_NOT_PASSED_ON = ("PROMETHEUS_MULTIPROC_DIR",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,34 +29,34 @@ class ScriptLocation:
     @classmethod
     def of(cls, deployment: DeploymentSpec, settings: ServerSettings) -> "ScriptLocation":
         """Look for the script of a deployment and for its folders; SettingsError where one is not there."""
-        script = _there(deployment.entry_script or Path(), "entry script", Path.is_file)
-        root = _there(deployment.app_root or settings.app_root or script.parent, "app root", Path.is_dir)
+        script = _existing(deployment.entry_script or Path(), "entry script", Path.is_file)
+        root = _existing(deployment.app_root or settings.app_root or script.parent, "app root", Path.is_dir)
         source, model = deployment.source_dir or settings.source_dir, deployment.model_dir
-        told = {"AZUREML_ENTRY_SCRIPT": script, "AML_APP_ROOT": root, "WORKER_COUNT": settings.workers}
+        variables = {"AZUREML_ENTRY_SCRIPT": script, "AML_APP_ROOT": root, "WORKER_COUNT": settings.workers}
         imports = [script.parent, root]
         if source is not None:
-            imports.append(_there(source, "source folder", Path.is_dir))
-            told["AZUREML_SOURCE_DIRECTORY"] = imports[-1]
+            imports.append(_existing(source, "source folder", Path.is_dir))
+            variables["AZUREML_SOURCE_DIRECTORY"] = imports[-1]
         if model is not None:
-            told["AZUREML_MODEL_DIR"] = _there(model, "folder of the script's model", Path.exists)
+            variables["AZUREML_MODEL_DIR"] = _existing(model, "folder of the script's model", Path.exists)
         python = Path(settings.script_python or sys.executable).absolute()
         if not os.access(python, os.X_OK):
             raise SettingsError(f"The Python for scripts, {python}, is not there or cannot be run.")
-        return cls(script, python, root, tuple(dict.fromkeys(imports)), _environment(told))
+        return cls(script, python, root, tuple(dict.fromkeys(imports)), _environment(variables))
 
     def command(self, channel: int) -> list[str]:
         """Return the command of a process that speaks to its host by the socket with the number `channel`."""
         return [str(self.python), "-u", str(_START), str(channel), str(self.script), *map(str, self.imports)]
 
 
-def _there(path: Path, what: str, is_one: Callable[[Path], bool]) -> Path:
+def _existing(path: Path, what: str, is_one: Callable[[Path], bool]) -> Path:
     if not is_one(path):
         raise SettingsError(f"The {what} {path} does not exist. Correct the path, or leave it out if it is optional.")
     return path.absolute()  # with its links, beside which other files of the script may lie
 
 
-def _environment(told: Mapping[str, object]) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in _NOT_HANDED_ON}
+def _environment(variables: Mapping[str, object]) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
     # where the server finds its own code, scripts would find it too
     paths = [path for path in kept.get("PYTHONPATH", "").split(os.pathsep) if path and Path(path).resolve() != _ROOT]
-    return {**kept, "PYTHONPATH": os.pathsep.join(paths), **{name: str(value) for name, value in told.items()}}
+    return {**kept, "PYTHONPATH": os.pathsep.join(paths), **{name: str(value) for name, value in variables.items()}}

@@ -1,4 +1,4 @@
-"""The host of a script: starts its processes, proves that init() works, and serves the HTTP processes."""
+"""The process of a script: starts its workers, checks that init() works, and serves the HTTP processes."""
 
 import asyncio
 import json
@@ -11,7 +11,8 @@ import uvloop
 
 from server.ipc.frame import Frame, FrameKind
 from server.ipc.listener import SocketClient, SocketListener
-from server.ipc.parent_pipe import FAILED, READY, ProcessConfig, read_config, tell_parent, watch_parent
+from server.ipc.parent_pipe import FAILED, READY, read_config, tell_parent, watch_parent
+from server.ipc.process_config import ProcessConfig
 from server.logs import configure_logs
 from server.metrics import Metrics, ScriptMetrics
 from server.scripts.location import ScriptLocation
@@ -25,7 +26,7 @@ logger = logging.getLogger("server.scripts")
 
 
 def main() -> None:
-    """Host a script until the lifeline ends; exits with CANNOT_SERVE where the script cannot be hosted."""
+    """Run a script until the parent pipe closes; exits with CANNOT_SERVE where the script cannot be served."""
     config = read_config()
     configure_logs(config.settings.log_format, config.settings.log_level)
     uvloop.run(_serve(config))
@@ -34,19 +35,19 @@ def main() -> None:
 async def _serve(config: ProcessConfig) -> None:
     assert config.script is not None
     started = time.monotonic()
-    entrance = SocketListener("the script is starting", lambda: _ScriptConnection(entrance, crew))
+    listener = SocketListener("the script is starting", lambda: _ScriptConnection(listener, pool))
     try:
-        place = ScriptLocation.of(config.script, config.settings)
+        location = ScriptLocation.of(config.script, config.settings)
     except SettingsError as error:
         _give_up(str(error))
-    crew = WorkerPool(place, config.settings, ScriptMetrics(Metrics(), config.deployment), entrance.announce)
-    watch_parent(end=crew.kill)
-    await entrance.listen(config.address)
+    pool = WorkerPool(location, config.settings, ScriptMetrics(Metrics(), config.deployment), listener.announce)
+    watch_parent(end=pool.kill)
+    await listener.listen(config.address)
     try:
-        found = await crew.muster()
+        found = await pool.start_all()
     except WorkerError as error:
-        crew.kill()
-        _give_up(f"The script {place.script} cannot be hosted: {error}")
+        pool.kill()
+        _give_up(f"The script {location.script} cannot be hosted: {error}")
     tell_parent(READY)
     logger.info(
         "script ready takes=%r python=%s workers=%d seconds=%.1f",
@@ -65,11 +66,11 @@ def _give_up(reason: str) -> None:
 
 
 class _ScriptConnection(SocketClient):
-    """One HTTP process: maps its numbers for requests to jobs."""
+    """One HTTP process: maps its numbers for requests to queued requests."""
 
-    def __init__(self, entrance: SocketListener, crew: WorkerPool) -> None:
-        super().__init__(entrance)
-        self._crew = crew
+    def __init__(self, listener: SocketListener, pool: WorkerPool) -> None:
+        super().__init__(listener)
+        self._pool = pool
         self._open: dict[int, QueuedRequest] = {}
 
     def handle(self, frame: Frame) -> None:
@@ -77,18 +78,18 @@ class _ScriptConnection(SocketClient):
         if frame.kind is FrameKind.RUN:
             self._run(frame)
         elif frame.kind is FrameKind.CANCEL and frame.number in self._open:
-            self._crew.cancel(self._open.pop(frame.number))
+            self._pool.cancel(self._open.pop(frame.number))
 
-    def abandon(self) -> None:
-        """Cancel everything the HTTP process was waiting for."""
-        for job in self._open.values():
-            self._crew.cancel(job)
+    def cancel_all(self) -> None:
+        """Cancel everything that the HTTP process was waiting for."""
+        for request in self._open.values():
+            self._pool.cancel(request)
         self._open.clear()
 
     def _run(self, frame: Frame) -> None:
-        job = QueuedRequest(frame, time.monotonic(), float(frame.fields["deadline"]), self._reply)
-        self._open[frame.number] = job
-        room_in_s = self._crew.submit(job)
+        request = QueuedRequest(frame, time.monotonic(), float(frame.fields["deadline"]), self._reply)
+        self._open[frame.number] = request
+        room_in_s = self._pool.submit(request)
         if room_in_s is not None:
             del self._open[frame.number]
             self.connection.send(Frame(FrameKind.REFUSED, frame.number, {"retry_after": room_in_s}))

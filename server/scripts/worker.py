@@ -1,4 +1,4 @@
-"""Worker: one process of a script as its host sees it, from its start to its end. It runs one request at a time."""
+"""Worker: one process of a script as its pool sees it, from its start to its end. It runs one request at a time."""
 
 import asyncio
 import contextlib
@@ -17,8 +17,8 @@ from server.scripts.location import ScriptLocation
 logger = logging.getLogger("server.scripts")
 output = logging.getLogger("server.scripts.output")
 
-_PIECE = 2**16
-_LAST_WORDS_S = 1.0
+_CHUNK_BYTES = 2**16
+_LAST_OUTPUT_S = 1.0
 
 
 class WorkerError(Exception):
@@ -26,17 +26,17 @@ class WorkerError(Exception):
 
 
 class Worker:
-    """A process in `place`. Start it, await what it says of the script, and then run requests until it has ended."""
+    """A process in `location`. Start it, await what it says of the script, and then run requests until it has ended."""
 
-    def __init__(self, place: ScriptLocation) -> None:
-        self._place = place
+    def __init__(self, location: ScriptLocation) -> None:
+        self._location = location
         self._loop = asyncio.get_running_loop()
         self._process: Process | None = None
         self._connection = Connection(self._received, self.kill)
         self._state: Future[Frame] = self._loop.create_future()
         self._reply: Future[Frame] | None = None
-        self._lifeline = -1
-        self._life: asyncio.Task[str] | None = None
+        self._parent_pipe = -1
+        self._lifetime: asyncio.Task[str] | None = None
 
     @property
     def pid(self) -> int:
@@ -46,34 +46,34 @@ class Worker:
     async def start(self) -> dict[str, Any]:
         """Start the process and wait for the script's init(); returns what it says of it. WorkerError if it fails."""
         ours, theirs = socket.socketpair()
-        waits, self._lifeline = os.pipe()
-        heard, told = os.pipe()
+        child_stdin, self._parent_pipe = os.pipe()
+        output_end, child_output = os.pipe()
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *self._place.command(theirs.fileno()),
-                stdin=waits,
-                stdout=told,
-                stderr=told,
-                cwd=self._place.folder,
-                env=self._place.environment,
+                *self._location.command(theirs.fileno()),
+                stdin=child_stdin,
+                stdout=child_output,
+                stderr=child_output,
+                cwd=self._location.folder,
+                env=self._location.environment,
                 pass_fds=[theirs.fileno()],
                 # with all that it starts, so that nothing is left of it when it is killed
                 start_new_session=True,
             )
         except OSError as error:
             ours.close()
-            os.close(self._lifeline)
-            os.close(heard)
+            os.close(self._parent_pipe)
+            os.close(output_end)
             raise WorkerError(f"cannot be started: {error}") from None
         finally:
             theirs.close()
-            os.close(waits)
-            os.close(told)
-        self._life = self._loop.create_task(self._live(self._process, heard))
+            os.close(child_stdin)
+            os.close(child_output)
+        self._lifetime = self._loop.create_task(self._run_to_end(self._process, output_end))
         await self._loop.create_unix_connection(lambda: self._connection, sock=ours)
         state = await self._state
         if not state.fields["ready"]:
-            logger.error("the script cannot be hosted\n%s", str(state.fields["story"]).rstrip())
+            logger.error("the script cannot be hosted\n%s", str(state.fields["traceback"]).rstrip())
             raise WorkerError(str(state.fields["reason"]))
         return state.fields
 
@@ -85,8 +85,8 @@ class Worker:
 
     async def end(self) -> str:
         """Wait until the process has ended, and return how it did, as the end of a sentence."""
-        assert self._life is not None
-        return await asyncio.shield(self._life)
+        assert self._lifetime is not None
+        return await asyncio.shield(self._lifetime)
 
     def kill(self) -> None:
         """End it at once, whatever it does, with all processes that it has started."""
@@ -99,13 +99,13 @@ class Worker:
         if waiting is not None and not waiting.done():
             waiting.set_result(frame)
 
-    async def _live(self, process: Process, heard: int) -> str:
-        words = self._loop.create_task(_relay(heard, process.pid))
+    async def _run_to_end(self, process: Process, output_end: int) -> str:
+        relay = self._loop.create_task(_relay(output_end, process.pid))
         code = await process.wait()
         self.kill()  # what it has started
-        os.close(self._lifeline)
-        await asyncio.wait([words], timeout=_LAST_WORDS_S)
-        words.cancel()
+        os.close(self._parent_pipe)
+        await asyncio.wait([relay], timeout=_LAST_OUTPUT_S)
+        relay.cancel()
         how = _described(code)
         for waiting in (self._state, self._reply):
             if waiting is not None and not waiting.done():
@@ -113,15 +113,17 @@ class Worker:
         return how
 
 
-async def _relay(heard: int, pid: int) -> None:
+async def _relay(output_end: int, pid: int) -> None:
     """Write what a process prints into the log, line by line."""
     loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
-    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(heard, "rb"))
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(output_end, "rb")
+    )
     rest = b""
     try:
-        while data := await reader.read(_PIECE):
+        while data := await reader.read(_CHUNK_BYTES):
             *lines, rest = (rest + data).split(b"\n")
-            if len(rest) > _PIECE:
+            if len(rest) > _CHUNK_BYTES:
                 lines, rest = [*lines, rest], b""
             for line in lines:
                 output.info("%s", line.decode(errors="replace"), extra={"facts": {"worker": pid}})

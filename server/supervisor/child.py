@@ -1,4 +1,4 @@
-"""Child: a process of the server, started again whenever it ends, until it is told to end for good."""
+"""Child: a process of the server, started again whenever it ends, until it is told to stop for good."""
 
 import asyncio
 import json
@@ -9,7 +9,8 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from server.ipc.parent_pipe import DRAIN, FAILED, READY, ProcessConfig
+from server.ipc.parent_pipe import DRAIN, FAILED, READY
+from server.ipc.process_config import ProcessConfig
 
 logger = logging.getLogger(__name__)
 
@@ -20,21 +21,22 @@ _TRIES_BEFORE_READY = 3
 
 
 class ChildError(Exception):
-    """A child cannot do what it is for. The text says why."""
+    """A child cannot do its work. The text says why."""
 
 
 @dataclass(slots=True, eq=False)
 class Child:
-    """One process. `config` is what it is started with, asked for anew each time; `heard` is told what else it says.
+    """One process. `config` makes what it is started with, anew each time.
 
-    `ended` is called with the number of a process that ended by itself.
+    `on_line` is told each line that it writes besides `ready` and `failed`; `ended` is called with the process id of
+    one that ended by itself.
     """
 
     role: str
     command: Sequence[str]
     config: Callable[[], ProcessConfig]
     environment: Mapping[str, str] = field(default_factory=dict)
-    heard: Callable[["Child", str], None] = lambda child, line: None
+    on_line: Callable[["Child", str], None] = lambda child, line: None
     ended: Callable[["Child", int], None] = lambda child, pid: None
     process: Process | None = None
     reason: str = ""
@@ -47,7 +49,7 @@ class Child:
         """Start it, and keep it alive."""
         loop = asyncio.get_running_loop()
         self._ready = loop.create_future()
-        self._keeper = loop.create_task(self._keep())
+        self._keeper = loop.create_task(self._keep_alive())
 
     async def ready(self) -> None:
         """Wait until it was ready for the first time; ChildError where it will not be."""
@@ -59,14 +61,19 @@ class Child:
         """Whether it was ready at any time."""
         return self._ready is not None and self._ready.done() and self._ready.exception() is None
 
-    def say(self, line: str) -> None:
+    @property
+    def alive(self) -> bool:
+        """Whether its process is there."""
+        return self.process is not None and self.process.returncode is None
+
+    def send(self, line: str) -> None:
         """Write a line to it, if it is there to read."""
         if self.process is not None and self.process.returncode is None:
             assert self.process.stdin is not None
             self.process.stdin.write(line.encode() + b"\n")
 
-    def let_go(self) -> None:
-        """Have it end: HTTP processes after their last reply, all others at once."""
+    def request_stop(self) -> None:
+        """Ask it to end: an HTTP process after its last reply, all others at once."""
         self._stopping = True
         if self.process is not None and self.process.returncode is None:
             assert self.process.stdin is not None
@@ -75,7 +82,7 @@ class Child:
             else:
                 self.process.stdin.close()
 
-    async def gone(self, patience_s: float) -> None:
+    async def wait_stopped(self, patience_s: float) -> None:
         """Wait until it has ended, and no longer than this: then it is killed."""
         process = self.process
         if process is not None and process.returncode is None:
@@ -91,10 +98,10 @@ class Child:
         if self._ready is not None and not self._ready.done():
             self._ready.cancel()
 
-    async def _keep(self) -> None:
+    async def _keep_alive(self) -> None:
         while not self._stopping:
             started = time.monotonic()
-            code = await self._live()
+            code = await self._run_once()
             if self._stopping:
                 return
             if self.process is not None:
@@ -115,24 +122,24 @@ class Child:
             self._ready.set_exception(ChildError(self.reason or f"its process ended with exit code {code}"))
             self._ready.exception()  # nobody may be waiting
 
-    async def _live(self) -> int:
+    async def _run_once(self) -> int:
         config = self.config()
         self.process = process = await asyncio.create_subprocess_exec(
             *self.command,
             stdin=PIPE,
             stdout=PIPE,
             pass_fds=config.inherited,
-            env={**os.environ, **{key: value for key, value in self.environment.items() if key not in os.environ}},
-            # a terminal's Ctrl-C goes to the whole group; only the supervisor shall decide what follows
+            env=child_environment(self.environment),
+            # a terminal's Ctrl-C goes to the whole group; the supervisor alone decides what follows
             start_new_session=True,
         )
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(config.model_dump_json().encode() + b"\n")
         while line := await process.stdout.readline():
-            self._hear(line.decode(errors="replace").rstrip("\n"))
+            self._read_line(line.decode(errors="replace").rstrip("\n"))
         return await process.wait()
 
-    def _hear(self, line: str) -> None:
+    def _read_line(self, line: str) -> None:
         word, _, rest = line.partition(" ")
         if word == READY:
             if self._ready is not None and not self._ready.done():
@@ -140,4 +147,9 @@ class Child:
         elif word == FAILED:
             self.reason = str(json.loads(rest))
         else:
-            self.heard(self, line)
+            self.on_line(self, line)
+
+
+def child_environment(defaults: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment with `defaults` for what it does not set."""
+    return {**os.environ, **{key: value for key, value in defaults.items() if key not in os.environ}}

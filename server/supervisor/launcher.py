@@ -1,7 +1,8 @@
-"""Launcher: the deployments of a server and the engine or script processes behind each, as the supervisor has them."""
+"""Launcher: starts and stops the engine or script processes behind each deployment."""
 
 import asyncio
 import itertools
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,10 +14,10 @@ from typing import Any
 from models.errors import ModelError
 from models.folder.layout import ModelFolder
 from models.folder.registry import resolve
-from server.ipc.parent_pipe import ProcessConfig
+from server.ipc.process_config import ProcessConfig
 from server.ipc.routing_table import Route
 from server.scripts.location import ScriptLocation
-from server.supervisor.child import Child, ChildError
+from server.supervisor.child import Child, ChildError, child_environment
 from settings.deployments import DeploymentSpec, own_settings
 from settings.errors import SettingsError
 from settings.server import ServerSettings
@@ -49,13 +50,13 @@ class LaunchError(Exception):
 
 @dataclass(slots=True, eq=False)
 class RunningDeployment:
-    """A deployment with its engines. `route` is how HTTP processes see it, `reason` says why it FAILED.
+    """A deployment and its processes. `route` is how HTTP processes see it, `reason` says why it FAILED.
 
-    `folder` is that of its model, or the file of its script, whose host takes the place of an engine.
+    `source` is the folder of its model or the file of its script; a script has one process in place of engines.
     """
 
-    deployment: DeploymentSpec
-    folder: Path
+    spec: DeploymentSpec
+    source: Path
     route: Route
     engines: Sequence[Child]
     state: State = State.LOADING
@@ -64,10 +65,10 @@ class RunningDeployment:
     def describe(self) -> dict[str, Any]:
         """Return what an operator may want to know, as JSON values."""
         return {
-            self.route.kind: str(self.folder),
-            "registered": self.deployment.name,
+            self.route.kind: str(self.source),
+            "registered": self.spec.name,
             "version": self.route.version,
-            "settings": self.deployment.settings,
+            "settings": self.spec.settings,
             "state": self.state,
             "reason": self.reason,
             "engines": len(self.engines),
@@ -75,9 +76,10 @@ class RunningDeployment:
 
 
 class Launcher:
-    """Starts and ends deployments; which of them get requests is decided elsewhere.
+    """Starts and stops deployments; the rollout decides which of them get requests.
 
-    `folder` is where processes meet, `command` starts an engine, `ended` is told of each that ended by itself.
+    `folder` holds the sockets and locks of all processes, `command` starts an engine, and `ended` is told of each
+    process that ended by itself.
     """
 
     def __init__(
@@ -88,75 +90,87 @@ class Launcher:
         self._command = command
         self._ended = ended
         self._numbers = itertools.count()
-        self.members: dict[str, RunningDeployment] = {}
+        self.running: dict[str, RunningDeployment] = {}
 
     def __iter__(self) -> Iterator[RunningDeployment]:
-        return iter(self.members.values())
+        return iter(self.running.values())
 
-    def recruit(self, name: str, deployment: DeploymentSpec) -> RunningDeployment:
-        """Start the engines of a deployment, beside those that are there; LaunchError where it cannot be one."""
+    def start(self, name: str, spec: DeploymentSpec) -> RunningDeployment:
+        """Start the processes of a deployment, beside those that are there; LaunchError where it cannot be one."""
         try:
-            settings = own_settings(self._settings, deployment, f"deployment {name!r}")
-            folder, version = find(settings, deployment)
+            settings = own_settings(self._settings, spec, f"deployment {name!r}")
+            source, version = locate(settings, spec)
         except (SettingsError, ModelError, OSError) as error:  # such as of a path that is too long to be one
             raise LaunchError(str(error)) from None
         number = next(self._numbers)
-        hosts = 1 if deployment.kind == "script" else len(settings.device)
-        sockets = tuple(self._folder / f"engine-{number}-{place}.sock" for place in range(hosts))
-        route = Route(name=name, kind=deployment.kind, version=version, settings=settings, sockets=sockets)
-        engines = self._host(deployment, route) if deployment.kind == "script" else self._engines(folder, route)
+        count = 1 if spec.kind == "script" else len(settings.device)
+        sockets = tuple(self._folder / f"engine-{number}-{index}.sock" for index in range(count))
+        route = Route(name=name, kind=spec.kind, version=version, settings=settings, sockets=sockets)
+        engines = [self._script(spec, route)] if spec.kind == "script" else self._engines(source, route)
         for engine in engines:
             engine.start()
-        return RunningDeployment(deployment, folder, route, engines)
+        return RunningDeployment(spec, source, route, engines)
 
     def _engines(self, folder: Path, route: Route) -> list[Child]:
-        shared = partial(
+        config = partial(
             ProcessConfig, settings=route.settings, deployment=route.name, folder=folder, lock_folder=self._folder
         )
         return [
             Child(
                 "engine",
                 self._command,
-                partial(shared, device=device, address=socket),
+                partial(config, device=device, engine=index, address=socket),
                 ENGINE_ENVIRONMENT,
                 ended=self._ended,
             )
-            for device, socket in zip(route.settings.device, route.sockets, strict=True)
+            for index, (device, socket) in enumerate(zip(route.settings.device, route.sockets, strict=True))
         ]
 
-    def _host(self, script: DeploymentSpec, route: Route) -> list[Child]:
+    def _script(self, spec: DeploymentSpec, route: Route) -> Child:
         (address,) = route.sockets
-        config = partial(ProcessConfig, settings=route.settings, deployment=route.name, script=script, address=address)
-        return [Child("script", SCRIPT_COMMAND, config, ended=self._ended)]
+        config = partial(ProcessConfig, settings=route.settings, deployment=route.name, script=spec, address=address)
+        return Child("script", SCRIPT_COMMAND, config, ended=self._ended)
 
-    async def warm(self, member: RunningDeployment) -> None:
+    async def wait_ready(self, deployment: RunningDeployment) -> None:
         """Wait until a deployment is ready to score; LaunchError with the reason where it will not be."""
         try:
-            await asyncio.gather(*(engine.ready() for engine in member.engines))
+            await asyncio.gather(*(engine.ready() for engine in deployment.engines))
         except ChildError as error:
-            member.state, member.reason = State.FAILED, str(error)
+            deployment.state, deployment.reason = State.FAILED, str(error)
             raise LaunchError(str(error)) from None
-        member.state = State.READY
+        deployment.state = State.READY
 
-    async def dismiss(self, member: RunningDeployment) -> None:
-        """End the engines of a deployment, which by then have nothing left to do."""
-        for engine in member.engines:
-            engine.let_go()
-        await asyncio.gather(*(engine.gone(_ENGINE_ENDS_WITHIN_S) for engine in member.engines))
-        for socket in member.route.sockets:
-            for place in self._folder.glob(f"{socket.stem}.*"):  # those of its decode workers too
-                place.unlink(missing_ok=True)
+    async def stop(self, deployment: RunningDeployment) -> None:
+        """Stop the processes of a deployment, which by then have nothing left to do."""
+        for engine in deployment.engines:
+            engine.request_stop()
+        await asyncio.gather(*(engine.wait_stopped(_ENGINE_ENDS_WITHIN_S) for engine in deployment.engines))
+        for socket in deployment.route.sockets:
+            for path in self._folder.glob(f"{socket.stem}.*"):  # those of its decode workers too
+                path.unlink(missing_ok=True)
 
 
-def find(settings: ServerSettings, deployment: DeploymentSpec) -> tuple[Path, int | None]:
+def check_model(config: ProcessConfig, engine_command: Sequence[str] = ENGINE_COMMAND) -> int:
+    """Run the dry run of an engine as a process of its own, which prints its report; returns its exit code."""
+    done = subprocess.run(
+        [*engine_command, "--check"],
+        input=config.model_dump_json() + "\n",
+        env=child_environment(ENGINE_ENVIRONMENT),
+        text=True,
+        check=False,
+    )
+    return done.returncode
+
+
+def locate(settings: ServerSettings, spec: DeploymentSpec) -> tuple[Path, int | None]:
     """Return the folder of a deployment's model or the file of its script, and its version if it is registered.
 
     ModelError or SettingsError where it is not there.
     """
-    if deployment.kind == "script":
-        return ScriptLocation.of(deployment, settings).script, None
-    if deployment.model is not None:
-        found = ModelFolder.open(deployment.model)
-        return (found.root if deployment.model.is_dir() else deployment.model), None
-    registered = resolve(settings.model_root, str(deployment.name))
+    if spec.kind == "script":
+        return ScriptLocation.of(spec, settings).script, None
+    if spec.model is not None:
+        found = ModelFolder.open(spec.model)
+        return (found.root if spec.model.is_dir() else spec.model), None
+    registered = resolve(settings.model_root, str(spec.name))
     return registered.path, registered.version

@@ -1,7 +1,7 @@
-"""Rollout: which deployments get requests, changed without losing one.
+"""Rollout: changes which deployments get requests, without losing one.
 
-Whatever is new is ready before HTTP processes are told of it; whatever is replaced ends after they have answered the
-last request that it had.
+A new deployment is ready before HTTP processes hear of it. A replaced one is stopped after they have answered the last
+request that it had.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from server.errors import ServiceError
+from server.ipc.parent_pipe import SETTLED
 from server.ipc.routing_table import RoutingTable
 from server.supervisor.child import Child
 from server.supervisor.launcher import Launcher, LaunchError, RunningDeployment, State
@@ -20,85 +21,87 @@ from settings.errors import SettingsError
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.02
-_KNOWN_WITHIN_S = 15.0
+_SETTLED_WITHIN_S = 15.0
 
 
 class Rollout:
-    """Keeps the table of a fleet, tells `clients`, the HTTP processes, of every change, and `save` of every plan."""
+    """Keeps the routing table, sends every change to `clients`, the HTTP processes, and every plan to `save`."""
 
-    def __init__(self, fleet: Launcher, plan: Plan, *, named: bool, save: Callable[[Plan], None]) -> None:
-        self._fleet = fleet
+    def __init__(self, launcher: Launcher, plan: Plan, *, named: bool, save: Callable[[Plan], None]) -> None:
+        self._launcher = launcher
         self._plan = plan
         self._save = save
-        self._changing = asyncio.Lock()
-        self._known: dict[tuple[Child, str], int] = {}
+        self._change_lock = asyncio.Lock()
+        self._settled: dict[Child, int] = {}
         self.clients: Sequence[Child] = ()
         self.table = RoutingTable(named=named)
 
-    def muster(self) -> None:
+    def start_all(self) -> None:
         """Start all deployments of the plan; LaunchError where one cannot be started at all."""
-        for name, deployment in self._plan.deployments.items():
-            self._fleet.members[name] = self._fleet.recruit(name, deployment)
-        self.table = self._drawn_up()
+        for name, spec in self._plan.deployments.items():
+            self._launcher.running[name] = self._launcher.start(name, spec)
+        self.table = self._next_table()
 
-    async def first_warm(self) -> None:
-        """Wait for each of them, and go on without those that fail; LaunchError where none is left with traffic."""
-        members = list(self._fleet)
-        outcomes = await asyncio.gather(*(self._fleet.warm(member) for member in members), return_exceptions=True)
-        for member, outcome in zip(members, outcomes, strict=True):
+    async def wait_first_ready(self) -> None:
+        """Wait for all of them, and go on without those that fail; LaunchError where none with traffic is left."""
+        deployments = list(self._launcher)
+        outcomes = await asyncio.gather(
+            *(self._launcher.wait_ready(each) for each in deployments), return_exceptions=True
+        )
+        for deployment, outcome in zip(deployments, outcomes, strict=True):
             if isinstance(outcome, LaunchError):
-                logger.error("a deployment cannot serve name=%s: %s", member.route.name, outcome)
+                logger.error("a deployment cannot serve name=%s: %s", deployment.route.name, outcome)
             elif isinstance(outcome, BaseException):
                 raise outcome
-        if not any(member.state is State.READY and self._share(member) for member in members):
-            raise LaunchError("; ".join(member.reason for member in members if member.reason))
-        if any(member.state is State.FAILED for member in members):
-            await self._tell()
+        if not any(each.state is State.READY and self._share(each) for each in deployments):
+            raise LaunchError("; ".join(each.reason for each in deployments if each.reason))
+        if any(each.state is State.FAILED for each in deployments):
+            await self._publish()
 
     def describe(self) -> dict[str, Any]:
         """Return all deployments and their shares, as JSON values."""
         return {
             "deployments": {
-                name: member.describe()
+                name: deployment.describe()
                 | {"traffic": self._plan.traffic.get(name, 0.0), "mirror": self._plan.mirror.get(name, 0.0)}
-                for name, member in self._fleet.members.items()
+                for name, deployment in self._launcher.running.items()
             }
         }
 
     async def put(self, name: str, content: Mapping[str, Any]) -> dict[str, Any]:
-        """Add a deployment, or have another model or other settings take the place of one of that name.
+        """Add a deployment, or replace the one of that name by another model or other settings.
 
         ServiceError `deployment_invalid` or `deployment_failed` with the reason; what was there before goes on then.
         """
-        async with self._changing:
-            deployments = {known: one.model_dump(exclude_none=True) for known, one in self._plan.deployments.items()}
-            plan = self._planned({"deployments": {**deployments, name: dict(content)}})
+        async with self._change_lock:
+            specs = {known: one.model_dump(exclude_none=True) for known, one in self._plan.deployments.items()}
+            plan = self._planned({"deployments": {**specs, name: dict(content)}})
             try:
-                member = self._fleet.recruit(name, plan.deployments[name])
+                deployment = self._launcher.start(name, plan.deployments[name])
             except LaunchError as error:
                 raise ServiceError("deployment_invalid", str(error)) from None
             try:
-                await self._fleet.warm(member)
+                await self._launcher.wait_ready(deployment)
             except LaunchError as error:
-                await self._fleet.dismiss(member)
+                await self._launcher.stop(deployment)
                 raise ServiceError("deployment_failed", f"The deployment {name!r} cannot serve: {error}") from None
-            before = self._fleet.members.get(name)
-            self._fleet.members[name] = member
+            before = self._launcher.running.get(name)
+            self._launcher.running[name] = deployment
             await self._adopt(plan)
             if before is not None:
-                await self._fleet.dismiss(before)
-            logger.info("deployment started name=%s folder=%s replaced=%s", name, member.folder, before is not None)
+                await self._launcher.stop(before)
+            logger.info("deployment started name=%s source=%s replaced=%s", name, deployment.source, before is not None)
             return self.describe()
 
     async def remove(self, name: str) -> dict[str, Any]:
-        """End a deployment that has no traffic; ServiceError `model_unknown` or `deployment_in_use`."""
-        async with self._changing:
-            member = self._member(name)
-            if self._share(member):
+        """Stop a deployment that has no traffic; ServiceError `model_unknown` or `deployment_in_use`."""
+        async with self._change_lock:
+            deployment = self._running(name)
+            if self._share(deployment):
                 raise ServiceError(
                     "deployment_in_use",
-                    f"The deployment {name!r} gets {self._share(member):g} percent of the requests. Give its traffic "
-                    "to another one first.",
+                    f"The deployment {name!r} gets {self._share(deployment):g} percent of the requests. Give its "
+                    "traffic to another one first.",
                 )
             plan = self._plan.model_copy(
                 update={
@@ -107,32 +110,32 @@ class Rollout:
                     "mirror": {known: share for known, share in self._plan.mirror.items() if known != name},
                 }
             )
-            del self._fleet.members[name]
+            del self._launcher.running[name]
             await self._adopt(plan)
-            await self._fleet.dismiss(member)
+            await self._launcher.stop(deployment)
             logger.info("deployment ended name=%s", name)
             return self.describe()
 
     async def share(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        """Share requests otherwise: `traffic`, `mirror` or both; ServiceError `deployment_invalid` or `_failed`."""
-        async with self._changing:
+        """Change the shares, `traffic`, `mirror` or both; ServiceError `deployment_invalid` or `_failed`."""
+        async with self._change_lock:
             unknown = sorted(set(content) - {"traffic", "mirror"})
             if unknown:
                 raise ServiceError("deployment_invalid", f"The key {unknown[0]!r} is none of 'traffic' and 'mirror'.")
             plan = self._planned(content)
             for name, percent in plan.traffic.items():
-                if percent and self._member(name).state is not State.READY:
-                    reason = self._member(name).reason or "it is loading"
+                if percent and self._running(name).state is not State.READY:
+                    reason = self._running(name).reason or "it is loading"
                     raise ServiceError("deployment_failed", f"The deployment {name!r} cannot serve: {reason}")
             await self._adopt(plan)
             logger.info("traffic shared %s", {name: share for name, share in plan.traffic.items() if share})
             return self.describe()
 
-    def hear(self, client: Child, line: str) -> None:
-        """Note how far an HTTP process has got with a table: `knows N` or `settled N`."""
+    def read_line(self, client: Child, line: str) -> None:
+        """Note which routing table an HTTP process has settled on: `settled N`."""
         word, _, number = line.partition(" ")
-        if number.isdecimal():
-            self._known[client, word] = int(number)
+        if word == SETTLED and number.isdecimal():
+            self._settled[client] = int(number)
 
     def _planned(self, content: Mapping[str, Any]) -> Plan:
         try:
@@ -140,38 +143,37 @@ class Rollout:
         except SettingsError as error:
             raise ServiceError("deployment_invalid", str(error)) from None
 
-    def _member(self, name: str) -> RunningDeployment:
-        member = self._fleet.members.get(name)
-        if member is None:
+    def _running(self, name: str) -> RunningDeployment:
+        deployment = self._launcher.running.get(name)
+        if deployment is None:
             raise ServiceError(
-                "model_unknown", f"There is no deployment {name!r}. Known: {', '.join(self._fleet.members)}."
+                "model_unknown", f"There is no deployment {name!r}. Known: {', '.join(self._launcher.running)}."
             )
-        return member
+        return deployment
 
-    def _share(self, member: RunningDeployment) -> float:
-        return self._plan.traffic.get(member.route.name, 0.0)
+    def _share(self, deployment: RunningDeployment) -> float:
+        return self._plan.traffic.get(deployment.route.name, 0.0)
 
     async def _adopt(self, plan: Plan) -> None:
         self._plan = plan
-        await self._tell()
+        await self._publish()
         self._save(plan)
 
-    async def _tell(self) -> None:
-        """Draw up the table, and wait until nobody goes by an older one."""
-        self.table = self._drawn_up()
+    async def _publish(self) -> None:
+        """Send the next routing table, and wait until nobody uses an older one."""
+        self.table = self._next_table()
         for client in self.clients:
-            client.say(f"table {self.table.model_dump_json()}")
-        end = asyncio.get_running_loop().time() + _KNOWN_WITHIN_S
-        while not self._settled() and asyncio.get_running_loop().time() < end:
+            client.send(f"table {self.table.model_dump_json()}")
+        end = asyncio.get_running_loop().time() + _SETTLED_WITHIN_S
+        while not self._all_settled() and asyncio.get_running_loop().time() < end:
             await asyncio.sleep(_POLL_S)
 
-    def _settled(self) -> bool:
-        # one that is being started again will begin with this table
-        alive = [each for each in self.clients if each.process is not None and each.process.returncode is None]
-        return all(self._known.get((each, "settled"), -1) >= self.table.number for each in alive)
+    def _all_settled(self) -> bool:
+        # a client that is being started again will begin with this table
+        return all(self._settled.get(each, -1) >= self.table.number for each in self.clients if each.alive)
 
-    def _drawn_up(self) -> RoutingTable:
-        able = {member.route.name: member.route for member in self._fleet if member.state is not State.FAILED}
+    def _next_table(self) -> RoutingTable:
+        able = {each.route.name: each.route for each in self._launcher if each.state is not State.FAILED}
         return RoutingTable(
             number=self.table.number + 1,
             routes=tuple(able.values()),

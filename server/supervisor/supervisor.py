@@ -1,4 +1,4 @@
-"""Supervisor: the engines of all deployments and the HTTP processes, kept alive together and ended together."""
+"""Supervisor: the processes of all deployments and the HTTP processes, kept alive together and ended together."""
 
 import asyncio
 import logging
@@ -6,18 +6,18 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from server.cores import usable_cores
 from server.errors import ServiceError
-from server.ipc.control import take_orders
-from server.ipc.parent_pipe import ProcessConfig
+from server.ipc.control import serve_commands
+from server.ipc.process_config import ProcessConfig
 from server.supervisor.child import CANNOT_SERVE, Child
 from server.supervisor.launcher import ENGINE_COMMAND, Launcher, LaunchError
 from server.supervisor.rollout import Rollout, saver
+from server.supervisor.session_folder import session_folder
 from settings.deployments import Plan
 from settings.server import ServerSettings
 
@@ -34,7 +34,7 @@ _ENDS_WITHIN_S = 2.0  # after the grace period
 def http_processes(settings: ServerSettings) -> int:
     """Return how many HTTP processes the settings ask for.
 
-    One keeps up with a thousand requests of a picture a second. On a CPU, models take every core they get for longer.
+    One keeps up with a thousand requests of an image a second. On a CPU, models need every core for longer.
     """
     if settings.http_processes != "auto":
         return settings.http_processes
@@ -45,7 +45,7 @@ def http_processes(settings: ServerSettings) -> int:
 class Supervisor:
     """Serves a plan until SIGTERM or SIGINT, or until it turns out that nothing in it can be served.
 
-    `file` is where the plan came from, if from a file: changes are kept there.
+    `file` is the file that the plan came from, if it came from one: changes are saved there.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class Supervisor:
 
     def run(self, listening: Sequence[socket.socket]) -> int:
         """Serve on listening sockets; returns the exit code: 0 after a signal, 3 where nothing can be served."""
-        with tempfile.TemporaryDirectory(prefix="sightglass-") as folder:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-            return asyncio.run(self._run(listening, Path(folder)))
+        with session_folder() as folder:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+            return asyncio.run(self._run(listening, folder))
 
     async def _run(self, listening: Sequence[socket.socket], folder: Path) -> int:
         loop = asyncio.get_running_loop()
@@ -77,41 +77,42 @@ class Supervisor:
         from server.metrics import Metrics  # decides on import where values live: in files, now that there is a folder
 
         self._metrics = Metrics()
-        fleet = Launcher(self._settings, folder, self._engine_command, self._engine_ended)
-        roster = Rollout(fleet, self._plan, named=self._file is not None, save=saver(self._file))
+        launcher = Launcher(self._settings, folder, self._engine_command, self._engine_ended)
+        rollout = Rollout(launcher, self._plan, named=self._file is not None, save=saver(self._file))
         try:
-            roster.muster()
+            rollout.start_all()
         except LaunchError as error:
             print(f"error: {error}", file=sys.stderr)
             self._finish(CANNOT_SERVE)
         control = folder / "control.sock"
-        orders = await take_orders(control, _Orders(roster).obey)
-        roster.clients = self._http(roster, listening, control)
-        for client in roster.clients:
+        commands = await serve_commands(control, _Commands(rollout).handle)
+        rollout.clients = self._http_processes(rollout, listening, control)
+        for client in rollout.clients:
             client.start()
-        tasks = [asyncio.create_task(each) for each in (self._watch(roster), *map(self._need, roster.clients))]
+        tasks = [asyncio.create_task(each) for each in (self._watch(rollout), *map(self._need, rollout.clients))]
         code = await self._done
         self._stopping = True
         # from here on only the HTTP processes accept; when they close the port, it is closed
         for port in listening:
             port.close()
-        orders.close()
-        await self._end(roster.clients, fleet)
+        commands.close()
+        await self._end(rollout.clients, launcher)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         return code
 
-    def _http(self, roster: Rollout, listening: Sequence[socket.socket], control: Path) -> list[Child]:
+    def _http_processes(self, rollout: Rollout, listening: Sequence[socket.socket], control: Path) -> list[Child]:
         def config() -> ProcessConfig:
             numbers = tuple(port.fileno() for port in listening)
-            return ProcessConfig(settings=self._settings, table=roster.table, listening=numbers, control=control)
+            return ProcessConfig(settings=self._settings, table=rollout.table, listening=numbers, control=control)
 
-        return [Child("http", HTTP_COMMAND, config, heard=roster.hear) for _ in range(http_processes(self._settings))]
+        count = http_processes(self._settings)
+        return [Child("http", HTTP_COMMAND, config, on_line=rollout.read_line) for _ in range(count)]
 
-    async def _watch(self, roster: Rollout) -> None:
+    async def _watch(self, rollout: Rollout) -> None:
         try:
-            await roster.first_warm()
+            await rollout.wait_first_ready()
         except LaunchError:
             self._finish(CANNOT_SERVE)  # each engine has said why
 
@@ -132,29 +133,29 @@ class Supervisor:
         if self._done is not None and not self._done.done():
             self._done.set_result(code)
 
-    async def _end(self, clients: Sequence[Child], fleet: Launcher) -> None:
-        """Drain the HTTP processes, then let go of the engines, which by then have nothing left to do."""
+    async def _end(self, clients: Sequence[Child], launcher: Launcher) -> None:
+        """Drain the HTTP processes, then stop the engines, which by then have nothing left to do."""
         patience_s = (self._settings.drain_delay_ms + self._settings.grace_period_ms) / 1000 + _ENDS_WITHIN_S
         for client in clients:
-            client.let_go()
-        await asyncio.gather(*(client.gone(patience_s) for client in clients))
-        await asyncio.gather(*(fleet.dismiss(member) for member in fleet))
+            client.request_stop()
+        await asyncio.gather(*(client.wait_stopped(patience_s) for client in clients))
+        await asyncio.gather(*(launcher.stop(deployment) for deployment in launcher))
 
 
-class _Orders:
-    """What operators may have done by way of an HTTP process."""
+class _Commands:
+    """The commands that operators send by way of an HTTP process."""
 
-    def __init__(self, roster: Rollout) -> None:
-        self._roster = roster
+    def __init__(self, rollout: Rollout) -> None:
+        self._rollout = rollout
 
-    async def obey(self, verb: str, content: Mapping[str, Any]) -> Any:
+    async def handle(self, verb: str, content: Mapping[str, Any]) -> Any:
         match verb:
             case "list":
-                return self._roster.describe()
+                return self._rollout.describe()
             case "put":
-                return await self._roster.put(content["name"], content["deployment"])
+                return await self._rollout.put(content["name"], content["deployment"])
             case "remove":
-                return await self._roster.remove(content["name"])
+                return await self._rollout.remove(content["name"])
             case "share":
-                return await self._roster.share(content)
+                return await self._rollout.share(content)
         raise ServiceError("internal_error", f"There is no order {verb!r}.")

@@ -1,7 +1,7 @@
-"""DeviceLock: engines that compute on the same cores do so one after the other.
+"""DeviceLock: engines on the same cores compute one after the other.
 
-The threads of a batch wait for each other after every layer. Where two engines run at once, each has threads that lost
-their core to the other, and both take many times as long as they would in turns.
+The threads of a batch wait for each other after every layer. When two engines compute at once, each has threads that
+lost their core to the other, and both take many times as long as one after the other.
 """
 
 import fcntl
@@ -12,9 +12,9 @@ from typing import Self
 
 
 class DeviceLock:
-    """A lock between processes, and a second one for whoever is next, so that nobody is overtaken twice.
+    """A lock between processes, and a second one for the process that is next, so that nobody is overtaken twice.
 
-    The kernel lets go of both when a process ends. For one thread of each process.
+    The kernel releases both when a process ends. For one thread of each process; a nested entry does nothing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -23,7 +23,7 @@ class DeviceLock:
         self._depth = 0
 
     def __enter__(self) -> Self:
-        """Wait for the turn; within one, do nothing."""
+        """Wait for the lock."""
         if not self._depth:
             fcntl.flock(self._next, fcntl.LOCK_EX)
             fcntl.flock(self._turn, fcntl.LOCK_EX)
@@ -34,7 +34,7 @@ class DeviceLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Let others go on."""
+        """Release the lock."""
         self._depth -= 1
         if not self._depth:
             fcntl.flock(self._turn, fcntl.LOCK_UN)

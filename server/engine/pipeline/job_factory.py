@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any
 
 from explain.request.parameters import ExplanationParameters
+from server.engine.engine_model import EngineModel
 from server.engine.explaining.explainer import SURELY, Explainer
-from server.engine.pipeline.device import EngineModel
 from server.engine.scheduling.jobs import Job
 from server.ipc.outcome import RefusedError
 from settings.errors import SettingsError

@@ -1,6 +1,6 @@
 """Job: one picture of one request on its way through the engine."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
@@ -13,7 +13,7 @@ DECODED_BATCHES = "fed"
 class Stage(Enum):
     """Where a job is. It moves forward, and from anywhere to DONE when it is cancelled or expires.
 
-    A job that takes several batches goes from RUNNING back to READY, or is PARKED while it waits for its chores.
+    A job that takes several batches goes from RUNNING back to READY, or is PARKED while it waits for its CPU tasks.
     """
 
     WAITING = auto()
@@ -89,11 +89,3 @@ class Batch:
     def cost(self) -> float:
         """The sum of the jobs' costs, each run once."""
         return sum(job.cost for job in self.jobs)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Chore:
-    """Work of a lane for one CPU thread, beside its batches: `work` is called once."""
-
-    lane: str
-    work: Callable[[], None]

@@ -2,15 +2,17 @@
 
 import heapq
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from server.engine.scheduling.jobs import Chore, Job, Stage
+from server.engine.scheduling.jobs import Job, Stage
 from server.engine.scheduling.wait_correction import WaitCorrection
 from server.latency import LatencyModel
 
 _QUEUED = (Stage.WAITING, Stage.READY)
 
-Entry = tuple[float, int, Job]  # due time, and what breaks ties
+CpuTask = Callable[[], None]  # called once, on any CPU thread
+Entry = tuple[float, int, Job]  # due time, and a counter that breaks ties
 
 
 @dataclass(slots=True)
@@ -35,10 +37,10 @@ class Tally:
 class Lane:
     """Two queues ordered by due time, and the device time used so far in units of the lane's weight.
 
-    Of several lanes with work, the one with the least `used` runs next, so that device time is shared by weight.
-    The jobs of one that is not `open` wait. `ready_since` is when the first of the READY jobs became so. `device`
-    learns how long this kind of work takes, `chore` how long one of the `chores` does that wait for a CPU thread,
-    `lateness` how far such predictions are off.
+    The lane with the least `used` runs next, so that lanes share device time by weight. The jobs of a lane that is not
+    `open` wait. `ready_since` is the time at which the first of the READY jobs became READY. `device` learns how long
+    batches take, `cpu_task` how long one of the waiting `cpu_tasks` takes, and `correction` how far predicted waits
+    are off.
     """
 
     name: str
@@ -47,9 +49,9 @@ class Lane:
     used: float = 0.0
     ready_since: float = 0.0
     device: LatencyModel = field(default_factory=LatencyModel)
-    chore: LatencyModel = field(default_factory=LatencyModel)
-    lateness: WaitCorrection = field(default_factory=WaitCorrection)
-    chores: deque[Chore] = field(default_factory=deque)
+    cpu_task: LatencyModel = field(default_factory=LatencyModel)
+    correction: WaitCorrection = field(default_factory=WaitCorrection)
+    cpu_tasks: deque[CpuTask] = field(default_factory=deque)
     tally: dict[Stage, Tally] = field(default_factory=lambda: {stage: Tally() for stage in Stage})
     _queues: dict[Stage, list[Entry]] = field(default_factory=lambda: {stage: [] for stage in _QUEUED})
     _pushed: int = 0
@@ -85,22 +87,22 @@ class Lane:
 
         What does not fit stays first in line; a job that alone exceeds the bound on cost runs alone.
         """
-        queue, taken, aside, cost = self._queues[Stage.READY], list[Job](), list[Entry](), 0.0
+        queue, taken, skipped, cost = self._queues[Stage.READY], list[Job](), list[Entry](), 0.0
         while queue and len(taken) < max_jobs:
             entry = heapq.heappop(queue)
             job = entry[2]
             if job.stage is not Stage.READY:
                 continue
             if taken and job.shape != taken[0].shape:
-                aside.append(entry)
+                skipped.append(entry)
                 continue
             if taken and cost + job.cost > max_cost:
-                aside.append(entry)
+                skipped.append(entry)
                 break
             cost += job.cost
             self.move(job, Stage.RUNNING)
             taken.append(job)
-        for entry in aside:
+        for entry in skipped:
             heapq.heappush(queue, entry)
         return taken
 

@@ -1,13 +1,12 @@
 """Scheduler: which job is decoded next, and which jobs run together. A pure state machine; time is passed in.
 
-It works without a fixed timer: whenever the device is free it takes what is ready, up to a bound on cost. Only while
-a decoder is about to deliver another job does it wait, and never longer than the fixed cost that joining one batch
-saves. A device that computes on the cores of the decoders takes turns with them instead: threads that compute a batch
-together wait for each other, and one that lost its core to a decoder holds up all of them. So do the chores of a lane,
-its other work for CPU threads.
+There is no fixed batching timer. Whenever the device is free it takes what is ready, up to a bound on cost. It waits
+only while a decoder is about to deliver another job, and never longer than the fixed cost that joining one batch saves.
+A device that computes on the cores of the decoders takes turns with them and with the lanes' other CPU tasks: the
+threads of a batch wait for each other, so one that loses its core to a decoder holds up all of them.
 
-Jobs of a lane run in the order they are due, which for a request of many pictures is one service time after the other,
-so that a large request neither blocks small ones nor is starved by them.
+The jobs of a lane run in the order in which they are due. The images of one request are due one service time after the
+other, so a large request neither blocks small ones nor is starved by them.
 """
 
 import heapq
@@ -15,26 +14,26 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from server.engine.scheduling.jobs import Batch, Chore, Job, Stage
-from server.engine.scheduling.lanes import Lane
+from server.engine.scheduling.jobs import Batch, Job, Stage
+from server.engine.scheduling.lanes import CpuTask, Lane
 from server.latency import LatencyModel
 
 Again = Mapping[Job, tuple[Stage, float]]
 
 _NOTHING: Again = {}
-_AHEAD = 2.0  # decode at most this many batches ahead of the device: enough to never wait, little enough to cancel
-_REST = 1 / 50  # of what may wait has to be done before a full queue is worth asking again
-_HALF = 0.5  # of a batch: less has to wait while the device has another one, which it may outgrow meanwhile
-_PATIENCE = 2.0  # a batch waits at most this many times as long for decoders as they usually take
+_AHEAD = 2.0  # batches decoded ahead of the device: enough that it never waits, few enough to cancel cheaply
+_REST = 1 / 50  # the share of a full queue that must be done before it is worth asking again
+_HALF = 0.5  # a batch that is less full waits while the device has another one, since it may grow meanwhile
+_PATIENCE = 2.0  # a batch waits for decoders at most this many times as long as they usually take
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds on one batch, on waiting for a fuller one, and on the predicted time of all queued work.
 
-    `at_once` is how many batches the device is given before the first of them is done. `decoders` is how many CPU
-    threads decode at once, and as many do chores. `shared_cores` says that the device is the CPU, on which all of them
-    run too.
+    `at_once` is the number of batches that the device holds before the first of them is done. `decoders` is the number
+    of CPU threads that decode at once, and of those that do CPU tasks. `shared_cores` says that the device is the CPU,
+    on whose cores all of these threads run too.
     """
 
     max_images: int
@@ -63,9 +62,9 @@ class Scheduler:
         self._requests: dict[int, _QueuedJobs] = {}
         self._deadlines: list[tuple[float, int]] = []
         self._decoding = 0
-        self._chores = 0
+        self._cpu_tasks = 0
         self._running = 0  # batches
-        self._free_since = 0.0  # when the last batch or chore ended
+        self._free_since = 0.0  # when the last batch or CPU task ended
         self._clock = 0.0  # device use of the lane that ran last; an idle lane returns at this point
 
     def admit(self, jobs: Sequence[Job], now: float) -> float | None:
@@ -73,7 +72,7 @@ class Scheduler:
         room = min(self.limits.queue_limit_s, jobs[0].deadline - now)
         backlogs = {lane: self._backlog_s(lane) for lane in {job.lane for job in jobs}}
         for name, backlog in backlogs.items():
-            wait = backlog * self._lanes[name].lateness.factor
+            wait = backlog * self._lanes[name].correction.factor
             if self._lanes[name].depth() and wait > room:
                 return max(wait - room, _REST * room)
         for position, job in enumerate(jobs):
@@ -120,7 +119,7 @@ class Scheduler:
 
     def wait_s(self, lane: str) -> float:
         """Predict how long a new request would wait in `lane`: for the jobs before it, at the lane's share."""
-        return self._backlog_s(lane) * self._lanes[lane].lateness.factor
+        return self._backlog_s(lane) * self._lanes[lane].correction.factor
 
     def _backlog_s(self, lane: str) -> float:
         own = self._lanes[lane]
@@ -128,7 +127,7 @@ class Scheduler:
         rivals = sum(other.weight for other in self._lanes.values() if work[other.name] and other is not own)
         if self.limits.shared_cores:
             for name, other in self._lanes.items():
-                work[name] += other.depth() * other.chore.seconds(1) / self.limits.decoders
+                work[name] += other.depth() * other.cpu_task.seconds(1) / self.limits.decoders
         device = min(sum(work.values()), work[lane] * (own.weight + rivals) / own.weight)
         waiting = own.tally[Stage.WAITING]
         per_byte, per_picture = self.decoder.line()
@@ -139,7 +138,7 @@ class Scheduler:
     def next_decode(self) -> Job | None:
         """Take the job to decode next; None while all decoders are busy or enough is decoded ahead."""
         taking_turns = self.limits.shared_cores and self._running > 0
-        busy = self._decoding + (self._chores if self.limits.shared_cores else 0)
+        busy = self._decoding + (self._cpu_tasks if self.limits.shared_cores else 0)
         if taking_turns or busy >= self.limits.decoders:
             return None
         for lane in self._by_use(Stage.WAITING):
@@ -172,27 +171,27 @@ class Scheduler:
         self._decoding -= 1
         self._drop(job)
 
-    def add_chore(self, chore: Chore) -> None:
-        """Queue work for a CPU thread."""
-        self._lanes[chore.lane].chores.append(chore)
+    def add_cpu_task(self, lane: str, task: CpuTask) -> None:
+        """Queue work of a lane for a CPU thread, beside its batches."""
+        self._lanes[lane].cpu_tasks.append(task)
 
-    def next_chore(self) -> Chore | None:
-        """Take the chore to do next; None while the CPU threads are busy, or their cores needed for something else."""
+    def next_cpu_task(self) -> tuple[str, CpuTask] | None:
+        """Take the CPU task to do next, and its lane; None while the threads are busy or their cores are needed."""
         shared = self.limits.shared_cores
-        if self._chores + (self._decoding if shared else 0) >= self.limits.decoders:
+        if self._cpu_tasks + (self._decoding if shared else 0) >= self.limits.decoders:
             return None
         for lane in sorted(self._lanes.values(), key=lambda lane: lane.used):
-            if lane.chores and not (shared and (self._running or self._comes_after(lane))):
-                self._chores += 1
-                return lane.chores.popleft()
+            if lane.cpu_tasks and not (shared and (self._running or self._comes_after(lane))):
+                self._cpu_tasks += 1
+                return lane.name, lane.cpu_tasks.popleft()
         return None
 
-    def chore_done(self, chore: Chore, seconds: float, now: float) -> None:
-        """Note that a chore has ended, which on shared cores took its lane's share of them."""
-        self._chores -= 1
+    def cpu_task_done(self, lane_name: str, seconds: float, now: float) -> None:
+        """Note that a CPU task has ended; on shared cores it took its lane's share of them."""
+        self._cpu_tasks -= 1
         self._free_since = now
-        lane = self._lanes[chore.lane]
-        lane.chore.observe(1, seconds)
+        lane = self._lanes[lane_name]
+        lane.cpu_task.observe(1, seconds)
         if self.limits.shared_cores:
             lane.used += seconds / self.limits.decoders / lane.weight
 
@@ -206,7 +205,7 @@ class Scheduler:
             batch = Batch(lane.name, tuple(lane.take(self.limits.max_images, self.max_cost)))
             for job in batch.jobs:
                 if not job.started:
-                    lane.lateness.observe(job.predicted_s, now - job.arrived)
+                    lane.correction.observe(job.predicted_s, now - job.arrived)
                 job.started = now
             self._running, self._clock = self._running + 1, lane.used
             return batch
@@ -233,7 +232,7 @@ class Scheduler:
                 self._drop(job)
 
     def resume(self, job: Job) -> None:
-        """Note that the chores that a PARKED job waited for are done."""
+        """Note that the CPU tasks that a PARKED job waited for are done."""
         if job.stage is Stage.PARKED:
             self._lanes[job.lane].move(job, Stage.READY)
 
@@ -277,11 +276,15 @@ class Scheduler:
         """Count the jobs that are queued or running, `besides` those of one lane."""
         return sum(lane.depth() for lane in self._lanes.values() if lane.name != besides)
 
+    def lane_depth(self, lane: str) -> int:
+        """Count the jobs of one lane that are queued or running."""
+        return self._lanes[lane].depth()
+
     def _by_use(self, stage: Stage) -> list[Lane]:
         return sorted((lane for lane in self._lanes.values() if lane.first(stage)), key=lambda lane: lane.used)
 
     def _is_busy(self) -> bool:
-        return self._running >= self.limits.at_once or (self.limits.shared_cores and self._chores > 0)
+        return self._running >= self.limits.at_once or (self.limits.shared_cores and self._cpu_tasks > 0)
 
     def _first_to_decode(self, lane: Lane) -> Lane | None:
         """Find another lane that is due before this one, as soon as its decoders have delivered."""

@@ -1,9 +1,9 @@
-"""Assembly: what an engine and its decode workers are both made of, once a model is there."""
+"""Assembly: builds the scheduler and the pipeline of an engine or a decode worker, once its model is loaded."""
 
 import asyncio
 import gc
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from models.images.decoding import ImageLimits
@@ -11,43 +11,34 @@ from models.loaded import LoadedModel
 from server.cores import cpu_threads
 from server.engine.explaining.explainer import Explainer
 from server.engine.listener import EngineListener
-from server.engine.pipeline.device import Device, batch_overhead_s, best_batch
+from server.engine.pipeline.device import Device
 from server.engine.pipeline.pipeline import Pipeline
 from server.engine.scheduling.jobs import DECODED_BATCHES
 from server.engine.scheduling.scheduler import Limits, Scheduler
-from server.ipc.model_facts import ModelFacts
+from server.engine.startup.warm_up import Timings, batch_overhead_s, best_batch
 from server.metrics import DeploymentMetrics
 from settings.server import ServerSettings
 
-BROKEN = 70
+BROKEN = 70  # the exit code of a process whose device or code failed
 
 # The shares of a saturated device
 _LANES = {"score": 8.0, DECODED_BATCHES: 8.0, "explain": 1.0}
 
-Timings = Sequence[tuple[int, float]]  # pictures in a batch, its seconds
 
-
-def facts_of(model: LoadedModel) -> ModelFacts:
-    """Return what HTTP processes are told of a model."""
-    found = model.definition
-    sizes = tuple(found.sizes().items())
-    return ModelFacts(found.architecture.name, found.task.name, found.labels, sizes, found.signature)
-
-
-def scheduler_of(model: LoadedModel, timings: Timings, settings: ServerSettings) -> Scheduler:
+def build_scheduler(model: LoadedModel, timings: Timings, settings: ServerSettings) -> Scheduler:
     """Make the scheduler of a model whose batches take `timings`."""
-    scheduler = Scheduler(limits_of(model, timings, settings), _LANES)
+    scheduler = Scheduler(batch_limits(model, timings, settings), _LANES)
     for cost, seconds in costs(model, timings):
         scheduler.learn("score", cost, seconds)
     return scheduler
 
 
 def costs(model: LoadedModel, timings: Timings) -> list[tuple[float, float]]:
-    """Turn (pictures, seconds) into (cost, seconds)."""
+    """Turn (images, seconds) into (cost, seconds)."""
     return [(count * model.pixels, seconds) for count, seconds in timings]
 
 
-def limits_of(model: LoadedModel, timings: Timings, settings: ServerSettings) -> Limits:
+def batch_limits(model: LoadedModel, timings: Timings, settings: ServerSettings) -> Limits:
     """Return the bounds on batches of a model that takes `timings`."""
     max_images = settings.max_batch_images or best_batch(timings, batch_overhead_s(model.device))
     return Limits(
@@ -60,19 +51,18 @@ def limits_of(model: LoadedModel, timings: Timings, settings: ServerSettings) ->
     )
 
 
-def pipeline_of(
+def build_pipeline(
     device: Device,
     explainer: Explainer | None,
-    thread: ThreadPoolExecutor,
+    device_thread: ThreadPoolExecutor,
     scheduler: Scheduler,
     *,
     listener: EngineListener,
     metrics: DeploymentMetrics,
     settings: ServerSettings,
 ) -> Pipeline:
-    """Put a pipeline together, from the running event loop. It tells `listener` how it is, which has no part in it."""
-    loop = asyncio.get_running_loop()
-    alarm = _Alarm(loop)
+    """Build a pipeline, from the running event loop. It tells the clients of `listener` how its device is."""
+    timer = _WakeTimer(asyncio.get_running_loop())
 
     def health(well: bool) -> None:
         reason = "ready" if well else "a batch failed and the device is being probed"
@@ -81,7 +71,7 @@ def pipeline_of(
     pipeline = Pipeline(
         device,
         explainer,
-        thread,
+        device_thread,
         scheduler,
         ImageLimits(settings.max_image_bytes, settings.max_image_pixels, settings.scaled_decode),
         metrics=metrics,
@@ -89,31 +79,31 @@ def pipeline_of(
         health=health,
         # a broken CUDA context stays broken: only a new process helps, and the supervisor starts one
         broken=lambda: os._exit(BROKEN),
-        wake=alarm.wake_at,
+        wake=timer.wake_at,
     )
-    alarm.ring = pipeline.tick
+    timer.on_time = pipeline.tick
     return pipeline
 
 
-def keep_what_lives() -> None:
-    """Keep the garbage collector from walking again and again through what lives by now, as it lives for ever."""
+def freeze_objects() -> None:
+    """Exempt all objects that exist now from garbage collection: they live as long as the process."""
     gc.collect()
     gc.freeze()
 
 
-class _Alarm:
-    """Calls `ring` on the event loop at the earliest time asked for; asking is cheap and possible from any thread."""
+class _WakeTimer:
+    """Calls `on_time` on the event loop at the earliest time asked for; asking is cheap, from any thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.ring: Callable[[], None] = lambda: None
+        self.on_time: Callable[[], None] = lambda: None
         self._loop = loop
         self._set_for = float("inf")
 
     def wake_at(self, at: float) -> None:
         if at < self._set_for:
             self._set_for = at
-            self._loop.call_soon_threadsafe(self._loop.call_at, at, self._rang)
+            self._loop.call_soon_threadsafe(self._loop.call_at, at, self._wake)
 
-    def _rang(self) -> None:
+    def _wake(self) -> None:
         self._set_for = float("inf")
-        self.ring()
+        self.on_time()

@@ -1,39 +1,54 @@
-"""The dry run behind `python -m server --check`: load, choose a runtime, warm up, and say how it went."""
+"""The dry run behind `python -m server --check`: load, choose a runtime, warm up, and report how it went.
 
+It runs in an engine process, with the memory settings and the threads that a serving engine has.
+"""
+
+import sys
 import tempfile
 import time
 from pathlib import Path
 
-import torch
-
-from models.loaded import LoadedModel, load
-from models.runtime.agreement import check_precision, precision_of
-from models.runtime.runtime import EAGER, ComputeOptions
+from models.errors import ModelError
+from models.loaded import LoadedModel
+from models.runtime.agreement import precision_of
+from models.runtime.runtime import AUTO, EAGER, ComputeOptions
 from server.cores import cpu_threads
-from server.engine.pipeline.device import Device, batch_overhead_s, best_batch
-from server.engine.process import sizes_to_try
+from server.engine.pipeline.device import Device
+from server.engine.startup.loading import load_model
 from server.engine.startup.tuner import Tuner, open_cache
+from server.engine.startup.warm_up import batch_overhead_s, best_batch, sizes_to_try, warm_up
+from server.ipc.process_config import ProcessConfig
+from server.logs import configure_logs
+from server.supervisor.child import CANNOT_SERVE
 from settings.describe import effective_values
-from settings.server import ServerSettings
+from settings.errors import SettingsError
 
 
-def check(folder: Path, settings: ServerSettings) -> str:
-    """Return a report on the model in `folder`; ModelError or SettingsError where it cannot be served.
+def main() -> None:
+    """Read a ProcessConfig from standard input, and print the report; exit code CANNOT_SERVE with a sentence if not."""
+    config = ProcessConfig.model_validate_json(sys.stdin.readline())
+    configure_logs(config.settings.log_format, config.settings.log_level)
+    try:
+        print(check(config))
+    except (ModelError, SettingsError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(CANNOT_SERVE)
 
-    The runtime that it chooses is remembered, so that a server which starts later has it at once.
+
+def check(config: ProcessConfig) -> str:
+    """Return a report on the model of a process; ModelError or SettingsError where it cannot be served.
+
+    The runtime that it chooses is remembered: a server that starts later has it at once.
     """
-    torch.set_num_threads(cpu_threads(settings))
-    started = time.monotonic()
-    model = load(folder, device=settings.device[0], precision=settings.precision, strict=settings.strict_settings)
+    settings, started = config.settings, time.monotonic()
+    model = load_model(config)
     loaded_s = time.monotonic() - started
-    precise = precision_of(model)
-    check_precision(precise, settings.force_precision)
-    definition = model.definition
-    between, most = batch_overhead_s(model.device), settings.max_batch_images
-    timings = Device(model).warm_up(most, between)
-    chosen, reasons = _chosen(folder, model, settings, sizes_to_try(timings, between))
+    precise, definition = precision_of(model), model.definition
+    overhead_s, most = batch_overhead_s(model.device), settings.max_batch_images
+    timings = warm_up(Device(model), most, overhead_s)
+    chosen, reasons = _chosen(config, model, sizes_to_try(timings, overhead_s))
     if chosen is not model:
-        timings = Device(chosen).warm_up(most, between)
+        timings = warm_up(Device(chosen), most, overhead_s)
     return "\n".join(
         [
             effective_values("model settings", definition.settings),
@@ -51,22 +66,22 @@ def check(folder: Path, settings: ServerSettings) -> str:
             *(f"  {name:<12}  {reason}" for name, reason in reasons.items()),
             "warm-up (pictures in a batch, pictures per second)",
             *(f"  {count:>4}  {count / seconds:8.1f}" for count, seconds in timings),
-            f"  best batch: {settings.max_batch_images or best_batch(timings, between)}",
+            f"  best batch: {settings.max_batch_images or best_batch(timings, overhead_s)}",
         ]
     )
 
 
-def _chosen(
-    folder: Path, model: LoadedModel, settings: ServerSettings, sizes: list[int]
-) -> tuple[LoadedModel, dict[str, str]]:
+def _chosen(config: ProcessConfig, model: LoadedModel, sizes: list[int]) -> tuple[LoadedModel, dict[str, str]]:
+    settings = config.settings
     if settings.runtime == EAGER:
         return model, {}
-    options = ComputeOptions(model.device, model.precision)
+    options = ComputeOptions(model.device, model.precision, cpu_threads(settings))
     with tempfile.TemporaryDirectory() as otherwise:
         cache = open_cache(settings.cache_folder, model.definition, options, otherwise=Path(otherwise))
-        tuner = Tuner(folder, model, options, cache, precision=settings.precision, on_device=lambda step: step())
+        tuner = Tuner(config.folder, model, options, cache, precision=settings.precision, on_device=lambda step: step())
         chosen = tuner.start(settings.runtime)
         if chosen is None:
+            assert settings.runtime == AUTO
             found = [model]
             tuner.tune(sizes, lambda rival, seen: found.append(rival))
             chosen = found[-1]

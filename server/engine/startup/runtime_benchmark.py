@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from models.loaded import LoadedModel
@@ -13,27 +13,35 @@ _ROUNDS = 3
 
 @dataclass(frozen=True, slots=True)
 class RuntimeBenchmark:
-    """The best seconds of a batch of each size, of the model in use and of its rival."""
+    """The best seconds of a batch of each size, of the model in use and of the candidate."""
 
     current: dict[int, float]
-    rival: dict[int, float]
+    candidate: dict[int, float]
 
     @property
-    def faster(self) -> float:
-        """How many times as fast as the model in use the rival is: the geometric mean over the sizes."""
-        ratios = [math.log(self.current[size] / self.rival[size]) for size in self.rival]
+    def speed_up(self) -> float:
+        """How many times as fast the candidate is: the geometric mean over the sizes."""
+        ratios = [math.log(self.current[size] / self.candidate[size]) for size in self.candidate]
         return math.exp(sum(ratios) / len(ratios))
 
 
 def benchmark_runtimes(
-    current: LoadedModel, rival: LoadedModel, sizes: Sequence[int], on_device: OnDevice[float]
+    current: LoadedModel,
+    candidate: LoadedModel,
+    sizes: Sequence[int],
+    on_device: OnDevice[float],
+    before_each: Callable[[], None] = lambda: None,
 ) -> RuntimeBenchmark:
-    """Time batches of an example. Between two of them as much time is left to others as one took."""
+    """Time batches of an example. After each batch others may use the device for as long as it took.
+
+    `before_each` is called before each batch, and may wait.
+    """
     best: list[dict[int, float]] = [{}, {}]
     for size in sizes:
         for _ in range(_ROUNDS):
-            for model, times in zip((current, rival), best, strict=True):
-                seconds = on_device(lambda model=model, size=size: Device(model).timed(size))  # type: ignore[misc]
+            for model, times in zip((current, candidate), best, strict=True):
+                before_each()
+                seconds = on_device(lambda model=model, size=size: Device(model).time_example(size))  # type: ignore[misc]
                 times[size] = min(seconds, times.get(size, math.inf))
                 time.sleep(seconds)
     return RuntimeBenchmark(*best)

@@ -1,4 +1,4 @@
-"""Tuner: finds out which runtime computes a model fastest here and still says the same, while the engine serves."""
+"""Tuner: finds the runtime that computes a model fastest here with the same outputs, while the engine serves."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -18,17 +18,21 @@ from server.engine.startup.runtime_benchmark import benchmark_runtimes
 
 logger = logging.getLogger(__name__)
 
-# a model, and the seconds of batches of some sizes
+# a model, and the (images, seconds) of its batches
 Adopt = Callable[[LoadedModel, Sequence[tuple[int, float]]], None]
 
-_HOME = Path(".cache") / "sightglass"
+_USER_CACHE = Path(".cache") / "sightglass"
 _WORTH = 1.03  # times as fast; less may be the noise of a machine
+
+
+def _at_once() -> None:
+    """Wait for nothing."""
 
 
 class Tuner:
     """Tries runtimes of the model in `folder`, which is loaded as `model` and computes eagerly.
 
-    `on_device` runs a step on the thread that computes. `precision` and `device` are what the model was loaded with.
+    `on_device` runs a step on the thread that computes. `precision` is what the model was loaded with.
     """
 
     def __init__(
@@ -48,12 +52,13 @@ class Tuner:
         self._options = options
         self._cache = cache
         self._on_device = on_device
+        self._before_each: Callable[[], None] = _at_once
         self.reasons: dict[str, str] = {}
 
     def start(self, wanted: str) -> LoadedModel | None:
-        """Return the model with the runtime `wanted`; None where that is AUTO and it is not known which is fastest.
+        """Return the model with the runtime `wanted`; None where that is AUTO and the fastest is not known.
 
-        ModelError where it cannot be used.
+        ModelError where the runtime cannot be used.
         """
         if wanted == AUTO:
             return self._remembered()
@@ -79,7 +84,7 @@ class Tuner:
             return None
 
     def _verified(self, runtime: Runtime, *, again: bool = False) -> tuple[LoadedModel, Agreement]:
-        """Return the model with a runtime, converted if need be; any exception where it cannot, or says otherwise.
+        """Return the model with a runtime, converted if need be; any exception where it cannot, or differs.
 
         `again` says that this machine and these versions have verified it before: one image is enough then.
         """
@@ -90,60 +95,67 @@ class Tuner:
             files = self._cache.files(runtime.name, lambda into: self._convert(runtime, into))
         try:
             with self._cache.trying(runtime.name):
-                # all that PyTorch computes is computed on the one thread, or it would be slow ever after
-                graph = self._on_device(lambda: runtime.load(self._model.graph_source(), files, self._options))
-                rival = self._model.with_runtime(runtime.name, graph)
-                agreement = self._agreement(rival, brief=again)
+                # PyTorch computes on one thread only, or it would stay slow ever after
+                graph = self._step(lambda: runtime.load(self._model.graph_source(), files, self._options))
+                candidate = self._model.with_runtime(runtime.name, graph)
+                agreement = self._agreement(candidate, brief=again)
         except Exception:
-            self._cache.drop(runtime.name)  # files that are damaged are made anew the next time
+            self._cache.drop(runtime.name)  # damaged files are made anew the next time
             raise
         if not agreement.deviation.fits:
             raise ModelError(f"The runtime {runtime.name} does not compute the same: {agreement}.")
-        return rival, agreement
+        return candidate, agreement
 
-    def tune(self, sizes: Sequence[int], adopt: Adopt) -> None:
+    def tune(self, sizes: Sequence[int], adopt: Adopt, before_each: Callable[[], None] = _at_once) -> None:
         """Try all runtimes with batches of these sizes; `adopt` is told each that is the fastest so far.
 
-        One that fails is reported and left out. The choice is remembered.
+        A runtime that fails is reported and left out. The choice is remembered. `before_each` is called before each
+        step on the device, and may wait.
         """
-        self.reasons = {}
+        self.reasons, self._before_each = {}, before_each
         with self._cache.locked():
             known, _ = self._cache.chosen()  # by another engine, while this one waited
-            rivals = [known] if known else list(available())
+            names = [known] if known else list(available())
             best, fastest = EAGER, _WORTH
-            for runtime in (available()[name] for name in rivals if name != EAGER):
+            for runtime in (available()[name] for name in names if name != EAGER):
                 try:
-                    rival, agreement = self._verified(runtime)
+                    candidate, agreement = self._verified(runtime)
                     with self._cache.trying(runtime.name):
-                        found = benchmark_runtimes(self._model, rival, sizes, self._on_device)
+                        found = benchmark_runtimes(self._model, candidate, sizes, self._on_device, before_each)
                 except Exception as error:
                     self.reasons[runtime.name] = first_line(error)
                     logger.info("a runtime is left out runtime=%s: %s", runtime.name, self.reasons[runtime.name])
                     continue
-                self.reasons[runtime.name] = f"{found.faster:.2f} times as fast as eager; {agreement}"
-                if found.faster > fastest:
-                    best, fastest = runtime.name, found.faster
-                    adopt(rival, sorted(found.rival.items()))
+                self.reasons[runtime.name] = f"{found.speed_up:.2f} times as fast as eager; {agreement}"
+                if found.speed_up > fastest:
+                    best, fastest = runtime.name, found.speed_up
+                    adopt(candidate, sorted(found.candidate.items()))
             self._cache.choose(best, self.reasons)
         logger.info("runtime chosen runtime=%s: %s", best, self.reasons.get(best, "nothing is faster"))
+
+    def _step(self, step: Callable[[], Any]) -> Any:
+        self._before_each()
+        return self._on_device(step)
 
     def _convert(self, runtime: Runtime, into: Path) -> None:
         convert_apart(self._folder, runtime.name, self._precision, str(self._options.device), into)
 
-    def _agreement(self, rival: LoadedModel, *, brief: bool) -> Agreement:
+    def _agreement(self, candidate: LoadedModel, *, brief: bool) -> Agreement:
         if self._reference is None:
-            self._reference = self._on_device(lambda: exact(self._model))
-        batches = self._on_device(self._model.calibration)
-        steps = [partial(compared, rival, self._reference, views) for views in (batches[-1:] if brief else batches)]
-        return together([self._on_device(step) for step in steps])
+            self._reference = self._step(lambda: exact(self._model))
+        batches = self._step(self._model.calibration)
+        steps = [
+            partial(compared, candidate, self._reference, inputs) for inputs in (batches[-1:] if brief else batches)
+        ]
+        return together([self._step(step) for step in steps])
 
 
 def open_cache(
     folder: Path | None, definition: Definition, options: ComputeOptions, *, otherwise: Path
 ) -> RuntimeCache:
-    """Open the cache in `folder`, or else that of the user; where that cannot be, say so and open `otherwise`."""
+    """Open the cache in `folder`, or else the user's; where that cannot be, say so and open `otherwise`."""
     try:
-        return RuntimeCache.open(folder or Path.home() / _HOME, definition, options)
-    except (ModelError, RuntimeError) as error:  # nobody's home
+        return RuntimeCache.open(folder or Path.home() / _USER_CACHE, definition, options)
+    except (ModelError, RuntimeError) as error:  # RuntimeError: the user has no home
         logger.warning("the choice of a runtime will not be remembered: %s", error)
         return RuntimeCache.open(otherwise, definition, options)

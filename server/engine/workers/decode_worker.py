@@ -1,4 +1,4 @@
-"""A decode worker process: all that an engine is but for the network, whose batches it has its engine compute."""
+"""A decode worker process: an engine without the network. Its engine computes the batches that it submits."""
 
 import asyncio
 import logging
@@ -15,13 +15,15 @@ from models.errors import ModelError
 from models.loaded import load_without_weights
 from server.engine.listener import EngineListener
 from server.engine.pipeline.device import Device
-from server.engine.startup.assembly import BROKEN, facts_of, keep_what_lives, pipeline_of, scheduler_of
-from server.engine.workers.decode_workers import AT_ONCE
+from server.engine.startup.assembly import BROKEN, build_pipeline, build_scheduler, freeze_objects
+from server.engine.startup.loading import facts_of
+from server.engine.workers.decode_workers import SLOTS
 from server.engine.workers.shared_images import SharedImages
 from server.errors import ServiceError
 from server.ipc.client import EngineClient
 from server.ipc.outcome import Failure
-from server.ipc.parent_pipe import READY, DecodeWorkerConfig, ProcessConfig, tell_parent
+from server.ipc.parent_pipe import READY, tell_parent
+from server.ipc.process_config import DecodeWorkerConfig, ProcessConfig
 from server.metrics import DecodeWorkerMetrics, Metrics
 
 logger = logging.getLogger(__name__)
@@ -30,65 +32,65 @@ _POLL_S = 0.02
 _LAST_S = 5.0
 
 
-async def feed(config: ProcessConfig, feeding: DecodeWorkerConfig) -> None:
-    """Serve HTTP processes until the lifeline ends; ModelError or SettingsError where the model cannot be served."""
+async def run_decode_worker(config: ProcessConfig, worker: DecodeWorkerConfig) -> None:
+    """Serve HTTP processes until the parent pipe closes; ModelError or SettingsError where the model does not load."""
     listener = EngineListener()
     await listener.listen(config.address)
-    engine = EngineClient(feeding.engine)
+    engine = EngineClient(worker.engine)
     connected = asyncio.create_task(engine.run())
-    device_threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="device")
+    device_threads = ThreadPoolExecutor(SLOTS, thread_name_prefix="device")
     settings = config.settings
     torch.set_num_threads(1)
     model = await asyncio.to_thread(
         load_without_weights,
         config.folder,
-        _RemoteGraph(engine, feeding, asyncio.get_running_loop()),
+        _RemoteGraph(engine, worker, asyncio.get_running_loop()),
         precision=settings.precision,
-        runtime=feeding.runtime,
+        runtime=worker.runtime,
         strict=settings.strict_settings,
     )
     while not engine.ready:
         await asyncio.sleep(_POLL_S)
     await asyncio.to_thread(model.smoke_test)
     listener.know(facts_of(model))
-    scheduler = scheduler_of(model, feeding.timings, settings)
-    scheduler.limits = replace(scheduler.limits, at_once=AT_ONCE)
+    scheduler = build_scheduler(model, worker.timings, settings)
+    scheduler.limits = replace(scheduler.limits, at_once=SLOTS)
     metrics = DecodeWorkerMetrics(Metrics(), config.deployment)
-    listener.pipeline = pipeline_of(
+    listener.pipeline = build_pipeline(
         Device(model), None, device_threads, scheduler, listener=listener, metrics=metrics, settings=settings
     )
-    keep_what_lives()
+    freeze_objects()
     listener.announce({"ready": True, "reason": "ready"})
     tell_parent(READY)
-    logger.info("decode_worker ready number=%d batch=%d", feeding.number, scheduler.limits.max_images)
+    logger.info("decode worker ready number=%d batch=%d", worker.number, scheduler.limits.max_images)
     await connected
 
 
 class _RemoteGraph:
-    """A graph that the engine computes, AT_ONCE batches at a time: uint8 [N, ...] -> float32 [N, C]."""
+    """A graph that the engine computes, SLOTS batches at a time: uint8 [N, ...] -> float32 [N, C]."""
 
-    def __init__(self, engine: EngineClient, feeding: DecodeWorkerConfig, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, engine: EngineClient, worker: DecodeWorkerConfig, loop: asyncio.AbstractEventLoop) -> None:
         self._engine = engine
-        self._number = feeding.number
-        self._shared = SharedImages(feeding.pictures, feeding.shape)
+        self._number = worker.number
+        self._shared = SharedImages(worker.images, worker.shape)
         self._loop = loop
-        self._places: SimpleQueue[int] = SimpleQueue()  # that are free
-        for place in range(AT_ONCE):
-            self._places.put(place)
+        self._free_slots: SimpleQueue[int] = SimpleQueue()
+        for slot in range(SLOTS):
+            self._free_slots.put(slot)
 
     def __call__(self, inputs: Tensor) -> list[Tensor]:
-        count, place = len(inputs), self._places.get()
+        count, slot = len(inputs), self._free_slots.get()
         try:
-            self._shared.pictures[place, :count] = inputs
-            compute = self._engine.compute(self._number, place, count)
+            self._shared.images[slot, :count] = inputs
+            compute = self._engine.compute(self._number, slot, count)
             outcome = asyncio.run_coroutine_threadsafe(compute, self._loop).result()
         except ServiceError:
-            # the engine has ended, and with it its lifeline to this process, which may be heard of a moment later:
-            # what is said until then would be that the pictures are to blame
+            # the engine has died. This process will hear of it through its parent pipe, perhaps a moment later; any
+            # answer until then would blame the images
             time.sleep(_LAST_S)
             os._exit(BROKEN)
         finally:
-            self._places.put(place)
+            self._free_slots.put(slot)
         if isinstance(outcome, Failure) and outcome.code == "out_of_memory":
             raise torch.OutOfMemoryError(outcome.message)
         if isinstance(outcome, Failure):

@@ -1,4 +1,4 @@
-"""DecodeWorkers: processes that decode pictures for an engine and bring it whole batches of them.
+"""DecodeWorkers: processes that decode images for an engine and submit whole batches to it.
 
 One Python process decodes and schedules fewer images than a GPU scores. To HTTP processes a decode worker looks like an
 engine, but it has no network: the engine that started it computes its batches.
@@ -15,13 +15,13 @@ from models.classifier import Classifier
 from models.loaded import LoadedModel
 from server.cores import cpu_threads
 from server.engine.workers.shared_images import SharedImages
-from server.ipc.parent_pipe import DecodeWorkerConfig, ProcessConfig
+from server.ipc.process_config import DecodeWorkerConfig, ProcessConfig
 from server.supervisor.child import Child
 from settings.server import ServerSettings
 
-AT_ONCE = 2  # batches of a decode worker: while one is computed, what is decoded meanwhile waits as the next
+SLOTS = 2  # batches of a worker in shared memory: while one is computed, the next is filled
 _COMMAND = (sys.executable, "-m", "server.engine")
-_CORES = 4  # for each decode worker, which it keeps busy with decoding
+_CORES = 4  # that a decode worker keeps busy
 
 
 def decode_workers_wanted(model: LoadedModel, settings: ServerSettings) -> int:
@@ -34,20 +34,26 @@ def decode_workers_wanted(model: LoadedModel, settings: ServerSettings) -> int:
 
 
 class DecodeWorkers:
-    """DecodeWorkers of the engine that `config` started, which computes batches of up to `most` pictures with `model`.
+    """The decode workers of one engine, which computes batches of up to `max_images` with `model`.
 
-    `timings` are the pictures in a batch and its seconds. Together the decode workers fill a batch.
+    `timings` are the (images, seconds) of batches. Together the workers fill one batch.
     """
 
     def __init__(
-        self, config: ProcessConfig, model: Classifier, timings: Sequence[tuple[int, float]], *, count: int, most: int
+        self,
+        config: ProcessConfig,
+        model: Classifier,
+        timings: Sequence[tuple[int, float]],
+        *,
+        count: int,
+        max_images: int,
     ) -> None:
-        share = math.ceil(most / count)
+        share = math.ceil(max_images / count)
         threads = math.ceil(cpu_threads(config.settings) / count)
-        # the engine waits for fuller batches, as it sees what all of them bring
+        # the engine waits for fuller batches: it sees what all of them submit
         own = {"cpu_threads": threads, "max_batch_images": share, "max_delay_ms": 0}
         self._config = config.model_copy(update={"settings": config.settings.model_copy(update=own)})
-        shape = AT_ONCE, share, *model.example(1)[0].shape
+        shape = SLOTS, share, *model.example(1)[0].shape
         self._shared = [SharedImages.make(shape) for _ in range(count)]
         if model.device.type == "cuda":
             for shared in self._shared:
@@ -58,25 +64,25 @@ class DecodeWorkers:
     def start(self, ended: Callable[[Child, int], None]) -> None:
         """Start them from the running event loop, and keep them alive; `ended` is told of each that ended by itself."""
         self._children = [
-            Child("decode_worker", _COMMAND, partial(self.config, number), ended=ended)
+            Child("decode worker", _COMMAND, partial(self.config, number), ended=ended)
             for number in range(len(self.addresses))
         ]
         for child in self._children:
             child.start()
 
-    def batch(self, number: int, place: int, pictures: int) -> Tensor:
-        """Return the images that a decode worker has put into one of AT_ONCE slots of its shared memory: [N, ...]."""
-        return self._shared[number].pictures[place, :pictures]
+    def batch(self, number: int, slot: int, images: int) -> Tensor:
+        """Return the images in one of the slots that the engine shares with worker `number`: uint8 [images, ...]."""
+        return self._shared[number].images[slot, :images]
 
     def config(self, number: int) -> ProcessConfig:
-        """Return what a decode worker is started with."""
+        """Return what worker `number` is started with."""
         shared = self._shared[number]
         worker = DecodeWorkerConfig(
             number=number,
             engine=self._config.address,
             runtime=self._runtime,
-            pictures=shared.descriptor,
-            shape=tuple(shared.pictures.shape),
+            images=shared.descriptor,
+            shape=tuple(shared.images.shape),
             timings=self._timings,
         )
         return self._config.model_copy(update={"address": self.addresses[number], "decode_worker": worker})

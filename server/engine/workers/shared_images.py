@@ -1,4 +1,4 @@
-"""SharedImages: memory for a batch of pictures that an engine and one of its decode workers both see."""
+"""SharedImages: memory for batches of images that an engine and one of its decode workers both map."""
 
 import logging
 import mmap
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 class SharedImages:
-    """Room for pictures, `pictures`: uint8 [N, ...], in the file `descriptor` that exists in memory only.
+    """`images`: uint8 [slots, N, ...], in the file `descriptor`, which exists in memory only.
 
     The file lives as long as a process has it open. Linux only.
     """
@@ -21,20 +21,20 @@ class SharedImages:
     def __init__(self, descriptor: int, shape: Sequence[int]) -> None:
         self.descriptor = descriptor
         memory = mmap.mmap(descriptor, torch.Size(shape).numel())
-        self.pictures: Tensor = torch.frombuffer(memory, dtype=torch.uint8).view(*shape)
+        self.images: Tensor = torch.frombuffer(memory, dtype=torch.uint8).view(*shape)
 
     @classmethod
     def make(cls, shape: Sequence[int]) -> Self:
-        """Make room for pictures of `shape`: [N, ...]."""
-        descriptor = os.memfd_create("pictures")
+        """Allocate memory for images of `shape`: [slots, N, ...]."""
+        descriptor = os.memfd_create("images")
         os.truncate(descriptor, torch.Size(shape).numel())
         return cls(descriptor, shape)
 
     def pin(self, device: torch.device) -> None:
-        """Have it stay in place, so that the GPU `device` copies from it by itself."""
+        """Lock the memory in place, so that the GPU `device` copies from it by itself."""
         with torch.cuda.device(device):
             found = torch.cuda.cudart().cudaHostRegister(  # type: ignore[no-untyped-call]
-                self.pictures.data_ptr(), self.pictures.numel(), 0
+                self.images.data_ptr(), self.images.numel(), 0
             )
         if int(found) != 0:
-            logger.warning("pictures of decode workers are copied twice: cudaHostRegister said %d", int(found))
+            logger.warning("images of decode workers are copied twice: cudaHostRegister said %d", int(found))

@@ -10,19 +10,19 @@ from pathlib import Path
 from server.ipc.frame import Frame, FrameKind, FrameReader
 from server.ipc.raw_http import RawRequest
 from server.scripts.runner.inputs import InputError
-from server.scripts.runner.parent_pipe import end_with_host
+from server.scripts.runner.parent_pipe import end_with_parent
 from server.scripts.runner.script import Script, ScriptError
 from server.scripts.runner.stand_ins import StandIns
 
 _HERE = Path(__file__).parent
-_PIECE = 2**18
-_LONGEST_STORY = 50_000
+_CHUNK_BYTES = 2**18
+_LONGEST_TRACEBACK = 50_000
 _FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
 
 
 def serve(channel: int, file: str, stand_ins: StandIns) -> None:
     """Host the script in `file` for whoever is at the other end of the socket with the number `channel`."""
-    end_with_host()
+    end_with_parent()
     faulthandler.enable()  # a crash in native code says where, in the log
     host = socket.socket(fileno=channel)
     host.set_inheritable(False)
@@ -30,7 +30,10 @@ def serve(channel: int, file: str, stand_ins: StandIns) -> None:
         script = Script(Path(file), stand_ins)
         script.init()
     except BaseException as error:  # sys.exit() among them
-        _send(host, Frame(FrameKind.STATE, fields={"ready": False, "reason": _reason(error), "story": _story(error)}))
+        _send(
+            host,
+            Frame(FrameKind.STATE, fields={"ready": False, "reason": _reason(error), "traceback": _traceback(error)}),
+        )
         return
     version = ".".join(map(str, sys.version_info[:3]))
     _send(host, Frame(FrameKind.STATE, fields={"ready": True, "takes": script.takes, "python": version}))
@@ -40,7 +43,7 @@ def serve(channel: int, file: str, stand_ins: StandIns) -> None:
 
 def _frames(host: socket.socket) -> Iterator[Frame]:
     reader = FrameReader()
-    while data := host.recv(_PIECE):
+    while data := host.recv(_CHUNK_BYTES):
         yield from reader.feed(data)
 
 
@@ -55,7 +58,7 @@ def _answered(script: Script, frame: Frame) -> Frame:
     except InputError as error:
         return Frame(FrameKind.REFUSED, frame.number, {"code": error.code, "message": str(error)})
     except BaseException as error:  # a request that has the script exit is no reason to load the model anew
-        fields = {"code": "script_failed", "message": _FAILED, "story": _story(error)}
+        fields = {"code": "script_failed", "message": _FAILED, "traceback": _traceback(error)}
         return Frame(FrameKind.REFUSED, frame.number, fields)
 
 
@@ -63,12 +66,12 @@ def _reason(error: BaseException) -> str:
     return str(error) if isinstance(error, ScriptError) else f"it raised {type(error).__name__}: {error}"
 
 
-def _story(error: BaseException) -> str:
+def _traceback(error: BaseException) -> str:
     """Return the traceback from the script's own code on."""
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None and _is_ours(place.tb_frame.f_code.co_filename):
-        place = place.tb_next
-    return "".join(traceback.format_exception(type(error), error, place))[-_LONGEST_STORY:]
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None and _is_ours(step.tb_frame.f_code.co_filename):
+        step = step.tb_next
+    return "".join(traceback.format_exception(type(error), error, step))[-_LONGEST_TRACEBACK:]
 
 
 def _is_ours(file: str) -> bool:

@@ -14,56 +14,56 @@ def job(arrived: float = 0.0, deadline: float = 100.0) -> QueuedRequest:
     return QueuedRequest(Frame(FrameKind.RUN), arrived, deadline, lambda frame: None)
 
 
-def busy(waiting: RequestQueue, *started: float) -> None:
+def busy(queue: RequestQueue, *started: float) -> None:
     for at in started:
         one = job()
         one.started = at
-        waiting.running.add(one)
+        queue.running.add(one)
 
 
 def test_the_first_to_come_is_the_first_to_go() -> None:
-    waiting = RequestQueue(1)
+    queue = RequestQueue(1)
     first, second = job(), job()
-    waiting.push(first)
-    waiting.push(second)
-    assert len(waiting) == 2
-    assert [waiting.pop(0), waiting.pop(0), waiting.pop(0)] == [first, second, None]
+    queue.push(first)
+    queue.push(second)
+    assert len(queue) == 2
+    assert [queue.pop(0), queue.pop(0), queue.pop(0)] == [first, second, None]
 
 
 def test_what_is_too_late_or_left_is_passed_over() -> None:
-    waiting = RequestQueue(1)
+    queue = RequestQueue(1)
     late, left, fine = job(deadline=5), job(), job()
     for each in (late, left, fine):
-        waiting.push(each)
+        queue.push(each)
     for _ in range(2):
-        waiting.remove(left)
-    assert waiting.pop(5) is fine
-    assert len(waiting) == 0
+        queue.remove(left)
+    assert queue.pop(5) is fine
+    assert len(queue) == 0
 
 
 def test_all_may_be_sent_away() -> None:
-    waiting = RequestQueue(1)
+    queue = RequestQueue(1)
     jobs = [job(), job()]
     for each in jobs:
-        waiting.push(each)
-    assert (waiting.clear(), len(waiting), waiting.pop(0.0)) == (jobs, 0, None)
+        queue.push(each)
+    assert (queue.clear(), len(queue), queue.pop(0.0)) == (jobs, 0, None)
 
 
 def test_the_wait_is_what_runs_and_what_stands_before() -> None:
-    waiting = RequestQueue(2)
-    waiting.learn(4.0)
-    busy(waiting, 9.0, 10.0)
-    assert waiting.wait_s(11.0) == pytest.approx(2.0), "the elder of the two has two more seconds to go"
-    waiting.push(job())
-    assert waiting.wait_s(11.0) == pytest.approx(4.0), "two processes share what waits"
+    queue = RequestQueue(2)
+    queue.learn(4.0)
+    busy(queue, 9.0, 10.0)
+    assert queue.wait_s(11.0) == pytest.approx(2.0), "the elder of the two has two more seconds to go"
+    queue.push(job())
+    assert queue.wait_s(11.0) == pytest.approx(4.0), "two processes share what waits"
 
 
 def test_a_run_that_is_late_is_predicted_to_take_as_long_again() -> None:
-    waiting = RequestQueue(1)
-    busy(waiting, 0.0)
-    assert waiting.wait_s(7.0) == 7.0
-    waiting.learn(1.0)
-    assert waiting.wait_s(7.0) == 7.0
+    queue = RequestQueue(1)
+    busy(queue, 0.0)
+    assert queue.wait_s(7.0) == 7.0
+    queue.learn(1.0)
+    assert queue.wait_s(7.0) == 7.0
 
 
 def test_where_nothing_runs_a_process_is_being_started() -> None:
@@ -73,8 +73,8 @@ def test_where_nothing_runs_a_process_is_being_started() -> None:
 
 @given(st.lists(st.floats(0.001, 100), min_size=1))
 def test_the_pace_stays_among_what_was_seen(seen: Sequence[float]) -> None:
-    waiting = RequestQueue(1)
+    queue = RequestQueue(1)
     for seconds in seen:
-        waiting.learn(seconds)
-    busy(waiting, 0.0)
-    assert min(seen) * 0.999 <= waiting.wait_s(0.0) <= max(seen) * 1.001
+        queue.learn(seconds)
+    busy(queue, 0.0)
+    assert min(seen) * 0.999 <= queue.wait_s(0.0) <= max(seen) * 1.001

@@ -27,10 +27,10 @@ def test_turns_exclude_each_other_and_come_round(tmp_path: Path) -> None:
 
     def engine(number: int) -> None:
         nonlocal inside
-        turns = DeviceLock(tmp_path)
+        lock = DeviceLock(tmp_path)
         together.wait()
         for _ in range(20):
-            with turns, turns:  # within a turn there is no other to wait for
+            with lock, lock:  # a nested entry waits for nobody
                 inside += 1
                 assert inside == 1
                 order.append(number)

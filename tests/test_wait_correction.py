@@ -5,33 +5,33 @@ from tests.scheduling import IMAGE, decode_all, make_jobs, make_scheduler
 
 
 def test_predictions_that_hold_are_left_alone() -> None:
-    lateness = WaitCorrection()
-    assert lateness.factor == 1
+    correction = WaitCorrection()
+    assert correction.factor == 1
     for _ in range(20):
-        lateness.observe(0.5, 0.5)
-    assert lateness.factor == pytest.approx(1)
-    lateness.observe(0.5, 0.1)
-    assert lateness.factor == 1, "better early than too late: no prediction is made shorter"
+        correction.observe(0.5, 0.5)
+    assert correction.factor == pytest.approx(1)
+    correction.observe(0.5, 0.1)
+    assert correction.factor == 1, "better early than too late: no prediction is made shorter"
 
 
 def test_the_ratio_is_learned_and_forgotten() -> None:
-    lateness = WaitCorrection()
+    correction = WaitCorrection()
     for _ in range(5):
-        lateness.observe(0.5, 1.5)
-    assert lateness.factor == pytest.approx(3)
+        correction.observe(0.5, 1.5)
+    assert correction.factor == pytest.approx(3)
     for _ in range(60):
-        lateness.observe(0.5, 0.5)
-    assert lateness.factor == pytest.approx(1, abs=0.01)
+        correction.observe(0.5, 0.5)
+    assert correction.factor == pytest.approx(1, abs=0.01)
 
 
 def test_short_waits_say_nothing_and_nothing_is_multiplied_for_ever() -> None:
-    lateness = WaitCorrection()
-    lateness.observe(0.001, 0.5)
-    assert lateness.factor == 1
-    lateness.observe(0.1, 1000)
-    assert lateness.factor == pytest.approx(3)
-    lateness.observe(0.1, 0.1)
-    assert lateness.factor == pytest.approx((0.9 * 3 + 1) / 1.9), "one that was held up is one among others"
+    correction = WaitCorrection()
+    correction.observe(0.001, 0.5)
+    assert correction.factor == 1
+    correction.observe(0.1, 1000)
+    assert correction.factor == pytest.approx(3)
+    correction.observe(0.1, 0.1)
+    assert correction.factor == pytest.approx((0.9 * 3 + 1) / 1.9), "one that was held up is one among others"
 
 
 def test_a_scheduler_whose_jobs_come_late_refuses_earlier() -> None:

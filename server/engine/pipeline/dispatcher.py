@@ -1,0 +1,98 @@
+"""Dispatcher: asks the scheduler, under one lock, what comes next, and starts it on the thread it belongs to.
+
+Every step ends by asking again. Nothing here waits or polls.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from server.engine.pipeline.pipeline_metrics import PipelineMetrics
+from server.engine.scheduling.jobs import Batch, Job
+from server.engine.scheduling.lanes import CpuTask
+from server.engine.scheduling.scheduler import Scheduler
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What the dispatcher starts: `decode` on a CPU thread, `run` on the device's; `expire` at once, by number."""
+
+    decode: Callable[[Job], None]
+    run: Callable[[Batch], None]
+    expire: Callable[[int], None]
+
+
+class Dispatcher:
+    """Owns the lock, the scheduler and the CPU threads. `scheduler` may be called only while `lock` is held.
+
+    `wake` is told the time at which `tick` has to be called next. `broken` is called when a step ends by a bug: the
+    process is of no use any more.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        device_thread: ThreadPoolExecutor,
+        cpu_threads: int,
+        *,
+        metrics: PipelineMetrics,
+        wake: Callable[[float], None],
+        broken: Callable[[], None],
+    ) -> None:
+        self.lock = threading.Lock()
+        self.scheduler = scheduler
+        self.steps: Steps | None = None
+        self._device_thread = device_thread
+        # threads for decoding and for CPU tasks, and one more so that finished work never waits for a slow image
+        self._cpu = ThreadPoolExecutor(2 * cpu_threads + 1, thread_name_prefix="cpu")
+        self._metrics = metrics
+        self._wake = wake
+        self._broken = broken
+
+    def tick(self) -> None:
+        """Do what has become due: expire requests, start a batch that was held back."""
+        with self.lock:
+            self.pump()
+
+    def pump(self) -> None:
+        """Start everything that may start now. The caller holds the lock."""
+        assert self.steps is not None
+        now = time.monotonic()
+        for number in self.scheduler.expire(now):
+            self.steps.expire(number)
+        while (job := self.scheduler.next_decode()) is not None:
+            self._start(self._cpu, self.steps.decode, job)
+        while (task := self.scheduler.next_cpu_task()) is not None:
+            self._start(self._cpu, self._run_cpu_task, *task)
+        while (batch := self.scheduler.next_batch(now)) is not None:
+            self._start(self._device_thread, self.steps.run, batch)
+        self._metrics.queue(self.scheduler, now)
+        wake_at = self.scheduler.wake_at()
+        if wake_at is not None:
+            self._wake(wake_at)
+
+    def on_cpu(self, step: Callable[[], None]) -> None:
+        """Start a step on a CPU thread at once, past the scheduler."""
+        self._start(self._cpu, step)
+
+    def _run_cpu_task(self, lane: str, task: CpuTask) -> None:
+        started = time.monotonic()
+        task()
+        now = time.monotonic()
+        with self.lock:
+            self.scheduler.cpu_task_done(lane, now - started, now)
+            self.pump()
+
+    def _start(self, pool: ThreadPoolExecutor, step: Callable[..., None], *arguments: object) -> None:
+        pool.submit(step, *arguments).add_done_callback(self._check)
+
+    def _check(self, step: Future[None]) -> None:
+        # an executor keeps exceptions to itself: without this a bug would leave its requests waiting for ever
+        if (error := step.exception()) is not None:
+            logger.critical("a step of the pipeline ended unexpectedly", exc_info=error)
+            self._broken()

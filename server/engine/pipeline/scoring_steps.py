@@ -1,0 +1,141 @@
+"""ScoringSteps: decode, forward pass and encoding of the images of requests that want a score."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from models.errors import ImageError
+from models.images.decoding import ImageLimits
+from server.engine.pipeline.device import Device, batch_items
+from server.engine.pipeline.dispatcher import Dispatcher
+from server.engine.pipeline.pending_requests import PendingRequests
+from server.engine.pipeline.pipeline_metrics import PipelineMetrics
+from server.engine.pipeline.writer import PredictionWriter
+from server.engine.scheduling.jobs import Batch, Job, Stage
+from server.ipc.outcome import Failure
+
+logger = logging.getLogger(__name__)
+
+
+class ScoringSteps:
+    """The steps of plain scoring. Images that will be explained are decoded here too.
+
+    `check_device` is called on the device's thread after a batch failed.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        requests: PendingRequests,
+        device: Device,
+        writer: PredictionWriter,
+        image_limits: ImageLimits,
+        *,
+        metrics: PipelineMetrics,
+        check_device: Callable[[], None],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._scheduler = dispatcher.scheduler
+        self._requests = requests
+        self._device = device
+        self._writer = writer
+        self._image_limits = image_limits
+        self._metrics = metrics
+        self._check_device = check_device
+
+    def decode(self, first: Job) -> None:
+        """Decode a job, and then others as long as there are any: that spares a change of threads for each."""
+        job: Job | None = first
+        while job is not None:
+            failure = self._read(job)
+            with self._dispatcher.lock:
+                if failure is None:
+                    self._decoded(job, time.monotonic())
+                else:
+                    self._scheduler.undecodable(job)
+                    self._metrics.dropped("undecodable")
+                    self._requests.settle(job, failure, 0.0)
+                job = self._scheduler.next_decode()
+                self._dispatcher.pump()
+
+    def _read(self, job: Job) -> Failure | None:
+        started = time.monotonic()
+        failure = None
+        try:
+            job.picture = self._device.model.read(job.data, self._image_limits, job.settings)
+        except ImageError as error:
+            failure = Failure(error.code, str(error))
+        except Exception:  # a decoder that breaks in a new way must not take its thread along
+            logger.exception("decoding failed unexpectedly request=%d index=%d", job.request, job.index)
+            failure = Failure("image_unreadable", "The picture could not be decoded.")
+        job.decode_s = time.monotonic() - started
+        if job.task is None or not job.task.draws_whole:
+            job.data = b""
+        return failure
+
+    def _decoded(self, job: Job, now: float) -> None:
+        inputs = job.open_inputs() if job.stage is Stage.DECODING and job.lane == "score" else {}
+        if not inputs:
+            self._scheduler.decoded(job, job.decode_s, now)
+            return
+        job.shape = inputs[0].shape
+        cost = sum(one.pixels for one in inputs.values()) / len(inputs)
+        self._scheduler.decoded(job, job.decode_s, now, passes=len(inputs), cost=cost)
+
+    def run(self, batch: Batch) -> None:
+        """Run one batch on the device, and hand what is complete to CPU threads for encoding."""
+        started = time.monotonic()
+        items = batch_items(batch.jobs, self._scheduler.limits.max_images, self._scheduler.max_cost)
+        result = self._device.run(items)
+        seconds = time.monotonic() - started
+        self._metrics.batch(sum(item.job.images for item in items), result.busy_s)
+        failures: dict[Job, Failure] = {}
+        for item, output in zip(items, result.outputs, strict=True):
+            if isinstance(output, Failure):
+                failures[item.job] = output
+            else:
+                item.job.found[item.index] = output
+        again = self._again(batch, failures, seconds)
+        with self._dispatcher.lock:
+            if result.too_large is not None:
+                self._scheduler.shrink(result.too_large)
+            learn, work = not result.failed and result.too_large is None, sum(item.input.pixels for item in items)
+            self._scheduler.finished(batch, seconds, learn=learn, work=work, again=again)
+            # another thread encodes; this one goes on with the next batch, or checks the device first if need be
+            self._finish([(job, failures.get(job)) for job in batch.jobs if job not in again])
+            self._dispatcher.pump()
+        if result.failed:
+            self._check_device()
+
+    def _again(self, batch: Batch, failures: dict[Job, Failure], seconds: float) -> dict[Job, tuple[Stage, float]]:
+        """Return the jobs that have inputs left, with the stage they go on in and the passes that they still need."""
+        again: dict[Job, tuple[Stage, float]] = {}
+        for job in batch.jobs:
+            job.device_s += seconds
+            if job not in failures and (inputs := job.open_inputs()):
+                again[job] = (Stage.READY, len(inputs))
+                job.shape = next(iter(inputs.values())).shape
+                # other images take their turn between the tiles of one that has many
+                job.due += seconds
+        return again
+
+    def _finish(self, jobs: Sequence[tuple[Job, Failure | None]]) -> None:
+        if not self._device.model.slow_to_encode:
+            self._dispatcher.on_cpu(partial(self._encode, jobs))
+            return
+        for job, failure in jobs:
+            self._scheduler.add_cpu_task(job.lane, partial(self._encode, [(job, failure)]))
+
+    def _encode(self, jobs: Sequence[tuple[Job, Failure | None]]) -> None:
+        settled = []
+        for job, failure in jobs:
+            started = time.monotonic()
+            if job.request in self._requests:  # else cancelled or expired meanwhile
+                outcome = failure or self._writer.scored(job)
+                settled.append((job, outcome, time.monotonic() - started))
+        with self._dispatcher.lock:
+            for job, outcome, seconds in settled:
+                self._requests.settle(job, outcome, seconds)
+        for job, _ in jobs:
+            job.release()

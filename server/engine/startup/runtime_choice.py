@@ -1,0 +1,59 @@
+"""Chooses what computes scores: at once where the choice is known, otherwise while the engine serves."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from models.loaded import LoadedModel
+from models.runtime.runtime import EAGER, ComputeOptions
+from server.cores import cpu_threads
+from server.engine.pipeline.device import OnDevice
+from server.engine.pipeline.pipeline import Pipeline
+from server.engine.startup.assembly import batch_limits, costs
+from server.engine.startup.tuner import Tuner, open_cache
+from server.engine.startup.warm_up import Timings
+from server.ipc.process_config import ProcessConfig
+from settings.server import ServerSettings
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 0.05
+
+
+def choose_at_start(
+    config: ProcessConfig, model: LoadedModel, on_device: OnDevice[Any]
+) -> tuple[LoadedModel, Tuner | None]:
+    """Return the model with the runtime that the settings ask for, or that was the fastest at an earlier start.
+
+    Where the fastest runtime is not known, the model stays eager, and the tuner that can find it comes along.
+    ModelError where a runtime that is asked for by name cannot be used.
+    """
+    settings = config.settings
+    if settings.runtime == EAGER:
+        return model, None
+    options = ComputeOptions(model.device, model.precision, cpu_threads(settings))
+    cache = open_cache(settings.cache_folder, model.definition, options, otherwise=config.address.parent / "runtimes")
+    tuner = Tuner(config.folder, model, options, cache, precision=settings.precision, on_device=on_device)
+    chosen = tuner.start(settings.runtime)
+    return (model, tuner) if chosen is None else (chosen, None)
+
+
+def tune(tuner: Tuner, sizes: Sequence[int], pipeline: Pipeline, settings: ServerSettings) -> None:
+    """Find the fastest runtime for batches of these sizes, and go on with it; explanations go before each step."""
+
+    def adopt(model: LoadedModel, seen: Timings) -> None:
+        pipeline.replace_model(model, batch_limits(model, seen, settings), costs(model, seen))
+
+    try:
+        tuner.tune(sizes, adopt, _after_explanations(pipeline))
+    except Exception:
+        logger.exception("no runtime could be chosen, and the model goes on as it is")
+
+
+def _after_explanations(pipeline: Pipeline) -> Callable[[], None]:
+    def wait() -> None:
+        while pipeline.has_jobs("explain"):
+            time.sleep(_POLL_S)
+
+    return wait

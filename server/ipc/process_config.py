@@ -1,0 +1,63 @@
+"""ProcessConfig: what a child process is started with, the first line of its parent pipe."""
+
+import socket
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from server.ipc.routing_table import RoutingTable
+from settings.deployments import DeploymentSpec
+from settings.server import ServerSettings
+
+
+class DecodeWorkerConfig(BaseModel):
+    """What a decode worker has to know of its engine.
+
+    `number` is its own number there, `engine` the address, `runtime` what computes, and `timings` the (images, seconds)
+    of batches. `images` is the file descriptor of the memory that both share, for images of `shape`, [N, ...].
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    number: int
+    engine: Path
+    runtime: str
+    images: int
+    shape: tuple[int, ...]
+    timings: tuple[tuple[int, float], ...]
+
+
+class ProcessConfig(BaseModel):
+    """One class for all kinds of processes; each reads the fields that concern it.
+
+    - An engine: the settings of its deployment, the model `folder`, a `device`, the `address` to listen at, its number
+      among the engines of the deployment, and the folder of the lock that engines on the same cores share.
+    - A decode worker: what its engine got, with an address, threads and batches of its own, and `decode_worker`.
+    - The process of a script: the settings, the address and the deployment itself.
+    - An HTTP process: the settings of the server, the routing `table`, the ports it listens on, and the socket at which
+      the supervisor takes commands.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    settings: ServerSettings
+    deployment: str = ""
+    folder: Path = Path()
+    script: DeploymentSpec | None = None
+    device: str = "cpu"
+    engine: int = 0
+    address: Path = Path()
+    lock_folder: Path = Path()
+    decode_worker: DecodeWorkerConfig | None = None
+    table: RoutingTable = RoutingTable()
+    listening: tuple[int, ...] = ()
+    control: Path = Path()
+
+    @property
+    def inherited(self) -> tuple[int, ...]:
+        """The file descriptors of its parent that the child keeps open."""
+        return self.listening if self.decode_worker is None else (self.decode_worker.images,)
+
+    def listening_sockets(self) -> list[socket.socket]:
+        """Return the inherited sockets from which all HTTP processes accept."""
+        return [socket.socket(fileno=number) for number in self.listening]
