@@ -1,1 +1,1 @@
-"""Throws mutated bodies at everything that parses what strangers send."""
+"""Sends mutated bodies to everything that parses what strangers send."""

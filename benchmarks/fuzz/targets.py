@@ -1,6 +1,6 @@
-"""Targets: everything that parses what strangers send, with samples of it, and what it may answer.
+"""Targets: everything that parses what strangers send, with samples of it.
 
-Whatever a parser raises beside the errors that it declares comes out of `parse`, and is a failure.
+`parse` of a target handles the errors that its parser declares. Any other error that it raises is a failure.
 """
 
 import base64
@@ -39,7 +39,7 @@ _LENGTH = "inference-header-content-length"
 _FACTS = ModelFacts("resnet18", "multiclass", ("can", "carton"))
 _PREDICTION = b'{"probs": [0.25, 0.75], "labels": ["can", "carton"]}'
 _LIMITS = ImageLimits(2**20, 100_000)
-_MOST = 64  # pictures
+_MOST = 64  # images
 _GROWS_BY = 4  # a body may become so many times its bytes
 _PIXELS = picture(1, 24, 18)
 _PNG = encoded(_PIXELS[:6, :8], "PNG")
@@ -56,7 +56,7 @@ _WORDS: Sequence[Any] = (
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A parser. `parse` takes a body of the Mutator and says in a word what became of it."""
+    """A parser. `parse` takes a body of the Mutator and returns a word for what became of it."""
 
     name: str
     samples: Sequence[Sample]
@@ -65,7 +65,7 @@ class Target:
 
 
 def done(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that has nothing to wait for: bodies are too small for threads or files."""
+    """Run a coroutine that never waits, as the bodies are too small for threads or files."""
     try:
         work.send(None)
     except StopIteration as end:
@@ -75,7 +75,7 @@ def done(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _read_by(path: str, named: str, data: bytes) -> str:
-    """Read a body as the door at `path` does and write an answer; the first line is the header `named`."""
+    """Read a body as the route at `path` does and write a reply; the first line is the value of the header `named`."""
     line, _, content = data.partition(b"\n")
     raw = [(named.encode(), line)] + ([] if named == "content-type" else [(b"content-type", _JSON.encode())])
     headers = Headers(raw=raw)
@@ -97,7 +97,7 @@ def _read_by(path: str, named: str, data: bytes) -> str:
             json.loads(fails(error, "id"))
         return error.code
     json.loads(written.body[: int(written.headers.get(_LENGTH, len(written.body)))])
-    return "some pictures bad" if any(isinstance(cell, Failure) for cell in cells) else "read"
+    return "some images bad" if any(isinstance(cell, Failure) for cell in cells) else "read"
 
 
 def _json(data: bytes) -> str:
@@ -236,7 +236,7 @@ def _frame_samples() -> list[Sample]:
 def _image_samples() -> list[Sample]:
     rgb = Image.fromarray(_PIXELS)
     exif = Image.Exif()
-    exif[274] = 6  # which way it was held
+    exif[274] = 6  # the orientation
     deep = Image.fromarray(_PIXELS[..., 0].astype("uint16") << 8)
     files = [
         *(encoded(rgb, "JPEG", **options) for options in ({}, {"progressive": True}, {"exif": exif})),
@@ -266,20 +266,20 @@ def _frames_of(image: Image.Image, form: str) -> bytes:
 def targets() -> Mapping[str, Target]:
     """Return all targets by name."""
 
-    def door(name: str, path: str, samples: Sequence[Sample], named: str = "content-type") -> Target:
+    def route(name: str, path: str, samples: Sequence[Sample], named: str = "content-type") -> Target:
         return Target(name, samples, partial(_read_by, path, named))
 
     plain = [Sample(tail=base64.encodebytes(_PNG)), Sample(tail=b"data:image/png;base64," + _TEXT.encode())]
     infer = "/v2/models/{model}/infer"
     found = [
         Target("json", [Sample(document=sample.document) for sample in _hosted() if sample.document], _json),
-        door("hosted", "/score", _hosted()),
-        door("form", "/score", _form()),
-        door("open_inference", infer, _open_inference()),
-        door("open_inference_binary", infer, _open_inference_binary(), _LENGTH),
-        door("kserve", "/v1/models/{model}:predict", _kserve()),
-        door("mlflow", "/invocations", _mlflow()),
-        door("csv", "/invocations", _csv()),
+        route("hosted", "/score", _hosted()),
+        route("form", "/score", _form()),
+        route("open_inference", infer, _open_inference()),
+        route("open_inference_binary", infer, _open_inference_binary(), _LENGTH),
+        route("kserve", "/v1/models/{model}:predict", _kserve()),
+        route("mlflow", "/invocations", _mlflow()),
+        route("csv", "/invocations", _csv()),
         Target("base64", plain, _base64),
         Target("frames", _frame_samples(), _frames, words=()),
         Target("images", _image_samples(), _image, words=()),
