@@ -50,15 +50,30 @@ def test_image_codes_are_those_that_stand_in_details() -> None:
 def test_links_lead_somewhere() -> None:
     patterns = ("*.md", "docs/**/*.md", "*/README.md", "examples/*/*.md")
     broken = [
-        f"{page.relative_to(ROOT)}: {target}"
+        f"{page.relative_to(ROOT)}: {target}#{heading}"
         for pattern in patterns
         for page in ROOT.glob(pattern)
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
-        if not (page.parent / target).exists()
+        for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)", page.read_text())
+        if not (path := page.parent / target if target else page).exists()
+        or (heading and heading not in anchors(path.read_text()))
     ]
     assert broken == []
+
+
+def anchors(page: str) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_every_decision_is_numbered_once() -> None:
     numbers = [page.name[:3] for page in sorted(Path(DOCS / "decisions").glob("*.md"))]
     assert numbers == [f"{number:03}" for number in range(1, len(numbers) + 1)]
+
+
+@pytest.mark.parametrize("page", sorted(Path(DOCS / "decisions").glob("*.md")), ids=lambda page: page.stem)
+def test_a_decision_is_a_short_page_of_three_parts(page: Path) -> None:
+    lines = page.read_text().splitlines()
+    assert lines[0].startswith(f"# {int(page.name[:3])}. ")
+    assert re.findall(r"^\*\*(\w+)\.\*\*", page.read_text(), re.MULTILINE) == ["Context", "Decision", "Consequences"]
+    assert len(lines) <= 15
+    assert max(map(len, lines)) <= 120
