@@ -1,4 +1,4 @@
-"""The tables of docs/compatibility.md: what tests are marked as proof of, and what has no place here."""
+"""The tables of docs/compatibility.md: which behaviour each marked test proves, and what is left out."""
 
 import ast
 from collections.abc import Iterator
@@ -23,25 +23,25 @@ _PARTS = (
 
 _NOT_APPLICABLE = {
     "The front end of managed endpoints: 424 with `ms-azureml-model-error-*` headers, bandwidth limits": (
-        "it stands in front of the container, as whatever stands in front of this server"
+        "it runs in front of the container; a gateway can do the same in front of this server"
     ),
-    "aml_token and aad_token": "tokens of a cloud's directory; keys are checked here, the rest is for a gateway",
+    "aml_token and aad_token": "tokens of a cloud's directory; this server checks keys, a gateway can check tokens",
     "WORKER_COUNT for models, WORKER_PRELOAD, WORKER_TIMEOUT": (
-        "each worker loads the model anew there; here one engine for each device batches for all, and requests have "
-        "deadlines. Scoring scripts have WORKER_COUNT workers"
+        "each worker there loads its own copy of the model; here one engine for each device batches all requests, and "
+        "requests have deadlines. Scoring scripts have WORKER_COUNT workers"
     ),
-    "Application Insights, model data collection": "metrics and log lines instead, for whatever collects them",
-    "AZUREML_DEBUG_PORT": "no debugger listens in a server",
-    "SERVER_PORT": "the original overwrites it as well",
-    "`export_as_image` writes files beside the server": "the mask comes in the reply instead",
-    "labeled_dataset.json, predictions.txt": "files that the original writes for each request and nobody reads",
-    "python_model.pkl": "a pickle of the original's own classes, which holds nothing that other files do not",
+    "Application Insights, model data collection": "metrics and log lines instead, for any collector",
+    "AZUREML_DEBUG_PORT": "the server has no debugger",
+    "SERVER_PORT": "the original overwrites it too",
+    "`export_as_image` writes files beside the server": "the reply holds the mask instead",
+    "labeled_dataset.json, predictions.txt": "the original writes them for each request, and nobody reads them",
+    "python_model.pkl": "a pickle of the original's own classes; other files hold everything in it",
     "yolov5's limit of ten seconds for suppression": "suppression takes milliseconds; requests have deadlines",
 }
 
 
 class Line(NamedTuple):
-    """A behaviour, how it is here, and the test that proves it."""
+    """A behaviour of the hosted endpoint, its verdict here, and the test that proves it."""
 
     part: str
     behaviour: str
@@ -62,7 +62,7 @@ def lines() -> Iterator[Line]:
 
 
 def compatibility_table() -> str:
-    """Write a table for each part, a row for each behaviour."""
+    """Return a table for each part, with a row for each behaviour."""
     found, parts = list(lines()), []
     for part in _PARTS:
         rows = [
@@ -75,7 +75,7 @@ def compatibility_table() -> str:
 
 
 def not_applicable_table() -> str:
-    """Write a row for each behaviour that has no place here."""
+    """Return a table with a row for each behaviour that is left out."""
     rows = [f"| {what} | {why} |" for what, why in _NOT_APPLICABLE.items()]
     return "\n".join(["| the hosted endpoint | why not here |", "|---|---|", *rows])
 
