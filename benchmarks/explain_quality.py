@@ -31,6 +31,7 @@ from benchmarks.explain_scenes import Scenes
 from benchmarks.explain_scores import Interval
 from benchmarks.machine import describe_machine
 from benchmarks.report import write_report
+from explain.request.parameters import read_parameters
 
 ALGORITHMS = ("xrai", "integrated_gradients", "gradcam", "guided_gradcam", "guided_backprop")
 _REQUESTS: Mapping[str, Mapping[str, Any]] = {
@@ -142,7 +143,7 @@ def main() -> None:
     options = parser.parse_args()
     wanted, checked = (12, 2) if options.quick else (options.count, options.checked)
     requests = {**_REQUESTS, **(_MORE if options.more else {})}
-    explainers = {name: Explainer.asked_for(request) for name, request in requests.items()}
+    explainers = {name: Explainer(read_parameters(request)) for name, request in requests.items()}
     torch.set_num_threads(2)  # so that a machine with more trains the same network
     machine = describe_machine()
     print(json.dumps(machine))

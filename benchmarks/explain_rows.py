@@ -22,11 +22,10 @@ from benchmarks.explain_scores import (
     precision,
 )
 from explain.integration.baselines import baseline
-from explain.method import Method
 from explain.network.executor import Executor
 from explain.network.explained_image import fixed_targets
-from explain.rendering.levels import Sign, weights
-from explain.request.parameters import read_parameters
+from explain.rendering.levels import weights
+from explain.request.parameters import ExplanationParameters
 from explain.run import explain
 
 FLOORS = ("random", "edge")
@@ -38,20 +37,13 @@ _POINTS = 11  # of an insertion or deletion curve, both ends included
 class Explainer:
     """A row of the table: a way to explain, and how its attributions become a map."""
 
-    method: Method
-    sign: Sign
-
-    @classmethod
-    def asked_for(cls, request: Mapping[str, Any]) -> "Explainer":
-        """Take what a request of this content would get."""
-        parameters = read_parameters(request)
-        return cls(Method.asked_for(parameters), parameters.sign)
+    parameters: ExplanationParameters
 
     def maps(self, passes: Executor, case: Case) -> tuple[list[Weights], list[int | None]]:
         """Explain the questions of a case: a map for each, and the steps that each took."""
         targets = [question.target for question in case.questions]
-        found = explain(passes, case.picture, self.method, fixed_targets(*targets)).attributions
-        return [weights(one.values.numpy(), self.sign) for one in found], [one.n_steps for one in found]
+        found = explain(passes, case.picture, self.parameters, fixed_targets(*targets)).attributions
+        return [weights(one.values.numpy(), self.parameters.sign) for one in found], [one.n_steps for one in found]
 
 
 @dataclass(slots=True)

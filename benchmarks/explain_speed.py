@@ -30,12 +30,11 @@ from torch import Tensor, nn
 from benchmarks.machine import describe_machine
 from benchmarks.report import write_report
 from examples.fridge.scene import draw_scene
-from explain.method import Method
 from explain.network.executor import Executor
 from explain.network.explained_image import fixed_targets
 from explain.network.work_items import PathGradients as GradientPath
 from explain.regions.ranking import warm_up
-from explain.request.parameters import read_parameters
+from explain.request.parameters import ExplanationParameters, read_parameters
 from explain.run import begin
 from models.architecture.catalog import classifier_architecture
 from models.images.preprocess import Preprocess, Statistics
@@ -114,11 +113,11 @@ class Bench:
         gradients, others = (timings(run, _LARGEST, lambda step: step()) for run in (self.gradient, self.forward))
         return SliceSizes.best(gradients, others)
 
-    def explain(self, method: Method) -> Cost:
+    def explain(self, parameters: ExplanationParameters) -> Cost:
         """Explain the picture as explain.run does, and count."""
         started, beside = time.perf_counter(), 0.0
         scores = gradients = 0
-        run = begin(self._passes, self._picture, method, fixed_targets(TARGET))
+        run = begin(self._passes, self._picture, parameters, fixed_targets(TARGET))
         while run.explanation is None:
             for aside in run.cpu_tasks():
                 before = time.perf_counter()
@@ -193,8 +192,8 @@ class Bench:
 
 def turn(bench: Bench, algorithm: str) -> tuple[Turn, Mapping[str, Cost]]:
     """Measure one algorithm once, everything beside everything else."""
-    default = Method.asked_for(read_parameters({"xai_algorithm": algorithm}))
-    alike = Method.asked_for(read_parameters({"xai_algorithm": algorithm, "compatibility": "azureml"}))
+    default = read_parameters({"xai_algorithm": algorithm})
+    alike = read_parameters({"xai_algorithm": algorithm, "compatibility": "azureml"})
     before = bench.explain(default)
     size = bench.sizes.gradients
     forward, gradient = bench.forward(size), bench.gradient(size)
@@ -218,7 +217,7 @@ def bench_model(name: str, rounds: int) -> dict[str, Any]:
     bench = Bench(name)
     sizes = bench.sizes
     print(f"\n{name} at {SIDE} pixels, batches of {sizes.gradients} gradients or {sizes.others} others")
-    bench.explain(Method("xrai", n_steps=2))  # the first pass lays out memory
+    bench.explain(read_parameters({"xai_algorithm": "xrai", "n_steps": 2}))  # the first pass lays out memory
     result: dict[str, Any] = {"model": name, "batches": asdict(sizes)}
     for algorithm in ALGORITHMS:
         taken = [turn(bench, algorithm) for _ in range(rounds)]

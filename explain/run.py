@@ -4,11 +4,11 @@ from torch import Tensor
 
 from explain.attribution import Explanation
 from explain.catalog import algorithm
-from explain.method import Method
 from explain.network.executor import Executor
 from explain.network.explained_image import StopRefining, TargetSelector, never
 from explain.network.work_items import CpuTask, ExplanationSteps, Needs, TargetGradients, WorkItem, WorkSlice
 from explain.quality import measured
+from explain.request.parameters import ExplanationParameters
 
 
 class ExplanationRun:
@@ -67,31 +67,35 @@ class ExplanationRun:
 
 
 def begin(
-    passes: Executor, picture: Tensor, method: Method, choose: TargetSelector, enough: StopRefining = never
+    passes: Executor,
+    picture: Tensor,
+    parameters: ExplanationParameters,
+    choose: TargetSelector,
+    enough: StopRefining = never,
 ) -> ExplanationRun:
     """Begin to explain a picture, uint8 [H, W, 3] on the CPU; `enough` as in Subject.
 
     ExplanationError where there is no such algorithm or the network does not suit it; later, while the run is on, for
     targets that do not exist. ModelError where the network computes no numbers.
     """
-    chosen = algorithm(method.algorithm)
+    chosen = algorithm(parameters.xai_algorithm)
     if chosen.needs_cam_layer:
         passes.layer()
     subject = passes.subject(picture, choose, enough)
-    return ExplanationRun(measured(chosen.steps(subject, method), subject, method.quality))
+    return ExplanationRun(measured(chosen.steps(subject, parameters), subject, parameters.quality))
 
 
 def explain(
     passes: Executor,
     picture: Tensor,
-    method: Method,
+    parameters: ExplanationParameters,
     choose: TargetSelector,
     enough: StopRefining = never,
     *,
     batch_size: int = 8,
 ) -> Explanation:
     """Explain a picture at once, in batches of `batch_size` rows. Arguments and errors are those of `begin`."""
-    run = begin(passes, picture, method, choose, enough)
+    run = begin(passes, picture, parameters, choose, enough)
     while run.explanation is None:
         for cpu_task in run.cpu_tasks():
             cpu_task.run()

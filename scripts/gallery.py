@@ -15,7 +15,6 @@ from PIL import Image
 
 from examples.fridge.scene import draw_scene
 from explain.catalog import algorithm_names
-from explain.method import Method
 from explain.network.executor import Executor
 from explain.network.explained_image import highest
 from explain.rendering.attribution_image import AttributionImage
@@ -62,8 +61,7 @@ def examples(model: Classifier) -> Iterator[Example]:
 def write(model: Classifier, example: Example, algorithm: str) -> Path:
     """Explain what the model said of an example, and write the picture of it."""
     parameters = read_parameters({"xai_algorithm": algorithm})
-    method = Method.asked_for(parameters)
-    explanation = explain(Executor.through(model), torch.from_numpy(example.picture), method, highest)
+    explanation = explain(Executor.through(model), torch.from_numpy(example.picture), parameters, highest)
     values = explanation.attributions[0].values.numpy()
     subject = AttributionImage(example.picture, values, example.said, example.confidence, algorithm)
     drawn = Image.open(io.BytesIO(draw(subject, style(parameters))))

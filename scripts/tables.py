@@ -10,7 +10,6 @@ from fastapi.routing import APIRoute
 from prometheus_client.metrics import MetricWrapperBase
 
 from explain.catalog import algorithm
-from explain.method import Method
 from explain.request.describe import ALGORITHMS, colour_maps_table, hosted_table, parameters_table, visualizations_table
 from explain.request.parameters import read_parameters
 from models.architecture.architecture import ClassifierArchitecture, DetectorArchitecture
@@ -121,7 +120,7 @@ def _algorithms() -> str:
         paper = re.search(r"https://arxiv\.org/abs/([\d.]+\d)", details)
         assert paper is not None, f"explain/algorithms/{name}.py names no paper"
         ours, hosted = (
-            algorithm(name).passes(Method.asked_for(read_parameters({"xai_algorithm": name} | more)), 1)
+            algorithm(name).passes(read_parameters({"xai_algorithm": name} | more), 1).most
             for more in ({}, {"compatibility": "azureml"})
         )
         rows.append(f"| `{name}` | {summary} | [{paper[1]}]({paper[0]}) | {ours} | {hosted} |")

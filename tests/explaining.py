@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from explain.attribution import Attribution
-from explain.method import Method
 from explain.network.executor import Executor
 from explain.network.explained_image import fixed_targets
+from explain.request.parameters import ExplanationParameters, read_parameters
 from explain.run import explain
 from models.architecture.cam_layer import last_convolution
 from models.architecture.catalog import classifier_architecture
@@ -42,11 +42,16 @@ def inputs(seed: int = 5, side: int = SIDE) -> Tensor:
     return Preprocess(side, side).inputs(pixels(seed, side)[None])
 
 
+def parameters_for(algorithm: str = "xrai", **keys: Any) -> ExplanationParameters:
+    """What a request for this algorithm, and with these keys, asks for."""
+    return read_parameters({"xai_algorithm": algorithm} | keys)
+
+
 def attributions(
-    passes: Executor, method: Method, *targets: int, seed: int = 5, **options: Any
+    passes: Executor, parameters: ExplanationParameters, *targets: int, seed: int = 5, **options: Any
 ) -> tuple[Attribution, ...]:
     """Explain the picture `seed` for these targets."""
-    return explain(passes, pixels(seed), method, fixed_targets(*targets), **options).attributions
+    return explain(passes, pixels(seed), parameters, fixed_targets(*targets), **options).attributions
 
 
 def difference(found: Tensor, expected: Tensor) -> float:

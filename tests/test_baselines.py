@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from explain.integration.baselines import baseline, start
-from explain.method import BaselineName
 from explain.network.explained_image import highest
+from explain.request.parameter_types import BaselineName
 from tests.explaining import SIDE, inputs, passes_through, pixels
 
 NAMES: tuple[BaselineName, ...] = get_args(BaselineName)

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explain.method import Method
 from explain.network.executor import Executor
 from explain.network.explained_image import highest
 from explain.request.parameters import read_parameters
@@ -102,7 +101,7 @@ def test_maps_are_those_of_the_library(server: LiveServer, model: Classifier, al
     asked = {"xai_algorithm": algorithm} | NUMBERS
     (row,) = rows(server, cell(PICTURES[1], asked))
     seen = model.picture(PICTURES[1], ImageLimits(10**7, 10**7))
-    found = explain(Executor.through(model), seen, Method.asked_for(read_parameters(asked)), highest).attributions[0]
+    found = explain(Executor.through(model), seen, read_parameters(asked), highest).attributions[0]
     values = found.values.numpy()
     expected = values if values.ndim == 3 else np.stack([values] * 3)
     scale = np.abs(expected).max()

@@ -7,10 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from explain.integration.noise import noisy
-from explain.method import Method
 from explain.network.guidance import Guidance
 from tests.contract import contract
-from tests.explaining import attributions, difference, inputs, passes_of, passes_through
+from tests.explaining import attributions, difference, inputs, parameters_for, passes_of, passes_through
 
 PLAIN = "This network has no ReLU to guide: these are plain gradients."
 
@@ -31,16 +30,16 @@ def captums(network: nn.Module, target: int, x: Tensor | None = None) -> Tensor:
 @pytest.mark.parametrize("name", ["resnet18", "resnest50"])
 def test_equals_captum(name: str) -> None:
     passes = passes_through(name)
-    for found in attributions(passes, Method("guided_backprop"), 0, 3):
+    for found in attributions(passes, parameters_for("guided_backprop"), 0, 3):
         assert difference(found.values, captums(passes.network, found.target)[0]) < 1e-5
         assert found.notes == ()
 
 
 def test_noise_is_averaged() -> None:
     passes = passes_through()
-    method = Method("guided_backprop", noise_samples=2)
-    (found,) = attributions(passes, method, 1)
-    copies = torch.stack(noisy(inputs()[0], method))
+    parameters = parameters_for("guided_backprop", noise_samples=2)
+    (found,) = attributions(passes, parameters, 1)
+    copies = torch.stack(noisy(inputs()[0], parameters))
     assert difference(found.values, captums(passes.network, 1, copies).mean(0)) < 1e-5
 
 
@@ -53,10 +52,10 @@ def test_noise_is_averaged() -> None:
 def test_relu6_is_guided_but_can_be_left_as_captum_leaves_it() -> None:
     passes = passes_through("mobilenetv2")
     plain = plain_gradient(passes.network, 2)
-    (left,) = attributions(passes, Method("guided_backprop", guide_relu6=False), 2)
+    (left,) = attributions(passes, parameters_for("guided_backprop", guided_relu6=False), 2)
     assert difference(left.values, plain) < 1e-5
     assert left.notes == (PLAIN,)
-    (guided,) = attributions(passes, Method("guided_backprop"), 2)
+    (guided,) = attributions(passes, parameters_for("guided_backprop"), 2)
     assert difference(guided.values, plain) > 0.1
     assert guided.notes == ()
 
@@ -116,7 +115,7 @@ SPELLINGS = (
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_every_spelling_of_relu_is_guided(spelling: str) -> None:
-    (found,) = attributions(passes_of(Functional(spelling)), Method("guided_backprop"), 1)
+    (found,) = attributions(passes_of(Functional(spelling)), parameters_for("guided_backprop"), 1)
     assert difference(found.values, captums(Module(), 1)[0]) < 1e-5
 
 
@@ -141,7 +140,7 @@ def test_other_clamps_are_not_relus() -> None:
 
 def test_networks_without_relu_say_so() -> None:
     passes = passes_through("vits16r224", 64)
-    (found,) = attributions(passes, Method("guided_backprop"), 0)
+    (found,) = attributions(passes, parameters_for("guided_backprop"), 0)
     assert found.notes == (PLAIN,)
     assert difference(found.values, plain_gradient(passes.network, 0)) < 1e-5
 

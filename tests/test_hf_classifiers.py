@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from explain.method import Method
 from explain.network.executor import Executor
 from explain.network.explained_image import fixed_targets
 from explain.run import explain
@@ -21,6 +20,7 @@ from models.images.decoding import ImageLimits
 from models.loaded import load_classifier
 from models.predictions import ClassScores
 from tests.checkpoints import LABELS
+from tests.explaining import parameters_for
 from tests.pictures import encoded, picture
 from tests.transformers_folders import CLASSIFIERS, Reference, save
 
@@ -109,8 +109,10 @@ def test_gradcam_reads_maps_or_a_square_of_tokens_that_the_score_depends_on(serv
 @pytest.mark.parametrize("algorithm", ["gradcam", "integrated_gradients", "guided_backprop", "xrai"])
 def test_explanations_are_the_same_whatever_was_asked_before(served: Served, algorithm: str) -> None:
     view = served.model.picture(PICTURES[0], LIMITS)
-    method = Method(algorithm, n_steps=6)
-    found = [explain(Executor.through(served.model), view, method, fixed_targets(1)).attributions[0] for _ in range(2)]
+    parameters = parameters_for(algorithm, n_steps=6)
+    found = [
+        explain(Executor.through(served.model), view, parameters, fixed_targets(1)).attributions[0] for _ in range(2)
+    ]
     assert torch.equal(found[0].values, found[1].values)
     assert torch.isfinite(found[0].values).all()
     if algorithm == "integrated_gradients":
@@ -123,7 +125,7 @@ def test_explanations_are_the_same_whatever_was_asked_before(served: Served, alg
 def test_gradients_are_those_of_the_library(served: Served) -> None:
     view = served.model.picture(PICTURES[0], LIMITS)
     found = explain(
-        Executor.through(served.model), view, Method("guided_backprop", guide_relu6=False), fixed_targets(2)
+        Executor.through(served.model), view, parameters_for("guided_backprop", guided_relu6=False), fixed_targets(2)
     )
     inputs = served.original.inputs(PICTURES[0])["pixel_values"].requires_grad_()
     served.original.network(pixel_values=inputs).logits[0, 2].backward()

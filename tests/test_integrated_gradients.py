@@ -5,22 +5,32 @@ import torch
 from captum.attr import IntegratedGradients
 
 from explain.integration.noise import noisy
-from explain.method import Method
 from explain.network.explained_image import fixed_targets
+from explain.request.parameters import ExplanationParameters
 from explain.run import explain
-from tests.explaining import Linear, Power, attributions, difference, inputs, passes_of, passes_through, pixels
+from tests.explaining import (
+    Linear,
+    Power,
+    attributions,
+    difference,
+    inputs,
+    parameters_for,
+    passes_of,
+    passes_through,
+    pixels,
+)
 
 RULES = ("riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid", "gausslegendre")
 
 
-def integrated(n_steps: int, **parameters: object) -> Method:
-    return Method("integrated_gradients", n_steps=n_steps, **parameters)  # type: ignore[arg-type]
+def integrated(n_steps: int, **parameters: object) -> ExplanationParameters:
+    return parameters_for("integrated_gradients", n_steps=n_steps, **parameters)
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_equals_captum_with_every_rule(rule: str) -> None:
     passes = passes_through()
-    (found,) = attributions(passes, integrated(6, approximation_method=rule, baselines=("mean",)), 2)
+    (found,) = attributions(passes, integrated(6, approximation_method=rule, baseline=("mean",)), 2)
     expected = IntegratedGradients(passes.network).attribute(inputs(), target=2, n_steps=6, method=rule)
     assert difference(found.values, expected[0]) < 1e-5
     assert found.n_steps == 6
@@ -28,7 +38,7 @@ def test_equals_captum_with_every_rule(rule: str) -> None:
 
 def test_delta_is_captums_convergence_delta() -> None:
     passes = passes_through()
-    (found,) = attributions(passes, integrated(8, baselines=("white",)), 1)
+    (found,) = attributions(passes, integrated(8, baseline=("white",)), 1)
     white = passes.normalise(torch.full_like(pixels(), 255)[None])
     expected, delta = IntegratedGradients(passes.network).attribute(
         inputs(), white, target=1, n_steps=8, method="riemann_middle", return_convergence_delta=True
@@ -40,7 +50,7 @@ def test_delta_is_captums_convergence_delta() -> None:
 @pytest.mark.parametrize("softmax", ["probability", "softmax"])
 def test_probabilities_can_be_explained(softmax: str) -> None:
     passes = passes_through()
-    (found,) = attributions(passes, integrated(4, baselines=("mean",), output=softmax), 3)
+    (found,) = attributions(passes, integrated(4, baseline=("mean",), output=softmax), 3)
     expected = IntegratedGradients(lambda x: passes.network(x).softmax(1)).attribute(
         inputs(), target=3, n_steps=4, method="riemann_middle"
     )
@@ -51,7 +61,7 @@ def test_a_linear_network_is_explained_exactly() -> None:
     network = Linear()
     for name, value in (("black", 0.0), ("white", 255.0)):
         passes = passes_of(network)
-        (found,) = attributions(passes, integrated(2, baselines=(name,)), 1)
+        (found,) = attributions(passes, integrated(2, baseline=(name,)), 1)
         baseline = passes.normalise(torch.full((1, 64, 64, 3), value))
         assert difference(found.values, (network.weight[1] * (inputs() - baseline))[0]) < 1e-6
         assert found.gap is not None
@@ -60,17 +70,17 @@ def test_a_linear_network_is_explained_exactly() -> None:
 
 def test_baselines_and_noise_are_averaged() -> None:
     passes = passes_of(Linear())
-    each = [attributions(passes, integrated(2, baselines=(name,)), 0)[0] for name in ("black", "white")]
-    (both,) = attributions(passes, integrated(2, baselines=("black", "white")), 0)
+    each = [attributions(passes, integrated(2, baseline=(name,)), 0)[0] for name in ("black", "white")]
+    (both,) = attributions(passes, integrated(2, baseline=("black", "white")), 0)
     assert difference(both.values, torch.stack([one.values for one in each]).mean(0)) < 1e-6
 
-    method = integrated(2, baselines=("mean",), noise_samples=3, noise_std=0.5)
-    (found,) = attributions(passes, method, 0)
-    copies = torch.stack(noisy(inputs()[0], method))
+    parameters = integrated(2, baseline=("mean",), noise_samples=3, noise_std=0.5)
+    (found,) = attributions(passes, parameters, 0)
+    copies = torch.stack(noisy(inputs()[0], parameters))
     assert len(copies) == 3
     assert (copies - inputs()).std() == pytest.approx(0.5, abs=0.01)
     assert difference(found.values, (passes.network.get_parameter("weight")[0] * copies).mean(0)) < 1e-5
-    assert torch.equal(found.values, attributions(passes, method, 0)[0].values), "the same seed, the same noise"
+    assert torch.equal(found.values, attributions(passes, parameters, 0)[0].values), "the same seed, the same noise"
 
 
 def test_auto_stops_when_complete_and_reuses_its_steps() -> None:
@@ -78,19 +88,19 @@ def test_auto_stops_when_complete_and_reuses_its_steps() -> None:
     network = passes.network
     calls: list[int] = []
     network.forward = lambda x: calls.append(len(x)) or Power.forward(network, x)  # type: ignore
-    found = attributions(passes, Method("integrated_gradients", baselines=("black",)), 0, 1, 5, batch_size=1)
+    found = attributions(passes, parameters_for("integrated_gradients", baseline=("black",)), 0, 1, 5, batch_size=1)
     assert [one.n_steps for one in found] == [8, 8, 12]
     assert sum(calls) == 2 + 8 + 8 + 12
     for degree, one in zip((1, 2, 6), found, strict=True):
         assert one.gap is not None
         assert one.gap < 0.01
-        finest = attributions(passes, integrated(200, baselines=("black",)), degree - 1)
+        finest = attributions(passes, integrated(200, baseline=("black",)), degree - 1)
         assert difference(one.values, finest[0].values) < 0.01
 
 
 def test_auto_keeps_to_its_budget_and_says_what_is_missing() -> None:
-    method = Method("integrated_gradients", max_steps=9)
-    (found,) = attributions(passes_through(), method, 0)
+    parameters = parameters_for("integrated_gradients", max_n_steps=9)
+    (found,) = attributions(passes_through(), parameters, 0)
     assert found.n_steps == 8, "which a refined cell would exceed, by two steps each"
     assert found.gap is not None
     assert found.gap > 0.05
@@ -115,13 +125,13 @@ def test_even_baselines_are_scored_once_for_all_pictures() -> None:
         passes.memory.clear()
         for seed in (5, 6):
             calls.clear()
-            attributions(passes, integrated(2, baselines=names), 0, seed=seed, batch_size=1)
+            attributions(passes, integrated(2, baseline=names), 0, seed=seed, batch_size=1)
         assert sum(calls) == 1 + again + 2 * len(names)
 
 
 def test_what_is_remembered_of_one_network_is_nothing_to_another() -> None:
     passes = passes_of(Power())
-    attributions(passes, integrated(2, baselines=("black",)), 0)
+    attributions(passes, integrated(2, baseline=("black",)), 0)
     assert passes.memory
     assert not replace(passes, network=Linear()).memory
 
@@ -134,7 +144,7 @@ def test_no_target_is_an_answer_too() -> None:
 
 
 def test_time_ends_refinement_and_is_to_blame() -> None:
-    method = Method("integrated_gradients")
-    (found,) = explain(passes_through(), pixels(), method, fixed_targets(0), lambda growth: True).attributions
+    parameters = parameters_for("integrated_gradients")
+    (found,) = explain(passes_through(), pixels(), parameters, fixed_targets(0), lambda growth: True).attributions
     assert found.n_steps == 8
     assert found.notes[0] == "The time allowed ended refinement at 8 steps."

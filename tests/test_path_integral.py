@@ -8,9 +8,9 @@ import torch
 
 from explain.integration.path_integral import CLOSE, PathIntegral, Subinterval, refined
 from explain.integration.quadrature import Quadrature
-from explain.method import Method
 from explain.network.explained_image import never
 from explain.network.work_items import PathGradients
+from tests.explaining import parameters_for
 
 Function = Callable[[float], float]
 
@@ -30,7 +30,7 @@ def in_cells(output: Function, slope: Function, most: int) -> PathIntegral:
     """Refine the path of a function from 0 to 1 until it is complete to 1 %, or takes `most` steps."""
     cells = [Subinterval(k / 8, 1 / 8, path(Quadrature(((k + 0.5) / 8,), (1 / 8,)))) for k in range(8)]
     integral = PathIntegral(cells, output(0), output(1))
-    for rows in refined([integral], Method("integrated_gradients", max_steps=most), never):
+    for rows in refined([integral], parameters_for("integrated_gradients", max_n_steps=most), never):
         for one in rows:
             assert isinstance(one, PathGradients)
             follow(one, output, slope)

@@ -5,14 +5,14 @@ import pytest
 from captum.attr._utils.approximation_methods import approximation_parameters
 
 from explain.integration.quadrature import halves, quadrature, tripled
-from explain.method import Rule
+from explain.request.parameter_types import RuleName
 
-RULES: tuple[Rule, ...] = get_args(Rule)
+RULES: tuple[RuleName, ...] = get_args(RuleName)
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "pair"])
 @pytest.mark.parametrize("steps", [2, 5, 50])
-def test_rules_are_captums(rule: Rule, steps: int) -> None:
+def test_rules_are_captums(rule: RuleName, steps: int) -> None:
     weights, alphas = (builder(steps) for builder in approximation_parameters(rule))
     found = quadrature(rule, steps)
     assert found.alphas == pytest.approx(alphas, abs=1e-6)
@@ -36,7 +36,7 @@ def test_the_rule_of_pair_includes_both_ends() -> None:
         ("gausslegendre", 19, 1 / 20),
     ],
 )
-def test_ten_steps_integrate_a_power(rule: Rule, degree: int, expected: float) -> None:
+def test_ten_steps_integrate_a_power(rule: RuleName, degree: int, expected: float) -> None:
     found = quadrature(rule, 10)
     total = sum(w * alpha**degree for alpha, w in zip(found.alphas, found.weights, strict=True))
     assert total == pytest.approx(expected, abs=1e-12)

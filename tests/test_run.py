@@ -12,25 +12,25 @@ from torch import Tensor, nn
 from explain.attribution import Explanation
 from explain.catalog import algorithm, algorithm_names
 from explain.errors import ExplanationError
-from explain.method import Method
 from explain.network.executor import Executor
 from explain.network.explained_image import fixed_targets, highest, likely
 from explain.network.work_items import ForwardPass, PathGradients, WorkSlice
+from explain.request.parameters import ExplanationParameters
 from explain.run import ExplanationRun, begin, explain
 from models.errors import ModelError
 from models.loaded import load_classifier
 from tests.checkpoints import write_automl_folder
-from tests.explaining import SIDE, attributions, difference, inputs, passes_of, passes_through, pixels
+from tests.explaining import SIDE, attributions, difference, inputs, parameters_for, passes_of, passes_through, pixels
 
-METHODS = [
-    Method("xrai", n_steps=3),
-    Method("integrated_gradients", n_steps=4),
-    Method("integrated_gradients", max_steps=24, baselines=("blur",)),
-    Method("integrated_gradients", n_steps=2, noise_samples=2),
-    Method("gradcam"),
-    Method("guided_gradcam", output="probability"),
-    Method("guided_backprop"),
-    Method("guided_backprop", noise_samples=2),
+PARAMETERS = [
+    parameters_for("xrai", n_steps=3),
+    parameters_for("integrated_gradients", n_steps=4),
+    parameters_for("integrated_gradients", max_n_steps=24, baseline=("blur",)),
+    parameters_for("integrated_gradients", n_steps=2, noise_samples=2),
+    parameters_for("gradcam"),
+    parameters_for("guided_gradcam", output="probability"),
+    parameters_for("guided_backprop"),
+    parameters_for("guided_backprop", noise_samples=2),
 ]
 
 
@@ -43,23 +43,25 @@ def close(found: Explanation, expected: Explanation) -> None:
             assert difference(one.values, other.values) < 2e-4
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.algorithm)
-def test_one_at_a_time_or_in_batches_is_the_same(method: Method) -> None:
+@pytest.mark.parametrize("parameters", PARAMETERS, ids=lambda parameters: parameters.xai_algorithm)
+def test_one_at_a_time_or_in_batches_is_the_same(parameters: ExplanationParameters) -> None:
     passes = passes_through()
-    alone = explain(passes, pixels(), method, fixed_targets(0, 2), batch_size=1)
-    close(explain(passes, pixels(), method, fixed_targets(0, 2), batch_size=7), alone)
+    alone = explain(passes, pixels(), parameters, fixed_targets(0, 2), batch_size=1)
+    close(explain(passes, pixels(), parameters, fixed_targets(0, 2), batch_size=7), alone)
     assert difference(alone.logits[None], passes.network(inputs())) < 1e-5
 
 
 def test_rows_of_several_explanations_share_batches() -> None:
     passes = passes_through()
-    jobs = [(seed, method) for seed, method in enumerate([*METHODS, *METHODS])]
-    runs = [begin(passes, pixels(seed), method, fixed_targets(seed % 4, (seed + 1) % 4)) for seed, method in jobs]
+    jobs = [(seed, parameters) for seed, parameters in enumerate([*PARAMETERS, *PARAMETERS])]
+    runs = [
+        begin(passes, pixels(seed), parameters, fixed_targets(seed % 4, (seed + 1) % 4)) for seed, parameters in jobs
+    ]
     mixed = together(passes, runs, 5)
     assert mixed > 5
-    for (seed, method), run in zip(jobs, runs, strict=True):
+    for (seed, parameters), run in zip(jobs, runs, strict=True):
         assert run.explanation is not None
-        alone = explain(passes, pixels(seed), method, fixed_targets(seed % 4, (seed + 1) % 4), batch_size=5)
+        alone = explain(passes, pixels(seed), parameters, fixed_targets(seed % 4, (seed + 1) % 4), batch_size=5)
         for one, other in zip(run.explanation.attributions, alone.attributions, strict=True):
             assert torch.equal(one.values, other.values), "the same bits as alone in batches of the same size"
             assert (one.n_steps, one.gap, one.delta) == (other.n_steps, other.gap, other.delta)
@@ -91,11 +93,11 @@ def together(passes: Executor, runs: list[ExplanationRun], size: int) -> int:
 
 def test_threads_do_not_disturb_each_other() -> None:
     passes = passes_through()
-    jobs = [(seed, method) for seed, method in enumerate(METHODS)]
-    expected = [explain(passes, pixels(seed), method, fixed_targets(1)) for seed, method in jobs]
+    jobs = [(seed, parameters) for seed, parameters in enumerate(PARAMETERS)]
+    expected = [explain(passes, pixels(seed), parameters, fixed_targets(1)) for seed, parameters in jobs]
     plain = passes.network(inputs())
 
-    def work(job: tuple[int, Method]) -> tuple[Explanation, Tensor]:
+    def work(job: tuple[int, ExplanationParameters]) -> tuple[Explanation, Tensor]:
         with torch.inference_mode():  # scoring goes on meanwhile
             scores = passes.network(inputs())
         return explain(passes, pixels(job[0]), job[1], fixed_targets(1)), scores
@@ -123,11 +125,11 @@ def trace(network: nn.Module) -> list[Any]:
 def test_the_network_is_left_as_it_was(name: str) -> None:
     passes = passes_through(name)
     before = trace(passes.network)
-    for method in METHODS:
-        run = begin(passes, pixels(), method, fixed_targets(0, 1))
+    for parameters in PARAMETERS:
+        run = begin(passes, pixels(), parameters, fixed_targets(0, 1))
         passes.run(run.take(1, run.key), 1)
         assert trace(passes.network) == before, "in the middle"
-        attributions(passes, method, 0, 1)
+        attributions(passes, parameters, 0, 1)
         assert trace(passes.network) == before
     assert torch.is_grad_enabled()
 
@@ -150,29 +152,30 @@ class Meter(nn.Module):
         self.rows += int(gradients.flatten(1).any(1).sum())
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.algorithm)
+@pytest.mark.parametrize("parameters", PARAMETERS, ids=lambda parameters: parameters.xai_algorithm)
 @pytest.mark.parametrize("targets", [(1,), (0, 3)], ids=str)
-def test_the_cost_is_what_the_algorithm_says(method: Method, targets: tuple[int, ...]) -> None:
+def test_the_cost_is_what_the_algorithm_says(parameters: ExplanationParameters, targets: tuple[int, ...]) -> None:
     network, meter = copy.deepcopy(passes_through().network), Meter()
     network.fc = nn.Sequential(network.get_submodule("fc"), meter)
-    attributions(passes_of(network, cam_layer=passes_through().cam_layer), method, *targets, batch_size=1)
-    most = algorithm(method.algorithm).passes(method, len(targets))
-    refined = method.algorithm == "integrated_gradients" and method.n_steps == "auto"
-    assert most / 2 < meter.rows <= most if refined else meter.rows == most
+    attributions(passes_of(network, cam_layer=passes_through().cam_layer), parameters, *targets, batch_size=1)
+    passes = algorithm(parameters.xai_algorithm).passes(parameters, len(targets))
+    refined = parameters.xai_algorithm == "integrated_gradients" and parameters.n_steps == "auto"
+    assert passes.most / 2 < meter.rows <= passes.most if refined else meter.rows == passes.most
+    assert passes.least <= meter.rows
 
 
 def test_predictions_come_with_the_explanation(tmp_path: pathlib.Path) -> None:
     model = load_classifier(write_automl_folder(tmp_path, sizes=(80, SIDE), multilabel=True))
     passes = Executor.through(model)
-    found = explain(passes, pixels(), Method("gradcam"), highest)
+    found = explain(passes, pixels(), parameters_for("gradcam"), highest)
     assert difference(found.logits, model.outputs([pixels()])[0]) < 1e-5
     assert [one.target for one in found.attributions] == [int(found.logits.argmax())]
-    likely_ones = explain(passes, pixels(), Method("gradcam"), likely(0.5))
+    likely_ones = explain(passes, pixels(), parameters_for("gradcam"), likely(0.5))
     assert [one.target for one in likely_ones.attributions] == (found.logits > 0).nonzero().flatten().tolist()
 
     # each label has a probability of its own, but softmax can be had
     gradients = {
-        output: attributions(passes, Method("guided_backprop", output=output), 1)[0].values
+        output: attributions(passes, parameters_for("guided_backprop", output=output), 1)[0].values
         for output in ("logit", "probability", "softmax")
     }
     probability = found.logits.sigmoid()[1]
@@ -181,29 +184,31 @@ def test_predictions_come_with_the_explanation(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("target", [-1, 4])
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.algorithm)
-def test_targets_that_do_not_exist_are_named(method: Method, target: int) -> None:
+@pytest.mark.parametrize("parameters", PARAMETERS, ids=lambda parameters: parameters.xai_algorithm)
+def test_targets_that_do_not_exist_are_named(parameters: ExplanationParameters, target: int) -> None:
     with pytest.raises(ExplanationError, match=f"target {target} is no class.*0 to 3") as caught:
-        attributions(passes_through(), method, target)
+        attributions(passes_through(), parameters, target)
     assert caught.value.code == "target_unknown"
 
 
 @pytest.mark.parametrize("name", ["gradcam", "guided_backprop"])
 def test_a_target_that_does_not_exist_is_no_concern_of_others(name: str) -> None:
     passes = passes_through()
-    good, bad = (begin(passes, pixels(), Method(name), fixed_targets(target)) for target in (3, 4))
+    good, bad = (begin(passes, pixels(), parameters_for(name), fixed_targets(target)) for target in (3, 4))
     passes.run([*good.take(1, good.key), *bad.take(1, bad.key)], 2)
     with pytest.raises(ExplanationError, match="target 4 is no class"):
         bad.resume()
     good.resume()
     assert good.explanation is not None
-    close(good.explanation, explain(passes, pixels(), Method(name), fixed_targets(3)))
+    close(good.explanation, explain(passes, pixels(), parameters_for(name), fixed_targets(3)))
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.algorithm)
-def test_a_batch_that_failed_can_be_run_again_in_pieces(method: Method, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("parameters", PARAMETERS, ids=lambda parameters: parameters.xai_algorithm)
+def test_a_batch_that_failed_can_be_run_again_in_pieces(
+    parameters: ExplanationParameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
     passes = passes_through()
-    run = begin(passes, pixels(), method, fixed_targets(1, 2))
+    run = begin(passes, pixels(), parameters, fixed_targets(1, 2))
     while run.explanation is None:
         for cpu_task in run.cpu_tasks():
             cpu_task.run()
@@ -214,7 +219,7 @@ def test_a_batch_that_failed_can_be_run_again_in_pieces(method: Method, monkeypa
                 for row in range(part.start, part.stop):
                     passes.run([WorkSlice(part.rows, row, row + 1)], 1)
         run.resume()
-    close(run.explanation, explain(passes, pixels(), method, fixed_targets(1, 2)))
+    close(run.explanation, explain(passes, pixels(), parameters, fixed_targets(1, 2)))
 
 
 def fail_once(passes: Executor, parts: list[WorkSlice], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +241,7 @@ def fail_once(passes: Executor, parts: list[WorkSlice], monkeypatch: pytest.Monk
 def test_unknown_algorithms_are_named() -> None:
     assert algorithm_names() == ("gradcam", "guided_backprop", "guided_gradcam", "integrated_gradients", "xrai")
     with pytest.raises(ExplanationError, match=r"'grad_cam'. Known: gradcam.*Did you mean 'gradcam'") as caught:
-        begin(passes_through(), pixels(), Method("grad_cam"), highest)
+        algorithm("grad_cam")
     assert caught.value.code == "algorithm_unknown"
 
 
@@ -245,4 +250,4 @@ def test_a_network_that_computes_no_numbers_is_an_error(name: str) -> None:
     network = copy.deepcopy(passes_through().network)
     network.get_parameter("layer4.1.conv1.weight").fill_(torch.nan)
     with pytest.raises(ModelError, match="gradients of the network are not finite"):
-        attributions(passes_of(network), Method(name), 0)
+        attributions(passes_of(network), parameters_for(name), 0)

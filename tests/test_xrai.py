@@ -7,15 +7,14 @@ from saliency.core import xrai as pair
 from saliency.core.base import INPUT_OUTPUT_GRADIENTS
 
 from explain.attribution import Attribution
-from explain.method import Method
 from explain.network.explained_image import fixed_targets, likely
 from explain.regions.ranking import ranked
 from explain.regions.segments import segments
-from explain.request.parameters import read_parameters
+from explain.request.parameters import ExplanationParameters
 from explain.run import explain
 from models.images.preprocess import Statistics
 from tests.contract import contract
-from tests.explaining import attributions, difference, passes_through, pixels
+from tests.explaining import attributions, difference, parameters_for, passes_through, pixels
 
 TARGET = 2
 
@@ -37,10 +36,9 @@ def by_pair(fast: bool, steps: int, scale: float) -> tuple[Any, Any]:
     return found.attribution_mask, np.mean(found.ig_attribution, axis=0)
 
 
-def hosted(fast: bool) -> Method:
+def hosted(fast: bool) -> ExplanationParameters:
     """What the hosted original does, in fewer steps."""
-    asked = read_parameters({"xai_algorithm": "xrai", "compatibility": "azureml", "n_steps": 6, "xrai_fast": fast})
-    return Method.asked_for(asked)
+    return parameters_for("xrai", compatibility="azureml", n_steps=6, xrai_fast=fast)
 
 
 def levels(found: Attribution) -> int:
@@ -73,9 +71,9 @@ def test_the_same_gradients_give_the_same_bits() -> None:
 
 def test_regions_share_what_integrated_gradients_find() -> None:
     passes = passes_through()
-    options: dict[str, Any] = {"n_steps": 5, "baselines": ("black", "white")}
-    xrai = attributions(passes, Method("xrai", **options), 0, TARGET)
-    integrated = attributions(passes, Method("integrated_gradients", **options), 0, TARGET)
+    options: dict[str, Any] = {"n_steps": 5, "baseline": ("black", "white")}
+    xrai = attributions(passes, parameters_for("xrai", **options), 0, TARGET)
+    integrated = attributions(passes, parameters_for("integrated_gradients", **options), 0, TARGET)
     for found, path in zip(xrai, integrated, strict=True):
         loudest = path.values.amax(0)
         assert found.values.shape == loudest.shape
@@ -89,15 +87,17 @@ def test_regions_share_what_integrated_gradients_find() -> None:
 
 def test_by_default_eight_steps_from_black_and_eight_from_white() -> None:
     passes = passes_through()
-    (found,) = attributions(passes, Method(), TARGET)
-    (spelt,) = attributions(passes, Method("xrai", n_steps=8, baselines=("black", "white")), TARGET)
+    (found,) = attributions(passes, parameters_for(), TARGET)
+    (spelt,) = attributions(passes, parameters_for("xrai", n_steps=8, baseline=("black", "white")), TARGET)
     assert found.n_steps == 8
     assert difference(found.values, spelt.values) < 1e-3
     assert found.gap == pytest.approx(spelt.gap, rel=1e-2)
 
 
 def test_where_time_is_short_four_steps_are_an_answer() -> None:
-    explanation = explain(passes_through(), pixels(), Method(), fixed_targets(TARGET), lambda growth: growth == 1)
+    explanation = explain(
+        passes_through(), pixels(), parameters_for(), fixed_targets(TARGET), lambda growth: growth == 1
+    )
     (found,) = explanation.attributions
     assert found.n_steps == 4
     assert found.notes == ("The time allowed ended refinement at 4 steps.",)
@@ -105,11 +105,11 @@ def test_where_time_is_short_four_steps_are_an_answer() -> None:
 
 def test_the_area_threshold_joins_the_rest() -> None:
     passes = passes_through()
-    (whole,) = attributions(passes, Method("xrai", xrai_fast=False), TARGET)
-    (part,) = attributions(passes, Method("xrai", xrai_fast=False, area_threshold=0.1), TARGET)
+    (whole,) = attributions(passes, parameters_for("xrai", xrai_fast=False), TARGET)
+    (part,) = attributions(passes, parameters_for("xrai", xrai_fast=False, area_threshold=0.1), TARGET)
     assert levels(part) < levels(whole)
 
 
 def test_labels_that_are_all_unlikely_need_no_explanation() -> None:
-    assert explain(passes_through(), pixels(), Method(), likely(1.0)).attributions == ()
-    assert explain(passes_through(), pixels(), Method(), fixed_targets()).attributions == ()
+    assert explain(passes_through(), pixels(), parameters_for(), likely(1.0)).attributions == ()
+    assert explain(passes_through(), pixels(), parameters_for(), fixed_targets()).attributions == ()

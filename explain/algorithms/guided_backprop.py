@@ -6,29 +6,31 @@ detail, but much the same for every target. Networks without ReLU get the plain 
 
 import torch
 
-from explain.algorithm import Algorithm
+from explain.algorithm import Algorithm, PassCount
 from explain.attribution import Attribution, Explanation, finite
 from explain.integration.noise import noisy
-from explain.method import Method
 from explain.network.explained_image import ExplainedImage, fixed_targets
 from explain.network.guidance import notes
 from explain.network.work_items import ExplanationSteps, ForwardPass, TargetGradients
+from explain.request.parameters import ExplanationParameters
 
 
-def _steps(subject: ExplainedImage, method: Method) -> ExplanationSteps:
-    if not method.noise_samples:
-        look = TargetGradients(subject, subject.inputs, method.output, guided=True, guide_relu6=method.guide_relu6)
+def _steps(subject: ExplainedImage, parameters: ExplanationParameters) -> ExplanationSteps:
+    if not parameters.noise_samples:
+        look = TargetGradients(
+            subject, subject.inputs, parameters.output, guided=True, guided_relu6=parameters.guided_relu6
+        )
         yield [look]
         return _explanation(look.logits, [look])
     # the picture itself chooses the targets, not its noisy copies
-    own = ForwardPass(subject.inputs, method.output)
+    own = ForwardPass(subject.inputs, parameters.output)
     yield [own]
     fixed = ExplainedImage(
         subject.picture, subject.inputs, subject.normalise, fixed_targets(*subject.targets(own.logits))
     )
     looks = [
-        TargetGradients(fixed, inputs, method.output, guided=True, guide_relu6=method.guide_relu6)
-        for inputs in noisy(subject.inputs, method)
+        TargetGradients(fixed, inputs, parameters.output, guided=True, guided_relu6=parameters.guided_relu6)
+        for inputs in noisy(subject.inputs, parameters)
     ]
     yield looks
     return _explanation(own.logits, looks)
@@ -42,9 +44,10 @@ def _explanation(logits: torch.Tensor, looks: list[TargetGradients]) -> Explanat
     return Explanation(logits, tuple(attributions))
 
 
-def _passes(method: Method, targets: int) -> int:
-    copies = method.noise_samples
-    return 1 + copies * (1 + targets) if copies else 1 + targets
+def _passes(parameters: ExplanationParameters, targets: int) -> PassCount:
+    copies = parameters.noise_samples
+    count = 1 + copies * (1 + targets) if copies else 1 + targets
+    return PassCount(count, count)
 
 
 ALGORITHM = Algorithm("guided_backprop", _steps, _passes)

@@ -5,8 +5,8 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from explain.method import BaselineName
 from explain.network.explained_image import ExplainedImage
+from explain.request.parameter_types import BaselineName
 
 EVEN: frozenset[BaselineName] = frozenset({"black", "white", "mean"})  # the same for every picture
 _BLUR = 1 / 16  # standard deviation as a share of the shorter side: no object is left to recognise

@@ -18,9 +18,9 @@ from torch import Tensor
 from explain.attribution import Attribution, finite
 from explain.integration.baselines import EVEN, start
 from explain.integration.quadrature import Quadrature, tripled
-from explain.method import BaselineName, Method
 from explain.network.explained_image import ExplainedImage, StopRefining
 from explain.network.work_items import ForwardPass, Needs, PathGradients
+from explain.request.parameters import ExplanationParameters
 
 CLOSE = 0.01  # a completeness gap that more steps are not worth
 
@@ -140,14 +140,14 @@ class PathIntegral:
         return rows
 
 
-def scored_starts(subject: ExplainedImage, method: Method, names: Sequence[BaselineName]) -> list[ForwardPass]:
+def scored_starts(subject: ExplainedImage, parameters: ExplanationParameters) -> list[ForwardPass]:
     """Make the first passes of paths from baselines; those of even colours, once they are done, serve every picture."""
     found = []
-    for name in names:
-        key = ("start", name, method.output, subject.inputs.shape)
+    for name in parameters.baseline:
+        key = ("start", name, parameters.output, subject.inputs.shape)
         score = subject.memory.get(key)
         if score is None or score.finished < score.count:
-            score = ForwardPass(start(name, subject, method.seed), method.output)
+            score = ForwardPass(start(name, subject, parameters.seed), parameters.output)
             if name in EVEN:
                 subject.memory[key] = score
         found.append(score)
@@ -158,7 +158,7 @@ def integrals(
     ends: Sequence[ForwardPass],
     starts: Sequence[ForwardPass],
     target: int,
-    method: Method,
+    parameters: ExplanationParameters,
     rule: Quadrature | None = None,
 ) -> list[PathIntegral]:
     """Make the integral from each start to each end: by a rule, or of cells to be refined."""
@@ -166,7 +166,7 @@ def integrals(
     return [
         PathIntegral(
             [
-                Subinterval(start, width, PathGradients(end.inputs, begin.inputs, rule, target, method.output))
+                Subinterval(start, width, PathGradients(end.inputs, begin.inputs, rule, target, parameters.output))
                 for start, width, rule in rules
             ],
             float(begin.outputs[target]),
@@ -177,21 +177,24 @@ def integrals(
     ]
 
 
-def most_steps(method: Method) -> int:
-    """Return how many steps a path of integrated gradients takes at most."""
-    return max(_CELLS, method.max_steps) if method.n_steps == "auto" else method.n_steps
+def step_counts(parameters: ExplanationParameters) -> tuple[int, int]:
+    """Return how many steps a path of integrated gradients takes at least and at most."""
+    n_steps = parameters.n_steps
+    return (_CELLS, parameters.max_n_steps) if n_steps == "auto" else (n_steps, n_steps)
 
 
-def refined(started: Sequence[PathIntegral], method: Method, enough: StopRefining) -> Generator[Needs, None, bool]:
-    """Follow the paths, then refine those that are not complete while the method allows it; false if `enough` did not.
+def refined(
+    started: Sequence[PathIntegral], parameters: ExplanationParameters, enough: StopRefining
+) -> Generator[Needs, None, bool]:
+    """Follow the paths, then refine those that are not complete while that is allowed; false if `enough` ended it.
 
     Each time adds half of the steps so far at most.
     """
     yield [path for integral in started for path in integral.paths]
-    while method.n_steps == "auto" and (wanting := [one for one in started if one.gap >= CLOSE]):
+    while parameters.n_steps == "auto" and (wanting := [one for one in started if one.gap >= CLOSE]):
         if enough(1 / 2):
             return False
-        rows = [path for one in wanting for path in one.refine(method.max_steps)]
+        rows = [path for one in wanting for path in one.refine(parameters.max_n_steps)]
         if not rows:
             return True
         yield rows

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explain.method import Rule
+from explain.request.parameter_types import RuleName
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Quadrature:
         return Quadrature(tuple(start + alpha for alpha in alphas), tuple(weights))
 
 
-def quadrature(rule: Rule, n_steps: int) -> Quadrature:
+def quadrature(rule: RuleName, n_steps: int) -> Quadrature:
     """Return the rule for `n_steps` gradients. The names and numbers are captum's, except `pair`.
 
     `riemann_trapezoid` weighs 1/n with halves at the ends, in total (n-1)/n, as captum does. `pair` is the rule of
@@ -65,7 +65,7 @@ def _gauss_legendre(n: int) -> _Points:
     return (1 + points) / 2, weights / 2
 
 
-_RULES: dict[Rule, Callable[[int], _Points]] = {
+_RULES: dict[RuleName, Callable[[int], _Points]] = {
     "riemann_left": lambda n: _even(n, 0, 1 - 1 / n),
     "riemann_right": lambda n: _even(n, 1 / n, 1),
     "riemann_middle": lambda n: _even(n, 1 / (2 * n), 1 - 1 / (2 * n)),

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from explain.errors import ExplanationError
-from explain.method import Output
 from explain.network.cam import maps, tapped
 from explain.network.explained_image import ExplainedImage, StopRefining, TargetSelector, never
 from explain.network.guidance import Guidance
 from explain.network.work_items import ForwardPass, PathGradients, TargetGradients, WorkSlice
+from explain.request.parameter_types import OutputName
 from models.architecture.cam_layer import CamLayer
 from models.classifier import Classifier
 from models.errors import ModelError
@@ -116,7 +116,7 @@ class Executor:
     def _look(self, looks: Sequence[TargetGradients], size: int) -> None:
         first = looks[0]
         batch = _batch([look.inputs for look in looks], size).requires_grad_(first.guided)
-        network, guidance = self.network, Guidance(relu6=first.guide_relu6)
+        network, guidance = self.network, Guidance(relu6=first.guided_relu6)
         if first.activation:
             layer = self.layer()
             network, tap = tapped(network, layer, attached=first.guided)
@@ -145,7 +145,7 @@ class Executor:
             for look, row in _gradients(looks, outputs, batch):
                 look.gradients.append(row)
 
-    def _outputs(self, logits: Tensor, output: Output) -> Tensor:
+    def _outputs(self, logits: Tensor, output: OutputName) -> Tensor:
         """Turn logits [N, C] into what is differentiated."""
         match output:
             case "logit":

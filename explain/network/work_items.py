@@ -14,8 +14,8 @@ from torch import Tensor
 from explain.attribution import Explanation
 from explain.errors import ExplanationError
 from explain.integration.quadrature import Quadrature
-from explain.method import Output
 from explain.network.explained_image import ExplainedImage
+from explain.request.parameter_types import OutputName
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +37,7 @@ class ForwardPass:
     """One forward pass: inputs [3, H, W] -> `logits` and what `output` makes of them, float32 [C] on the CPU."""
 
     inputs: Tensor
-    output: Output
+    output: OutputName
     logits: Tensor = field(init=False)
     outputs: Tensor = field(init=False)
     finished: int = 0
@@ -61,7 +61,7 @@ class PathGradients:
     baseline: Tensor
     quadrature: Quadrature
     target: int
-    output: Output
+    output: OutputName
     gradient: Tensor = field(init=False)
     outputs: Tensor = field(init=False)
     slopes: Tensor = field(init=False)
@@ -94,10 +94,10 @@ class TargetGradients:
 
     subject: ExplainedImage
     inputs: Tensor
-    output: Output
+    output: OutputName
     activation: bool = False
     guided: bool = False
-    guide_relu6: bool = True
+    guided_relu6: bool = True
     logits: Tensor = field(init=False)
     targets: tuple[int, ...] = ()
     activations: Tensor = field(init=False)
@@ -111,7 +111,7 @@ class TargetGradients:
     @property
     def key(self) -> tuple[object, ...]:
         """Items with equal keys may share a batch."""
-        return ("look", self.output, self.activation, self.guided, self.guide_relu6)
+        return ("look", self.output, self.activation, self.guided, self.guided_relu6)
 
 
 WorkItem: TypeAlias = ForwardPass | PathGradients | TargetGradients

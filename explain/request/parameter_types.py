@@ -11,6 +11,7 @@ from explain.rendering.colours import COLOUR_MAPS
 AlgorithmName = Literal["xrai", "integrated_gradients", "guided_gradcam", "guided_backprop", "gradcam"]
 RuleName = Literal["riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid", "gausslegendre", "pair"]
 BaselineName = Literal["black", "white", "mean", "blur", "noise", "image_min", "image_max"]
+OutputName = Literal["logit", "probability", "softmax"]
 Measure = Literal["insertion", "deletion"]
 
 _LONGEST = 100

@@ -20,6 +20,7 @@ from explain.request.parameter_types import (
     ColourMap,
     Fraction,
     Milliseconds,
+    OutputName,
     Quality,
     RuleName,
     StepCount,
@@ -61,7 +62,7 @@ class ExplanationParameters(BaseModel):
     confidence_score_threshold_multilabel: Threshold = Field(
         0.5, description="Of a multilabel model, every label with a score above this is explained."
     )
-    output: Literal["logit", "probability", "softmax"] = Field(
+    output: OutputName = Field(
         "logit",
         description="The number whose change is traced: the raw output, the score in the reply, or the softmax over all"
         " labels, which differs from the score in multilabel models.",
@@ -76,12 +77,14 @@ class ExplanationParameters(BaseModel):
     max_n_steps: int = Field(
         32, ge=8, le=1000, description="Where auto steps end.", json_schema_extra=_only(["integrated_gradients"])
     )
+    # auto steps use riemann_middle whatever this says
     approximation_method: RuleName = Field(
         "riemann_middle",
         description="How those points are placed and weighted; pair, for xrai only, puts one on each end, all weighted"
         " alike.",
         json_schema_extra=_only(_PATH),
     )
+    # the blurred image is blind to no colour, unlike an image of one colour
     baseline: Baselines = Field(
         ("blur",),
         description="What stands for a picture without content: a name, or several to average over.",
@@ -115,6 +118,7 @@ class ExplanationParameters(BaseModel):
     seed: int = Field(
         0, ge=0, le=2**32 - 1, description="Noise of the same seed is the same: in noisy copies and the noise baseline."
     )
+    # captum, and so the hosted original, leaves MobileNetV2 unguided
     guided_relu6: bool = Field(
         True, description="Guide through ReLU6 as through ReLU.", json_schema_extra=_only(_GUIDED)
     )

@@ -6,17 +6,17 @@ A slice is one batch of rows, taken from the explanations that came first. Only 
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from explain.algorithm import PassCount
 from explain.attribution import Explanation
 from explain.catalog import algorithm
 from explain.errors import ExplanationError
 from explain.integration.quadrature import Quadrature
-from explain.method import Method
 from explain.network.executor import Executor
 from explain.network.explained_image import TargetSelector, fixed_targets
 from explain.network.work_items import CpuTask, ForwardPass, PathGradients, TargetGradients, WorkItem, WorkSlice
@@ -101,11 +101,11 @@ class Explainer:
 
     def passes(self, parameters: ExplanationParameters) -> int:
         """Return how many passes through the network an explanation takes at most, as far as can be told."""
-        return self._passes_by(Method.asked_for(parameters), parameters)
+        return self._passes(parameters).most
 
     def check_time(self, parameters: ExplanationParameters, seconds: Callable[[int], float], left_s: float) -> None:
         """Refuse what cannot end in time even alone: ExplanationError. `seconds` predicts those of so many passes."""
-        least = self._passes_by(replace(Method.asked_for(parameters), max_steps=0), parameters)
+        least = self._passes(parameters).least
         if (takes := seconds(least)) > SURELY * left_s:
             raise ExplanationError(
                 "deadline_exceeded",
@@ -113,10 +113,11 @@ class Explainer:
                 f"has {left_s:.0f} s. Ask for fewer n_steps, noise_samples or labels, or raise --request-timeout-ms.",
             )
 
-    def _passes_by(self, method: Method, parameters: ExplanationParameters) -> int:
+    def _passes(self, parameters: ExplanationParameters) -> PassCount:
         targets = count(parameters, self._labels)
+        explaining = algorithm(parameters.xai_algorithm).passes(parameters, targets)
         measuring = PASSES * len(parameters.quality) * targets
-        return algorithm(method.algorithm).passes(method, targets) + measuring
+        return PassCount(explaining.least + measuring, explaining.most + measuring)
 
     def reply(self, task: ExplanationPayload, explanation: Explanation, limits: ImageLimits) -> dict[str, Any]:
         """Make the JSON object of an explained picture, on any thread."""
@@ -177,8 +178,7 @@ class Explainer:
         assert job.picture is not None
         task.picture, task.data = job.picture.inputs[0].data, job.data
         try:
-            method = Method.asked_for(task.parameters)
-            task.run = begin(self._executor, task.picture, method, task.choose, task.enough)
+            task.run = begin(self._executor, task.picture, task.parameters, task.choose, task.enough)
         except Exception as error:
             found.failures[job] = _failure(job, error)
             return
