@@ -349,6 +349,37 @@ def test_compatibility_computes_as_the_original_documents(algorithm: str, expect
     assert {name: getattr(found, name) for name in computing} == computing
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize(
+    "content", [{}, {"compatibility": "azureml"}, {"target": ["can", 3], "quality": True}], ids=str
+)
+def test_the_engine_builds_the_same_parameters_from_their_fields(algorithm: str, content: dict[str, Any]) -> None:
+    parameters = read_parameters({"xai_algorithm": algorithm} | content)
+    fields = json.loads(json.dumps(parameters.fields()))
+    assert set(fields) == set(ExplanationParameters.model_fields)
+    assert ExplanationParameters.from_fields(fields) == parameters
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        None,
+        [],
+        {},
+        {"xai_algorithm": "gradcam"},
+        read_parameters({}).fields() | {"other": 1},
+        read_parameters({}).fields() | {"n_steps": 1},
+        read_parameters({}).fields() | {"target": ["can"], "top_k": 2},
+    ],
+    ids=["null", "list", "empty", "some", "unknown", "invalid", "contradiction"],
+)
+def test_the_engine_refuses_fields_that_are_not_complete_and_valid(fields: object) -> None:
+    with pytest.raises(ExplanationError) as caught:
+        ExplanationParameters.from_fields(fields)
+    assert caught.value.code == "xai_parameters_invalid"
+    assert len(str(caught.value)) < 300
+
+
 def test_parameters_cannot_be_changed_afterwards() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         read_parameters({}).n_steps = 5  # type: ignore[misc]

@@ -171,6 +171,22 @@ class ExplanationParameters(BaseModel):
             raise ValueError("'approximation_method' is 'pair', which is a rule of the algorithm xrai only")
         return self
 
+    def fields(self) -> dict[str, Any]:
+        """Return all fields as JSON values, from which `from_fields` builds the same parameters."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_fields(cls, fields: object) -> "ExplanationParameters":
+        """Build parameters from what `fields` returned, all of them; the engine does so once for each explained image.
+
+        Raises ExplanationError, code `xai_parameters_invalid`.
+        """
+        if not isinstance(fields, Mapping) or fields.keys() != cls.model_fields.keys():
+            raise _invalid(f"The fields of the explanation parameters are {_shown(fields)}; expected all of them.")
+        # `read_parameters` found these values valid in the HTTP process. They are validated a second time because the
+        # engine does not trust what arrives on its socket, and because JSON has no tuples.
+        return _validated(fields)
+
 
 def read_parameters(content: object) -> ExplanationParameters:
     """Read the `xai_parameters` of a request, a JSON object or null; null values count as not given.
@@ -185,10 +201,7 @@ def read_parameters(content: object) -> ExplanationParameters:
     given = {str(key): value for key, value in content.items() if value is not None}
     if unknown := [key for key in given if key not in ExplanationParameters.model_fields]:
         raise _invalid(" ".join(_stray(key) for key in unknown[:_MOST_STRAYS]))
-    try:
-        return ExplanationParameters.model_validate(_layers(given) | given)
-    except ValidationError as error:
-        raise _invalid(" ".join(dict.fromkeys(_sentence(given, item) for item in error.errors()))) from None
+    return _validated(_layers(given) | given)
 
 
 def default(name: str, algorithm: str, *, hosted: bool = False) -> Any:
@@ -203,6 +216,13 @@ def _layers(given: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     hosted = HOSTED.get(algorithm, {}) if given.get("compatibility") == "azureml" else {}
     return {**DEFAULTS.get(algorithm, {}), **hosted}
+
+
+def _validated(values: Mapping[str, Any]) -> ExplanationParameters:
+    try:
+        return ExplanationParameters.model_validate(values)
+    except ValidationError as error:
+        raise _invalid(" ".join(dict.fromkeys(_sentence(values, item) for item in error.errors()))) from None
 
 
 def _sentence(given: Mapping[str, Any], item: ErrorDetails) -> str:

@@ -86,10 +86,8 @@ def inference_parameters(content: Mapping[str, Any]) -> dict[str, Any]:
     return given or {}
 
 
-def _xai_parameters(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    parameters = content.get("xai_parameters")
+def _xai_parameters(content: Mapping[str, Any]) -> ExplanationParameters:
     try:
-        read_parameters(parameters)
+        return read_parameters(content.get("xai_parameters"))
     except ExplanationError as error:
         raise ServiceError(error.code, str(error)) from None
-    return parameters or {}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from explain.errors import ExplanationError
-from explain.request.parameters import read_parameters
+from explain.request.parameters import ExplanationParameters
 from server.engine.pipeline.pipeline import Pipeline
 from server.engine.workers.decode_workers import DecodeWorkers
 from server.ipc.frame import Frame, FrameError, FrameKind
@@ -64,7 +64,10 @@ class _EngineConnection(SocketClient):
 
     def _score(self, pipeline: Pipeline, frame: Frame) -> None:
         try:
-            explain = {int(index): read_parameters(asked) for index, asked in frame.fields["explain"].items()}
+            explain = {
+                int(index): ExplanationParameters.from_fields(fields)
+                for index, fields in frame.fields["explain"].items()
+            }
             settings = {int(index): given for index, given in frame.fields["settings"].items()}
             answer, deadline = self._answer(frame), float(frame.fields["deadline"])
             outcome = pipeline.submit(frame.blobs, deadline, answer, explain, settings)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from explain.request.parameters import ExplanationParameters
 from server.errors import IMAGE_CODES, ServiceError
 from server.ipc.outcome import Failure, Outcome, Reply
 from server.ipc.pool import EnginePool
@@ -13,12 +14,12 @@ from server.ipc.pool import EnginePool
 class ImageInput:
     """A picture of which more is asked than its score with the model's settings.
 
-    `explain` holds the `xai_parameters` of the request, found valid, if it is to be explained; `settings` its
+    `explain` holds the request's `xai_parameters` if the picture is to be explained; `settings` holds its
     `inference_parameters`, which only the model can judge.
     """
 
     picture: bytes
-    explain: Mapping[str, Any] | None
+    explain: ExplanationParameters | None
     settings: Mapping[str, Any]
 
 
@@ -38,7 +39,7 @@ async def score(engines: EnginePool, cells: Sequence[Cell], bad_images: BadImage
         raise _rejected(unreadable, len(cells))
     readable = [cell for cell in cells if not isinstance(cell, Failure)]
     more = {index: cell for index, cell in enumerate(readable) if isinstance(cell, ImageInput)}
-    explain = {index: cell.explain for index, cell in more.items() if cell.explain is not None}
+    explain = {index: cell.explain.fields() for index, cell in more.items() if cell.explain is not None}
     settings = {index: cell.settings for index, cell in more.items() if cell.settings}
     pictures = [cell.picture if isinstance(cell, ImageInput) else cell for cell in readable]
     reply = await engines.score(pictures, deadline, explain, settings) if pictures else Reply([], {})
