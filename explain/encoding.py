@@ -8,19 +8,19 @@ pixel * scale + offset, true to half a scale. Three channels stand one below the
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from io import BytesIO
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explain.errors import ExplanationError
 from explain.rendering.png import encode_grey16
+from explain.request.parameter_types import AttributionsChannels, AttributionsFormat
 
-Format = Literal["list", "npy_base64", "png16"]
 Values = NDArray[np.float32]
 
 
-def encode(values: Values, form: Format, channels: Literal[1, 3]) -> Any:
+def encode(values: Values, form: AttributionsFormat, channels: AttributionsChannels) -> Any:
     """Encode attributions, float32 [3, H, W] or [H, W], as something that JSON can hold.
 
     channels: 3 gives [3, H, W], a map without colours being repeated; 1 gives [H, W], the sum over the colours.
@@ -31,7 +31,7 @@ def encode(values: Values, form: Format, channels: Literal[1, 3]) -> Any:
     return _FORMS[form](_shaped(np.asarray(values, dtype=np.float32), channels))
 
 
-def _shaped(values: Values, channels: Literal[1, 3]) -> Values:
+def _shaped(values: Values, channels: AttributionsChannels) -> Values:
     if channels == 1:
         return values.sum(axis=0) if values.ndim == 3 else values
     return values if values.ndim == 3 else np.broadcast_to(values, (3, *values.shape))
@@ -52,4 +52,8 @@ def _png16(values: Values) -> dict[str, Any]:
     return {"png_base64": png, "scale": scale, "offset": low, "shape": list(values.shape)}
 
 
-_FORMS: Mapping[Format, Callable[[Values], Any]] = {"list": np.ndarray.tolist, "npy_base64": _npy, "png16": _png16}
+_FORMS: Mapping[AttributionsFormat, Callable[[Values], Any]] = {
+    "list": np.ndarray.tolist,
+    "npy_base64": _npy,
+    "png16": _png16,
+}

@@ -8,16 +8,17 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from explain.encoding import Format, encode
+from explain.encoding import encode
 from explain.errors import ExplanationError
+from explain.request.parameter_types import AttributionsFormat
 
 RANDOM = np.random.default_rng(0)
 COLOURED: NDArray[np.float32] = RANDOM.normal(0, 3, (3, 7, 5)).astype(np.float32)
 FLAT: NDArray[np.float32] = COLOURED[0]
-FORMS: tuple[Format, ...] = ("list", "npy_base64", "png16")
+FORMS: tuple[AttributionsFormat, ...] = ("list", "npy_base64", "png16")
 
 
-def decoded(form: Format, content: Any) -> NDArray[Any]:
+def decoded(form: AttributionsFormat, content: Any) -> NDArray[Any]:
     content = json.loads(json.dumps(content))
     if form == "list":
         return np.array(content)
@@ -32,7 +33,9 @@ def decoded(form: Format, content: Any) -> NDArray[Any]:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("values", [COLOURED, FLAT], ids=["coloured", "flat"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_what_is_encoded_comes_back(form: Format, values: NDArray[np.float32], channels: Literal[1, 3]) -> None:
+def test_what_is_encoded_comes_back(
+    form: AttributionsFormat, values: NDArray[np.float32], channels: Literal[1, 3]
+) -> None:
     expected = values
     if channels == 1 and values.ndim == 3:
         expected = values.sum(axis=0)
@@ -54,7 +57,7 @@ def test_npy_files_hold_float32() -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("value", [0.0, -2.5, 1e-40, 3e38])
-def test_constant_maps(form: Format, value: float) -> None:
+def test_constant_maps(form: AttributionsFormat, value: float) -> None:
     values = np.full((2, 3), value, dtype=np.float32)
     assert np.allclose(decoded(form, encode(values, form, 1)), values, rtol=1e-6, atol=0)
 
@@ -67,7 +70,7 @@ def test_the_widest_range_fits() -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_values_that_are_no_numbers_are_an_error(form: Format, bad: float) -> None:
+def test_values_that_are_no_numbers_are_an_error(form: AttributionsFormat, bad: float) -> None:
     values = COLOURED.copy()
     values[0, 0, 0] = bad
     with pytest.raises(ExplanationError, match="no finite numbers") as caught:

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explain.errors import ExplanationError
-from explain.rendering.levels import Sign, Values, levels, most_important, weights
+from explain.rendering.levels import Values, levels, most_important, weights
+from explain.request.parameter_types import Sign
 
 MAP = np.array([[-4.0, 0.0], [1.0, 2.0]], dtype=np.float32)
 

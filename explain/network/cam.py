@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from explain.errors import ExplanationError
+from explain.request.parameter_types import Interpolation
 from models.architecture.cam_layer import CamLayer
 
 
@@ -102,6 +103,6 @@ def silence(heat: Tensor) -> tuple[str, ...]:
     return () if heat.any() else ("No place in the picture speaks for this target.",)
 
 
-def enlarged(heat: Tensor, height: int, width: int, interpolation: str) -> Tensor:
+def enlarged(heat: Tensor, height: int, width: int, interpolation: Interpolation) -> Tensor:
     """Bring a heat map [h, w] to [height, width], `bilinear` or `nearest`."""
     return functional.interpolate(heat[None, None], size=(height, width), mode=interpolation)[0, 0]

@@ -1,13 +1,12 @@
 """What is drawn and how: the values a picture is made of, and the choices of the person who asked for it."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explain.rendering.colours import DEFAULT, DEFAULT_SIGNED
-from explain.rendering.levels import Sign
+from explain.request.parameter_types import Extent, Sign
 
 _TITLES = {"xrai": "XRAI", "gradcam": "Grad-CAM", "guided_gradcam": "Guided Grad-CAM"}
 
@@ -54,7 +53,7 @@ class Style:
     sign: Sign = "absolute"
     outlier_percent: float = 2.0
     overlay_opacity: float = 0.5
-    extent: Literal["crop", "picture"] = "crop"
+    extent: Extent = "crop"
     captions: bool = True
 
     @property

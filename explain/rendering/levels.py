@@ -1,13 +1,11 @@
 """From attributions to what a map shows: one number for each pixel, and which pixels matter most."""
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
 from explain.errors import ExplanationError
+from explain.request.parameter_types import Sign
 
-Sign = Literal["absolute", "positive", "signed"]
 Values = NDArray[np.float32]
 
 

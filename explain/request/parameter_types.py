@@ -12,6 +12,11 @@ AlgorithmName = Literal["xrai", "integrated_gradients", "guided_gradcam", "guide
 RuleName = Literal["riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid", "gausslegendre", "pair"]
 BaselineName = Literal["black", "white", "mean", "blur", "noise", "image_min", "image_max"]
 OutputName = Literal["logit", "probability", "softmax"]
+Interpolation = Literal["bilinear", "nearest"]
+Sign = Literal["absolute", "positive", "signed"]
+Extent = Literal["crop", "picture"]
+AttributionsFormat = Literal["list", "npy_base64", "png16"]
+AttributionsChannels = Literal[3, 1]
 Measure = Literal["insertion", "deletion"]
 
 _LONGEST = 100

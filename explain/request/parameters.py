@@ -16,13 +16,18 @@ from explain.errors import ExplanationError
 from explain.request.defaults import DEFAULTS, HOSTED
 from explain.request.parameter_types import (
     AlgorithmName,
+    AttributionsChannels,
+    AttributionsFormat,
     Baselines,
     ColourMap,
+    Extent,
     Fraction,
+    Interpolation,
     Milliseconds,
     OutputName,
     Quality,
     RuleName,
+    Sign,
     StepCount,
     Switch,
     Targets,
@@ -98,7 +103,7 @@ class ExplanationParameters(BaseModel):
         description="Without xrai_fast: the share of the picture to cover with ranked regions.",
         json_schema_extra=_only(["xrai"]),
     )
-    interpolation: Literal["bilinear", "nearest"] = Field(
+    interpolation: Interpolation = Field(
         "bilinear", description="How the coarse map is enlarged.", json_schema_extra=_only(_CAM)
     )
     noise_samples: int = Field(
@@ -138,14 +143,14 @@ class ExplanationParameters(BaseModel):
     colour_map: ColourMap | None = Field(
         None, description="The colours of the heat map; without it bgyw, or for signed maps bwy."
     )
-    sign: Literal["absolute", "positive", "signed"] = Field(
+    sign: Sign = Field(
         "absolute", description="Show how much a pixel matters, what speaks for the label, or both for and against."
     )
     outlier_percent: float = Field(
         2.0, ge=0.0, le=50.0, description="The percentage of the map's total that may saturate at the top of the scale."
     )
     overlay_opacity: Fraction = Field(0.5, description="How strongly the heat map covers the picture beneath.")
-    extent: Literal["crop", "picture"] = Field(
+    extent: Extent = Field(
         "crop", description="Show what the network saw, or the whole picture with the map in its place."
     )
     captions: bool = Field(
@@ -153,10 +158,10 @@ class ExplanationParameters(BaseModel):
     )
 
     attributions: bool = Field(False, description="Return the numbers for each explained label.")
-    attributions_format: Literal["list", "npy_base64", "png16"] = Field(
+    attributions_format: AttributionsFormat = Field(
         "list", description="Nested lists, an .npy file, or a 16-bit PNG with its scale; files in base64."
     )
-    attributions_channels: Literal[3, 1] = Field(
+    attributions_channels: AttributionsChannels = Field(
         3, description="A number for each colour of a pixel, or 1: their sum, without the axis of colours."
     )
     quality: Quality = Field(
