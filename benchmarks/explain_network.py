@@ -96,8 +96,8 @@ def load(file: Path) -> PatternNetwork:
     return network.to(memory_format=torch.channels_last).eval()
 
 
-def passes(network: nn.Module) -> Executor:
-    """Make the passes through a trained network, which needs no gradients of its weights from now on."""
+def executor_of(network: nn.Module) -> Executor:
+    """Return the executor of a trained network, whose weights need no gradients from now on."""
     last_map = CamLayer("stage3")  # 14x14
     return Executor(
         network.requires_grad_(False), torch.device("cpu"), _PREPROCESS.inputs, lambda _: last_map, independent=True

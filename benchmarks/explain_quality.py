@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.explain_network import SHOWN, accuracy, load, passes, save, train
+from benchmarks.explain_network import SHOWN, accuracy, executor_of, load, save, train
 from benchmarks.explain_randomised import DRAWN_ANEW, check_weights
 from benchmarks.explain_rows import SCORES, Explainer, Row, differences, measure
 from benchmarks.explain_scenes import Scenes
@@ -148,7 +148,7 @@ def main() -> None:
     machine = describe_machine()
     print(json.dumps(machine))
     network, right = network_for(options.network, options.quick)
-    scenes = Scenes(passes(network), least=0.5 if right >= _LEAST_ACCURACY else 0.0)
+    scenes = Scenes(executor_of(network), least=0.5 if right >= _LEAST_ACCURACY else 0.0)
     result: dict[str, Any] = {"machine": machine, "accuracy": right}
     result |= bench_scenes(scenes, explainers, wanted, options.minutes, checked)
     write_report("explain-quality", result)

@@ -17,13 +17,13 @@ DRAWN_ANEW: Mapping[str, tuple[str, ...]] = {"head": ("head",), "last stage": ("
 
 def check_weights(scenes: Scenes, explainers: Mapping[str, Explainer], number: int) -> dict[str, dict[str, Interval]]:
     """Return the rank correlation of maps before and after some weights are drawn anew, per explainer and part."""
-    passes = scenes.passes
+    executor = scenes.executor
     cases = list(islice(scenes, number))
-    before = {name: [one.maps(passes, case)[0] for case in cases] for name, one in explainers.items()}
+    before = {name: [one.maps(executor, case)[0] for case in cases] for name, one in explainers.items()}
     found: dict[str, dict[str, Interval]] = {name: {} for name in explainers}
-    inputs = torch.cat([passes.normalise(case.picture[None].float()) for case in cases])
+    inputs = torch.cat([executor.normalise(case.picture[None].float()) for case in cases])
     for extent, parts in DRAWN_ANEW.items():
-        other = replace(passes, network=drawn_anew(passes.network, parts, inputs))
+        other = replace(executor, network=drawn_anew(executor.network, parts, inputs))
         for name, explainer in explainers.items():
             alike, seeds = [], []
             for case, maps in zip(cases, before[name], strict=True):

@@ -21,11 +21,11 @@ from benchmarks.explain_scores import (
     pointing,
     precision,
 )
-from explain.integration.baselines import baseline
+from explain.integration.baselines import baseline_pixels
 from explain.network.executor import Executor
-from explain.network.explained_image import fixed_targets
 from explain.rendering.levels import weights
 from explain.request.parameters import ExplanationParameters
+from explain.request.targets import fixed_targets
 from explain.run import explain
 
 FLOORS = ("random", "edge")
@@ -39,10 +39,10 @@ class Explainer:
 
     parameters: ExplanationParameters
 
-    def maps(self, passes: Executor, case: Case) -> tuple[list[Weights], list[int | None]]:
+    def maps(self, executor: Executor, case: Case) -> tuple[list[Weights], list[int | None]]:
         """Explain the questions of a case: a map for each, and the steps that each took."""
         targets = [question.target for question in case.questions]
-        found = explain(passes, case.picture, self.parameters, fixed_targets(*targets)).attributions
+        found = explain(executor, case.picture, self.parameters, fixed_targets(*targets)).attributions
         return [weights(one.values.numpy(), self.parameters.sign) for one in found], [one.n_steps for one in found]
 
 
@@ -75,7 +75,8 @@ class Curves:
         self._scenes = scenes
         self._shape = case.picture.shape
         self._sharp = case.picture.float().reshape(-1, 3)
-        self._blurred = baseline("blur", scenes.passes.subject(case.picture, fixed_targets())).reshape(-1, 3)
+        image = scenes.executor.explained_image(case.picture, fixed_targets())
+        self._blurred = baseline_pixels("blur", image).reshape(-1, 3)
         self._ends = self._probabilities([self._blurred, self._sharp])
 
     def areas(self, weight: Weights, target: int, seed: int) -> tuple[float, float]:
@@ -106,7 +107,7 @@ def measure(scenes: Scenes, explainers: Mapping[str, Explainer], wanted: int, mi
         maps: dict[str, list[Weights]] = {}
         for name, explainer in explainers.items():
             started = time.perf_counter()
-            maps[name], steps = explainer.maps(scenes.passes, case)
+            maps[name], steps = explainer.maps(scenes.executor, case)
             rows[name].seconds += time.perf_counter() - started
             rows[name].steps += [step for step in steps if step is not None]
         noise = np.random.default_rng(case.seed)

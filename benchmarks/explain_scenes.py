@@ -37,8 +37,8 @@ class Case:
 class Scenes:
     """Draws cases without end, the same ones every time: those whose labels all have a probability above `least`."""
 
-    def __init__(self, passes: Executor, least: float = 0.5) -> None:
-        self.passes = passes
+    def __init__(self, executor: Executor, least: float = 0.5) -> None:
+        self.executor = executor
         self.asked = 0
         self.kept = 0
         self._least = least
@@ -56,7 +56,7 @@ class Scenes:
         """Score pictures, [N, H, W, 3] in [0, 255]: the probability of each label, [N, C]."""
         with torch.no_grad():
             # a copy, since normalising works in place
-            logits: Tensor = self.passes.network(self.passes.normalise(pictures.clone()))
+            logits: Tensor = self.executor.network(self.executor.normalise(pictures.clone()))
             return logits.sigmoid()
 
 

@@ -31,10 +31,10 @@ from benchmarks.machine import describe_machine
 from benchmarks.report import write_report
 from examples.fridge.scene import draw_scene
 from explain.network.executor import Executor
-from explain.network.explained_image import fixed_targets
 from explain.network.work_items import PathGradients as GradientPath
 from explain.regions.ranking import warm_up
 from explain.request.parameters import ExplanationParameters, read_parameters
+from explain.request.targets import fixed_targets
 from explain.run import begin
 from models.architecture.catalog import classifier_architecture
 from models.images.preprocess import Preprocess, Statistics
@@ -100,7 +100,7 @@ class Bench:
         self._recipe_network = copy.deepcopy(network)
         self._network = network.requires_grad_(False).to(memory_format=torch.channels_last)
         preprocess = Preprocess(SIDE, SIDE)
-        self._passes = Executor(
+        self._executor = Executor(
             self._network, torch.device("cpu"), preprocess.inputs, classifier_architecture(name).cam_layer
         )
         self._picture = preprocess.picture(Image.fromarray(draw_scene(7, size=(SIDE, SIDE), count=1).picture))
@@ -117,21 +117,21 @@ class Bench:
         """Explain the picture as explain.run does, and count."""
         started, beside = time.perf_counter(), 0.0
         scores = gradients = 0
-        run = begin(self._passes, self._picture, parameters, fixed_targets(TARGET))
+        run = begin(self._executor, self._picture, parameters, fixed_targets(TARGET))
         while run.explanation is None:
-            for aside in run.cpu_tasks():
+            for cpu_task in run.cpu_tasks():
                 before = time.perf_counter()
-                aside.run()
+                cpu_task.run()
                 beside += time.perf_counter() - before
             while run.key is not None:
                 size = self.sizes.of(run.key)
                 parts = run.take(size, run.key)
-                count = sum(part.stop - part.start for part in parts)
-                if isinstance(parts[0].rows, GradientPath):
+                count = sum(part.count for part in parts)
+                if isinstance(parts[0].item, GradientPath):
                     gradients += count
                 else:
                     scores += count
-                self._passes.run(parts, size)
+                self._executor.run(parts, size)
             run.resume()
         steps = run.explanation.attributions[0].n_steps or 0
         return Cost(time.perf_counter() - started, beside, scores, gradients, steps)

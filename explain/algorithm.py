@@ -1,4 +1,4 @@
-"""Algorithm: a way to explain, as a file in `explain/algorithms/` describes it."""
+"""Algorithm: a way to explain, as one file in `explain/algorithms/` defines it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from explain.request.parameters import ExplanationParameters
 
 @dataclass(frozen=True, slots=True)
 class PassCount:
-    """Forward and backward passes of one image: `least` when time ends refinement at once, and `most`."""
+    """How many forward and backward passes one image takes: `least` if time ends refinement at once, and `most`."""
 
     least: int
     most: int
@@ -18,10 +18,10 @@ class PassCount:
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """`steps(subject, parameters)` is the generator that explains a subject; see `explain/network/work_items.py`.
+    """`steps(image, parameters)` is the generator that explains an image; see `explain/network/work_items.py`.
 
-    `passes(parameters, targets)` counts the passes that this takes for so many targets. `needs_cam_layer` algorithms
-    raise ExplanationError for networks that have none.
+    `passes(parameters, targets)` counts the passes for so many targets. Algorithms that need a CAM layer raise
+    ExplanationError for networks that have none.
     """
 
     name: str

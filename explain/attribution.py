@@ -1,4 +1,4 @@
-"""Attribution: what an algorithm answers for one target; Explanation: the answer for one picture."""
+"""Attribution: the result of an algorithm for one target. Explanation: its results for one image."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,11 +13,16 @@ from models.errors import ModelError
 class Attribution:
     """How much each pixel speaks for a target.
 
-    `values` is float32 on the CPU, [3, H, W] or [H, W], higher for more; the sign is meant, except by Grad-CAM, whose
-    values are at least 0. `delta` is what the attributions of a path sum to, less the difference of the output
-    between picture and baseline (0 if exact); `gap` is that difference's share of it, without sign. `n_steps` counts
-    the gradients of one path. All three are None where an algorithm follows no path. `notes` are sentences for people;
-    `quality` holds what was measured, see explain/quality.py.
+    - `values`: float32 on the CPU, [3, H, W] or [H, W]. Higher values speak more for the target, negative ones against
+      it; those of Grad-CAM are at least 0.
+    - `n_steps`: the number of gradients taken on one path
+    - `delta`: the sum of the attributions of a path, less the difference of the output between image and baseline;
+      0 if exact
+    - `gap`: the delta as a share of that difference, without sign
+    - `notes`: sentences for people
+    - `quality`: what was measured, see explain/quality.py
+
+    `n_steps`, `delta` and `gap` are None for algorithms that follow no path.
     """
 
     target: int
@@ -31,14 +36,14 @@ class Attribution:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The logits of a picture, float32 [C] on the CPU, and an attribution for each target, in the order chosen."""
+    """The logits of an image, float32 [C] on the CPU, and an attribution for each target, in the order selected."""
 
     logits: Tensor
     attributions: tuple[Attribution, ...]
 
 
 def finite(values: Tensor) -> Tensor:
-    """Return values as float32 on the CPU; ModelError where some are not numbers."""
+    """Return values as float32 on the CPU; ModelError where some are not finite."""
     if not torch.isfinite(values).all():
         raise ModelError("The gradients of the network are not finite. Check its weights and the precision.")
     return values.detach().to("cpu", torch.float32).contiguous()

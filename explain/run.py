@@ -1,105 +1,106 @@
-"""ExplanationRun: one explanation on its way, from its picture to its attributions."""
+"""ExplanationRun: one explanation in progress, from an image to its attributions."""
 
 from torch import Tensor
 
 from explain.attribution import Explanation
 from explain.catalog import algorithm
 from explain.network.executor import Executor
-from explain.network.explained_image import StopRefining, TargetSelector, never
-from explain.network.work_items import CpuTask, ExplanationSteps, Needs, TargetGradients, WorkItem, WorkSlice
-from explain.quality import measured
+from explain.network.explained_image import OutOfTime, no_time_limit
+from explain.network.work_items import CpuTask, ExplanationSteps, StageWork, TargetGradients, WorkItem, WorkSlice
+from explain.quality import with_quality
 from explain.request.parameters import ExplanationParameters
+from explain.request.targets import TargetSelector
 
 
 class ExplanationRun:
-    """Hands out what an algorithm needs, stage by stage, until `explanation` is there.
+    """Hands out the work of an algorithm, stage by stage, until `explanation` is set.
 
-    Each stage: run `cpu_tasks()` on any thread; `take` rows and have `Executor.run` run them, until `key` is None; when
-    `ready`, `resume` on the device's thread. A run that is dropped at any moment leaves nothing behind.
+    In each stage, run `cpu_tasks()` on any thread, and `take` rows for `Executor.run` until `key` is None. When the run
+    is `ready`, call `resume` on the device's thread. A run may be dropped at any moment without cleaning up.
     """
 
     def __init__(self, steps: ExplanationSteps) -> None:
         self.explanation: Explanation | None = None
         self._steps = steps
-        self._needs: Needs = ()
-        self._waiting: list[WorkSlice] = []
+        self._work: StageWork = ()
+        self._pending: list[WorkSlice] = []
         self.resume()
 
     @property
     def key(self) -> tuple[object, ...] | None:
-        """The key of the rows that `take` would hand out next, None when none are left in this stage."""
-        return self._waiting[0].rows.key if self._waiting else None
+        """The key of the rows that `take` would hand out next; None when none are left in this stage."""
+        return self._pending[0].item.key if self._pending else None
 
     @property
     def ready(self) -> bool:
-        """Whether every need of this stage holds its result."""
-        return all(need.done if isinstance(need, CpuTask) else need.finished == need.count for need in self._needs)
+        """Whether all work of this stage is done."""
+        return all(item.done if isinstance(item, CpuTask) else item.finished == item.count for item in self._work)
 
     def cpu_tasks(self) -> list[CpuTask]:
-        """List the work for CPU threads of this stage."""
-        return [need for need in self._needs if isinstance(need, CpuTask)]
+        """List the work of this stage for CPU threads."""
+        return [item for item in self._work if isinstance(item, CpuTask)]
 
-    def take(self, most: int, key: tuple[object, ...] | None) -> list[WorkSlice]:
-        """Hand out up to `most` rows whose key is `key`, to be run as a batch, perhaps with rows of other runs."""
-        parts: list[WorkSlice] = []
-        while most > 0 and self._waiting and self._waiting[0].rows.key == key:
-            part = self._waiting.pop(0)
-            stop = min(part.stop, part.start + most)
-            if stop < part.stop:
-                self._waiting.insert(0, WorkSlice(part.rows, stop, part.stop))
-            parts.append(WorkSlice(part.rows, part.start, stop))
-            most -= stop - part.start
-        return parts
+    def take(self, max_rows: int, key: tuple[object, ...] | None) -> list[WorkSlice]:
+        """Hand out up to `max_rows` rows whose key is `key`, for a batch that may also hold rows of other runs."""
+        taken: list[WorkSlice] = []
+        while max_rows > 0 and self._pending and self._pending[0].item.key == key:
+            first = self._pending.pop(0)
+            stop = min(first.stop, first.start + max_rows)
+            if stop < first.stop:
+                self._pending.insert(0, WorkSlice(first.item, stop, first.stop))
+            taken.append(WorkSlice(first.item, first.start, stop))
+            max_rows -= taken[-1].count
+        return taken
 
     def resume(self) -> None:
-        """Go on to the next stage; only when `ready`."""
-        assert self.ready, "a stage was left before its needs were met"
-        for need in self._needs:
-            if isinstance(need, TargetGradients) and need.error:
-                raise need.error
+        """Go on to the next stage; only when `ready`. ExplanationError where a target does not exist."""
+        assert self.ready, "a stage was left before its work was done"
+        for item in self._work:
+            if isinstance(item, TargetGradients) and item.error:
+                raise item.error
         try:
-            self._needs = next(self._steps)
+            self._work = next(self._steps)
         except StopIteration as end:
-            self._needs = ()
+            self._work = ()
             self.explanation = end.value
-        rows: list[WorkItem] = [need for need in self._needs if not isinstance(need, CpuTask)]
-        self._waiting = [WorkSlice(need, 0, need.count) for need in rows if need.finished < need.count]
+        items: list[WorkItem] = [item for item in self._work if not isinstance(item, CpuTask)]
+        self._pending = [WorkSlice(item, 0, item.count) for item in items if item.finished < item.count]
 
 
 def begin(
-    passes: Executor,
-    picture: Tensor,
+    executor: Executor,
+    pixels: Tensor,
     parameters: ExplanationParameters,
-    choose: TargetSelector,
-    enough: StopRefining = never,
+    select_targets: TargetSelector,
+    out_of_time: OutOfTime = no_time_limit,
 ) -> ExplanationRun:
-    """Begin to explain a picture, uint8 [H, W, 3] on the CPU; `enough` as in Subject.
+    """Begin to explain an image, uint8 [H, W, 3] on the CPU.
 
-    ExplanationError where there is no such algorithm or the network does not suit it; later, while the run is on, for
-    targets that do not exist. ModelError where the network computes no numbers.
+    Raises ExplanationError where the network does not suit the algorithm. The run raises it later for targets that do
+    not exist, and ModelError where gradients are not finite.
     """
     chosen = algorithm(parameters.xai_algorithm)
     if chosen.needs_cam_layer:
-        passes.layer()
-    subject = passes.subject(picture, choose, enough)
-    return ExplanationRun(measured(chosen.steps(subject, parameters), subject, parameters.quality))
+        executor.required_cam_layer()
+    image = executor.explained_image(pixels, select_targets, out_of_time)
+    return ExplanationRun(with_quality(chosen.steps(image, parameters), image, parameters.quality))
 
 
 def explain(
-    passes: Executor,
-    picture: Tensor,
+    executor: Executor,
+    pixels: Tensor,
     parameters: ExplanationParameters,
-    choose: TargetSelector,
-    enough: StopRefining = never,
+    select_targets: TargetSelector,
+    out_of_time: OutOfTime = no_time_limit,
     *,
     batch_size: int = 8,
 ) -> Explanation:
-    """Explain a picture at once, in batches of `batch_size` rows. Arguments and errors are those of `begin`."""
-    run = begin(passes, picture, parameters, choose, enough)
+    """Explain an image at once, in batches of `batch_size` rows. Arguments and errors are those of `begin`."""
+    run = begin(executor, pixels, parameters, select_targets, out_of_time)
     while run.explanation is None:
         for cpu_task in run.cpu_tasks():
             cpu_task.run()
         while run.key is not None:
-            passes.run(run.take(batch_size, run.key), batch_size)
+            executor.run(run.take(batch_size, run.key), batch_size)
         run.resume()
     return run.explanation

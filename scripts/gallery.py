@@ -16,10 +16,10 @@ from PIL import Image
 from examples.fridge.scene import draw_scene
 from explain.catalog import algorithm_names
 from explain.network.executor import Executor
-from explain.network.explained_image import highest
 from explain.rendering.attribution_image import AttributionImage
 from explain.rendering.drawing import draw, style
 from explain.request.parameters import read_parameters
+from explain.request.targets import predicted_target
 from explain.run import explain
 from models.classifier import Classifier
 from models.loaded import load_classifier
@@ -61,7 +61,7 @@ def examples(model: Classifier) -> Iterator[Example]:
 def write(model: Classifier, example: Example, algorithm: str) -> Path:
     """Explain what the model said of an example, and write the picture of it."""
     parameters = read_parameters({"xai_algorithm": algorithm})
-    explanation = explain(Executor.through(model), torch.from_numpy(example.picture), parameters, highest)
+    explanation = explain(Executor.for_model(model), torch.from_numpy(example.picture), parameters, predicted_target)
     values = explanation.attributions[0].values.numpy()
     subject = AttributionImage(example.picture, values, example.said, example.confidence, algorithm)
     drawn = Image.open(io.BytesIO(draw(subject, style(parameters))))

@@ -1,4 +1,4 @@
-"""What tests of explanations share: seeded and analytic networks behind Executor, and a measure of likeness."""
+"""What tests of explanations share: executors of seeded and analytic networks, and a measure of difference."""
 
 from functools import cache
 from typing import Any
@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from explain.attribution import Attribution
 from explain.network.executor import Executor
-from explain.network.explained_image import fixed_targets
 from explain.request.parameters import ExplanationParameters, read_parameters
+from explain.request.targets import fixed_targets
 from explain.run import explain
 from models.architecture.cam_layer import last_convolution
 from models.architecture.catalog import classifier_architecture
@@ -21,13 +21,13 @@ SIDE = 64
 
 
 @cache
-def passes_through(name: str = "resnet18", side: int = SIDE) -> Executor:
-    """A seeded network of four classes, shared by all tests: whoever leaves a trace on it makes others fail."""
-    return passes_of(seeded_network(name, 4, side), side, classifier_architecture(name).cam_layer)
+def seeded_executor(name: str = "resnet18", side: int = SIDE) -> Executor:
+    """The executor of a seeded network of four classes. All tests share it: one that changes it makes others fail."""
+    return executor_of(seeded_network(name, 4, side), side, classifier_architecture(name).cam_layer)
 
 
-def passes_of(network: nn.Module, side: int = SIDE, cam_layer: Any = last_convolution) -> Executor:
-    """Any network, as Classifier would have it."""
+def executor_of(network: nn.Module, side: int = SIDE, cam_layer: Any = last_convolution) -> Executor:
+    """The executor of any network, prepared as Classifier prepares it."""
     network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     return Executor(network, torch.device("cpu"), Preprocess(side, side).inputs, cam_layer)
 
@@ -43,15 +43,15 @@ def inputs(seed: int = 5, side: int = SIDE) -> Tensor:
 
 
 def parameters_for(algorithm: str = "xrai", **keys: Any) -> ExplanationParameters:
-    """What a request for this algorithm, and with these keys, asks for."""
+    """The parameters of a request for this algorithm, with these other keys."""
     return read_parameters({"xai_algorithm": algorithm} | keys)
 
 
 def attributions(
-    passes: Executor, parameters: ExplanationParameters, *targets: int, seed: int = 5, **options: Any
+    executor: Executor, parameters: ExplanationParameters, *targets: int, seed: int = 5, **options: Any
 ) -> tuple[Attribution, ...]:
     """Explain the picture `seed` for these targets."""
-    return explain(passes, pixels(seed), parameters, fixed_targets(*targets), **options).attributions
+    return explain(executor, pixels(seed), parameters, fixed_targets(*targets), **options).attributions
 
 
 def difference(found: Tensor, expected: Tensor) -> float:

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from explain.network.executor import Executor
-from explain.network.explained_image import highest
 from explain.request.parameters import read_parameters
+from explain.request.targets import predicted_target
 from explain.run import explain
 from models.classifier import Classifier
 from models.images.decoding import ImageLimits
@@ -101,7 +101,7 @@ def test_maps_are_those_of_the_library(server: LiveServer, model: Classifier, al
     asked = {"xai_algorithm": algorithm} | NUMBERS
     (row,) = rows(server, cell(PICTURES[1], asked))
     seen = model.picture(PICTURES[1], ImageLimits(10**7, 10**7))
-    found = explain(Executor.through(model), seen, read_parameters(asked), highest).attributions[0]
+    found = explain(Executor.for_model(model), seen, read_parameters(asked), predicted_target).attributions[0]
     values = found.values.numpy()
     expected = values if values.ndim == 3 else np.stack([values] * 3)
     scale = np.abs(expected).max()

@@ -11,7 +11,7 @@ from explain.errors import ExplanationError
 from explain.network.executor import Executor
 from models.architecture.cam_layer import CamLayer
 from tests.checkpoints import SOURCES, seeded_network
-from tests.explaining import SIDE, attributions, difference, inputs, parameters_for, passes_of, passes_through
+from tests.explaining import SIDE, attributions, difference, executor_of, inputs, parameters_for, seeded_executor
 
 # the large ones differ from the small ones in depth alone
 ARCHITECTURES = [name for name in SOURCES if name not in ("resnet101", "resnet152", "resnest101", "vitl16r224")]
@@ -21,10 +21,10 @@ CONVOLUTIONAL = ["resnet18", "mobilenetv2", "seresnext"]
 @pytest.mark.parametrize("name", CONVOLUTIONAL)
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
 def test_equals_captum(name: str, interpolation: str) -> None:
-    passes = passes_through(name)
-    network = copy.deepcopy(passes.network)
-    layer = network.get_submodule(passes.layer().name)
-    for found in attributions(passes, parameters_for("gradcam", interpolation=interpolation), 0, 2):
+    executor = seeded_executor(name)
+    network = copy.deepcopy(executor.network)
+    layer = network.get_submodule(executor.required_cam_layer().name)
+    for found in attributions(executor, parameters_for("gradcam", interpolation=interpolation), 0, 2):
         coarse = LayerGradCam(network, layer).attribute(inputs(), target=found.target, relu_attributions=True)
         expected = LayerAttribution.interpolate(coarse, (SIDE, SIDE), interpolation)
         if expected.any():
@@ -36,9 +36,9 @@ def test_equals_captum(name: str, interpolation: str) -> None:
 
 
 def test_guided_gradcam_equals_captum() -> None:
-    passes = passes_through()
-    network = copy.deepcopy(passes.network)
-    for found in attributions(passes, parameters_for("guided_gradcam", interpolation="nearest"), 1, 3):
+    executor = seeded_executor()
+    network = copy.deepcopy(executor.network)
+    for found in attributions(executor, parameters_for("guided_gradcam", interpolation="nearest"), 1, 3):
         with pytest.warns(UserWarning, match="backward hooks"):
             expected = GuidedGradCam(network, network.get_submodule("layer4.1")).attribute(
                 inputs().requires_grad_(), target=found.target
@@ -48,7 +48,7 @@ def test_guided_gradcam_equals_captum() -> None:
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_has_maps(name: str) -> None:
-    found = attributions(passes_through(name), parameters_for("gradcam"), 0, 1, 2, 3)
+    found = attributions(seeded_executor(name), parameters_for("gradcam"), 0, 1, 2, 3)
     assert all(one.values.shape == (SIDE, SIDE) and one.values.dtype == torch.float32 for one in found)
     assert all(bool(torch.isfinite(one.values).all()) and float(one.values.min()) >= 0 for one in found)
     assert any(one.values.any() for one in found)
@@ -56,9 +56,9 @@ def test_every_architecture_has_maps(name: str) -> None:
 
 
 def test_a_transformer_is_read_before_its_last_block() -> None:
-    passes = passes_through("vits16r224")
-    (found,) = attributions(passes, parameters_for("gradcam", interpolation="nearest"), 1)
-    network: Any = passes.network
+    executor = seeded_executor("vits16r224")
+    (found,) = attributions(executor, parameters_for("gradcam", interpolation="nearest"), 1)
+    network: Any = executor.network
     tokens = network.patch_embed(inputs())
     tokens = network.norm_pre(network._pos_embed(tokens))
     for block in list(network.blocks)[:-1]:
@@ -73,14 +73,14 @@ def test_a_transformer_is_read_before_its_last_block() -> None:
 
 
 def at(layer: CamLayer) -> Executor:
-    return passes_of(seeded_network("resnet18", 4, SIDE), cam_layer=lambda network: layer)
+    return executor_of(seeded_network("resnet18", 4, SIDE), cam_layer=lambda network: layer)
 
 
 def test_a_layer_before_work_in_place_is_read_as_it_was() -> None:
     # the ReLU after this norm overwrites what the norm returned
-    passes = at(CamLayer("layer4.1.bn1"))
-    network = copy.deepcopy(passes.network)
-    (found,) = attributions(passes, parameters_for("gradcam", interpolation="nearest"), 0)
+    executor = at(CamLayer("layer4.1.bn1"))
+    network = copy.deepcopy(executor.network)
+    (found,) = attributions(executor, parameters_for("gradcam", interpolation="nearest"), 0)
     for module in network.modules():
         if isinstance(module, torch.nn.ReLU):
             module.inplace = False
@@ -96,10 +96,10 @@ def test_a_layer_without_places_cannot_be_read() -> None:
 
 
 def test_a_layer_that_does_not_run_cannot_be_read() -> None:
-    passes = at(CamLayer("layer4.1"))
-    passes.network.get_submodule("layer4").forward = lambda x: x.new_zeros(len(x), 512, 2, 2)
+    executor = at(CamLayer("layer4.1"))
+    executor.network.get_submodule("layer4").forward = lambda x: x.new_zeros(len(x), 512, 2, 2)
     with pytest.raises(ExplanationError, match="does not call its BasicBlock as a module"):
-        attributions(passes, parameters_for("gradcam"), 0)
+        attributions(executor, parameters_for("gradcam"), 0)
 
 
 @pytest.mark.parametrize("algorithm", ["gradcam", "guided_gradcam"])
@@ -107,8 +107,8 @@ def test_a_network_without_a_layer_is_refused_before_any_work(algorithm: str) ->
     def counted(x: Tensor) -> Tensor:
         raise AssertionError("it ran")
 
-    passes = passes_of(torch.nn.Flatten())
-    passes.network.forward = counted
+    executor = executor_of(torch.nn.Flatten())
+    executor.network.forward = counted
     with pytest.raises(ExplanationError, match=r"has no deep convolution.*Use xrai") as caught:
-        attributions(passes, parameters_for(algorithm), 0)
+        attributions(executor, parameters_for(algorithm), 0)
     assert caught.value.code == "algorithm_unsupported"

@@ -6,10 +6,10 @@ from captum.attr import GuidedBackprop
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from explain.integration.noise import noisy
+from explain.integration.noise import noisy_copies
 from explain.network.guidance import Guidance
 from tests.contract import contract
-from tests.explaining import attributions, difference, inputs, parameters_for, passes_of, passes_through
+from tests.explaining import attributions, difference, executor_of, inputs, parameters_for, seeded_executor
 
 PLAIN = "This network has no ReLU to guide: these are plain gradients."
 
@@ -29,18 +29,18 @@ def captums(network: nn.Module, target: int, x: Tensor | None = None) -> Tensor:
 
 @pytest.mark.parametrize("name", ["resnet18", "resnest50"])
 def test_equals_captum(name: str) -> None:
-    passes = passes_through(name)
-    for found in attributions(passes, parameters_for("guided_backprop"), 0, 3):
-        assert difference(found.values, captums(passes.network, found.target)[0]) < 1e-5
+    executor = seeded_executor(name)
+    for found in attributions(executor, parameters_for("guided_backprop"), 0, 3):
+        assert difference(found.values, captums(executor.network, found.target)[0]) < 1e-5
         assert found.notes == ()
 
 
 def test_noise_is_averaged() -> None:
-    passes = passes_through()
+    executor = seeded_executor()
     parameters = parameters_for("guided_backprop", noise_samples=2)
-    (found,) = attributions(passes, parameters, 1)
-    copies = torch.stack(noisy(inputs()[0], parameters))
-    assert difference(found.values, captums(passes.network, 1, copies).mean(0)) < 1e-5
+    (found,) = attributions(executor, parameters, 1)
+    copies = torch.stack(noisy_copies(inputs()[0], parameters))
+    assert difference(found.values, captums(executor.network, 1, copies).mean(0)) < 1e-5
 
 
 @contract(
@@ -50,17 +50,17 @@ def test_noise_is_averaged() -> None:
     "it is guided",
 )
 def test_relu6_is_guided_but_can_be_left_as_captum_leaves_it() -> None:
-    passes = passes_through("mobilenetv2")
-    plain = plain_gradient(passes.network, 2)
-    (left,) = attributions(passes, parameters_for("guided_backprop", guided_relu6=False), 2)
+    executor = seeded_executor("mobilenetv2")
+    plain = plain_gradient(executor.network, 2)
+    (left,) = attributions(executor, parameters_for("guided_backprop", guided_relu6=False), 2)
     assert difference(left.values, plain) < 1e-5
     assert left.notes == (PLAIN,)
-    (guided,) = attributions(passes, parameters_for("guided_backprop"), 2)
+    (guided,) = attributions(executor, parameters_for("guided_backprop"), 2)
     assert difference(guided.values, plain) > 0.1
     assert guided.notes == ()
 
     # captum guides the first half of what a ReLU6 does
-    twin = copy.deepcopy(passes.network)
+    twin = copy.deepcopy(executor.network)
     for module in list(twin.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.ReLU6):
@@ -115,7 +115,7 @@ SPELLINGS = (
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_every_spelling_of_relu_is_guided(spelling: str) -> None:
-    (found,) = attributions(passes_of(Functional(spelling)), parameters_for("guided_backprop"), 1)
+    (found,) = attributions(executor_of(Functional(spelling)), parameters_for("guided_backprop"), 1)
     assert difference(found.values, captums(Module(), 1)[0]) < 1e-5
 
 
@@ -135,23 +135,23 @@ def test_other_clamps_are_not_relus() -> None:
     with Guidance() as guidance:
         values = F.hardtanh(torch.tensor([-3.0, -0.5, 3.0]))
     assert values.tolist() == [-1, -0.5, 1]
-    assert guidance.guides == 0
+    assert guidance.guided_relus == 0
 
 
 def test_networks_without_relu_say_so() -> None:
-    passes = passes_through("vits16r224", 64)
-    (found,) = attributions(passes, parameters_for("guided_backprop"), 0)
+    executor = seeded_executor("vits16r224", 64)
+    (found,) = attributions(executor, parameters_for("guided_backprop"), 0)
     assert found.notes == (PLAIN,)
-    assert difference(found.values, plain_gradient(passes.network, 0)) < 1e-5
+    assert difference(found.values, plain_gradient(executor.network, 0)) < 1e-5
 
 
 def test_one_forward_pass_serves_guided_and_plain_gradients() -> None:
-    passes = passes_through()
+    executor = seeded_executor()
     x = inputs().requires_grad_()
     with Guidance() as guidance:
-        output = passes.network(x)[0, 1]
+        output = executor.network(x)[0, 1]
     (plain,) = torch.autograd.grad(output, x, retain_graph=True)
     guidance.on = True
     (guided,) = torch.autograd.grad(output, x)
-    assert difference(plain[0], plain_gradient(passes.network, 1)) < 1e-5
-    assert difference(guided[0], captums(passes.network, 1)[0]) < 1e-5
+    assert difference(plain[0], plain_gradient(executor.network, 1)) < 1e-5
+    assert difference(guided[0], captums(executor.network, 1)[0]) < 1e-5

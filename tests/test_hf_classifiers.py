@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from explain.network.executor import Executor
-from explain.network.explained_image import fixed_targets
+from explain.request.targets import fixed_targets
 from explain.run import explain
 from models.classifier import Classifier
 from models.images.decoding import ImageLimits
@@ -111,7 +111,7 @@ def test_explanations_are_the_same_whatever_was_asked_before(served: Served, alg
     view = served.model.picture(PICTURES[0], LIMITS)
     parameters = parameters_for(algorithm, n_steps=6)
     found = [
-        explain(Executor.through(served.model), view, parameters, fixed_targets(1)).attributions[0] for _ in range(2)
+        explain(Executor.for_model(served.model), view, parameters, fixed_targets(1)).attributions[0] for _ in range(2)
     ]
     assert torch.equal(found[0].values, found[1].values)
     assert torch.isfinite(found[0].values).all()
@@ -125,7 +125,7 @@ def test_explanations_are_the_same_whatever_was_asked_before(served: Served, alg
 def test_gradients_are_those_of_the_library(served: Served) -> None:
     view = served.model.picture(PICTURES[0], LIMITS)
     found = explain(
-        Executor.through(served.model), view, parameters_for("guided_backprop", guided_relu6=False), fixed_targets(2)
+        Executor.for_model(served.model), view, parameters_for("guided_backprop", guided_relu6=False), fixed_targets(2)
     )
     inputs = served.original.inputs(PICTURES[0])["pixel_values"].requires_grad_()
     served.original.network(pixel_values=inputs).logits[0, 2].backward()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from captum.attr._utils.approximation_methods import approximation_parameters
 
-from explain.integration.quadrature import halves, quadrature, tripled
+from explain.integration.quadrature import halves, midpoints_to_triple, quadrature
 from explain.request.parameter_types import RuleName
 
 RULES: tuple[RuleName, ...] = get_args(RuleName)
@@ -43,15 +43,15 @@ def test_ten_steps_integrate_a_power(rule: RuleName, degree: int, expected: floa
 
 
 def test_tripling_completes_the_finer_midpoints() -> None:
-    old, new, finer = quadrature("riemann_middle", 4), tripled(4), quadrature("riemann_middle", 12)
+    old, new, finer = quadrature("riemann_middle", 4), midpoints_to_triple(4), quadrature("riemann_middle", 12)
     assert sorted((*old.alphas, *new.alphas)) == pytest.approx(finer.alphas)
     assert len(new.weights) == 8
     assert np.sum(old.weights) / 3 + np.sum(new.weights) == pytest.approx(1)
 
 
 def test_halves_are_every_other_midpoint() -> None:
-    whole, (one, rest) = quadrature("riemann_middle", 8), halves(8)
-    assert sorted((*one.alphas, *rest.alphas)) == pytest.approx(whole.alphas)
+    midpoints, (one, rest) = quadrature("riemann_middle", 8), halves(8)
+    assert sorted((*one.alphas, *rest.alphas)) == pytest.approx(midpoints.alphas)
     assert one.alphas == pytest.approx((1 / 16, 5 / 16, 9 / 16, 13 / 16))
     assert np.sum(one.weights) == pytest.approx(1)
     assert np.sum(one.weights) / 2 + np.sum(rest.weights) == pytest.approx(1)

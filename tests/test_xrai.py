@@ -7,21 +7,21 @@ from saliency.core import xrai as pair
 from saliency.core.base import INPUT_OUTPUT_GRADIENTS
 
 from explain.attribution import Attribution
-from explain.network.explained_image import fixed_targets, likely
 from explain.regions.ranking import ranked
 from explain.regions.segments import segments
 from explain.request.parameters import ExplanationParameters
+from explain.request.targets import fixed_targets, targets_above
 from explain.run import explain
 from models.images.preprocess import Statistics
 from tests.contract import contract
-from tests.explaining import attributions, difference, parameters_for, passes_through, pixels
+from tests.explaining import attributions, difference, parameters_for, pixels, seeded_executor
 
 TARGET = 2
 
 
 def by_pair(fast: bool, steps: int, scale: float) -> tuple[Any, Any]:
     """Explain the picture, its values multiplied by `scale`, with PAIR's library as its users wire it to a network."""
-    network, statistics = passes_through().network, Statistics()
+    network, statistics = seeded_executor().network, Statistics()
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (statistics.mean, statistics.std))
 
     def gradients(images: Any, call_model_args: Any = None, expected_keys: Any = None) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def levels(found: Attribution) -> int:
 def test_equals_the_hosted_original(fast: bool) -> None:
     # values in [0, 1] are divided by 255 once more on their way into the network
     expected, _ = by_pair(fast, 6, 1 / 255)
-    (found,) = attributions(passes_through(), hosted(fast), TARGET)
+    (found,) = attributions(seeded_executor(), hosted(fast), TARGET)
     np.testing.assert_allclose(found.values.numpy(), expected, rtol=0, atol=2e-3 * np.abs(expected).max())
     assert (found.n_steps, found.delta, found.gap) == (6, None, None)
     assert found.notes == (
@@ -70,10 +70,10 @@ def test_the_same_gradients_give_the_same_bits() -> None:
 
 
 def test_regions_share_what_integrated_gradients_find() -> None:
-    passes = passes_through()
+    executor = seeded_executor()
     options: dict[str, Any] = {"n_steps": 5, "baseline": ("black", "white")}
-    xrai = attributions(passes, parameters_for("xrai", **options), 0, TARGET)
-    integrated = attributions(passes, parameters_for("integrated_gradients", **options), 0, TARGET)
+    xrai = attributions(executor, parameters_for("xrai", **options), 0, TARGET)
+    integrated = attributions(executor, parameters_for("integrated_gradients", **options), 0, TARGET)
     for found, path in zip(xrai, integrated, strict=True):
         loudest = path.values.amax(0)
         assert found.values.shape == loudest.shape
@@ -86,9 +86,9 @@ def test_regions_share_what_integrated_gradients_find() -> None:
 
 
 def test_by_default_eight_steps_from_black_and_eight_from_white() -> None:
-    passes = passes_through()
-    (found,) = attributions(passes, parameters_for(), TARGET)
-    (spelt,) = attributions(passes, parameters_for("xrai", n_steps=8, baseline=("black", "white")), TARGET)
+    executor = seeded_executor()
+    (found,) = attributions(executor, parameters_for(), TARGET)
+    (spelt,) = attributions(executor, parameters_for("xrai", n_steps=8, baseline=("black", "white")), TARGET)
     assert found.n_steps == 8
     assert difference(found.values, spelt.values) < 1e-3
     assert found.gap == pytest.approx(spelt.gap, rel=1e-2)
@@ -96,7 +96,7 @@ def test_by_default_eight_steps_from_black_and_eight_from_white() -> None:
 
 def test_where_time_is_short_four_steps_are_an_answer() -> None:
     explanation = explain(
-        passes_through(), pixels(), parameters_for(), fixed_targets(TARGET), lambda growth: growth == 1
+        seeded_executor(), pixels(), parameters_for(), fixed_targets(TARGET), lambda growth: growth == 1
     )
     (found,) = explanation.attributions
     assert found.n_steps == 4
@@ -104,12 +104,12 @@ def test_where_time_is_short_four_steps_are_an_answer() -> None:
 
 
 def test_the_area_threshold_joins_the_rest() -> None:
-    passes = passes_through()
-    (whole,) = attributions(passes, parameters_for("xrai", xrai_fast=False), TARGET)
-    (part,) = attributions(passes, parameters_for("xrai", xrai_fast=False, area_threshold=0.1), TARGET)
-    assert levels(part) < levels(whole)
+    executor = seeded_executor()
+    (all_ranked,) = attributions(executor, parameters_for("xrai", xrai_fast=False), TARGET)
+    (part,) = attributions(executor, parameters_for("xrai", xrai_fast=False, area_threshold=0.1), TARGET)
+    assert levels(part) < levels(all_ranked)
 
 
 def test_labels_that_are_all_unlikely_need_no_explanation() -> None:
-    assert explain(passes_through(), pixels(), parameters_for(), likely(1.0)).attributions == ()
-    assert explain(passes_through(), pixels(), parameters_for(), fixed_targets()).attributions == ()
+    assert explain(seeded_executor(), pixels(), parameters_for(), targets_above(1.0)).attributions == ()
+    assert explain(seeded_executor(), pixels(), parameters_for(), fixed_targets()).attributions == ()

@@ -1,1 +1,1 @@
-"""Gradients along the straight line from a baseline to an image, and how complete their sum is."""
+"""Gradients along the straight line from a baseline to an image: baselines, noise, quadrature rules, path integrals."""

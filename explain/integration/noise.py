@@ -6,8 +6,8 @@ from torch import Tensor
 from explain.request.parameters import ExplanationParameters
 
 
-def noisy(inputs: Tensor, parameters: ExplanationParameters) -> list[Tensor]:
-    """Return the copies [3, H, W] that the parameters ask for, the same for the same seed; none if it does not."""
+def noisy_copies(inputs: Tensor, parameters: ExplanationParameters) -> list[Tensor]:
+    """Return `noise_samples` copies of inputs [3, H, W], the same ones for the same seed."""
     generator = torch.Generator().manual_seed(parameters.seed)
     shape = (parameters.noise_samples, *inputs.shape)
     # drawn on the CPU, so that a GPU draws the same

@@ -1,4 +1,4 @@
-"""Rules that turn the integral over a path into a weighted sum of gradients."""
+"""Quadrature rules: they turn the integral over a path into a weighted sum of gradients."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from explain.request.parameter_types import RuleName
 
 @dataclass(frozen=True, slots=True)
 class Quadrature:
-    """Where on the path, 0 to 1, gradients are taken, and what each weighs."""
+    """The places on the path, in [0, 1], at which gradients are taken, and the weight of each."""
 
     alphas: tuple[float, ...]
     weights: tuple[float, ...]
 
     def within(self, start: float, width: float) -> "Quadrature":
-        """Return the same rule for a stretch of the path."""
+        """Return the same rule for the part of the path that begins at `start` and is `width` long."""
         alphas, weights = ([width * value for value in values] for values in (self.alphas, self.weights))
         return Quadrature(tuple(start + alpha for alpha in alphas), tuple(weights))
 
@@ -24,8 +24,9 @@ class Quadrature:
 def quadrature(rule: RuleName, n_steps: int) -> Quadrature:
     """Return the rule for `n_steps` gradients. The names and numbers are captum's, except `pair`.
 
-    `riemann_trapezoid` weighs 1/n with halves at the ends, in total (n-1)/n, as captum does. `pair` is the rule of
-    PAIR's saliency: both ends included, all weights 1/n. ValueError below 2 steps.
+    The weights of `riemann_trapezoid` are 1/n, and half of that at the ends, which adds up to (n-1)/n, as in captum.
+    `pair` is the rule of PAIR's saliency: both ends are included, and all weights are 1/n.
+    Raises ValueError for fewer than 2 steps.
     """
     if n_steps < 2:
         raise ValueError(f"n_steps is {n_steps}; a path needs at least 2.")
@@ -34,14 +35,20 @@ def quadrature(rule: RuleName, n_steps: int) -> Quadrature:
 
 
 def halves(n_steps: int) -> tuple[Quadrature, Quadrature]:
-    """Split `n_steps` midpoints, an even number: every other one, weighed to stand for all, and those between."""
-    whole = quadrature("riemann_middle", n_steps)
-    one = Quadrature(whole.alphas[::2], tuple(2 * weight for weight in whole.weights[::2]))
-    return one, Quadrature(whole.alphas[1::2], whole.weights[1::2])
+    """Split `n_steps` midpoints, an even number, into every other one and those in between.
+
+    The first half has doubled weights, so that it can stand for all.
+    """
+    midpoints = quadrature("riemann_middle", n_steps)
+    first = Quadrature(midpoints.alphas[::2], tuple(2 * weight for weight in midpoints.weights[::2]))
+    return first, Quadrature(midpoints.alphas[1::2], midpoints.weights[1::2])
 
 
-def tripled(n_steps: int) -> Quadrature:
-    """Return what `n_steps` midpoints, at least 1, lack to become three times as many: the old ones stay midpoints."""
+def midpoints_to_triple(n_steps: int) -> Quadrature:
+    """Return the midpoints to add to `n_steps` midpoints, at least 1, to get three times as many.
+
+    The old ones are midpoints of the finer rule, too.
+    """
     finer = quadrature("riemann_middle", 3 * n_steps)
     new = [number for number in range(3 * n_steps) if number % 3 != 1]
     return Quadrature(tuple(finer.alphas[number] for number in new), tuple(finer.weights[number] for number in new))

@@ -1,8 +1,8 @@
-"""Class activation maps: where a network is split to read them, and how they become a heat map.
+"""Class activation maps: how the activations of a layer are recorded, and how they become a heat map.
 
 Grad-CAM (Selvaraju et al., https://arxiv.org/abs/1610.02391) needs a layer's activations and their gradients. The
-shared network is not touched: a copy of the modules on the way to the layer, made for one pass and sharing all weights,
-has a tap in its place.
+shared network is not touched: each pass runs a copy of the modules on the way to the layer, which shares all weights
+and has a recording layer in the layer's place.
 """
 
 import copy
@@ -18,11 +18,11 @@ from explain.request.parameter_types import Interpolation
 from models.architecture.cam_layer import CamLayer
 
 
-class Tap(nn.Module):
-    """Stands in for a layer and keeps what passes one of its sides.
+class RecordedLayer(nn.Module):
+    """Runs a layer and keeps its input or output, as `side` says.
 
-    Detached, what comes before the layer needs no gradients and stores none: autograd starts here. Attached, gradients
-    flow through to the inputs.
+    If it is not `attached`, autograd starts here: what comes before the layer needs no gradients and stores none.
+    If it is, gradients flow through to the network's inputs.
     """
 
     def __init__(self, layer: nn.Module, side: str, *, attached: bool) -> None:
@@ -38,8 +38,8 @@ class Tap(nn.Module):
             return self.layer(self._keep(args[0]), *args[1:], **kwargs)
         return self._keep(self.layer(*args, **kwargs))
 
-    def kept(self) -> Tensor:
-        """Return what passed in the one forward pass; ExplanationError where nothing did."""
+    def features(self) -> Tensor:
+        """Return what the forward pass recorded; ExplanationError, code `algorithm_unsupported`, if it did not run."""
         if self._features is None:
             raise ExplanationError(
                 "algorithm_unsupported",
@@ -50,34 +50,37 @@ class Tap(nn.Module):
 
     def _keep(self, features: Tensor) -> Tensor:
         if not self._attached:
-            torch.set_grad_enabled(True)  # for what follows: see `tapped`
+            torch.set_grad_enabled(True)  # for the layers that follow: see `with_recorded_layer`
             features = features.detach().requires_grad_()
         self._features = features
         return features.clone()  # the network may go on in place
 
 
-def tapped(network: nn.Module, layer: CamLayer, *, attached: bool) -> tuple[nn.Module, Tap]:
-    """Return a network that shares everything with `network` but the way to `layer`, and the tap in it.
+def with_recorded_layer(network: nn.Module, layer: CamLayer, *, attached: bool) -> tuple[nn.Module, RecordedLayer]:
+    """Return a network that shares everything with `network` but the way to `layer`, and the recorded layer in it.
 
-    Run a detached one within `torch.set_grad_enabled(False)`: the tap turns gradients on for what follows it, and
-    leaving that block restores the mode.
+    Run it within `torch.set_grad_enabled(False)` if it is not attached: the recorded layer turns gradients on for the
+    layers that follow it, and leaving that block restores the mode.
     """
-    tap = Tap(network.get_submodule(layer.name), layer.side, attached=attached)
-    return _replaced(network, layer.name.split("."), tap), tap
+    recorded = RecordedLayer(network.get_submodule(layer.name), layer.side, attached=attached)
+    return _with_replaced(network, layer.name.split("."), recorded), recorded
 
 
-def _replaced(module: nn.Module, path: list[str], replacement: nn.Module) -> nn.Module:
+def _with_replaced(module: nn.Module, path: list[str], replacement: nn.Module) -> nn.Module:
     if not path:
         return replacement
     twin = copy.copy(module)  # shallow: the weights are the same tensors
     children = module._modules.copy()
-    children[path[0]] = _replaced(cast(nn.Module, children[path[0]]), path[1:], replacement)
+    children[path[0]] = _with_replaced(cast(nn.Module, children[path[0]]), path[1:], replacement)
     twin.__dict__["_modules"] = children
     return twin
 
 
-def maps(features: Tensor, layer: CamLayer) -> Tensor:
-    """Bring what a layer passes into the form of maps, [N, K, h, w]; ExplanationError where it has none."""
+def activation_maps(features: Tensor, layer: CamLayer) -> Tensor:
+    """Arrange the features of a layer as maps, [N, K, h, w].
+
+    Raises ExplanationError, code `algorithm_unsupported`, where they do not form a grid.
+    """
     if layer.prefix_tokens is None:
         if features.dim() == 4:
             return features
@@ -94,15 +97,15 @@ def maps(features: Tensor, layer: CamLayer) -> Tensor:
 
 
 def grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Weigh each map [K, h, w] with the mean of its gradient [K, h, w], and keep what speaks for the target: [h, w]."""
+    """Sum the maps [K, h, w], each weighted with the mean of its gradient [K, h, w]; below 0 becomes 0: [h, w]."""
     return (gradients.mean((1, 2), keepdim=True) * activations).sum(0).clamp_min(0)
 
 
-def silence(heat: Tensor) -> tuple[str, ...]:
-    """Say so where a heat map is empty."""
+def empty_note(heat: Tensor) -> tuple[str, ...]:
+    """Return a note if a heat map is 0 everywhere."""
     return () if heat.any() else ("No place in the picture speaks for this target.",)
 
 
-def enlarged(heat: Tensor, height: int, width: int, interpolation: Interpolation) -> Tensor:
-    """Bring a heat map [h, w] to [height, width], `bilinear` or `nearest`."""
+def resized(heat: Tensor, height: int, width: int, interpolation: Interpolation) -> Tensor:
+    """Resize a heat map [h, w] to [height, width]."""
     return functional.interpolate(heat[None, None], size=(height, width), mode=interpolation)[0, 0]

@@ -1,4 +1,4 @@
-"""Executor: runs rows through a network, a batch at a time. The only file here that runs one."""
+"""Executor: runs rows of work items through a network, one batch at a time. No other file runs a network."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from explain.errors import ExplanationError
-from explain.network.cam import maps, tapped
-from explain.network.explained_image import ExplainedImage, StopRefining, TargetSelector, never
+from explain.network.cam import activation_maps, with_recorded_layer
+from explain.network.explained_image import ExplainedImage, OutOfTime, no_time_limit
 from explain.network.guidance import Guidance
 from explain.network.work_items import ForwardPass, PathGradients, TargetGradients, WorkSlice
 from explain.request.parameter_types import OutputName
+from explain.request.targets import TargetSelector
 from models.architecture.cam_layer import CamLayer
 from models.classifier import Classifier
 from models.errors import ModelError
@@ -20,11 +21,11 @@ from models.errors import ModelError
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """A network in evaluation mode whose weights need no gradients, on its device. Leaves no trace on it.
+    """A network in evaluation mode on its `device`; its weights need no gradients. Running leaves it unchanged.
 
-    `normalise` turns pixels [N, H, W, 3] in [0, 255] into inputs [N, 3, H, W]; `independent` says that each label has a
-    probability of its own. Everything is computed in the precision of the weights. Not to be called in inference mode,
-    whose tensors autograd refuses. Safe to use from several threads. `memory` is that of ExplainedImage.
+    `normalise` turns pixels [N, H, W, 3] in [0, 255] into inputs [N, 3, H, W]. `independent` says that each label has a
+    probability of its own. Everything is computed in the precision of the weights. Several threads may run the same
+    executor. Do not call it in inference mode: autograd refuses tensors made there. `cache` is that of ExplainedImage.
     """
 
     network: nn.Module
@@ -32,11 +33,11 @@ class Executor:
     normalise: Callable[[Tensor], Tensor]
     cam_layer: Callable[[nn.Module], CamLayer]
     independent: bool = False
-    memory: dict[object, Any] = field(default_factory=dict, init=False, compare=False)  # each network has its own
+    cache: dict[object, Any] = field(default_factory=dict, init=False, compare=False)  # each network has its own
 
     @classmethod
-    def through(cls, model: Classifier) -> "Executor":
-        """Make the passes through a loaded model."""
+    def for_model(cls, model: Classifier) -> "Executor":
+        """Return the executor of a loaded model."""
         return cls(
             model.network,
             model.device,
@@ -45,48 +46,51 @@ class Executor:
             independent=model.definition.task.name == "multilabel",
         )
 
-    def subject(self, picture: Tensor, choose: TargetSelector, enough: StopRefining = never) -> ExplainedImage:
-        """Prepare a picture, uint8 [H, W, 3] on the CPU, as Classifier.picture makes it."""
+    def explained_image(
+        self, pixels: Tensor, select_targets: TargetSelector, out_of_time: OutOfTime = no_time_limit
+    ) -> ExplainedImage:
+        """Prepare an image, uint8 [H, W, 3] on the CPU, as Classifier.picture returns it."""
 
         def normalise(values: Tensor) -> Tensor:
             # a copy, since normalising works in place
             return self.normalise(values.to(self.device, torch.float32, copy=True)[None])[0]
 
-        return ExplainedImage(picture, normalise(picture), normalise, choose, enough, self.memory)
+        return ExplainedImage(pixels, normalise(pixels), normalise, select_targets, out_of_time, self.cache)
 
-    def layer(self) -> CamLayer:
-        """Return where Grad-CAM reads the network; ExplanationError where there is no such place."""
+    def required_cam_layer(self) -> CamLayer:
+        """Return the layer that Grad-CAM reads; ExplanationError, code `algorithm_unsupported`, where there is none."""
         try:
             return self.cam_layer(self.network)
         except ModelError as error:
             raise ExplanationError("algorithm_unsupported", f"{error} Use xrai or integrated_gradients.") from None
 
-    def run(self, parts: Sequence[WorkSlice], size: int) -> None:
-        """Run parts whose rows have equal keys as one batch, and put the results where they belong.
+    def run(self, slices: Sequence[WorkSlice], size: int) -> None:
+        """Run slices of items with equal keys as one batch, and store the results in the items.
 
         The batch is filled up to `size` rows. How a network rounds depends on the size of a batch, but neither on the
-        other rows nor on their order: among rows of others, a row gets the same bits as alone.
+        other rows nor on their order, so a row gets the same bits in any company.
 
-        When this raises, as where memory runs out, nothing has happened: the same parts can be run again one by one.
+        If this raises, for example because memory ran out, no item has changed: the same slices can be run again one
+        by one.
         """
-        match parts[0].rows:
+        match slices[0].item:
             case ForwardPass():
-                self._score([cast(ForwardPass, part.rows) for part in parts], size)
+                self._run_forward_passes([cast(ForwardPass, one.item) for one in slices], size)
             case PathGradients():
-                self._follow([(cast(PathGradients, part.rows), part.start, part.stop) for part in parts], size)
+                self._run_path_gradients([(cast(PathGradients, one.item), one.start, one.stop) for one in slices], size)
             case TargetGradients():
-                self._look([cast(TargetGradients, part.rows) for part in parts], size)
-        for part in parts:
-            part.rows.finished += part.stop - part.start
+                self._run_target_gradients([cast(TargetGradients, one.item) for one in slices], size)
+        for one in slices:
+            one.item.finished += one.count
 
-    def _score(self, scores: Sequence[ForwardPass], size: int) -> None:
+    def _run_forward_passes(self, items: Sequence[ForwardPass], size: int) -> None:
         with torch.no_grad():
-            logits = self.network(_batch([score.inputs for score in scores], size)).float().cpu()
-            outputs = self._outputs(logits, scores[0].output)
-        for number, score in enumerate(scores):
-            score.logits, score.outputs = logits[number], outputs[number]
+            logits = self.network(_batch([item.inputs for item in items], size)).float().cpu()
+            outputs = self._outputs(logits, items[0].output)
+        for row, item in enumerate(items):
+            item.logits, item.outputs = logits[row], outputs[row]
 
-    def _follow(self, paths: Sequence[tuple[PathGradients, int, int]], size: int) -> None:
+    def _run_path_gradients(self, paths: Sequence[tuple[PathGradients, int, int]], size: int) -> None:
         rows: list[Tensor] = []
         targets: list[int] = []
         for path, start, stop in paths:
@@ -95,31 +99,31 @@ class Executor:
             targets += [path.target] * (stop - start)
         batch = _batch(rows, size).requires_grad_()
         with torch.enable_grad():
-            chosen = self._outputs(self.network(batch), paths[0][0].output)[range(len(targets)), targets]
-        (gradients,) = torch.autograd.grad(chosen.sum(), batch)
-        outputs, slopes = chosen.detach().double().cpu(), self._slopes(paths, gradients)
-        at = 0
+            selected = self._outputs(self.network(batch), paths[0][0].output)[range(len(targets)), targets]
+        (gradients,) = torch.autograd.grad(selected.sum(), batch)
+        outputs, slopes = selected.detach().double().cpu(), self._slopes(paths, gradients)
+        row = 0
         for path, start, stop in paths:
-            path.outputs[start:stop] = outputs[at : at + stop - start]
-            path.slopes[start:stop] = slopes[at : at + stop - start]
+            path.outputs[start:stop] = outputs[row : row + stop - start]
+            path.slopes[start:stop] = slopes[row : row + stop - start]
             for weight in path.quadrature.weights[start:stop]:
-                # row after row, so that the sum does not depend on where one batch ended and the next began
-                path.gradient.add_(gradients[at], alpha=weight)
-                at += 1
+                # one row after the other, so that the sum does not depend on where a batch ended
+                path.gradient.add_(gradients[row], alpha=weight)
+                row += 1
 
     def _slopes(self, paths: Sequence[tuple[PathGradients, int, int]], gradients: Tensor) -> Tensor:
-        """Return the derivatives along the path at each of its rows, float64 on the CPU."""
-        lines = [path.inputs - path.baseline for path, start, stop in paths for _ in range(start, stop)]
-        each = [torch.sum(row * line, dtype=torch.float64) for row, line in zip(gradients, lines, strict=False)]
+        """Return the derivative along the path at each row, float64 on the CPU."""
+        directions = [path.inputs - path.baseline for path, start, stop in paths for _ in range(start, stop)]
+        each = [torch.sum(row * line, dtype=torch.float64) for row, line in zip(gradients, directions, strict=False)]
         return torch.stack(each).cpu()
 
-    def _look(self, looks: Sequence[TargetGradients], size: int) -> None:
-        first = looks[0]
-        batch = _batch([look.inputs for look in looks], size).requires_grad_(first.guided)
+    def _run_target_gradients(self, items: Sequence[TargetGradients], size: int) -> None:
+        first = items[0]
+        batch = _batch([item.inputs for item in items], size).requires_grad_(first.guided)
         network, guidance = self.network, Guidance(relu6=first.guided_relu6)
         if first.activation:
-            layer = self.layer()
-            network, tap = tapped(network, layer, attached=first.guided)
+            layer = self.required_cam_layer()
+            network, recorded = with_recorded_layer(network, layer, attached=first.guided)
         with torch.set_grad_enabled(first.guided):
             if first.guided:
                 with guidance:
@@ -127,26 +131,26 @@ class Executor:
             else:
                 logits = network(batch)
             outputs = self._outputs(logits, first.output)
-        for look, row in zip(looks, logits.detach().float().cpu(), strict=False):
-            look.logits, look.guides = row, guidance.guides
-            look.activation_gradients, look.gradients = [], []
+        for item, row in zip(items, logits.detach().float().cpu(), strict=False):
+            item.logits, item.guided_relus = row, guidance.guided_relus
+            item.activation_gradients, item.gradients = [], []
             try:
-                look.targets = look.subject.targets(row)
+                item.targets = item.image.targets(row)
             except ExplanationError as error:
-                look.error = error
+                item.error = error
         if first.activation:
-            features = tap.kept()
-            for look, row in zip(looks, maps(features.detach(), layer), strict=False):
-                look.activations = row
-            for look, row in _gradients(looks, outputs, features):
-                look.activation_gradients.append(maps(row[None], layer)[0])
+            features = recorded.features()
+            for item, row in zip(items, activation_maps(features.detach(), layer), strict=False):
+                item.activations = row
+            for item, row in _gradients(items, outputs, features):
+                item.activation_gradients.append(activation_maps(row[None], layer)[0])
         if first.guided:
             guidance.on = True
-            for look, row in _gradients(looks, outputs, batch):
-                look.gradients.append(row)
+            for item, row in _gradients(items, outputs, batch):
+                item.gradients.append(row)
 
     def _outputs(self, logits: Tensor, output: OutputName) -> Tensor:
-        """Turn logits [N, C] into what is differentiated."""
+        """Turn logits [N, C] into the outputs that are differentiated."""
         match output:
             case "logit":
                 return logits.float()
@@ -156,14 +160,17 @@ class Executor:
                 return logits.float().softmax(1)
 
 
-def _gradients(looks: Sequence[TargetGradients], outputs: Tensor, at: Tensor) -> list[tuple[TargetGradients, Tensor]]:
-    """Differentiate each look's targets with respect to its row of `at`: one backward pass for the first of each."""
+def _gradients(items: Sequence[TargetGradients], outputs: Tensor, at: Tensor) -> list[tuple[TargetGradients, Tensor]]:
+    """Differentiate the targets of each item with respect to its row of `at`.
+
+    One backward pass serves the first targets of all items, the next one the second targets, and so on.
+    """
     found = []
-    for turn in range(max(len(look.targets) for look in looks)):
-        rows = [number for number, look in enumerate(looks) if len(look.targets) > turn]
-        chosen = outputs[rows, [looks[number].targets[turn] for number in rows]].sum()
-        (gradients,) = torch.autograd.grad(chosen, at, retain_graph=True)
-        found += [(looks[number], gradients[number]) for number in rows]
+    for turn in range(max(len(item.targets) for item in items)):
+        rows = [row for row, item in enumerate(items) if len(item.targets) > turn]
+        selected = outputs[rows, [items[row].targets[turn] for row in rows]].sum()
+        (gradients,) = torch.autograd.grad(selected, at, retain_graph=True)
+        found += [(items[row], gradients[row]) for row in rows]
     return found
 
 

@@ -1,60 +1,52 @@
-"""ExplainedImage: what is explained. One picture as the network sees it, and the choice of targets."""
+"""ExplainedImage: one image as the network sees it, and the selection of its targets."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
 from explain.errors import ExplanationError
+from explain.request.targets import TargetSelector
 
-TargetSelector = Callable[[Tensor], Sequence[int]]
-StopRefining = Callable[[float], bool]
+# share by which the work so far would grow -> whether that would end too late
+OutOfTime = Callable[[float], bool]
 
 
-def never(growth: float) -> bool:
-    """Let refinement go on."""
+def no_time_limit(growth: float) -> bool:
+    """Allow any refinement."""
     return False
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainedImage:
-    """A picture, uint8 [H, W, 3] on the CPU; the same as inputs, float32 [3, H, W] on the device of the network.
+    """An image to explain.
 
-    `normalise` turns values in [0, 255], [H, W, 3], into inputs. `choose` names the targets when the logits, float32
-    [C] on the CPU, are known. `enough` is asked before what was found is refined, and told by which share of the work
-    so far that grows: true ends it there. `memory` is shared by all subjects of a network, for what no picture changes.
+    - `pixels`: uint8 [H, W, 3] on the CPU
+    - `inputs`: the same as the network sees it, float32 [3, H, W] on the network's device
+    - `normalise`: turns values in [0, 255], [H, W, 3], into inputs
+    - `select_targets`: returns the targets for the logits
+    - `out_of_time`: asked before each refinement, which is left out if this returns true
+    - `cache`: shared by all images of a network, for results that do not depend on the image
     """
 
-    picture: Tensor
+    pixels: Tensor
     inputs: Tensor
     normalise: Callable[[Tensor], Tensor]
-    choose: TargetSelector
-    enough: StopRefining = never
-    memory: dict[object, Any] = field(default_factory=dict)
+    select_targets: TargetSelector
+    out_of_time: OutOfTime = no_time_limit
+    cache: dict[object, Any] = field(default_factory=dict)
 
     def targets(self, logits: Tensor) -> tuple[int, ...]:
-        """Choose the targets; none is an answer too. ExplanationError where there is no such class."""
-        chosen = tuple(int(target) for target in self.choose(logits))
-        for target in chosen:
+        """Select the targets, possibly none, for logits, float32 [C] on the CPU.
+
+        Raises ExplanationError, code `target_unknown`, for an index that is not a class of the model.
+        """
+        targets = tuple(int(target) for target in self.select_targets(logits))
+        for target in targets:
             if not 0 <= target < len(logits):
                 raise ExplanationError(
                     "target_unknown",
                     f"The target {target} is no class of this model. Give a number from 0 to {len(logits) - 1}.",
                 )
-        return chosen
-
-
-def highest(logits: Tensor) -> Sequence[int]:
-    """Choose the class with the highest score."""
-    return [int(logits.argmax())]
-
-
-def fixed_targets(*targets: int) -> TargetSelector:
-    """Choose classes by their index, whatever their scores."""
-    return lambda logits: targets
-
-
-def likely(threshold: float) -> TargetSelector:
-    """Choose all classes whose independent probability is above `threshold`, 0 to 1."""
-    return lambda logits: (logits.sigmoid() > threshold).nonzero().flatten().tolist()
+        return targets

@@ -1,7 +1,7 @@
 """Guidance: the backward rule of guided backpropagation (https://arxiv.org/abs/1412.6806), without touching a network.
 
-While a Guidance is entered, the ReLUs that this thread runs, whether modules or functions, are computed by our own
-autograd function. Nothing is hooked, replaced or shared, so other threads may run the same network meanwhile.
+While a thread is inside a Guidance, our own autograd function computes its ReLUs, whether they are modules or
+functions. Nothing is hooked, replaced or shared, so other threads may run the same network at the same time.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,21 +13,21 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 _RELUS = {functional.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
-_IN_PLACE = {torch.relu_, Tensor.relu_}  # their callers may ignore what they return
+_IN_PLACE = {torch.relu_, Tensor.relu_}  # callers may ignore the return value
 
 
 class Guidance(TorchFunctionMode):
-    """Guides the ReLUs of one forward pass: `with Guidance() as guidance`, run it, and leave.
+    """Guides the ReLUs of one forward pass, which runs inside `with Guidance() as guidance`.
 
-    Backward passes of what was computed inside then also stop negative gradients while `on`; they are the ordinary
-    ones otherwise, so one forward pass serves both. `guides` counts the ReLUs that ran on what needs gradients: others,
-    as on positions that are the same in every picture, guide nothing.
+    Later backward passes through them also stop negative gradients while `on` is true. While it is false they are the
+    ordinary ones, so one forward pass serves both kinds. `guided_relus` counts the ReLUs whose inputs need gradients:
+    others guide nothing, for example those on position embeddings, which are the same for every image.
     """
 
     def __init__(self, *, relu6: bool = True) -> None:
         super().__init__()
         self.on = False
-        self.guides = 0
+        self.guided_relus = 0
         self._relu6 = relu6
 
     def __torch_function__(
@@ -43,12 +43,12 @@ class Guidance(TorchFunctionMode):
         if ceiling is None:
             return func(*args, **kwargs)
         inputs = args[0] if args else kwargs["input"]
-        self.guides += inputs.requires_grad
+        self.guided_relus += inputs.requires_grad
         result = _GuidedReLU.apply(inputs, ceiling, self)
         return inputs.copy_(result) if func in _IN_PLACE else result
 
     def _ceiling(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> float | None:
-        """Return where a ReLU cuts off, or None for any other function."""
+        """Return the upper bound of a ReLU, or None for any other function."""
         if func in _RELUS:
             return float("inf")
         if not self._relu6:
@@ -75,6 +75,6 @@ class _GuidedReLU(torch.autograd.Function):
         return (gradient.clamp_min(0) if ctx.guidance.on else gradient) * passed, None, None
 
 
-def notes(guides: int) -> tuple[str, ...]:
-    """Say so where nothing was guided."""
-    return () if guides else ("This network has no ReLU to guide: these are plain gradients.",)
+def guidance_note(guided_relus: int) -> tuple[str, ...]:
+    """Return a note if nothing was guided."""
+    return () if guided_relus else ("This network has no ReLU to guide: these are plain gradients.",)

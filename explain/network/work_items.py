@@ -1,7 +1,7 @@
-"""Work items: what algorithms need of the network, in the unit that batches are made of.
+"""Work items: what algorithms need from the network, in the unit that batches are made of.
 
-An algorithm is a generator. It yields the needs of its next stage; when it is resumed, each need holds its result. So
-whoever runs it can put rows of several explanations into one batch, and let other work go between two batches.
+An algorithm is a generator. It yields the work of its next stage; when it is resumed, each item holds its result. The
+caller can therefore put rows of several explanations into one batch, and run other work between two batches.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -20,7 +20,7 @@ from explain.request.parameter_types import OutputName
 
 @dataclass(slots=True, eq=False)
 class CpuTask:
-    """Work for a CPU thread: `function` is called once, and what it returns is put into `result`."""
+    """Work for a CPU thread: `function` is called once, and its result is stored in `result`."""
 
     function: Callable[[], Any]
     result: Any = None
@@ -34,7 +34,10 @@ class CpuTask:
 
 @dataclass(slots=True, eq=False)
 class ForwardPass:
-    """One forward pass: inputs [3, H, W] -> `logits` and what `output` makes of them, float32 [C] on the CPU."""
+    """One forward pass: inputs [3, H, W] -> `logits`, and the `outputs` that `output` names, float32 [C] on the CPU.
+
+    Each work item has `count` rows, of which `finished` have been run.
+    """
 
     inputs: Tensor
     output: OutputName
@@ -46,14 +49,14 @@ class ForwardPass:
     @property
     def key(self) -> tuple[object, ...]:
         """Items with equal keys may share a batch."""
-        return ("score", self.output)
+        return ("forward", self.output)
 
 
 @dataclass(slots=True, eq=False)
 class PathGradients:
     """Gradients along the straight line from `baseline` to `inputs`, both [3, H, W]: one row for each alpha.
 
-    `gradient` becomes the weighted sum over the line of the gradients of the target's output, float32 [3, H, W].
+    `gradient` becomes the weighted sum of the gradients of the target's output along the line, float32 [3, H, W].
     `outputs` and `slopes`, float64 on the CPU, become that output at each alpha and its derivative by alpha.
     """
 
@@ -73,7 +76,7 @@ class PathGradients:
 
     @property
     def count(self) -> int:
-        """How many rows this is."""
+        """The number of rows."""
         return len(self.quadrature.alphas)
 
     @property
@@ -84,15 +87,15 @@ class PathGradients:
 
 @dataclass(slots=True, eq=False)
 class TargetGradients:
-    """One forward pass of a subject, as `inputs` [3, H, W], and backward passes for each of the targets it chooses.
+    """One forward pass of `inputs` [3, H, W], then a backward pass for each target that `image` selects.
 
     With `activation`, `activations` become the maps [K, h, w] that Grad-CAM reads, and `activation_gradients` the
     gradients [K, h, w] of each target there. With `guided`, `gradients` become those of guided backpropagation,
-    [3, H, W] for each target, and `guides` the number of places in the network that guided them. `error` says that a
-    target does not exist, which is no concern of the rows beside.
+    [3, H, W] for each target, and `guided_relus` the number of ReLUs that guided them. `error` says that a target does
+    not exist; the other rows of the batch are not affected.
     """
 
-    subject: ExplainedImage
+    image: ExplainedImage
     inputs: Tensor
     output: OutputName
     activation: bool = False
@@ -103,7 +106,7 @@ class TargetGradients:
     activations: Tensor = field(init=False)
     activation_gradients: list[Tensor] = field(default_factory=list)
     gradients: list[Tensor] = field(default_factory=list)
-    guides: int = 0
+    guided_relus: int = 0
     error: ExplanationError | None = None
     finished: int = 0
     count: int = 1
@@ -111,18 +114,23 @@ class TargetGradients:
     @property
     def key(self) -> tuple[object, ...]:
         """Items with equal keys may share a batch."""
-        return ("look", self.output, self.activation, self.guided, self.guided_relu6)
+        return ("targets", self.output, self.activation, self.guided, self.guided_relu6)
 
 
 WorkItem: TypeAlias = ForwardPass | PathGradients | TargetGradients
-Needs: TypeAlias = Sequence[WorkItem | CpuTask]
-ExplanationSteps: TypeAlias = Generator[Needs, None, Explanation]
+StageWork: TypeAlias = Sequence[WorkItem | CpuTask]
+ExplanationSteps: TypeAlias = Generator[StageWork, None, Explanation]
 
 
 @dataclass(frozen=True, slots=True)
 class WorkSlice:
-    """The rows `start` to `stop` (exclusive) of a need, as one batch takes them."""
+    """The rows `start` to `stop` (exclusive) of a work item, as one batch takes them."""
 
-    rows: WorkItem
+    item: WorkItem
     start: int
     stop: int
+
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+        return self.stop - self.start

@@ -1,38 +1,54 @@
-"""Targets: which labels a request wants explained, as indices into the list of labels."""
+"""Targets: which labels to explain, as indices into the list of labels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
 from explain.errors import ExplanationError
-from explain.network.explained_image import TargetSelector, fixed_targets, highest, likely
 from explain.request.parameters import ExplanationParameters
 from settings.expectation import did_you_mean
 
+# logits of one image, float32 [C] on the CPU -> indices of labels, none of them being a valid answer
+TargetSelector = Callable[[Tensor], Sequence[int]]
 
-def choice(parameters: ExplanationParameters, labels: Sequence[str], *, independent: bool) -> TargetSelector:
-    """Make the choice of targets that a request asks for.
 
-    What it names, or its `top_k`, or else the predicted label; where labels are independent, all those above the
-    threshold. ExplanationError, code `target_unknown`, where a target is no label of the model.
+def target_selector(parameters: ExplanationParameters, labels: Sequence[str], *, independent: bool) -> TargetSelector:
+    """Return what selects the targets that a request asks for.
+
+    These are the labels that it names, or its `top_k`. A request with neither gets the predicted label, or, where
+    labels are `independent`, all labels above its threshold.
+    Raises ExplanationError, code `target_unknown`, for a name or index that is not a label of the model.
     """
     if parameters.target is not None:
         return fixed_targets(*(_index(target, labels) for target in parameters.target))
     if parameters.top_k is not None:
-        return _best(parameters.top_k)
-    return likely(parameters.confidence_score_threshold_multilabel) if independent else highest
+        return top_targets(parameters.top_k)
+    return targets_above(parameters.confidence_score_threshold_multilabel) if independent else predicted_target
 
 
-def count(parameters: ExplanationParameters, labels: Sequence[str]) -> int:
-    """Return how many targets that will be; one where only the scores will tell."""
+def target_count(parameters: ExplanationParameters, labels: Sequence[str]) -> int:
+    """Return the number of targets; 1 where only the scores will tell."""
     return len(parameters.target or ()) or min(parameters.top_k or 1, len(labels))
 
 
-def _best(most: int) -> TargetSelector:
-    def choose(logits: Tensor) -> Sequence[int]:
-        return [int(index) for index in logits.topk(min(most, len(logits))).indices]
+def predicted_target(logits: Tensor) -> Sequence[int]:
+    """Select the label with the highest score."""
+    return [int(logits.argmax())]
 
-    return choose
+
+def fixed_targets(*targets: int) -> TargetSelector:
+    """Select these labels whatever the scores are."""
+    return lambda logits: targets
+
+
+def targets_above(threshold: float) -> TargetSelector:
+    """Select all labels whose independent probability is above `threshold`, in [0, 1]."""
+    return lambda logits: (logits.sigmoid() > threshold).nonzero().flatten().tolist()
+
+
+def top_targets(k: int) -> TargetSelector:
+    """Select the `k` labels with the highest scores, or all if there are fewer."""
+    return lambda logits: [int(index) for index in logits.topk(min(k, len(logits))).indices]
 
 
 def _index(target: int | str, labels: Sequence[str]) -> int:

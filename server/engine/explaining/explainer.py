@@ -1,6 +1,6 @@
-"""Explainer: works on explanations in slices small enough for scoring to go in between.
+"""Explainer: works on explanations in slices that are short enough for scoring to run in between.
 
-A slice is one batch of rows, taken from the explanations that came first. Only the device's thread calls `slice_of`.
+A slice is one batch of rows, taken from the explanations that came first. Only the device's thread calls `run_slice`.
 """
 
 import logging
@@ -18,17 +18,16 @@ from explain.catalog import algorithm
 from explain.errors import ExplanationError
 from explain.integration.quadrature import Quadrature
 from explain.network.executor import Executor
-from explain.network.explained_image import TargetSelector, fixed_targets
 from explain.network.work_items import CpuTask, ForwardPass, PathGradients, TargetGradients, WorkItem, WorkSlice
-from explain.quality import PASSES
+from explain.quality import PASSES_PER_MEASURE
 from explain.regions.ranking import warm_up as compile_regions
 from explain.rendering.attribution_image import FullImage
 from explain.request.parameters import ExplanationParameters
-from explain.request.targets import choice, count
+from explain.request.targets import TargetSelector, fixed_targets, target_count, target_selector
 from explain.run import ExplanationRun, begin
 from models.classifier import Classifier
 from models.images.decoding import ImageLimits, decode
-from server.engine.explaining.reply import explained
+from server.engine.explaining.reply import explanation_reply
 from server.engine.explaining.slice_sizes import SliceSizes, timings
 from server.engine.pipeline.device import OnDevice, out_of_memory
 from server.engine.scheduling.jobs import Job, Stage
@@ -36,42 +35,49 @@ from server.ipc.outcome import Failure
 
 logger = logging.getLogger(__name__)
 
-_MARGIN = 1.2  # of time: an explanation must also be written
-SURELY = 2.0  # times what is left before the deadline: predictions are not exact
+_WRITING_MARGIN = 1.2  # times the predicted time: an explanation must also be written
+PREDICTION_MARGIN = 2.0  # times the time left, beyond which work is refused: predictions are not exact
 
 
 @dataclass(slots=True)
 class ExplanationPayload:
-    """What an explanation keeps between its slices. `picture` is decoded, `data` is not, and kept only if drawn."""
+    """What the engine keeps of one explanation between its slices.
+
+    - `pixels`: the image as the network sees it, uint8 [H, W, 3]
+    - `encoded`: the image as it was sent; kept only if it is drawn
+    - `started`, `deadline`: monotonic seconds
+    """
 
     parameters: ExplanationParameters
-    choose: TargetSelector
-    picture: Tensor = field(init=False)
-    data: bytes = b""
+    select_targets: TargetSelector
+    pixels: Tensor = field(init=False)
+    encoded: bytes = b""
     started: float = 0.0
     deadline: float = float("inf")
     run: ExplanationRun | None = None
 
     @property
-    def draws_whole(self) -> bool:
-        """Whether the encoded picture is needed once more at the end."""
+    def draws_full_image(self) -> bool:
+        """Whether the encoded image is needed again at the end."""
         return self.parameters.visualizations and self.parameters.extent == "picture"
 
-    def enough(self, growth: float) -> bool:
-        """Tell whether refining, by this share of the work so far, would end too late."""
+    def out_of_time(self, growth: float) -> bool:
+        """Return whether refining, by this share of the work so far, would end too late."""
         budget_ms = self.parameters.explain_budget_ms
         end = self.deadline if budget_ms is None else min(self.deadline, self.started + budget_ms / 1000)
         now = time.monotonic()
-        return now + _MARGIN * growth * (now - self.started) > end
+        return now + _WRITING_MARGIN * growth * (now - self.started) > end
 
 
 @dataclass(slots=True)
-class Slice:
+class SliceResult:
     """What became of the jobs of one slice.
 
-    `again` holds those that are not over, see Scheduler.finished: they need the device again, or wait for `cpu_tasks`,
-    their work for CPU threads, or are `explained` and wait to be written. `work` is the cost of the passes that were
-    run.
+    - `again`: the jobs that are not over, see Scheduler.finished: they need the device again, or wait for their CPU
+      tasks, or are explained and wait to be written
+    - `cpu_tasks`: new work for CPU threads
+    - `work`: the cost of the passes that were run
+    - `failed`: whether a row failed by itself, so that the device should be checked
     """
 
     again: dict[Job, tuple[Stage, float]] = field(default_factory=dict)
@@ -83,30 +89,34 @@ class Slice:
 
 
 class Explainer:
-    """Explanations of one model, in slices whose sizes `warm_up` finds."""
+    """Explains images with one model, in slices whose sizes `warm_up` finds."""
 
     def __init__(self, model: Classifier) -> None:
         self._model = model
-        self._executor = Executor.through(model)
+        self._executor = Executor.for_model(model)
         self._sizes = SliceSizes()
         self._preprocess = model.preprocess
         self._labels = model.definition.labels
         self._independent = model.definition.task.name == "multilabel"
 
-    def task(self, parameters: ExplanationParameters) -> ExplanationPayload:
+    def payload(self, parameters: ExplanationParameters) -> ExplanationPayload:
         """Prepare an explanation; ExplanationError where this model cannot give it."""
         if algorithm(parameters.xai_algorithm).needs_cam_layer:
-            self._executor.layer()
-        return ExplanationPayload(parameters, choice(parameters, self._labels, independent=self._independent))
+            self._executor.required_cam_layer()
+        return ExplanationPayload(parameters, target_selector(parameters, self._labels, independent=self._independent))
 
-    def passes(self, parameters: ExplanationParameters) -> int:
+    def max_passes(self, parameters: ExplanationParameters) -> int:
         """Return how many passes through the network an explanation takes at most, as far as can be told."""
         return self._passes(parameters).most
 
     def check_time(self, parameters: ExplanationParameters, seconds: Callable[[int], float], left_s: float) -> None:
-        """Refuse what cannot end in time even alone: ExplanationError. `seconds` predicts those of so many passes."""
+        """Refuse an explanation that cannot end in time even if it runs alone.
+
+        `seconds` predicts how long a number of passes takes.
+        Raises ExplanationError, code `deadline_exceeded`.
+        """
         least = self._passes(parameters).least
-        if (takes := seconds(least)) > SURELY * left_s:
+        if (takes := seconds(least)) > PREDICTION_MARGIN * left_s:
             raise ExplanationError(
                 "deadline_exceeded",
                 f"This explanation takes {least} passes through the model, about {takes:.0f} s here, and the request "
@@ -114,129 +124,137 @@ class Explainer:
             )
 
     def _passes(self, parameters: ExplanationParameters) -> PassCount:
-        targets = count(parameters, self._labels)
+        targets = target_count(parameters, self._labels)
         explaining = algorithm(parameters.xai_algorithm).passes(parameters, targets)
-        measuring = PASSES * len(parameters.quality) * targets
+        measuring = PASSES_PER_MEASURE * len(parameters.quality) * targets
         return PassCount(explaining.least + measuring, explaining.most + measuring)
 
-    def reply(self, task: ExplanationPayload, explanation: Explanation, limits: ImageLimits) -> dict[str, Any]:
-        """Make the JSON object of an explained picture, on any thread."""
+    def reply(self, payload: ExplanationPayload, explanation: Explanation, limits: ImageLimits) -> dict[str, Any]:
+        """Make the JSON object of an explained image, on any thread."""
         prediction = self._model.prediction(explanation.logits)
         scores = {"probs": prediction.probs, "labels": prediction.labels}
-        whole = None
-        if task.draws_whole:
-            picture = np.asarray(decode(task.data, limits, exif=self._preprocess.statistics.upright))
-            whole = FullImage(picture, self._preprocess.box(picture.shape[1], picture.shape[0]))
-        return scores | explained(
-            task.picture, prediction, explanation, task.parameters, independent=self._independent, whole=whole
+        full_image = None
+        if payload.draws_full_image:
+            pixels = np.asarray(decode(payload.encoded, limits, exif=self._preprocess.statistics.upright))
+            full_image = FullImage(pixels, self._preprocess.box(pixels.shape[1], pixels.shape[0]))
+        return scores | explanation_reply(
+            payload.pixels,
+            prediction,
+            explanation,
+            payload.parameters,
+            independent=self._independent,
+            full_image=full_image,
         )
 
-    def warm_up(self, most: int, on_device: OnDevice[Any]) -> list[tuple[float, float]]:
-        """Find the sizes of slices, of up to `most` rows; returns (cost, seconds) of those of gradients.
+    def warm_up(self, max_rows: int, on_device: OnDevice[Any]) -> list[tuple[float, float]]:
+        """Find the sizes of slices, of up to `max_rows` rows; returns (cost, seconds) of slices of path gradients.
 
-        For another thread than the one that computes, which `on_device` lends for a slice at a time: the engine scores
-        in between, but is not to explain before.
+        Call it on another thread than the one that computes. `on_device` borrows that thread for one slice at a time:
+        the engine scores in between, but must not explain before this ends.
         """
         compile_regions()
-        score, path = on_device(self._example)  # large enough for PyTorch to fill them on several threads
-        gradients = timings(lambda size: self._executor.run([WorkSlice(path, 0, 1)], size), most, on_device)
-        others = timings(lambda size: self._executor.run([WorkSlice(score, 0, 1)], size), most, on_device)
+        forward, path = on_device(self._example)  # large enough for PyTorch to fill them on several threads
+        gradients = timings(lambda size: self._executor.run([WorkSlice(path, 0, 1)], size), max_rows, on_device)
+        others = timings(lambda size: self._executor.run([WorkSlice(forward, 0, 1)], size), max_rows, on_device)
         self._sizes = SliceSizes.best(gradients, others)
         logger.info("slices of explanations gradients=%d others=%d", self._sizes.gradients, self._sizes.others)
         return [(2 * size * self._model.pixels, seconds) for size, seconds in gradients.items()]
 
     def _example(self) -> tuple[ForwardPass, PathGradients]:
-        inputs = self._executor.subject(self._model.example(1)[0], fixed_targets(0)).inputs
+        inputs = self._executor.explained_image(self._model.example(1)[0], fixed_targets(0)).inputs
         return ForwardPass(inputs, "logit"), PathGradients(inputs, inputs, Quadrature((0.5,), (1.0,)), 0, "logit")
 
-    def slice_of(self, jobs: Sequence[Job]) -> Slice:
+    def run_slice(self, jobs: Sequence[Job]) -> SliceResult:
         """Run one batch of rows of the first of these jobs, and of as many others as fit into it."""
-        found = Slice()
+        result = SliceResult()
         taken: dict[Job, list[WorkSlice]] = {}
         key, room = None, 1
         for job in jobs:
             if room and job.task.run is None:
-                self._begin(job, found)
+                self._begin(job, result)
             run: ExplanationRun | None = job.task.run
             if run is None:
                 continue
             if key is None and run.key is not None:
                 key, room = run.key, self._sizes.of(run.key)
-            if parts := run.take(room, key):
-                taken[job] = parts
-                room -= sum(part.stop - part.start for part in parts)
+            if slices := run.take(room, key):
+                taken[job] = slices
+                room -= sum(one.count for one in slices)
         if key is not None:
-            self._run_parts(taken, found, self._sizes.of(key))
+            self._run_together(taken, result, self._sizes.of(key))
         for job in jobs:
-            if job not in found.failures:
-                self._go_on(job, found)
-        return found
+            if job not in result.failures:
+                self._advance(job, result)
+        return result
 
-    def _begin(self, job: Job, found: Slice) -> None:
-        task: ExplanationPayload = job.task
-        task.started, task.deadline = time.monotonic(), job.deadline
+    def _begin(self, job: Job, result: SliceResult) -> None:
+        payload: ExplanationPayload = job.task
+        payload.started, payload.deadline = time.monotonic(), job.deadline
         assert job.picture is not None
-        task.picture, task.data = job.picture.inputs[0].data, job.data
+        payload.pixels, payload.encoded = job.picture.inputs[0].data, job.data
         try:
-            task.run = begin(self._executor, task.picture, task.parameters, task.choose, task.enough)
+            payload.run = begin(
+                self._executor, payload.pixels, payload.parameters, payload.select_targets, payload.out_of_time
+            )
         except Exception as error:
-            found.failures[job] = _failure(job, error)
+            result.failures[job] = _failure(job, error)
             return
-        found.cpu_tasks += [(job, cpu_task) for cpu_task in task.run.cpu_tasks()]
+        result.cpu_tasks += [(job, cpu_task) for cpu_task in payload.run.cpu_tasks()]
 
-    def _run_parts(self, taken: dict[Job, list[WorkSlice]], found: Slice, size: int) -> None:
-        parts = [part for of_job in taken.values() for part in of_job]
+    def _run_together(self, taken: dict[Job, list[WorkSlice]], result: SliceResult, size: int) -> None:
+        slices = [one for of_job in taken.values() for one in of_job]
         try:
-            self._executor.run(parts, size)
+            self._executor.run(slices, size)
             for job, of_job in taken.items():
-                job.passes = max(
-                    1.0, job.passes - sum(_executor(part.rows) * (part.stop - part.start) for part in of_job)
-                )
-            found.work += next(iter(taken)).cost * size * max(_executor(part.rows) for part in parts)
+                done = sum(_passes_per_row(one.item) * one.count for one in of_job)
+                job.passes = max(1.0, job.passes - done)
+            result.work += next(iter(taken)).cost * size * max(_passes_per_row(one.item) for one in slices)
         except Exception as error:
-            if len(parts) == 1 and parts[0].stop - parts[0].start == 1:
+            if len(slices) == 1 and slices[0].count == 1:
                 (job,) = taken
-                found.failed = True
-                found.failures[job] = _failure(job, error)
+                result.failed = True
+                result.failures[job] = _failure(job, error)
             else:
-                self._run_apart(taken, found, error)
+                self._run_apart(taken, result, error)
 
-    def _run_apart(self, taken: dict[Job, list[WorkSlice]], found: Slice, error: Exception) -> None:
+    def _run_apart(self, taken: dict[Job, list[WorkSlice]], result: SliceResult, error: Exception) -> None:
+        """Run the rows of a batch that failed one by one, so that only those that fail by themselves are lost."""
         if out_of_memory(error):
-            key = next(iter(taken.values()))[0].rows.key
+            key = next(iter(taken.values()))[0].item.key
             self._sizes = self._sizes.halved(key)
             logger.warning("out of memory, slices of explanations are halved rows=%d", self._sizes.of(key))
-        for job, parts in taken.items():
-            for part in parts:
-                for row in range(part.start, part.stop):
-                    if job not in found.failures:
-                        self._run_parts({job: [WorkSlice(part.rows, row, row + 1)]}, found, 1)
+        for job, slices in taken.items():
+            for one in slices:
+                for row in range(one.start, one.stop):
+                    if job not in result.failures:
+                        self._run_together({job: [WorkSlice(one.item, row, row + 1)]}, result, 1)
 
-    def _go_on(self, job: Job, found: Slice) -> None:
+    def _advance(self, job: Job, result: SliceResult) -> None:
+        """Take the run of a job to its next stage if this one is done, and say what the job needs next."""
         run: ExplanationRun | None = job.task.run
-        if run is None:  # its turn has not come
-            found.again[job] = (Stage.READY, job.passes)
+        if run is None:  # there was no room for it in this slice
+            result.again[job] = (Stage.READY, job.passes)
             return
         try:
             while run.explanation is None and run.key is None and run.ready:
                 run.resume()
-                found.cpu_tasks += [(job, cpu_task) for cpu_task in run.cpu_tasks()]
+                result.cpu_tasks += [(job, cpu_task) for cpu_task in run.cpu_tasks()]
         except Exception as error:
-            found.failures[job] = _failure(job, error)
+            result.failures[job] = _failure(job, error)
             return
         if run.explanation is not None:
-            found.explained[job] = run.explanation
+            result.explained[job] = run.explanation
         passes = job.passes if run.explanation is None else 0.0
-        found.again[job] = (Stage.PARKED if run.key is None else Stage.READY, passes)
+        result.again[job] = (Stage.PARKED if run.key is None else Stage.READY, passes)
 
 
-def _executor(rows: WorkItem) -> int:
-    """Return how many passes a row of these takes."""
-    match rows:
+def _passes_per_row(item: WorkItem) -> int:
+    """Return how many passes a row of this item takes."""
+    match item:
         case PathGradients():
             return 2
         case TargetGradients():
-            return 1 + len(rows.targets)
+            return 1 + len(item.targets)
         case _:
             return 1
 

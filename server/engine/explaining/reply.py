@@ -1,4 +1,4 @@
-"""What explains in a reply: pictures and attributions in the shapes of the hosted contract, and how exact they are."""
+"""The keys of a reply that explain: visualizations and attributions as in the hosted contract, and their accuracy."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -15,35 +15,38 @@ from explain.request.parameters import ExplanationParameters
 from models.predictions import ClassScores
 
 
-def explained(
-    picture: Tensor,
+def explanation_reply(
+    pixels: Tensor,
     scores: ClassScores,
     explanation: Explanation,
     parameters: ExplanationParameters,
     *,
     independent: bool,
-    whole: FullImage | None = None,
+    full_image: FullImage | None = None,
 ) -> dict[str, Any]:
-    """Make the keys `visualizations`, `attributions` and `explanations` for one picture, uint8 [H, W, 3].
+    """Make the keys `visualizations`, `attributions` and `explanations` for one image, uint8 [H, W, 3].
 
-    `whole` is what that picture was cut from, to be drawn instead.
-
-    One value each for a single predicted label; lists where labels are independent or several were asked for, and null
-    where none of the independent ones was above the threshold. `explanations` is always a list. Needs tens of
-    milliseconds a picture drawn; safe in threads. ExplanationError where an attribution cannot be drawn.
+    The first two hold one value for a single predicted label. They are lists where labels are independent or several
+    were asked for, and null where no independent label was above the threshold. `explanations` is always a list.
+    `full_image`, from which that image was cut, is drawn instead of it.
+    Takes tens of milliseconds for each image drawn; any thread may call it.
+    Raises ExplanationError, code `attribution_invalid`, where an attribution cannot be drawn or encoded.
     """
     several = independent or parameters.top_k is not None or len(parameters.target or ()) > 1
-    found = explanation.attributions
-    drawn = [_drawn(picture, scores, one, parameters, whole) if parameters.visualizations else None for one in found]
+    attributions = explanation.attributions
+    drawn = [
+        _drawn(pixels, scores, one, parameters, full_image) if parameters.visualizations else None
+        for one in attributions
+    ]
     encoded = [
         encode(one.values.numpy(), parameters.attributions_format, parameters.attributions_channels)
         if parameters.attributions
         else None
-        for one in found
+        for one in attributions
     ]
     reply = {"visualizations": _shaped(drawn, several), "attributions": _shaped(encoded, several)}
     if parameters.compatibility is None:
-        reply["explanations"] = [_details(one, scores, parameters) for one in found]
+        reply["explanations"] = [_details(one, scores, parameters) for one in attributions]
     return reply
 
 
@@ -54,26 +57,30 @@ def _shaped(values: Sequence[Any], several: bool) -> Any:
 
 
 def _drawn(
-    picture: Tensor, scores: ClassScores, one: Attribution, parameters: ExplanationParameters, whole: FullImage | None
+    pixels: Tensor,
+    scores: ClassScores,
+    attribution: Attribution,
+    parameters: ExplanationParameters,
+    full_image: FullImage | None,
 ) -> str:
-    subject = AttributionImage(
-        picture.numpy(),
-        one.values.numpy().astype(np.float32, copy=False),
-        scores.labels[one.target],
-        scores.probs[one.target],
+    image = AttributionImage(
+        pixels.numpy(),
+        attribution.values.numpy().astype(np.float32, copy=False),
+        scores.labels[attribution.target],
+        scores.probs[attribution.target],
         parameters.xai_algorithm,
-        whole,
+        full_image,
     )
-    return b64encode(draw(subject, style(parameters))).decode("ascii")
+    return b64encode(draw(image, style(parameters))).decode("ascii")
 
 
-def _details(one: Attribution, scores: ClassScores, parameters: ExplanationParameters) -> dict[str, Any]:
+def _details(attribution: Attribution, scores: ClassScores, parameters: ExplanationParameters) -> dict[str, Any]:
     return {
-        "label": scores.labels[one.target],
-        "target": one.target,
-        "confidence": scores.probs[one.target],
+        "label": scores.labels[attribution.target],
+        "target": attribution.target,
+        "confidence": scores.probs[attribution.target],
         "xai_algorithm": parameters.xai_algorithm,
-        "n_steps": one.n_steps,
-        "completeness_gap": one.gap,
-        "notes": list(one.notes),
-    } | ({"quality": dict(one.quality)} if one.quality else {})
+        "n_steps": attribution.n_steps,
+        "completeness_gap": attribution.gap,
+        "notes": list(attribution.notes),
+    } | ({"quality": dict(attribution.quality)} if attribution.quality else {})

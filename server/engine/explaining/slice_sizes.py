@@ -1,7 +1,7 @@
-"""SliceSizes: how many rows the slices of explanations have, found at warm-up.
+"""SliceSizes: how many rows a slice of explanations has, found at warm-up.
 
-Every slice is filled up to its size, since the size of a batch decides how a network rounds: a map has the same bits
-whether its explanation was alone or among others.
+Every slice is filled up to its size, since the size of a batch decides how a network rounds. An attribution map
+therefore has the same bits whether its explanation ran alone or among others.
 """
 
 import logging
@@ -14,22 +14,22 @@ from server.engine.pipeline.device import OnDevice, out_of_memory
 
 logger = logging.getLogger(__name__)
 
-_SLICE_S = 1.2  # the most that a slice of more than one row may take: scoring has to wait for it
-_WORTH_GROWING = 0.95  # seconds a row: if twice the size gained less, all larger ones will gain less than is worth it
-_CLOSE_TO_BEST = 1.1  # seconds a row: a larger slice that is hardly faster would only keep scoring waiting
-_LITTLE_MORE = 1.5  # seconds a slice: a lone explanation needs one row of it, and waits for all
+_MAX_SLICE_S = 1.2  # for slices of more than one row: scoring has to wait for them
+_WORTH_GROWING = 0.95  # seconds per row, as a share of those at half the size: above it, no larger size gains enough
+_CLOSE_TO_BEST = 1.1  # seconds per row: a larger slice that is hardly faster only keeps scoring waiting
+_LITTLE_MORE = 1.5  # seconds per slice: a lone explanation needs one row of it, and waits for all
 
 
 @dataclass(frozen=True, slots=True)
 class SliceSizes:
-    """The rows of a slice: of `gradients` an explanation needs many, of `others` few."""
+    """The rows of a slice. An explanation needs many rows of `gradients` and few of `others`."""
 
     gradients: int = 1
     others: int = 1
 
     @classmethod
     def best(cls, gradients: Mapping[int, float], others: Mapping[int, float]) -> "SliceSizes":
-        """Choose from the seconds that slices of some sizes took, 1 among them."""
+        """Choose from the seconds that slices of each size took; size 1 must be among them."""
         fastest = min(seconds / size for size, seconds in gradients.items())
         alone = others[1]
         return cls(
@@ -42,34 +42,34 @@ class SliceSizes:
         return self.gradients if key[0] == "gradient" else self.others
 
     def halved(self, key: tuple[object, ...]) -> "SliceSizes":
-        """Return what is left after rows of this key did not fit into memory."""
+        """Return the sizes after rows of this key did not fit into memory."""
         half = max(1, self.of(key) // 2)
         return SliceSizes(half, self.others) if key[0] == "gradient" else SliceSizes(self.gradients, half)
 
 
-def timings(run: Callable[[int], object], most: int, on_device: OnDevice[float]) -> dict[int, float]:
-    """Run slices of 1, 2, 4 rows and so on, up to `most` or what takes too long; returns the best seconds of each.
+def timings(run: Callable[[int], object], max_rows: int, on_device: OnDevice[float]) -> dict[int, float]:
+    """Run slices of 1, 2, 4 rows and so on, up to `max_rows` or until one takes too long; returns the best seconds.
 
-    `on_device` runs one on the thread that computes, and waits for it.
+    `on_device` runs a slice on the thread that computes, and waits for it.
     """
-    found: dict[int, float] = {}
+    seconds: dict[int, float] = {}
     size = 1
-    while size <= most and _may_grow(found):
+    while size <= max_rows and _may_grow(seconds):
         try:
-            found[size] = min(on_device(partial(_seconds, run, size)) for _ in range(3 if size == 1 else 2))
+            seconds[size] = min(on_device(partial(_seconds, run, size)) for _ in range(3 if size == 1 else 2))
         except Exception as error:
-            if not found or not out_of_memory(error):
+            if not seconds or not out_of_memory(error):
                 raise
             logger.warning("out of memory at warm-up of explanations rows=%d", size)
             break
         size *= 2
-    return found
+    return seconds
 
 
-def _may_grow(found: Mapping[int, float]) -> bool:
-    each = [seconds / size for size, seconds in found.items()]
-    gained = len(each) < 2 or each[-1] < _WORTH_GROWING * each[-2]
-    return gained and 2 * max(found.values(), default=0.0) <= _SLICE_S
+def _may_grow(seconds: Mapping[int, float]) -> bool:
+    per_row = [value / size for size, value in seconds.items()]
+    gained = len(per_row) < 2 or per_row[-1] < _WORTH_GROWING * per_row[-2]
+    return gained and 2 * max(seconds.values(), default=0.0) <= _MAX_SLICE_S
 
 
 def _seconds(run: Callable[[int], object], size: int) -> float:

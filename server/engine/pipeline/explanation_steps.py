@@ -47,7 +47,7 @@ class ExplanationSteps:
         started = time.monotonic()
         with self._device.lock:
             locked = time.monotonic()
-            found = self._explainer.slice_of(batch.jobs)
+            found = self._explainer.run_slice(batch.jobs)
         ended = time.monotonic()
         seconds = ended - started
         self._metrics.explanation_slice(seconds, ended - locked)

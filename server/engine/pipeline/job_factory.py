@@ -6,7 +6,7 @@ from typing import Any
 
 from explain.request.parameters import ExplanationParameters
 from server.engine.engine_model import EngineModel
-from server.engine.explaining.explainer import SURELY, Explainer
+from server.engine.explaining.explainer import PREDICTION_MARGIN, Explainer
 from server.engine.scheduling.jobs import Job
 from server.ipc.outcome import RefusedError
 from settings.errors import SettingsError
@@ -50,7 +50,7 @@ class JobFactory:
             raise RefusedError("inference_parameters_invalid", str(error)) from None
         job.passes = self._model.max_inputs(job.settings)
         left_s = job.deadline - job.arrived
-        if job.passes > 1 and (takes := self._predict(job.lane, job.cost, job.passes)) > SURELY * left_s:
+        if job.passes > 1 and (takes := self._predict(job.lane, job.cost, job.passes)) > PREDICTION_MARGIN * left_s:
             raise RefusedError(
                 "deadline_exceeded",
                 f"With its tiles this picture takes {job.passes} passes through the model, about {takes:.0f} s here, "
@@ -68,5 +68,5 @@ class JobFactory:
             )
         job.lane = "explain"
         self._explainer.check_time(parameters, partial(self._predict, job.lane, job.cost), job.deadline - job.arrived)
-        job.task = self._explainer.task(parameters)
-        job.passes = self._explainer.passes(parameters)
+        job.task = self._explainer.payload(parameters)
+        job.passes = self._explainer.max_passes(parameters)

@@ -70,7 +70,7 @@ class ScoringSteps:
             logger.exception("decoding failed unexpectedly request=%d index=%d", job.request, job.index)
             failure = Failure("image_unreadable", "The picture could not be decoded.")
         job.decode_s = time.monotonic() - started
-        if job.task is None or not job.task.draws_whole:
+        if job.task is None or not job.task.draws_full_image:
             job.data = b""
         return failure
 
