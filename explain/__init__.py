@@ -1,4 +1,4 @@
-"""Why a model gave its score: attributions and their pictures. No HTTP, no queue.
+"""Explains why a model gave its score: from a request's parameters to attributions and their drawings.
 
-Imports settings and models and nothing else of ours.
+No HTTP and no queue. Imports `settings` and `models`, and nothing else of this project.
 """

@@ -63,8 +63,8 @@ def write(model: Classifier, example: Example, algorithm: str) -> Path:
     parameters = read_parameters({"xai_algorithm": algorithm})
     explanation = explain(Executor.for_model(model), torch.from_numpy(example.picture), parameters, predicted_target)
     values = explanation.attributions[0].values.numpy()
-    subject = AttributionImage(example.picture, values, example.said, example.confidence, algorithm)
-    drawn = Image.open(io.BytesIO(draw(subject, style(parameters))))
+    image = AttributionImage(example.picture, values, example.said, example.confidence, algorithm)
+    drawn = Image.open(io.BytesIO(draw(image, style(parameters))))
     small = drawn.resize((_WIDTH, round(drawn.height * _WIDTH / drawn.width)), Image.Resampling.LANCZOS)
     verdict = "right" if example.right else f"wrong_{example.truth}"
     file = GALLERY / f"{verdict}_{example.said}_{algorithm}.jpg"

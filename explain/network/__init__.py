@@ -1,1 +1,4 @@
-"""Runs the forward and backward passes that explanations need, in batches, without leaving a trace on a network."""
+"""Forward and backward passes for explanations, in batches: the only package of `explain` that runs a network.
+
+No pass changes a network: no hooks stay, and weights, gradients and modes are as before.
+"""

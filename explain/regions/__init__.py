@@ -1,1 +1,1 @@
-"""The regions of XRAI: cutting an image into segments, and ranking them by the attribution they hold."""
+"""The regions of XRAI: segments an image, and ranks its regions by attribution. On CPU threads, without PyTorch."""

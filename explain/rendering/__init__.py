@@ -1,1 +1,1 @@
-"""Draws attributions with numpy and Pillow alone: any thread may draw, and no global state changes."""
+"""Draws attributions as PNG files, with numpy and Pillow alone. No global state changes, so any thread may draw."""

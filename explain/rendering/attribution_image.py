@@ -1,4 +1,4 @@
-"""What is drawn and how: the values a picture is made of, and the choices of the person who asked for it."""
+"""AttributionImage and Style: what is drawn, and how."""
 
 from dataclasses import dataclass
 
@@ -13,40 +13,41 @@ _TITLES = {"xrai": "XRAI", "gradcam": "Grad-CAM", "guided_gradcam": "Guided Grad
 
 @dataclass(frozen=True, slots=True)
 class FullImage:
-    """The picture as it was sent, uint8 [h, w, 3], and where the crop lies in it.
+    """The image as it was sent, uint8 [h, w, 3], and the `box` of the crop in it.
 
-    box: left, top, right, bottom in pixels of that picture, fractions included; it may reach beyond the edges, where
-    the network saw padding.
+    box: left, top, right, bottom in pixels of this image, fractions included. It may reach beyond the edges, where the
+    network saw padding.
     """
 
-    picture: NDArray[np.uint8]
+    pixels: NDArray[np.uint8]
     box: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class AttributionImage:
-    """One explained label: the picture as the network saw it, and its attributions.
+    """One explained label: the image as the network saw it, and its attributions.
 
-    picture: uint8 RGB [H, W, 3] in [0, 255]. values: float32 [3, H, W] or [H, W], any range, positive where a pixel
-    speaks for the label. confidence: the label's score in [0, 1].
+    - `pixels`: uint8 RGB [H, W, 3] in [0, 255]
+    - `values`: float32 [3, H, W] or [H, W], any range, positive where a pixel speaks for the label
+    - `confidence`: the label's score in [0, 1]
     """
 
-    picture: NDArray[np.uint8]
+    pixels: NDArray[np.uint8]
     values: NDArray[np.float32]
     label: str
     confidence: float
     algorithm: str
-    whole: FullImage | None = None
+    full_image: FullImage | None = None
 
     @property
-    def method(self) -> str:
+    def algorithm_title(self) -> str:
         """The algorithm's name as a title."""
         return _TITLES.get(self.algorithm, self.algorithm.replace("_", " ").capitalize())
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How to draw; every field is the parameter of the same name."""
+    """How to draw; every field is the explanation parameter of the same name."""
 
     visualization: str = "grid"
     colour_map: str | None = None

@@ -33,7 +33,7 @@ def colour_table(name: str) -> NDArray[np.uint8]:
     """Return the colours of map `name` from low to high, uint8 RGB [256, 3]; KeyError for an unknown one."""
     if name not in COLOUR_MAPS:
         raise KeyError(name)
-    # loads slowly, above all beside matplotlib, and processes that only check parameters never need it
+    # imported here because it loads slowly, above all beside matplotlib, and checking parameters does not need it
     import colorcet
 
     codes = [colour.removeprefix("#") for colour in colorcet.palette[name]]

@@ -1,4 +1,4 @@
-"""The way in: a subject and a style -> a PNG file."""
+"""The entry point of drawing: an attribution image and a style -> a PNG file."""
 
 from dataclasses import fields
 
@@ -12,13 +12,13 @@ from explain.request.parameters import ExplanationParameters
 from models.discovery import constants
 
 
-def draw(subject: AttributionImage, style: Style) -> bytes:
-    """Draw a subject as its style asks, a PNG file in RGB; the same arguments give the same bytes.
+def draw(image: AttributionImage, style: Style) -> bytes:
+    """Draw an image in a style: a PNG file in RGB. The same arguments give the same bytes.
 
     Raises KeyError for an unknown visualization or colour map, and ExplanationError, code `attribution_invalid`, for
-    attributions that are no finite numbers.
+    attributions that are not finite.
     """
-    return encode_rgb(np.asarray(visualization(style.visualization).draw(subject, style)))
+    return encode_rgb(np.asarray(visualization(style.visualization).draw(image, style)))
 
 
 def visualization(name: str) -> Visualization:
@@ -28,5 +28,5 @@ def visualization(name: str) -> Visualization:
 
 
 def style(parameters: ExplanationParameters) -> Style:
-    """Take from a request what concerns drawing."""
+    """Take the parameters that drawing needs."""
     return Style(**{field.name: getattr(parameters, field.name) for field in fields(Style)})

@@ -1,4 +1,4 @@
-"""Panels on white paper: a title, then each panel with its own title, and a scale or a legend beneath."""
+"""Figure: panels on white paper under a title, each with its own title, and with a scale or a legend beneath."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from explain.rendering.lettering import FAINT_INK, INK, shortened, typeface, wri
 
 _PAPER, _HAIRLINE = (255, 255, 255), (208, 215, 222)
 _MARGIN, _GUTTER = 56, 64
-_NARROWEST_ROW, _NARROWEST_PANEL = 440, 240  # in which the header and a scale can still be read
+_NARROWEST_ROW, _NARROWEST_PANEL = 440, 240  # the header and a scale can still be read
 _HEADER = 112  # from the upper edge to the first row of panels
 _PANEL_TITLE, _FOOT = 40, 68  # above and below each panel
 _BAR = 14
@@ -26,9 +26,9 @@ _SIGNS = {
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A painted picture under its title and a `note` to the right of that; below a colour bar if there is a `style`.
+    """A painted image with its title and a `note` above, and with a colour bar below if there is a `style`.
 
-    lines: a legend in place of the bar, each entry a colour and what a line of it stands for.
+    lines: a legend in place of the bar; each entry is a colour and what a line of it stands for.
     """
 
     image: Image.Image
@@ -39,32 +39,32 @@ class Panel:
 
 
 def scale_note(style: Style) -> str:
-    """Say what the numbers along a colour bar count."""
+    """Return what the numbers along a colour bar count."""
     return _SIGNS[style.sign]
 
 
-def figure(subject: AttributionImage, rows: Sequence[Sequence[Panel]]) -> Image.Image:
-    """Lay out panels of one size in rows of one length, under the subject's label and confidence."""
+def figure(image: AttributionImage, rows: Sequence[Sequence[Panel]]) -> Image.Image:
+    """Lay out panels of one size in rows of one length, under the label and its confidence."""
     columns, (width, height) = len(rows[0]), rows[0][0].image.size
     width = max(width, _NARROWEST_PANEL, (_NARROWEST_ROW + _GUTTER) // columns - _GUTTER)
     across, down = width + _GUTTER, _PANEL_TITLE + height + _FOOT
     size = (2 * _MARGIN + columns * across - _GUTTER, _HEADER + len(rows) * down + _MARGIN // 4)
     paper = Image.new("RGB", size, _PAPER)
-    _header(paper, subject)
+    _header(paper, image)
     for number, row in enumerate(rows):
         for column, panel in enumerate(row):
             _place(paper, (_MARGIN + column * across, _HEADER + number * down + _PANEL_TITLE), width, panel)
     return paper
 
 
-def _header(paper: Image.Image, subject: AttributionImage) -> None:
+def _header(paper: Image.Image, image: AttributionImage) -> None:
     middle, room = paper.width / 2, paper.width - 2 * _MARGIN
     large, small = _TITLE_SIZES
-    title, size = shortened(subject.label, large, room), large
-    if title != writable(subject.label):
-        title, size = shortened(subject.label, small, room), small
+    title, size = shortened(image.label, large, room), large
+    if title != writable(image.label):
+        title, size = shortened(image.label, small, room), small
     write(paper, (middle, 62), title, size=size, anchor="ms", bold=True)
-    line = f"confidence {_rounded(subject.confidence)}   ·   {subject.method}"
+    line = f"confidence {_rounded(image.confidence)}   ·   {image.algorithm_title}"
     write(paper, (middle, 94), line, size=_SUBTITLE_SIZE, anchor="ms", ink=FAINT_INK)
 
 

@@ -1,4 +1,4 @@
-"""Text in pictures: one scalable typeface, and what becomes of labels that it cannot write in the room there is."""
+"""Text in images: one scalable typeface, and how labels are changed that do not fit or that it cannot write."""
 
 import unicodedata
 from functools import lru_cache
@@ -10,16 +10,16 @@ INK, FAINT_INK = (31, 35, 40), (89, 99, 110)
 
 @lru_cache(maxsize=16)
 def typeface(size: int) -> ImageFont.FreeTypeFont:
-    """Return Pillow's own typeface, Aileron, in pixels; it is part of Pillow, so no container lacks it."""
+    """Return Pillow's own typeface, Aileron, in pixels. It comes with Pillow, so every container has it."""
     font = ImageFont.load_default(size)
     assert isinstance(font, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
     return font
 
 
 def writable(text: str) -> str:
-    """Bring a text onto one line of letters the typeface has.
+    """Turn a text into one line without accents and control characters.
 
-    Accents go ("é" is written "e"). Letters of other scripts stay and are drawn as empty boxes.
+    "é" is written "e". Letters of scripts that the typeface lacks stay, and are drawn as empty boxes.
     """
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     printable = "".join(letter if letter.isprintable() else " " for letter in plain)
@@ -27,7 +27,7 @@ def writable(text: str) -> str:
 
 
 def shortened(text: str, size: int, width: int) -> str:
-    """Cut the middle out of a text that is wider than `width` pixels: both ends of a label tell it from others."""
+    """Cut the middle out of a text wider than `width` pixels: both ends of a label tell it from others."""
     font = typeface(size)
     text = writable(text)
     if len(text) <= 400 and font.getlength(text) <= width:

@@ -1,4 +1,4 @@
-"""From attributions to what a map shows: one number for each pixel, and which pixels matter most."""
+"""From attributions to what a heat map shows: one weight for each pixel, its level, and the most important pixels."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ def weights(values: Values, sign: Sign) -> Values:
         )
     flat = values.astype(np.float64)
     flat = flat.sum(axis=0) if flat.ndim == 3 else flat
-    # scaled first, so that neither tiny nor huge maps leave the range of float32
+    # scaled first, so that tiny and huge values stay in the range of float32
     flat /= np.abs(flat).max(initial=0.0) or 1.0
     if sign == "absolute":
         flat = np.abs(flat)
@@ -35,17 +35,17 @@ def weights(values: Values, sign: Sign) -> Values:
 
 
 def levels(weight: Values, outlier_percent: float) -> Values:
-    """Scale weights, float32 [H, W], so that few strong pixels do not darken the rest: float32 [H, W] in [-1, 1].
+    """Scale weights, float32 [H, W], so that a few strong pixels do not darken the rest: float32 [H, W] in [-1, 1].
 
-    The level 1 stands for the magnitude up to which the sorted magnitudes add up to (100 - outlier_percent) % of their
-    sum, as in the hosted original; stronger pixels are clipped to it. A map without any weight stays 0 everywhere.
+    Level 1 is the magnitude up to which the sorted magnitudes add up to (100 - outlier_percent) % of their sum, as in
+    the hosted original. Stronger pixels are clipped to it. Weights that are all 0 stay 0.
     """
     ordered = np.sort(np.abs(weight), axis=None).astype(np.float64)
     sums = ordered.cumsum()
     if not sums.size or sums[-1] == 0.0:
         return np.zeros_like(weight)
     at = np.searchsorted(sums, sums[-1] * (1.0 - outlier_percent / 100.0))
-    # rounding may place the whole sum behind the last element
+    # rounding may place the total behind the last element
     scale = ordered[min(int(at), ordered.size - 1)]
     scaled: Values = (weight / scale).clip(-1.0, 1.0).astype(np.float32)
     return scaled
@@ -54,7 +54,7 @@ def levels(weight: Values, outlier_percent: float) -> Values:
 def most_important(weight: Values, share: float) -> NDArray[np.bool_]:
     """Mark the pixels of the highest weights, float32 [H, W]: at most `share` in [0, 1] of all.
 
-    Pixels that tie are in or out together, so it may be fewer, and none of a constant map.
+    Pixels with equal weights are marked together or not at all, so there may be fewer, and none in a constant map.
     """
     count = int(share * weight.size)
     if count >= weight.size:

@@ -1,4 +1,4 @@
-"""What every way to show a map has in common. Each of them is one file in visualizations/."""
+"""Visualization: a way to show attributions, as one file in `explain/rendering/visualizations/` defines it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,27 +6,28 @@ from dataclasses import dataclass
 from PIL import Image
 
 from explain.rendering.attribution_image import AttributionImage, Style
-from explain.rendering.canvas import Canvas, fitted, view
+from explain.rendering.canvas import Canvas, canvas_size
 from explain.rendering.figure import Panel, figure
 
-_SIDE = 720
+_LONGER_SIDE = 720  # pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Visualization:
-    """`draw` makes the picture, mode RGB; `meaning` says in a sentence what it shows."""
+    """`draw` returns an image in mode RGB; `meaning` says in a sentence what it shows."""
 
     name: str
     meaning: str
     draw: Callable[[AttributionImage, Style], Image.Image]
 
 
-def single(
-    subject: AttributionImage,
+def single_panel(
+    image: AttributionImage,
     style: Style,
     paint: Callable[[Canvas], Image.Image],
     panel: Callable[[Image.Image], Panel],
 ) -> Image.Image:
-    """Paint one panel: on paper with its captions, or without them bare and at the picture's own resolution."""
-    painted = paint(view(subject, style, fitted(subject, style, _SIDE if style.captions else None)))
-    return figure(subject, [[panel(painted)]]) if style.captions else painted
+    """Paint one panel: on paper with captions, or bare and at the image's own resolution without them."""
+    size = canvas_size(image, style, _LONGER_SIDE if style.captions else None)
+    painted = paint(Canvas.of(image, style, size))
+    return figure(image, [[panel(painted)]]) if style.captions else painted

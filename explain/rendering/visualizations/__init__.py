@@ -1,1 +1,4 @@
-"""One file for each way to show a map, found by its name; each holds a constant VISUALIZATION."""
+"""One file for each way to show attributions, each with a constant VISUALIZATION named like the file.
+
+The folder is scanned, so it holds nothing else.
+"""

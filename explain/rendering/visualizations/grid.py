@@ -1,30 +1,30 @@
-"""Four panels in the hosted original's order: what the network saw, the map, both together, what matters most."""
+"""Four panels in the hosted original's order: the input, the heat map, both together, the most important pixels."""
 
 from PIL import Image
 
 from explain.rendering.attribution_image import AttributionImage, Style
-from explain.rendering.canvas import fitted, view
+from explain.rendering.canvas import Canvas, canvas_size
 from explain.rendering.figure import Panel, figure, scale_note
 from explain.rendering.visualization import Visualization
 
-_SIDE = 512
-_SHARE = 0.3
+_LONGER_SIDE = 512  # pixels of a panel
+_TOP_SHARE = 0.3
 
 
-def _draw(subject: AttributionImage, style: Style) -> Image.Image:
-    shown = view(subject, style, fitted(subject, style, _SIDE))
-    height, width = subject.picture.shape[:2]
+def _draw(image: AttributionImage, style: Style) -> Image.Image:
+    canvas = Canvas.of(image, style, canvas_size(image, style, _LONGER_SIDE))
+    height, width = image.pixels.shape[:2]
     note = scale_note(style)
     return figure(
-        subject,
+        image,
         [
             [
-                Panel(shown.picture, "Input", f"the network sees {width} x {height} pixels"),
-                Panel(shown.heat(), f"{subject.method} heat map", note, style),
+                Panel(canvas.image, "Input", f"the network sees {width} x {height} pixels"),
+                Panel(canvas.heat(), f"{image.algorithm_title} heat map", note, style),
             ],
             [
-                Panel(shown.overlay(), f"{subject.method} on the input", note, style),
-                Panel(shown.top(_SHARE), "Top 30 % of attributions", "all else is black"),
+                Panel(canvas.overlay(), f"{image.algorithm_title} on the input", note, style),
+                Panel(canvas.top(_TOP_SHARE), "Top 30 % of attributions", "all else is black"),
             ],
         ],
     )

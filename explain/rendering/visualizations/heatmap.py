@@ -1,18 +1,18 @@
-"""The map alone, in colours."""
+"""The heat map alone."""
 
 from PIL import Image
 
 from explain.rendering.attribution_image import AttributionImage, Style
 from explain.rendering.canvas import Canvas
 from explain.rendering.figure import Panel, scale_note
-from explain.rendering.visualization import Visualization, single
+from explain.rendering.visualization import Visualization, single_panel
 
 
-def _draw(subject: AttributionImage, style: Style) -> Image.Image:
-    def panel(image: Image.Image) -> Panel:
-        return Panel(image, f"{subject.method} heat map", scale_note(style), style)
+def _draw(image: AttributionImage, style: Style) -> Image.Image:
+    def panel(painted: Image.Image) -> Panel:
+        return Panel(painted, f"{image.algorithm_title} heat map", scale_note(style), style)
 
-    return single(subject, style, Canvas.heat, panel)
+    return single_panel(image, style, Canvas.heat, panel)
 
 
 VISUALIZATION = Visualization("heatmap", "The heat map alone.", _draw)
