@@ -1,8 +1,9 @@
-"""Attributions on the wire: nested lists as in the hosted original, or files that are a tenth as large.
+"""Encodes attributions for JSON: nested lists as in the hosted original, or files that are a tenth as large.
 
-`list` keeps the original's form and float32's exact values. `npy_base64` is an .npy file of float32 in base64.
-`png16` is an object: {"png_base64": a greyscale PNG of 16 bits, "scale": ..., "offset": ..., "shape": ...}; a value is
-pixel * scale + offset, true to half a scale. Three channels stand one below the other in it, [3 * H, W].
+- `list`: the original's form, with float32's exact values
+- `npy_base64`: an .npy file of float32 in base64
+- `png16`: {"png_base64": a greyscale PNG of 16 bits, "scale": ..., "offset": ..., "shape": ...}. A value is
+  pixel * scale + offset, exact to half a scale. Three channels stand one below the other in the image, [3 * H, W].
 """
 
 from base64 import b64encode
@@ -21,9 +22,10 @@ Values = NDArray[np.float32]
 
 
 def encode(values: Values, form: AttributionsFormat, channels: AttributionsChannels) -> Any:
-    """Encode attributions, float32 [3, H, W] or [H, W], as something that JSON can hold.
+    """Encode attributions, float32 [3, H, W] or [H, W], as a JSON value.
 
-    channels: 3 gives [3, H, W], a map without colours being repeated; 1 gives [H, W], the sum over the colours.
+    With 3 channels, they become [3, H, W], and a map without colours is repeated. With 1, they become [H, W], the sum
+    over the colours.
     Raises ExplanationError, code `attribution_invalid`, for NaN and infinite values, which JSON cannot express.
     """
     if not np.isfinite(values).all():

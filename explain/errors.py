@@ -1,11 +1,11 @@
-"""What a request for an explanation gets wrong. Messages say what was given, what was expected and what to do."""
+"""ExplanationError: an explanation that cannot be given. Messages say what was given, what was expected, what to do."""
 
 
 class ExplanationError(ValueError):
-    """An explanation cannot be given. `code` is stable for programs; the text is for the person who asked.
+    """An explanation cannot be given. `code` is stable, for programs; the text is for the person who asked.
 
     Codes: `xai_parameters_invalid`, `algorithm_unknown`, `algorithm_unsupported` (by this network), `target_unknown`,
-    and `attribution_invalid` where there is nothing that can be drawn or encoded.
+    `attribution_invalid` (values that cannot be drawn or encoded), and `deadline_exceeded` (by its predicted time).
     """
 
     def __init__(self, code: str, message: str) -> None:

@@ -165,7 +165,7 @@ def test_compiling_works_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPat
 
 def test_warming_up_compiles_what_requests_run() -> None:
     warm_up()
-    loops: list[Any] = [oversegmentation._segment, grown_segments._grown, ranking._totals, ranking._owners]
+    loops: list[Any] = [oversegmentation._segment, grown_segments._grown, ranking._totals, ranking._regions_of_pixels]
     known = [loop.signatures for loop in (*loops, ranking._subtract)]
     found = segments(PICTURES["wide"])
     ranked(attribution(PICTURES["wide"].shape), found, fast=False)

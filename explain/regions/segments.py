@@ -1,8 +1,8 @@
-"""Segments: the overlapping regions that XRAI chooses from.
+"""Segments: the overlapping regions that XRAI ranks.
 
-Every label of every scale becomes one region, grown by five pixels so that it holds its own edge
-(https://arxiv.org/abs/1906.02825). Regions are stored as lists of pixels, not as one mask each: a picture has hundreds,
-and most cover little of it.
+Every label of every scale becomes one region, grown by five pixels so that it includes its own edge
+(https://arxiv.org/abs/1906.02825). A region is stored as a list of pixels instead of a mask: an image has hundreds of
+regions, and most of them are small.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from explain.regions.oversegmentation import Labels, label_maps
 from models.machine_code import compiled
 
-_RADIUS = 5  # pixels of the picture
+_RADIUS = 5  # pixels of the image
 
 # half the width of the disk at each distance from its middle row
 _DISK = np.array([int((_RADIUS**2 - row**2) ** 0.5) for row in range(_RADIUS + 1)])
@@ -21,10 +21,10 @@ _DISK = np.array([int((_RADIUS**2 - row**2) ** 0.5) for row in range(_RADIUS + 1
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """Regions of a picture of `height` x `width`.
+    """The regions of an image of `height` x `width` pixels.
 
-    Region r holds the pixels `pixels[starts[r]:starts[r + 1]]` (int32, y * width + x, ascending). Regions are in the
-    order of scale, then of label; one whose label vanished when the label map was resized is empty.
+    Region r holds the pixels `pixels[starts[r]:starts[r + 1]]` (int32, y * width + x, ascending). Regions are ordered
+    by scale, then by label. If a label vanished when its map was resized, its region is empty.
     """
 
     height: int
@@ -40,13 +40,13 @@ class Segments:
         return self.pixels[self.starts[number] : self.starts[number + 1]]
 
 
-def segments(picture: NDArray[np.uint8]) -> Segments:
-    """Find the regions of a picture, uint8 [H, W, 3]. Depends on nothing else: not on the network, nor on a label."""
-    return grown(label_maps(picture))
+def segments(image: NDArray[np.uint8]) -> Segments:
+    """Find the regions of an image, uint8 [H, W, 3]. They depend neither on the network nor on a label."""
+    return grown(label_maps(image))
 
 
 def grown(maps: list[Labels]) -> Segments:
-    """Grow each label of each map, int32 [H, W], by a disk of five pixels into a region."""
+    """Return a region for each label of each map, int32 [H, W], grown by a disk with a radius of five pixels."""
     height, width = maps[0].shape
     starts, pixels = [np.zeros(1, np.int64)], []
     for labels in maps:
@@ -58,7 +58,7 @@ def grown(maps: list[Labels]) -> Segments:
 
 @compiled
 def _grown(labels: Labels, count: int, disk: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Return where each grown label's pixels end, and the pixels of all of them."""
+    """Return the end of each grown label in the list of pixels, and that list."""
     height, width = labels.shape
     radius = len(disk) - 1
     boxes = _boxes(labels, count, radius)  # [count, 4]: top, bottom, left, right; exclusive

@@ -1,13 +1,14 @@
-"""Defaults that depend on the algorithm, and the choices of AutoML for Images, so that each can be reproduced.
+"""Defaults that depend on the algorithm, and those of AutoML for Images, so that its results can be reproduced.
 
-Later layers win: the defaults of the fields, DEFAULTS, HOSTED (with compatibility "azureml"), the request.
+A later layer overrides an earlier one: the defaults of the fields, DEFAULTS, HOSTED (with compatibility "azureml"), the
+keys of the request.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    # what speaks against a label is not mirrored into what speaks for it
+    # "absolute" would show pixels that speak against a label like those that speak for it
     "xrai": {"baseline": ("black", "white"), "sign": "positive"},
     "integrated_gradients": {"sign": "positive"},
     "gradcam": {"sign": "positive"},

@@ -1,4 +1,4 @@
-"""ExplanationParameters in writing: the tables that the docs hold, from the fields that requests are checked with."""
+"""Describes ExplanationParameters: the tables in the docs, made from the fields that requests are checked with."""
 
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -15,7 +15,7 @@ ALGORITHMS: tuple[str, ...] = get_args(AlgorithmName)
 
 @dataclass(frozen=True, slots=True)
 class ParameterRow:
-    """One parameter in words. applies_to: the algorithms it has an effect on."""
+    """One parameter in words; `applies_to` names the algorithms that it has an effect on."""
 
     key: str
     accepts: str

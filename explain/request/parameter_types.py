@@ -1,4 +1,4 @@
-"""The types of parameters: which JSON values stand for which, in the spellings that clients of the original use."""
+"""The types of explanation parameters: which JSON values are accepted, in all spellings of the hosted original."""
 
 from pkgutil import iter_modules
 from typing import Annotated, Any, Literal, get_args
@@ -19,18 +19,18 @@ AttributionsFormat = Literal["list", "npy_base64", "png16"]
 AttributionsChannels = Literal[3, 1]
 Measure = Literal["insertion", "deletion"]
 
-_LONGEST = 100
+_MAX_TARGETS = 100
 _TRUE = frozenset({"y", "yes", "t", "true", "on", "1"})
 _FALSE = frozenset({"n", "no", "f", "false", "off", "0"})
 
 
 def visualization_names() -> tuple[str, ...]:
-    """List the visualizations by their files, without loading them."""
+    """List the visualizations by their files, without importing them."""
     return tuple(sorted(module.name for module in iter_modules(visualizations.__path__)))
 
 
-def _switch(value: Any) -> Any:
-    """Read the words for true and false that the original accepts."""
+def _boolean(value: Any) -> Any:
+    """Read the words for true and false that the hosted original accepts."""
     if isinstance(value, str | int):
         word = str(value).lower()
         return word in _TRUE if word in _TRUE | _FALSE else value
@@ -38,16 +38,16 @@ def _switch(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """Read a number in quotes, which the original accepts."""
+    """Read a number in quotes, which the hosted original accepts."""
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:
         return value
 
 
-def _several(value: Any) -> Any:
-    """Let one stand for a list of one. Too long a list stays one, so that it is refused whole and not item by item."""
-    if isinstance(value, list) and len(value) <= _LONGEST:
+def _as_tuple(value: Any) -> Any:
+    """Turn a list, or a single value, into a tuple. A list that is too long stays one, and is refused as a whole."""
+    if isinstance(value, list) and len(value) <= _MAX_TARGETS:
         return tuple(value)
     return (value,) if isinstance(value, str | int) and not isinstance(value, bool) else value
 
@@ -55,7 +55,7 @@ def _several(value: Any) -> Any:
 def _measures(value: Any) -> Any:
     if isinstance(value, bool):
         return ("insertion", "deletion") if value else ()
-    return _several(value)
+    return _as_tuple(value)
 
 
 def _any_of(names: tuple[str, ...]) -> Any:
@@ -68,7 +68,7 @@ Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
 StepCount = Annotated[int, Field(ge=2, le=1000)] | Literal["auto"]
 VisualizationName = Annotated[str, _any_of(visualization_names())]
 ColourMap = Annotated[str, _any_of(tuple(COLOUR_MAPS))]
-Switch = Annotated[bool, BeforeValidator(_switch)]
+Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Baselines = Annotated[
     tuple[BaselineName, ...],
     Field(
@@ -76,17 +76,17 @@ Baselines = Annotated[
         max_length=8,
         json_schema_extra={"expectation": f"one of {', '.join(get_args(BaselineName))} or a list of these"},
     ),
-    BeforeValidator(_several),
+    BeforeValidator(_as_tuple),
 ]
 Target = Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)]
 Targets = Annotated[
     tuple[Target, ...],
     Field(
         min_length=1,
-        max_length=_LONGEST,
+        max_length=_MAX_TARGETS,
         json_schema_extra={"expectation": "a label, a whole number of at least 0, or a list of up to 100 of these"},
     ),
-    BeforeValidator(_several),
+    BeforeValidator(_as_tuple),
 ]
 Quality = Annotated[
     tuple[Measure, ...],

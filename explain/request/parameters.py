@@ -1,8 +1,8 @@
-"""xai_parameters: the keys a client may send to say what to explain, how, and what to return.
+"""ExplanationParameters: the `xai_parameters` of a request, under the same names from the API to the algorithms.
 
-Keys and ranges contain those of AutoML for Images. Two decisions differ. A key that nobody knows is an error here and
-ignored there: a misspelt key that silently does nothing is worse than a message. A key without effect on the chosen
-algorithm is checked and then ignored, here as there, so that one set of parameters serves several algorithms.
+The keys and ranges include those of AutoML for Images. An unknown key is an error here, while the original ignores it:
+a misspelt key that silently does nothing is worse than a message. A key that has no effect on the chosen algorithm is
+checked and then ignored, here and there, so that one set of parameters serves several algorithms.
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,7 @@ from explain.request.parameter_types import (
     AttributionsChannels,
     AttributionsFormat,
     Baselines,
+    Boolean,
     ColourMap,
     Extent,
     Fraction,
@@ -29,14 +30,13 @@ from explain.request.parameter_types import (
     RuleName,
     Sign,
     StepCount,
-    Switch,
     Targets,
     Threshold,
     VisualizationName,
 )
 from settings.expectation import did_you_mean, expectation
 
-_MOST_STRAYS = 3  # named in one message
+_MAX_UNKNOWN_KEYS = 3  # named in one message
 
 _PATH = ["xrai", "integrated_gradients"]
 _NOISE = ["integrated_gradients", "guided_backprop"]
@@ -49,7 +49,7 @@ def _only(algorithms: list[str]) -> dict[str, Any]:
 
 
 class ExplanationParameters(BaseModel):
-    """What one explanation is to be, every default filled in. `read_parameters` makes it from a request."""
+    """The parameters of one explanation, with all defaults. `read_parameters` makes them from a request."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -95,7 +95,7 @@ class ExplanationParameters(BaseModel):
         description="What stands for a picture without content: a name, or several to average over.",
         json_schema_extra=_only(_PATH),
     )
-    xrai_fast: Switch = Field(
+    xrai_fast: Boolean = Field(
         True, description="Rank the regions once instead of anew after each.", json_schema_extra=_only(["xrai"])
     )
     area_threshold: Fraction = Field(
@@ -169,7 +169,7 @@ class ExplanationParameters(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _choices_agree(self) -> "ExplanationParameters":
+    def _check_combinations(self) -> "ExplanationParameters":
         if self.target is not None and self.top_k is not None:
             raise ValueError("'target' and 'top_k' both say which labels to explain. Keep one of the two")
         if self.approximation_method == "pair" and self.xai_algorithm == "integrated_gradients":
@@ -194,9 +194,9 @@ class ExplanationParameters(BaseModel):
 
 
 def read_parameters(content: object) -> ExplanationParameters:
-    """Read the `xai_parameters` of a request, a JSON object or null; null values count as not given.
+    """Read the `xai_parameters` of a request, a JSON object or null. A value of null counts as not given.
 
-    Raises ExplanationError, code `xai_parameters_invalid`, with a sentence for every key that is unknown, of the wrong
+    Raises ExplanationError, code `xai_parameters_invalid`, with a sentence for each key that is unknown, of the wrong
     type or out of range.
     """
     if content is None:
@@ -205,12 +205,12 @@ def read_parameters(content: object) -> ExplanationParameters:
         raise _invalid(f"`xai_parameters` is {_shown(content)}; expected a JSON object of keys and values.")
     given = {str(key): value for key, value in content.items() if value is not None}
     if unknown := [key for key in given if key not in ExplanationParameters.model_fields]:
-        raise _invalid(" ".join(_stray(key) for key in unknown[:_MOST_STRAYS]))
+        raise _invalid(" ".join(_unknown_key(key) for key in unknown[:_MAX_UNKNOWN_KEYS]))
     return _validated(_layers(given) | given)
 
 
 def default(name: str, algorithm: str, *, hosted: bool = False) -> Any:
-    """Return what parameter `name` is for `algorithm` if it is not given; `hosted` with compatibility "azureml"."""
+    """Return the default of parameter `name` for `algorithm`; if `hosted`, with compatibility "azureml"."""
     content = {"xai_algorithm": algorithm} | ({"compatibility": "azureml"} if hosted else {})
     return getattr(read_parameters(content), name)
 
@@ -249,21 +249,21 @@ def _near(name: str, value: Any) -> str:
 
 
 def _words(part: Any) -> list[str]:
-    """Collect the words a JSON schema allows, however deep they stand."""
+    """Collect the words that a JSON schema allows, at any depth."""
     if isinstance(part, dict):
         own = [word for word in [*part.get("enum", []), part.get("const")] if isinstance(word, str)]
         return own + [word for inner in part.values() for word in _words(inner)]
     return [word for inner in part for word in _words(inner)] if isinstance(part, list) else []
 
 
-def _stray(key: str) -> str:
+def _unknown_key(key: str) -> str:
     known = ExplanationParameters.model_fields
     hint = did_you_mean(key.lower(), known) or f" Known: {', '.join(known)}."
     return f"The key {_shown(key)} of `xai_parameters` is not known.{hint}"
 
 
 def _shown(value: object) -> str:
-    """Quote what was given, cut short where it is long or deep."""
+    """Quote a value, cut short if it is long or deep."""
     brief = Repr()
     brief.maxlevel, brief.maxlist, brief.maxdict = 3, 8, 4
     brief.maxstring = brief.maxlong = brief.maxother = 100
