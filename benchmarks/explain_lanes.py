@@ -1,10 +1,10 @@
-"""make bench-explain, third part: scoring and explaining on one device, each beside the other.
+"""make bench-explain, third part: scoring and explaining on one device at the same time.
 
-- At half of its capacity, scoring is measured alone and beside clients that ask for explanations without end. Wanted:
-  its 99th percentile grows by at most one slice of explanations and 20 %.
-- Saturated by 32 clients, it is measured beside the same explanations. Wanted: they still progress.
+- Scoring at half of its capacity is measured alone, and beside clients that keep asking for explanations. Wanted: its
+  99th percentile grows by at most one slice of explanations and 20 %.
+- Scoring that 32 clients saturate is measured beside the same explanations. Wanted: explanations still progress.
 
-Load generators and the server share the machine. Percentiles stand as the median of the rounds, with their range.
+Load generators and the server share the machine. Percentiles are medians of the rounds, with their range.
 """
 
 import argparse
@@ -32,7 +32,7 @@ _SATURATING = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Round:
     """One round. Rates in requests a second, times in milliseconds."""
 
     capacity: float
@@ -52,7 +52,7 @@ class Turn:
 
 @contextmanager
 def explaining(server: BenchServer, seconds: float) -> Iterator[list[Load]]:
-    """Ask for explanations meanwhile; the list holds what came of them at the end."""
+    """Ask for explanations in the background; the list holds the measured load at the end."""
     found: list[Load] = []
     with ThreadPoolExecutor(1) as pool:
         asked = ("--explain", json.dumps(EXPLAINING))
@@ -62,14 +62,14 @@ def explaining(server: BenchServer, seconds: float) -> Iterator[list[Load]]:
 
 
 def slices(server: BenchServer) -> tuple[float, float]:
-    """Return how many slices of explanations were run so far, and in how many seconds."""
+    """Return the number of slices of explanations run so far, and their seconds."""
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as reply:
         lines = dict(line.rsplit(" ", 1) for line in reply.read().decode().splitlines() if not line.startswith("#"))
     name = "sightglass_explanation_slice_seconds"
     return float(lines.get(f"{name}_count", 0)), float(lines.get(f"{name}_sum", 0))
 
 
-def turn(server: BenchServer, seconds: float) -> Turn:
+def measure_round(server: BenchServer, seconds: float) -> Round:
     """Measure one round."""
     capacity = run_load(server, "closed", _SATURATING, seconds).rate
     alone = run_load(server, "open", capacity / 2, seconds)
@@ -77,19 +77,19 @@ def turn(server: BenchServer, seconds: float) -> Turn:
     with explaining(server, seconds) as explanations:
         beside = run_load(server, "open", capacity / 2, seconds)
     count, total = (now - then for now, then in zip(slices(server), before, strict=True))
-    with explaining(server, seconds) as squeezed:
+    with explaining(server, seconds) as explanations_saturated:
         saturated = run_load(server, "closed", _SATURATING, seconds)
-    with explaining(server, seconds) as free:
+    with explaining(server, seconds) as explanations_alone:
         time.sleep(seconds)
-    return Turn(
+    return Round(
         capacity,
         alone,
         beside,
         1000 * total / count,
         explanations[0].rate,
         saturated,
-        squeezed[0].rate,
-        free[0].rate,
+        explanations_saturated[0].rate,
+        explanations_alone[0].rate,
     )
 
 
@@ -100,32 +100,32 @@ def bench_model(name: str, seconds: float, rounds: int) -> dict[str, Any]:
         folder = seeded_folder(name, Path(scratch) / name)
         with BenchServer(folder, free_port(), "--request-timeout-ms", "120000") as server:
             run_load(server, "closed", 8, 3, "--explain", json.dumps(EXPLAINING))
-            turns = [turn(server, seconds) for _ in range(rounds)]
-    _print(turns)
-    return {"model": name, "rounds": [asdict(one) for one in turns]}
+            measured = [measure_round(server, seconds) for _ in range(rounds)]
+    _print(measured)
+    return {"model": name, "rounds": [asdict(one) for one in measured]}
 
 
-def _print(turns: Sequence[Turn]) -> None:
+def _print(measured: Sequence[Round]) -> None:
     p99, allowed = (
-        statistics.median(values) for values in zip(*((t.beside.p99_ms, t.allowed) for t in turns), strict=True)
+        statistics.median(values) for values in zip(*((t.beside.p99_ms, t.allowed) for t in measured), strict=True)
     )
     print(
-        f"  half load: p99 {spread([one.alone.p99_ms for one in turns], 0)} ms alone, "
-        f"{spread([one.beside.p99_ms for one in turns], 0)} ms beside explanations in slices of "
-        f"{spread([one.slice_ms for one in turns], 0)} ms; allowed {allowed:.0f} ms: "
+        f"  half load: p99 {spread([one.alone.p99_ms for one in measured], 0)} ms alone, "
+        f"{spread([one.beside.p99_ms for one in measured], 0)} ms beside explanations in slices of "
+        f"{spread([one.slice_ms for one in measured], 0)} ms; allowed {allowed:.0f} ms: "
         f"{'met' if p99 <= allowed else 'MISSED'}"
     )
     print(
-        f"    p50 {spread([one.alone.p50_ms for one in turns], 0)} ms alone, "
-        f"{spread([one.beside.p50_ms for one in turns], 0)} ms beside; codes {turns[-1].beside.codes}; "
-        f"explanations {spread([one.explained for one in turns], 2)}/s, "
-        f"{spread([one.explained_alone for one in turns], 2)}/s without scoring"
+        f"    p50 {spread([one.alone.p50_ms for one in measured], 0)} ms alone, "
+        f"{spread([one.beside.p50_ms for one in measured], 0)} ms beside; codes {measured[-1].beside.codes}; "
+        f"explanations {spread([one.explained for one in measured], 2)}/s, "
+        f"{spread([one.explained_alone for one in measured], 2)}/s without scoring"
     )
     print(
-        f"  saturated: {spread([one.saturated.rate for one in turns])} scores/s beside explanations, "
-        f"{spread([one.capacity for one in turns])}/s alone; explanations "
-        f"{spread([one.explained_saturated for one in turns], 2)}/s, "
-        f"{spread([one.explained_saturated / one.explained_alone for one in turns], 3)} of those without scoring"
+        f"  saturated: {spread([one.saturated.rate for one in measured])} scores/s beside explanations, "
+        f"{spread([one.capacity for one in measured])}/s alone; explanations "
+        f"{spread([one.explained_saturated for one in measured], 2)}/s, "
+        f"{spread([one.explained_saturated / one.explained_alone for one in measured], 3)} of those without scoring"
     )
 
 

@@ -1,7 +1,7 @@
-"""A small residual network that learns in the run which patterns a drawn picture holds, to be explained afterwards.
+"""A small residual network that is trained in the run to name the patterns in a drawn image, and explained afterwards.
 
-Trained on 0 to 3 objects at a time, so that neither an object nor the lack of one speaks for the label of another: what
-it sees of a label is in that label's object.
+It is trained on images of 0 to 3 objects, so that neither an object nor its absence speaks for the label of another
+object: all evidence for a label is in that label's object.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,18 +19,18 @@ from explain.network.executor import Executor
 from models.architecture.cam_layer import CamLayer
 from models.images.preprocess import Preprocess
 
-SHOWN = 9600  # pictures, little more than a minute on two processors
+SHOWN = 9600  # images; a little more than a minute on two processors
 
 _PREPROCESS = Preprocess(SIDE, SIDE)
-_DRAWN = 2000  # of which each is shown several times
+_DRAWN = 2000  # each is shown several times
 _UNSEEN = range(900_000, 900_256)
 _BATCH = 32
-_ALIKE = 8  # pictures of a batch are flipped and recoloured alike
+_ALIKE = 8  # images of a batch that are flipped and recoloured in the same way
 _RATE = 6e-3
 
 
 class _Block(nn.Module):
-    """Two convolutions and a way around them."""
+    """Two convolutions and a shortcut."""
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class PatternNetwork(nn.Module):
 
 
 def train(shown: int) -> PatternNetwork:
-    """Draw pictures, and train on `shown` of them, flipped and recoloured."""
+    """Draw images, and train on `shown` of them, flipped and recoloured."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     network = PatternNetwork().to(memory_format=torch.channels_last)
@@ -121,14 +121,14 @@ def _batches(rng: np.random.Generator, number: int, steps: int) -> Iterator[Tens
 
 
 def _varied(rng: np.random.Generator, pictures: Tensor) -> Tensor:
-    """Flip pictures, shuffle their colours, and turn them into negatives, each by chance; textures stay."""
+    """Flip images, shuffle their colours, and turn them into negatives, each by chance; textures stay."""
     flipped = pictures.flip([axis for axis in (1, 2) if rng.random() < 0.5])
     shuffled = flipped[..., torch.from_numpy(rng.permutation(3))]
     return 255 - shuffled if rng.random() < 0.5 else shuffled
 
 
 def accuracy(network: nn.Module) -> float:
-    """Return the share of labels, present or not, that are told right for pictures that training never saw."""
+    """Return the share of labels, present or not, that are predicted right for images not seen in training."""
     right = 0
     pictures, present = _drawn(_UNSEEN, np.random.default_rng(1))
     with torch.no_grad():

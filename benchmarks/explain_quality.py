@@ -1,16 +1,16 @@
 """make bench-explain, first half: whether explanations point at what they should.
 
-Trains a small network in the run to name the patterns in drawn pictures, asks it about unseen pictures of two objects,
-and scores each algorithm's map, as it would be drawn by default, against the mask of the object that was asked for:
+Trains a small network in the run to name the patterns in drawn images, explains its scores for unseen images of two
+objects, and compares each algorithm's map, as it is drawn by default, with the mask of the object that was asked for:
 
-- `point`: its strongest pixel lies on the object
+- `point`: whether its strongest pixel lies on the object
 - `energy`: the share of its weight on the object
 - `top-k`: the share of the k strongest pixels on the object, which has k
 - `t/d`: its density on the object as a share of that on both objects; 0.5 tells nothing apart
-- `insert`, `delete`: the mean probability while pixels, strongest first, come into a blurred picture, or leave for it
+- `insert`, `delete`: the mean probability while pixels, strongest first, are added to a blurred image, or blurred
 
-`random` and `edge` are floors: noise, and the edges of the picture. Then the weights are drawn anew, and maps that
-change little have not explained the network. Means stand with their 95 % interval.
+`random` and `edge` are floors: noise, and the edges of the image. Then the weights are drawn anew: maps that change
+little have not explained the network. Means are printed with their 95 % interval.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What maps owe to the weights: drawn anew, wholly or in part, they should give other maps."""
+"""How much maps depend on the weights: if all or some are drawn anew, the maps should change."""
 
 import copy
 from collections.abc import Mapping, Sequence

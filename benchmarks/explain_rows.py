@@ -1,4 +1,4 @@
-"""Rows of the table of explanations: ways to explain, and how they score where the truth is drawn."""
+"""Rows of the table of explanations: ways to explain, and their scores where the truth is known."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ class Explainer:
 
 @dataclass(slots=True)
 class Row:
-    """What is known of one way to explain: for each question, its scores, its scene, seconds and steps."""
+    """The results of one way to explain: for each question its scores, scene, seconds and steps."""
 
     scores: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in SCORES})
     scenes: list[int] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Row:
 
 
 class Curves:
-    """Insertion and deletion for one case: probabilities on the way between a blurred picture and the picture."""
+    """Insertion and deletion for one case: probabilities between a blurred image and the image."""
 
     def __init__(self, scenes: Scenes, case: Case) -> None:
         self._scenes = scenes

@@ -1,6 +1,7 @@
-"""Pictures whose explanation is known: objects of two labels, one asked for, the other a distractor.
+"""Images whose explanation is known: they hold objects of two labels, one asked for, the other a distractor.
 
-Pictures of which the network does not tell both labels have no known answer and are left out; `asked` and `kept` count.
+Images for which the network does not predict both labels have no known answer and are left out. `asked` counts the
+images scored, and `kept` those that were not left out.
 """
 
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A picture as the network sees it, uint8 [H, W, 3], and a question about each of its objects."""
+    """An image as the network sees it, uint8 [H, W, 3], and a question about each of its objects."""
 
     seed: int
     picture: Tensor
@@ -53,7 +54,7 @@ class Scenes:
                 yield case
 
     def probabilities(self, pictures: Tensor) -> Tensor:
-        """Score pictures, [N, H, W, 3] in [0, 255]: the probability of each label, [N, C]."""
+        """Score images, [N, H, W, 3] in [0, 255]: the probability of each label, [N, C]."""
         with torch.no_grad():
             # a copy, since normalising works in place
             logits: Tensor = self.executor.network(self.executor.normalise(pictures.clone()))

@@ -1,7 +1,7 @@
-"""How right a map is where the truth is drawn, and how sure a mean of such scores is.
+"""Scores of a map where the truth is known, and the confidence interval of their mean.
 
-All take a weight for each pixel, float32 [H, W], at least 0. Pixels of equal weight, as those of a region are, count as
-in a random order: scores are the mean over all orders.
+All take a weight for each pixel, float32 [H, W], at least 0. Pixels with equal weights, such as those of a region, have
+no order: scores are the mean over all orders.
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ def likeness(one: Weights, other: Weights) -> float:
 
 
 def edges(picture: NDArray[np.uint8]) -> Weights:
-    """Return the strength of the edges of a picture, uint8 [H, W, 3]: Sobel, of its grey values."""
+    """Return the strength of the edges of an image, uint8 [H, W, 3]: Sobel, of its grey values."""
     grey = picture.mean(axis=2)
     strength: Weights = np.hypot(ndimage.sobel(grey, 0), ndimage.sobel(grey, 1)).astype(np.float32)
     return strength

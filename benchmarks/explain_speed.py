@@ -1,8 +1,8 @@
 """make bench-explain, second half: what explanations cost, beside the hosted original's recipes, in one run.
 
 The recipes are PAIR's `saliency` for XRAI (2x50 steps in batches of 5, softmax gradients) and captum for integrated
-gradients (5 noisy copies of 50 steps, batches of 5), wired to the network as their users do. Ours run before and after
-each recipe, and ratios are taken within a round, so that a machine whose speed drifts cannot favour either.
+gradients (5 noisy copies of 50 steps, batches of 5), connected to the network as their users do. Ours run before and
+after each recipe, and ratios are taken within a round, so that a machine whose speed drifts favours neither.
 
 - `ours`: our defaults. `same settings`: ours at the settings of the recipe
 - `whole / passes`: the time of an explanation as a multiple of what its forward and backward passes take alone, each
@@ -31,7 +31,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.report import write_report
 from examples.fridge.scene import draw_scene
 from explain.network.executor import Executor
-from explain.network.work_items import PathGradients as GradientPath
+from explain.network.work_items import PathGradients
 from explain.regions.ranking import warm_up
 from explain.request.parameters import ExplanationParameters, read_parameters
 from explain.request.targets import fixed_targets
@@ -61,7 +61,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Round:
     """One round of one algorithm: seconds each."""
 
     ours: float
@@ -114,7 +114,7 @@ class Bench:
         return SliceSizes.best(gradients, others)
 
     def explain(self, parameters: ExplanationParameters) -> Cost:
-        """Explain the picture as explain.run does, and count."""
+        """Explain the image as explain.run does, and count."""
         started, beside = time.perf_counter(), 0.0
         scores = gradients = 0
         run = begin(self._executor, self._picture, parameters, fixed_targets(TARGET))
@@ -125,13 +125,13 @@ class Bench:
                 beside += time.perf_counter() - before
             while run.key is not None:
                 size = self.sizes.of(run.key)
-                parts = run.take(size, run.key)
-                count = sum(part.count for part in parts)
-                if isinstance(parts[0].item, GradientPath):
+                slices = run.take(size, run.key)
+                count = sum(one.count for one in slices)
+                if isinstance(slices[0].item, PathGradients):
                     gradients += count
                 else:
                     scores += count
-                self._executor.run(parts, size)
+                self._executor.run(slices, size)
             run.resume()
         steps = run.explanation.attributions[0].n_steps or 0
         return Cost(time.perf_counter() - started, beside, scores, gradients, steps)
@@ -190,7 +190,7 @@ class Bench:
         return found
 
 
-def turn(bench: Bench, algorithm: str) -> tuple[Turn, Mapping[str, Cost]]:
+def measure_round(bench: Bench, algorithm: str) -> tuple[Round, Mapping[str, Cost]]:
     """Measure one algorithm once, everything beside everything else."""
     default = read_parameters({"xai_algorithm": algorithm})
     alike = read_parameters({"xai_algorithm": algorithm, "compatibility": "azureml"})
@@ -201,7 +201,7 @@ def turn(bench: Bench, algorithm: str) -> tuple[Turn, Mapping[str, Cost]]:
     same = bench.explain(alike)
     after = bench.explain(default)
     forward, gradient = (forward + bench.forward(size)) / 2, (gradient + bench.gradient(size)) / 2
-    found = Turn(
+    found = Round(
         ours=(before.seconds + after.seconds) / 2,
         recipe=recipe,
         same_settings=same.seconds,
@@ -220,23 +220,23 @@ def bench_model(name: str, rounds: int) -> dict[str, Any]:
     bench.explain(read_parameters({"xai_algorithm": "xrai", "n_steps": 2}))  # the first pass lays out memory
     result: dict[str, Any] = {"model": name, "batches": asdict(sizes)}
     for algorithm in ALGORITHMS:
-        taken = [turn(bench, algorithm) for _ in range(rounds)]
-        turns, costs = [one for one, _ in taken], taken[-1][1]
-        _print(algorithm, turns, costs)
+        taken = [measure_round(bench, algorithm) for _ in range(rounds)]
+        rounds_measured, costs = [one for one, _ in taken], taken[-1][1]
+        _print(algorithm, rounds_measured, costs)
         result[algorithm] = {
-            "rounds": [asdict(one) for one in turns],
+            "rounds": [asdict(one) for one in rounds_measured],
             "rows": {name: asdict(cost) for name, cost in costs.items()},
-            "faster": statistics.median(one.faster for one in turns),
-            "faster_at_same_settings": statistics.median(one.faster_alike for one in turns),
-            "over_passes": statistics.median(one.overhead for one in turns),
-            "over_forwards": statistics.median(one.over_forwards for one in turns),
+            "faster": statistics.median(one.faster for one in rounds_measured),
+            "faster_at_same_settings": statistics.median(one.faster_alike for one in rounds_measured),
+            "over_passes": statistics.median(one.overhead for one in rounds_measured),
+            "over_forwards": statistics.median(one.over_forwards for one in rounds_measured),
         }
     return result
 
 
-def _print(algorithm: str, turns: Sequence[Turn], costs: Mapping[str, Cost]) -> None:
-    def spread(value: Callable[[Turn], float], digits: int) -> str:
-        values = sorted(map(value, turns))
+def _print(algorithm: str, measured: Sequence[Round], costs: Mapping[str, Cost]) -> None:
+    def spread(value: Callable[[Round], float], digits: int) -> str:
+        values = sorted(map(value, measured))
         middle = f"{statistics.median(values):.{digits}f}"
         return f"{middle} ({values[0]:.{digits}f}-{values[-1]:.{digits}f})" if len(values) > 1 else middle
 

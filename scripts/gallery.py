@@ -1,4 +1,4 @@
-"""Draw docs/gallery: what each algorithm says about pictures that the demo model judged rightly and wrongly.
+"""Draw docs/gallery: what each algorithm shows for images that the demo model predicted right and wrong.
 
 python -m scripts.gallery, after `make serve` has built the demo model.
 """
@@ -34,7 +34,7 @@ _WIDTH, _QUALITY = 600, 80
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A drawn picture, uint8 [H, W, 3], the label of its object, and the one the model gave, with its confidence."""
+    """A drawn image, uint8 [H, W, 3], the label of its object, and the model's label with its confidence."""
 
     seed: int
     picture: NDArray[np.uint8]
@@ -49,7 +49,7 @@ class Example:
 
 
 def examples(model: Classifier) -> Iterator[Example]:
-    """Draw pictures of one object and score them."""
+    """Draw images of one object and score them."""
     for seed in range(_FIRST_SEED, _FIRST_SEED + _DRAWN):
         scene = draw_scene(seed, count=1)
         picture = model.preprocess.picture(Image.fromarray(scene.picture))
@@ -59,7 +59,7 @@ def examples(model: Classifier) -> Iterator[Example]:
 
 
 def write(model: Classifier, example: Example, algorithm: str) -> Path:
-    """Explain what the model said of an example, and write the picture of it."""
+    """Explain the model's label for an example, and write the drawing."""
     parameters = read_parameters({"xai_algorithm": algorithm})
     explanation = explain(Executor.for_model(model), torch.from_numpy(example.picture), parameters, predicted_target)
     values = explanation.attributions[0].values.numpy()
@@ -73,7 +73,7 @@ def write(model: Classifier, example: Example, algorithm: str) -> Path:
 
 
 def main() -> None:
-    """Draw the pictures, and say what was written."""
+    """Draw the examples, and print what was written."""
     model = load_classifier(ROOT / "demo/fridge")
     GALLERY.mkdir(exist_ok=True)
     seen = list(examples(model))

@@ -153,7 +153,7 @@ class Explainer:
         the engine scores in between, but must not explain before this ends.
         """
         compile_regions()
-        forward, path = on_device(self._example)  # large enough for PyTorch to fill them on several threads
+        forward, path = on_device(self._example)  # there, since PyTorch fills tensors of this size on several threads
         gradients = timings(lambda size: self._executor.run([WorkSlice(path, 0, 1)], size), max_rows, on_device)
         others = timings(lambda size: self._executor.run([WorkSlice(forward, 0, 1)], size), max_rows, on_device)
         self._sizes = SliceSizes.best(gradients, others)
