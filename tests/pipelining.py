@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from models.images.decoding import ImageLimits
-from server.engine.pipeline.device import Device
+from server.engine.device import Device
 from server.engine.pipeline.pipeline import Pipeline
 from server.engine.scheduling.scheduler import Limits, Scheduler
 from server.ipc.outcome import Failure, Reply

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server.engine.scheduling.jobs import DECODED_BATCHES, Job
+from server.engine.scheduling.job import DECODED_BATCHES, AnyJob, Job
 from server.engine.scheduling.scheduler import Limits, Scheduler
 
 IMAGE = 100.0  # the cost of one picture in these tests
@@ -13,9 +13,9 @@ def make_scheduler(**limits: Any) -> Scheduler:
     return Scheduler(Limits(**(defaults | limits)), {"score": 8.0, DECODED_BATCHES: 8.0, "explain": 1.0})
 
 
-def make_jobs(request: int, count: int = 1, now: float = 0.0, lane: str = "score", cost: float = IMAGE) -> list[Job]:
+def make_jobs(request: int, count: int = 1, now: float = 0.0, lane: str = "score", cost: float = IMAGE) -> list[AnyJob]:
     return [
-        Job(request=request, index=index, cost=cost, size=10, arrived=now, deadline=now + 60, lane=lane)
+        Job(request, index, cost, size=10, arrived=now, deadline=now + 60, payload=None, lane=lane)
         for index in range(count)
     ]
 

@@ -17,7 +17,7 @@ import torch
 from models.images.decoding import ImageLimits
 from models.loaded import load, load_classifier, load_without_weights
 from server.engine.pipeline.pipeline_metrics import PipelineMetrics
-from server.engine.scheduling.jobs import DECODED_BATCHES, Stage
+from server.engine.scheduling.job import DECODED_BATCHES, Stage
 from server.engine.startup.assembly import BROKEN
 from server.engine.workers import decode_worker
 from server.engine.workers.decode_workers import SLOTS, DecodeWorkers, decode_workers_wanted

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from server.engine.pipeline.device import Device, batch_items
-from server.engine.scheduling.jobs import BatchItem, Job
+from server.engine.device import BatchItem, Device, batch_items
+from server.engine.payload import ScorePayload
+from server.engine.scheduling.job import Job
 from server.ipc.outcome import Failure
 from tests.fakes import FakeModel, picture_of
 
@@ -14,8 +15,9 @@ def items_of_kinds(*kinds: int) -> list[BatchItem]:
     return batch_items([job_of(kind, index) for index, kind in enumerate(kinds)], 100, 10_000)
 
 
-def job_of(kind: int = 0, index: int = 0, inputs: int = 1) -> Job:
-    job = Job(request=1, index=index, cost=100, size=1, arrived=0, deadline=1, picture=picture_of(kind, inputs))
+def job_of(kind: int = 0, index: int = 0, inputs: int = 1) -> Job[ScorePayload]:
+    payload = ScorePayload(image=picture_of(kind, inputs))
+    job = Job(1, index, cost=100, size=1, arrived=0, deadline=1, payload=payload)
     job.shape = 0
     return job
 
@@ -78,7 +80,7 @@ def test_inputs_of_one_shape_share_a_batch_while_there_is_room() -> None:
     whole, tiled, other = job_of(), job_of(inputs=4), job_of(inputs=3)
     assert [(item.job, item.index) for item in batch_items([whole, tiled], 8, 1000)] == [(whole, 0), (tiled, 0)]
     tiled.shape = other.shape = 1
-    tiled.found[0] = other.found[0] = "seen"
+    tiled.payload.outputs[0] = other.payload.outputs[0] = "seen"
     items = batch_items([tiled, other], 4, 1000)
     assert [(item.job, item.index) for item in items] == [(tiled, 1), (other, 1), (tiled, 2), (tiled, 3)]
     assert len(batch_items([tiled, other], 8, 350)) == 3, "a batch ends where its cost would exceed the bound"

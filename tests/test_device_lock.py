@@ -7,13 +7,13 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from server.engine.pipeline.device_lock import DeviceLock
+from server.engine.device_lock import DeviceLock
 
 ROOT = Path(__file__).parent.parent
 HOLDER = """
 import sys, time
 from pathlib import Path
-from server.engine.pipeline.device_lock import DeviceLock
+from server.engine.device_lock import DeviceLock
 with DeviceLock(Path(sys.argv[1])):
     print("holds", flush=True)
     time.sleep(60)

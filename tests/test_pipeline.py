@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from server.engine.pipeline.device import Device
+from server.engine.device import Device
 from server.engine.scheduling.scheduler import Limits
 from server.ipc.outcome import STAGES
 from tests.fakes import FINE, NOT_FINITE, POISON, UNREADABLE, FakeModel

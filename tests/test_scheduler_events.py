@@ -6,7 +6,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from server.engine.scheduling.jobs import Batch, Job, Stage
+from server.engine.scheduling.job import AnyJob, Batch, Stage
 from tests.scheduling import IMAGE, cpu_task, decode_all, make_jobs, make_scheduler
 
 
@@ -20,8 +20,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.scheduler = make_scheduler(queue_limit_s=2.0, max_delay_s=0.02, shared_cores=self.shared_cores)
         self.now = 0.0
         self.requests = 0
-        self.admitted: dict[int, list[Job]] = {}
-        self.decoding: list[Job] = []
+        self.admitted: dict[int, list[AnyJob]] = {}
+        self.decoding: list[AnyJob] = []
         self.running: Batch | None = None
         self.cpu_tasks: list[str] = []  # by lane
         self.queued_cpu_tasks = 0

@@ -3,7 +3,7 @@ import time
 import pytest
 import torch
 
-from server.engine.pipeline.device import Device
+from server.engine.device import Device
 from server.engine.startup.warm_up import batch_overhead_s, best_batch, warm_up
 from tests.fakes import FakeModel
 

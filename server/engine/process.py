@@ -15,9 +15,9 @@ import uvloop
 from models.classifier import Classifier
 from models.errors import ModelError
 from models.loaded import LoadedModel
+from server.engine.device import Device
 from server.engine.explaining.explainer import Explainer
 from server.engine.listener import EngineListener
-from server.engine.pipeline.device import Device
 from server.engine.pipeline.pipeline import Pipeline
 from server.engine.startup.assembly import BROKEN, build_pipeline, build_scheduler, freeze_objects
 from server.engine.startup.device_thread import DeviceThread

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from explain.algorithm import PassCount
 from explain.attribution import Explanation
@@ -23,50 +22,23 @@ from explain.quality import PASSES_PER_MEASURE
 from explain.regions.ranking import warm_up as compile_regions
 from explain.rendering.attribution_image import FullImage
 from explain.request.parameters import ExplanationParameters
-from explain.request.targets import TargetSelector, fixed_targets, target_count, target_selector
-from explain.run import ExplanationRun, begin
+from explain.request.targets import fixed_targets, target_count, target_selector
+from explain.run import begin
 from models.classifier import Classifier
 from models.images.decoding import ImageLimits, decode
+from server.engine.device import OnDevice, out_of_memory
+from server.engine.explaining.payload import ExplanationPayload
 from server.engine.explaining.reply import explanation_reply
 from server.engine.explaining.slice_sizes import SliceSizes, timings
-from server.engine.pipeline.device import OnDevice, out_of_memory
-from server.engine.scheduling.jobs import Job, Stage
+from server.engine.payload import ImagePayload
+from server.engine.scheduling.job import Job, Stage
 from server.ipc.outcome import Failure
 
 logger = logging.getLogger(__name__)
 
-_WRITING_MARGIN = 1.2  # times the predicted time: an explanation must also be written
+ExplanationJob = Job[ExplanationPayload]
+
 PREDICTION_MARGIN = 2.0  # times the time left, beyond which work is refused: predictions are not exact
-
-
-@dataclass(slots=True)
-class ExplanationPayload:
-    """What the engine keeps of one explanation between its slices.
-
-    - `pixels`: the image as the network sees it, uint8 [H, W, 3]
-    - `encoded`: the image as it was sent; kept only if it is drawn
-    - `started`, `deadline`: monotonic seconds
-    """
-
-    parameters: ExplanationParameters
-    select_targets: TargetSelector
-    pixels: Tensor = field(init=False)
-    encoded: bytes = b""
-    started: float = 0.0
-    deadline: float = float("inf")
-    run: ExplanationRun | None = None
-
-    @property
-    def draws_full_image(self) -> bool:
-        """Whether the encoded image is needed again at the end."""
-        return self.parameters.visualizations and self.parameters.extent == "picture"
-
-    def out_of_time(self, growth: float) -> bool:
-        """Return whether refining, by this share of the work so far, would end too late."""
-        budget_ms = self.parameters.explain_budget_ms
-        end = self.deadline if budget_ms is None else min(self.deadline, self.started + budget_ms / 1000)
-        now = time.monotonic()
-        return now + _WRITING_MARGIN * growth * (now - self.started) > end
 
 
 @dataclass(slots=True)
@@ -80,10 +52,10 @@ class SliceResult:
     - `failed`: whether a row failed by itself, so that the device should be checked
     """
 
-    again: dict[Job, tuple[Stage, float]] = field(default_factory=dict)
-    cpu_tasks: list[tuple[Job, CpuTask]] = field(default_factory=list)
-    explained: dict[Job, Explanation] = field(default_factory=dict)
-    failures: dict[Job, Failure] = field(default_factory=dict)
+    again: dict[ExplanationJob, tuple[Stage, float]] = field(default_factory=dict)
+    cpu_tasks: list[tuple[ExplanationJob, CpuTask]] = field(default_factory=list)
+    explained: dict[ExplanationJob, Explanation] = field(default_factory=dict)
+    failures: dict[ExplanationJob, Failure] = field(default_factory=dict)
     work: float = 0.0
     failed: bool = False
 
@@ -99,11 +71,14 @@ class Explainer:
         self._labels = model.definition.labels
         self._independent = model.definition.task.name == "multilabel"
 
-    def payload(self, parameters: ExplanationParameters) -> ExplanationPayload:
-        """Prepare an explanation; ExplanationError where this model cannot give it."""
+    def payload(self, parameters: ExplanationParameters, image: ImagePayload) -> ExplanationPayload:
+        """Prepare the explanation of an image; ExplanationError where this model cannot give it."""
         if algorithm(parameters.xai_algorithm).needs_cam_layer:
             self._executor.required_cam_layer()
-        return ExplanationPayload(parameters, target_selector(parameters, self._labels, independent=self._independent))
+        selector = target_selector(parameters, self._labels, independent=self._independent)
+        return ExplanationPayload(
+            data=image.data, settings=image.settings, parameters=parameters, select_targets=selector
+        )
 
     def max_passes(self, parameters: ExplanationParameters) -> int:
         """Return how many passes through the network an explanation takes at most, as far as can be told."""
@@ -134,8 +109,8 @@ class Explainer:
         prediction = self._model.prediction(explanation.logits)
         scores = {"probs": prediction.probs, "labels": prediction.labels}
         full_image = None
-        if payload.draws_full_image:
-            pixels = np.asarray(decode(payload.encoded, limits, exif=self._preprocess.statistics.upright))
+        if payload.keeps_data:
+            pixels = np.asarray(decode(payload.data, limits, exif=self._preprocess.statistics.upright))
             full_image = FullImage(pixels, self._preprocess.box(pixels.shape[1], pixels.shape[0]))
         return scores | explanation_reply(
             payload.pixels,
@@ -164,15 +139,15 @@ class Explainer:
         inputs = self._executor.explained_image(self._model.example(1)[0], fixed_targets(0)).inputs
         return ForwardPass(inputs, "logit"), PathGradients(inputs, inputs, Quadrature((0.5,), (1.0,)), 0, "logit")
 
-    def run_slice(self, jobs: Sequence[Job]) -> SliceResult:
+    def run_slice(self, jobs: Sequence[ExplanationJob]) -> SliceResult:
         """Run one batch of rows of the first of these jobs, and of as many others as fit into it."""
         result = SliceResult()
-        taken: dict[Job, list[WorkSlice]] = {}
+        taken: dict[ExplanationJob, list[WorkSlice]] = {}
         key, room = None, 1
         for job in jobs:
-            if room and job.task.run is None:
+            if room and job.payload.run is None:
                 self._begin(job, result)
-            run: ExplanationRun | None = job.task.run
+            run = job.payload.run
             if run is None:
                 continue
             if key is None and run.key is not None:
@@ -187,11 +162,9 @@ class Explainer:
                 self._advance(job, result)
         return result
 
-    def _begin(self, job: Job, result: SliceResult) -> None:
-        payload: ExplanationPayload = job.task
+    def _begin(self, job: ExplanationJob, result: SliceResult) -> None:
+        payload = job.payload
         payload.started, payload.deadline = time.monotonic(), job.deadline
-        assert job.picture is not None
-        payload.pixels, payload.encoded = job.picture.inputs[0].data, job.data
         try:
             payload.run = begin(
                 self._executor, payload.pixels, payload.parameters, payload.select_targets, payload.out_of_time
@@ -201,7 +174,7 @@ class Explainer:
             return
         result.cpu_tasks += [(job, cpu_task) for cpu_task in payload.run.cpu_tasks()]
 
-    def _run_together(self, taken: dict[Job, list[WorkSlice]], result: SliceResult, size: int) -> None:
+    def _run_together(self, taken: dict[ExplanationJob, list[WorkSlice]], result: SliceResult, size: int) -> None:
         slices = [one for of_job in taken.values() for one in of_job]
         try:
             self._executor.run(slices, size)
@@ -217,7 +190,7 @@ class Explainer:
             else:
                 self._run_apart(taken, result, error)
 
-    def _run_apart(self, taken: dict[Job, list[WorkSlice]], result: SliceResult, error: Exception) -> None:
+    def _run_apart(self, taken: dict[ExplanationJob, list[WorkSlice]], result: SliceResult, error: Exception) -> None:
         """Run the rows of a batch that failed one by one, so that only those that fail by themselves are lost."""
         if out_of_memory(error):
             key = next(iter(taken.values()))[0].item.key
@@ -229,9 +202,9 @@ class Explainer:
                     if job not in result.failures:
                         self._run_together({job: [WorkSlice(one.item, row, row + 1)]}, result, 1)
 
-    def _advance(self, job: Job, result: SliceResult) -> None:
+    def _advance(self, job: ExplanationJob, result: SliceResult) -> None:
         """Take the run of a job to its next stage if this one is done, and say what the job needs next."""
-        run: ExplanationRun | None = job.task.run
+        run = job.payload.run
         if run is None:  # there was no room for it in this slice
             result.again[job] = (Stage.READY, job.passes)
             return
@@ -259,7 +232,7 @@ def _passes_per_row(item: WorkItem) -> int:
             return 1
 
 
-def _failure(job: Job, error: Exception) -> Failure:
+def _failure(job: ExplanationJob, error: Exception) -> Failure:
     if isinstance(error, ExplanationError):
         return Failure(error.code, str(error))
     if out_of_memory(error):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from server.engine.pipeline.device import OnDevice, out_of_memory
+from server.engine.device import OnDevice, out_of_memory
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from server.engine.pipeline.pipeline_metrics import PipelineMetrics
-from server.engine.scheduling.jobs import Batch, Job
+from server.engine.scheduling.job import AnyJob, Batch
 from server.engine.scheduling.lanes import CpuTask
 from server.engine.scheduling.scheduler import Scheduler
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 class Steps:
     """What the dispatcher starts: `decode` on a CPU thread, `run` on the device's; `expire` at once, by number."""
 
-    decode: Callable[[Job], None]
+    decode: Callable[[AnyJob], None]
     run: Callable[[Batch], None]
     expire: Callable[[int], None]
 

@@ -7,13 +7,14 @@ from functools import partial
 
 from explain.attribution import Explanation
 from explain.network.work_items import CpuTask
-from server.engine.explaining.explainer import Explainer, ExplanationPayload
-from server.engine.pipeline.device import Device
+from server.engine.device import Device
+from server.engine.explaining.explainer import Explainer
+from server.engine.explaining.payload import ExplanationPayload
 from server.engine.pipeline.dispatcher import Dispatcher
 from server.engine.pipeline.pending_requests import PendingRequests
 from server.engine.pipeline.pipeline_metrics import PipelineMetrics
 from server.engine.pipeline.writer import PredictionWriter
-from server.engine.scheduling.jobs import Batch, Job, Stage
+from server.engine.scheduling.job import Batch, Job, Stage
 from server.ipc.outcome import Failure, Outcome
 
 logger = logging.getLogger(__name__)
@@ -52,25 +53,25 @@ class ExplanationSteps:
         seconds = ended - started
         self._metrics.explanation_slice(seconds, ended - locked)
         for job in batch.jobs:
-            job.device_s += seconds
+            job.payload.device_s += seconds
         with self._dispatcher.lock:
             learn = found.work > 0 and not found.failed
             self._scheduler.finished(batch, seconds, learn=learn, work=found.work, again=found.again)
             for job in found.again:
-                if job.stage is Stage.PARKED and job not in found.explained and job.task.run.ready:
+                if job.stage is Stage.PARKED and job not in found.explained and job.payload.ready:
                     self._scheduler.resume(job)  # its CPU tasks were done first
             for job, failure in found.failures.items():
                 self._requests.settle(job, failure, 0.0)
-                job.release()
+                job.payload.release()
             for job, cpu_task in found.cpu_tasks:
-                self._scheduler.add_cpu_task(job.lane, partial(self._run_cpu_task, job, job.task, cpu_task))
+                self._scheduler.add_cpu_task(job.lane, partial(self._run_cpu_task, job, cpu_task))
             for job, explanation in found.explained.items():
-                self._scheduler.add_cpu_task(job.lane, partial(self._encode, job, job.task, explanation))
+                self._scheduler.add_cpu_task(job.lane, partial(self._encode, job, explanation))
             self._dispatcher.pump()
         if found.failed:
             self._check_device()
 
-    def _run_cpu_task(self, job: Job, payload: ExplanationPayload, cpu_task: CpuTask) -> None:
+    def _run_cpu_task(self, job: Job[ExplanationPayload], cpu_task: CpuTask) -> None:
         if job.stage is Stage.DONE:  # cancelled or expired meanwhile
             return
         failure = None
@@ -82,19 +83,19 @@ class ExplanationSteps:
         with self._dispatcher.lock:
             if failure is not None:
                 self._give_up(job, failure, 0.0)
-            elif job.stage is Stage.PARKED and payload.run is not None and payload.run.ready:
+            elif job.stage is Stage.PARKED and job.payload.ready:
                 self._scheduler.resume(job)
 
-    def _encode(self, job: Job, payload: ExplanationPayload, explanation: Explanation) -> None:
+    def _encode(self, job: Job[ExplanationPayload], explanation: Explanation) -> None:
         if job.stage is Stage.DONE:
             return
         started = time.monotonic()
-        outcome = self._writer.explained(job, payload, explanation)
+        outcome = self._writer.explained(job, explanation)
         with self._dispatcher.lock:
             self._give_up(job, outcome, time.monotonic() - started)
-        job.release()
+        job.payload.release()
 
-    def _give_up(self, job: Job, outcome: Outcome, encode_s: float) -> None:
+    def _give_up(self, job: Job[ExplanationPayload], outcome: Outcome, encode_s: float) -> None:
         """Settle a job that is not on the device."""
         self._scheduler.give_up(job)
         self._requests.settle(job, outcome, encode_s)

@@ -7,7 +7,8 @@ from typing import Any
 from explain.request.parameters import ExplanationParameters
 from server.engine.engine_model import EngineModel
 from server.engine.explaining.explainer import PREDICTION_MARGIN, Explainer
-from server.engine.scheduling.jobs import Job
+from server.engine.payload import ScorePayload
+from server.engine.scheduling.job import AnyJob, Job
 from server.ipc.outcome import RefusedError
 from settings.errors import SettingsError
 
@@ -16,7 +17,7 @@ Predict = Callable[[str, float, float], float]
 
 
 class JobFactory:
-    """Makes the jobs of a model, which are explained if there is an `explainer`."""
+    """Makes the jobs of a model, whose images are explained if there is an `explainer`."""
 
     def __init__(self, model: EngineModel, explainer: Explainer | None, predict: Predict) -> None:
         self._model = model
@@ -32,23 +33,26 @@ class JobFactory:
         deadline: float,
         explain: Mapping[int, ExplanationParameters],
         settings: Mapping[int, Mapping[str, Any]],
-    ) -> list[Job]:
-        """Make a job for each picture. ExplanationError or RefusedError where one of them is not possible."""
+    ) -> list[AnyJob]:
+        """Make a job for each image. ExplanationError or RefusedError where one of them is not possible."""
         jobs = []
         for index, data in enumerate(pictures):
-            job = Job(request, index, self._model.pixels, len(data), now, deadline, data=data)
-            self._set(job, settings.get(index, {}))
+            payload = ScorePayload(data, self._settings(settings.get(index, {})))
+            job: AnyJob = Job(request, index, self._model.pixels, len(data), now, deadline, payload)
+            self._check_time(job)
             if index in explain:
                 self._explain(job, explain[index])
             jobs.append(job)
         return jobs
 
-    def _set(self, job: Job, given: Mapping[str, Any]) -> None:
+    def _settings(self, given: Mapping[str, Any]) -> Any:
         try:
-            job.settings = self._model.settings(given)
+            return self._model.settings(given)
         except SettingsError as error:
             raise RefusedError("inference_parameters_invalid", str(error)) from None
-        job.passes = self._model.max_inputs(job.settings)
+
+    def _check_time(self, job: Job[ScorePayload]) -> None:
+        job.passes = self._model.max_inputs(job.payload.settings)
         left_s = job.deadline - job.arrived
         if job.passes > 1 and (takes := self._predict(job.lane, job.cost, job.passes)) > PREDICTION_MARGIN * left_s:
             raise RefusedError(
@@ -57,7 +61,7 @@ class JobFactory:
                 f"and the request has {left_s:.0f} s. Ask for fewer tiles, or raise --request-timeout-ms.",
             )
 
-    def _explain(self, job: Job, parameters: ExplanationParameters) -> None:
+    def _explain(self, job: AnyJob, parameters: ExplanationParameters) -> None:
         if self._explainer is None:
             if parameters.compatibility == "azureml":
                 return  # the hosted endpoint leaves the explanation out and says nothing
@@ -68,5 +72,5 @@ class JobFactory:
             )
         job.lane = "explain"
         self._explainer.check_time(parameters, partial(self._predict, job.lane, job.cost), job.deadline - job.arrived)
-        job.task = self._explainer.payload(parameters)
+        job.payload = self._explainer.payload(parameters, job.payload)
         job.passes = self._explainer.max_passes(parameters)

@@ -3,9 +3,11 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
+from server.engine.payload import ImagePayload
 from server.engine.pipeline.pipeline_metrics import PipelineMetrics
-from server.engine.scheduling.jobs import DECODED_BATCHES, Job
+from server.engine.scheduling.job import DECODED_BATCHES, Job
 from server.ipc.outcome import STAGES, Failure, Outcome, Reply
 
 _DROPPED = {"out_of_memory": "out_of_memory", "scoring_failed": "failed", "internal_error": "failed"}
@@ -43,7 +45,7 @@ class PendingRequests:
         """Drop a request that nobody waits for any more."""
         self._pending.pop(number, None)
 
-    def settle(self, job: Job, outcome: Outcome, encode_s: float) -> None:
+    def settle(self, job: Job[Any], outcome: Outcome, encode_s: float) -> None:
         """Note the outcome of a job, and answer its request after the last one."""
         own = job.lane != DECODED_BATCHES  # a decode worker counts its images itself
         if own and isinstance(outcome, Failure) and outcome.code in _DROPPED:
@@ -51,8 +53,9 @@ class PendingRequests:
         request = self._pending.get(job.request)
         if request is None:  # cancelled or expired meanwhile
             return
-        queue_s = max(0.0, job.started - job.arrived - job.decode_s) if job.started else 0.0
-        seconds = dict(zip(STAGES, (job.decode_s, queue_s, job.device_s, encode_s), strict=True))
+        payload: ImagePayload = job.payload
+        queue_s = max(0.0, job.started - job.arrived - payload.decode_s) if job.started else 0.0
+        seconds = dict(zip(STAGES, (payload.decode_s, queue_s, payload.device_s, encode_s), strict=True))
         if own:
             self._metrics.stages(seconds)
         request.outcomes[job.index] = outcome

@@ -16,9 +16,10 @@ from torch import Tensor
 from explain.request.parameters import ExplanationParameters
 from models.images.decoding import ImageLimits
 from models.images.model_input import DecodedImage, ModelInput
+from server.engine.device import Device
 from server.engine.engine_model import EngineModel
 from server.engine.explaining.explainer import Explainer
-from server.engine.pipeline.device import Device
+from server.engine.payload import ScorePayload
 from server.engine.pipeline.dispatcher import Dispatcher, Steps
 from server.engine.pipeline.explanation_steps import ExplanationSteps
 from server.engine.pipeline.job_factory import JobFactory
@@ -26,7 +27,7 @@ from server.engine.pipeline.pending_requests import PendingRequests
 from server.engine.pipeline.pipeline_metrics import PipelineMetrics
 from server.engine.pipeline.scoring_steps import ScoringSteps
 from server.engine.pipeline.writer import PredictionWriter
-from server.engine.scheduling.jobs import DECODED_BATCHES, Batch, Job
+from server.engine.scheduling.job import DECODED_BATCHES, Batch, Job
 from server.engine.scheduling.scheduler import Limits, Scheduler
 from server.ipc.outcome import Reply
 from server.metrics import DeploymentMetrics
@@ -107,8 +108,8 @@ class Pipeline:
         """
         now, number = time.monotonic(), self._requests.new_number()
         pixels = len(pictures) * self._device.model.pixels
-        job = Job(number, 0, pixels, 0, now, float("inf"), lane=DECODED_BATCHES, images=len(pictures))
-        job.picture = DecodedImage((ModelInput(pictures, pixels),))
+        payload = ScorePayload(image=DecodedImage((ModelInput(pictures, pixels),)))
+        job = Job(number, 0, pixels, 0, now, float("inf"), payload, lane=DECODED_BATCHES, images=len(pictures))
         with self._lock:
             self._requests.add(number, 1, answer)
             self._scheduler.enter(job)
@@ -121,7 +122,7 @@ class Pipeline:
             self._requests.forget(number)
             spared = self._scheduler.cancel(number)
             for job in spared:
-                job.release()
+                job.payload.release()
             self._metrics.cancelled(len(spared))
             self._pump()
 

@@ -6,7 +6,7 @@ times a second.
 
 from collections.abc import Mapping
 
-from server.engine.scheduling.jobs import DECODED_BATCHES
+from server.engine.scheduling.job import DECODED_BATCHES
 from server.engine.scheduling.scheduler import Scheduler
 from server.ipc.outcome import STAGES
 from server.metrics import DeploymentMetrics

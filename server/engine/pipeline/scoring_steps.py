@@ -7,12 +7,13 @@ from functools import partial
 
 from models.errors import ImageError
 from models.images.decoding import ImageLimits
-from server.engine.pipeline.device import Device, batch_items
+from server.engine.device import Device, batch_items
+from server.engine.payload import ImagePayload, ScorePayload
 from server.engine.pipeline.dispatcher import Dispatcher
 from server.engine.pipeline.pending_requests import PendingRequests
 from server.engine.pipeline.pipeline_metrics import PipelineMetrics
 from server.engine.pipeline.writer import PredictionWriter
-from server.engine.scheduling.jobs import Batch, Job, Stage
+from server.engine.scheduling.job import AnyJob, Batch, Job, Stage
 from server.ipc.outcome import Failure
 
 logger = logging.getLogger(__name__)
@@ -44,9 +45,9 @@ class ScoringSteps:
         self._metrics = metrics
         self._check_device = check_device
 
-    def decode(self, first: Job) -> None:
+    def decode(self, first: AnyJob) -> None:
         """Decode a job, and then others as long as there are any: that spares a change of threads for each."""
-        job: Job | None = first
+        job: AnyJob | None = first
         while job is not None:
             failure = self._read(job)
             with self._dispatcher.lock:
@@ -59,29 +60,30 @@ class ScoringSteps:
                 job = self._scheduler.next_decode()
                 self._dispatcher.pump()
 
-    def _read(self, job: Job) -> Failure | None:
-        started = time.monotonic()
+    def _read(self, job: Job[ImagePayload]) -> Failure | None:
+        started, payload = time.monotonic(), job.payload
         failure = None
         try:
-            job.picture = self._device.model.read(job.data, self._image_limits, job.settings)
+            payload.image = self._device.model.read(payload.data, self._image_limits, payload.settings)
         except ImageError as error:
             failure = Failure(error.code, str(error))
         except Exception:  # a decoder that breaks in a new way must not take its thread along
             logger.exception("decoding failed unexpectedly request=%d index=%d", job.request, job.index)
             failure = Failure("image_unreadable", "The picture could not be decoded.")
-        job.decode_s = time.monotonic() - started
-        if job.task is None or not job.task.draws_full_image:
-            job.data = b""
+        payload.decode_s = time.monotonic() - started
+        if not payload.keeps_data:
+            payload.data = b""
         return failure
 
-    def _decoded(self, job: Job, now: float) -> None:
-        inputs = job.open_inputs() if job.stage is Stage.DECODING and job.lane == "score" else {}
-        if not inputs:
-            self._scheduler.decoded(job, job.decode_s, now)
+    def _decoded(self, job: Job[ImagePayload], now: float) -> None:
+        payload = job.payload
+        if job.stage is not Stage.DECODING or not isinstance(payload, ScorePayload):
+            self._scheduler.decoded(job, payload.decode_s, now)
             return
+        inputs = payload.open_inputs()
         job.shape = inputs[0].shape
         cost = sum(one.pixels for one in inputs.values()) / len(inputs)
-        self._scheduler.decoded(job, job.decode_s, now, passes=len(inputs), cost=cost)
+        self._scheduler.decoded(job, payload.decode_s, now, passes=len(inputs), cost=cost)
 
     def run(self, batch: Batch) -> None:
         """Run one batch on the device, and hand what is complete to CPU threads for encoding."""
@@ -90,12 +92,12 @@ class ScoringSteps:
         result = self._device.run(items)
         seconds = time.monotonic() - started
         self._metrics.batch(sum(item.job.images for item in items), result.busy_s)
-        failures: dict[Job, Failure] = {}
+        failures: dict[AnyJob, Failure] = {}
         for item, output in zip(items, result.outputs, strict=True):
             if isinstance(output, Failure):
                 failures[item.job] = output
             else:
-                item.job.found[item.index] = output
+                item.job.payload.outputs[item.index] = output
         again = self._again(batch, failures, seconds)
         with self._dispatcher.lock:
             if result.too_large is not None:
@@ -108,26 +110,28 @@ class ScoringSteps:
         if result.failed:
             self._check_device()
 
-    def _again(self, batch: Batch, failures: dict[Job, Failure], seconds: float) -> dict[Job, tuple[Stage, float]]:
+    def _again(
+        self, batch: Batch, failures: dict[AnyJob, Failure], seconds: float
+    ) -> dict[AnyJob, tuple[Stage, float]]:
         """Return the jobs that have inputs left, with the stage they go on in and the passes that they still need."""
-        again: dict[Job, tuple[Stage, float]] = {}
+        again: dict[AnyJob, tuple[Stage, float]] = {}
         for job in batch.jobs:
-            job.device_s += seconds
-            if job not in failures and (inputs := job.open_inputs()):
+            job.payload.device_s += seconds
+            if job not in failures and (inputs := job.payload.open_inputs()):
                 again[job] = (Stage.READY, len(inputs))
                 job.shape = next(iter(inputs.values())).shape
                 # other images take their turn between the tiles of one that has many
                 job.due += seconds
         return again
 
-    def _finish(self, jobs: Sequence[tuple[Job, Failure | None]]) -> None:
+    def _finish(self, jobs: Sequence[tuple[Job[ScorePayload], Failure | None]]) -> None:
         if not self._device.model.slow_to_encode:
             self._dispatcher.on_cpu(partial(self._encode, jobs))
             return
         for job, failure in jobs:
             self._scheduler.add_cpu_task(job.lane, partial(self._encode, [(job, failure)]))
 
-    def _encode(self, jobs: Sequence[tuple[Job, Failure | None]]) -> None:
+    def _encode(self, jobs: Sequence[tuple[Job[ScorePayload], Failure | None]]) -> None:
         settled = []
         for job, failure in jobs:
             started = time.monotonic()
@@ -138,4 +142,4 @@ class ScoringSteps:
             for job, outcome, seconds in settled:
                 self._requests.settle(job, outcome, seconds)
         for job, _ in jobs:
-            job.release()
+            job.payload.release()

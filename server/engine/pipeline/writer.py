@@ -1,4 +1,4 @@
-"""PredictionWriter: what was found out about a picture, as the JSON object of the wire contract, encoded once."""
+"""PredictionWriter: writes the outcome of an image as the JSON object of the wire contract, encoded once."""
 
 import json
 import logging
@@ -10,9 +10,11 @@ from typing import Any
 from explain.attribution import Explanation
 from explain.errors import ExplanationError
 from models.images.decoding import ImageLimits
-from server.engine.explaining.explainer import Explainer, ExplanationPayload
-from server.engine.pipeline.device import Device
-from server.engine.scheduling.jobs import DECODED_BATCHES, Job
+from server.engine.device import Device
+from server.engine.explaining.explainer import Explainer
+from server.engine.explaining.payload import ExplanationPayload
+from server.engine.payload import ScorePayload
+from server.engine.scheduling.job import DECODED_BATCHES, AnyJob, Job
 from server.ipc.outcome import Failure, Outcome
 
 logger = logging.getLogger(__name__)
@@ -28,24 +30,25 @@ class PredictionWriter:
         self._explainer = explainer
         self._image_limits = image_limits
 
-    def scored(self, job: Job) -> Outcome:
+    def scored(self, job: Job[ScorePayload]) -> Outcome:
         """Write the prediction of a job that has all its outputs; for a decode worker the outputs, float32 [N, C]."""
         if job.lane == DECODED_BATCHES:
-            return bytes(job.found[0].numpy())
-        return _written(job, partial(self._prediction, job))
+            return bytes(job.payload.outputs[0].numpy())
+        return _written(job, partial(self._prediction, job.payload))
 
-    def explained(self, job: Job, task: ExplanationPayload, explanation: Explanation) -> Outcome:
+    def explained(self, job: Job[ExplanationPayload], explanation: Explanation) -> Outcome:
         """Write the prediction of a job with its explanation."""
         assert self._explainer is not None
-        return _written(job, partial(self._explainer.reply, task, explanation, self._image_limits))
+        return _written(job, partial(self._explainer.reply, job.payload, explanation, self._image_limits))
 
-    def _prediction(self, job: Job) -> dict[str, Any]:
-        assert job.picture is not None
-        prediction = self._device.model.combine(job.picture, [job.found[number] for number in sorted(job.found)])
+    def _prediction(self, payload: ScorePayload) -> dict[str, Any]:
+        assert payload.image is not None
+        outputs = [payload.outputs[index] for index in sorted(payload.outputs)]
+        prediction = self._device.model.combine(payload.image, outputs)
         return {part.name: getattr(prediction, part.name) for part in fields(prediction)}
 
 
-def _written(job: Job, make: Callable[[], dict[str, Any]]) -> Outcome:
+def _written(job: AnyJob, make: Callable[[], dict[str, Any]]) -> Outcome:
     try:
         return _json(make()).encode()
     except ExplanationError as error:

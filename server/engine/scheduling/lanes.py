@@ -5,14 +5,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from server.engine.scheduling.jobs import Job, Stage
+from server.engine.scheduling.job import AnyJob, Stage
 from server.engine.scheduling.wait_correction import WaitCorrection
 from server.latency import LatencyModel
 
 _QUEUED = (Stage.WAITING, Stage.READY)
 
 CpuTask = Callable[[], None]  # called once, on any CPU thread
-Entry = tuple[float, int, Job]  # due time, and a counter that breaks ties
+Entry = tuple[float, int, AnyJob]  # due time, and a counter that breaks ties
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class Tally:
     work: float = 0.0
     size: int = 0
 
-    def add(self, job: Job, sign: int) -> None:
+    def add(self, job: AnyJob, sign: int) -> None:
         """Count a job in (+1) or out (-1)."""
         self.jobs += sign
         # empty means zero: a float sum that lost its last term may otherwise keep a trace of it
@@ -56,12 +56,12 @@ class Lane:
     _queues: dict[Stage, list[Entry]] = field(default_factory=lambda: {stage: [] for stage in _QUEUED})
     _pushed: int = 0
 
-    def add(self, job: Job) -> None:
+    def add(self, job: AnyJob) -> None:
         """Take in a new job, which is WAITING."""
         self.tally[job.stage].add(job, +1)
         self._push(job)
 
-    def move(self, job: Job, stage: Stage, passes: float | None = None, cost: float | None = None) -> None:
+    def move(self, job: AnyJob, stage: Stage, passes: float | None = None, cost: float | None = None) -> None:
         """Bring a job into another stage, and into that stage's queue if it has one.
 
         `passes` is how many it still needs, `cost` what each costs, where that is better known by now.
@@ -75,19 +75,19 @@ class Lane:
         if stage in _QUEUED:
             self._push(job)
 
-    def first(self, stage: Stage) -> Job | None:
+    def first(self, stage: Stage) -> AnyJob | None:
         """Return the job that is due first in `stage`; entries of jobs that moved on are cleared away."""
         queue = self._queues[stage]
         while queue and queue[0][2].stage is not stage:
             heapq.heappop(queue)
         return queue[0][2] if queue else None
 
-    def take(self, max_jobs: int, max_cost: float) -> list[Job]:
+    def take(self, max_jobs: int, max_cost: float) -> list[AnyJob]:
         """Bring READY jobs that run together into RUNNING: the one due first, and others of its shape in their order.
 
         What does not fit stays first in line; a job that alone exceeds the bound on cost runs alone.
         """
-        queue, taken, skipped, cost = self._queues[Stage.READY], list[Job](), list[Entry](), 0.0
+        queue, taken, skipped, cost = self._queues[Stage.READY], list[AnyJob](), list[Entry](), 0.0
         while queue and len(taken) < max_jobs:
             entry = heapq.heappop(queue)
             job = entry[2]
@@ -120,6 +120,6 @@ class Lane:
         """Return the arrival of the job that has been here longest among the READY ones."""
         return min(job.arrived for _, _, job in self._queues[Stage.READY] if job.stage is Stage.READY)
 
-    def _push(self, job: Job) -> None:
+    def _push(self, job: AnyJob) -> None:
         self._pushed += 1  # breaks ties, so that equal jobs keep their order
         heapq.heappush(self._queues[job.stage], (job.due, self._pushed, job))

@@ -14,11 +14,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from server.engine.scheduling.jobs import Batch, Job, Stage
+from server.engine.scheduling.job import AnyJob, Batch, Stage
 from server.engine.scheduling.lanes import CpuTask, Lane
 from server.latency import LatencyModel
 
-Again = Mapping[Job, tuple[Stage, float]]
+Again = Mapping[AnyJob, tuple[Stage, float]]
 
 _NOTHING: Again = {}
 _AHEAD = 2.0  # batches decoded ahead of the device: enough that it never waits, few enough to cancel cheaply
@@ -47,7 +47,7 @@ class Limits:
 
 @dataclass(slots=True)
 class _QueuedJobs:
-    jobs: Sequence[Job]
+    jobs: Sequence[AnyJob]
     left: int
 
 
@@ -67,7 +67,7 @@ class Scheduler:
         self._free_since = 0.0  # when the last batch or CPU task ended
         self._clock = 0.0  # device use of the lane that ran last; an idle lane returns at this point
 
-    def admit(self, jobs: Sequence[Job], now: float) -> float | None:
+    def admit(self, jobs: Sequence[AnyJob], now: float) -> float | None:
         """Queue the jobs of one request; or return in how many seconds to try again, and queue none of them."""
         room = min(self.limits.queue_limit_s, jobs[0].deadline - now)
         backlogs = {lane: self._backlog_s(lane) for lane in {job.lane for job in jobs}}
@@ -84,7 +84,7 @@ class Scheduler:
         heapq.heappush(self._deadlines, (jobs[0].deadline, jobs[0].request))
         return None
 
-    def enter(self, job: Job) -> None:
+    def enter(self, job: AnyJob) -> None:
         """Queue the only job of a request, which is decoded, and was let in where that was done."""
         job.stage, job.due = Stage.READY, job.arrived
         self._lanes[job.lane].add(job)
@@ -135,7 +135,7 @@ class Scheduler:
         # where they share no cores, both go on at the same time
         return device + decoding if self.limits.shared_cores else max(device, decoding)
 
-    def next_decode(self) -> Job | None:
+    def next_decode(self) -> AnyJob | None:
         """Take the job to decode next; None while all decoders are busy or enough is decoded ahead."""
         taking_turns = self.limits.shared_cores and self._running > 0
         busy = self._decoding + (self._cpu_tasks if self.limits.shared_cores else 0)
@@ -150,7 +150,7 @@ class Scheduler:
         return None
 
     def decoded(
-        self, job: Job, seconds: float, now: float, *, passes: float | None = None, cost: float | None = None
+        self, job: AnyJob, seconds: float, now: float, *, passes: float | None = None, cost: float | None = None
     ) -> None:
         """Note that a decoder is done with `job`, which is ready to run unless it was dropped meanwhile.
 
@@ -166,7 +166,7 @@ class Scheduler:
                 lane.ready_since = now
             lane.move(job, Stage.READY, passes, cost)
 
-    def undecodable(self, job: Job) -> None:
+    def undecodable(self, job: AnyJob) -> None:
         """Note that a decoder gave up on `job`."""
         self._decoding -= 1
         self._drop(job)
@@ -231,12 +231,12 @@ class Scheduler:
             elif job.stage is Stage.RUNNING:
                 self._drop(job)
 
-    def resume(self, job: Job) -> None:
+    def resume(self, job: AnyJob) -> None:
         """Note that the CPU tasks that a PARKED job waited for are done."""
         if job.stage is Stage.PARKED:
             self._lanes[job.lane].move(job, Stage.READY)
 
-    def give_up(self, job: Job) -> None:
+    def give_up(self, job: AnyJob) -> None:
         """Drop one job, wherever it is; the others of its request go on."""
         self._drop(job)
 
@@ -244,7 +244,7 @@ class Scheduler:
         """Remember that a batch of `cost` did not fit into memory: half of it is the new bound."""
         self.max_cost = min(self.max_cost, cost / 2)
 
-    def cancel(self, request: int) -> list[Job]:
+    def cancel(self, request: int) -> list[AnyJob]:
         """Drop a request; returns its jobs that will now never run."""
         known = self._requests.get(request)
         jobs = known.jobs if known else ()
@@ -337,7 +337,7 @@ class Scheduler:
         decoding = (per_byte * size / count + per_picture) * min(count, self.limits.max_images) / self.limits.decoders
         return max(saved, _PATIENCE * decoding)
 
-    def _drop(self, job: Job) -> None:
+    def _drop(self, job: AnyJob) -> None:
         if job.stage is Stage.DONE:
             return
         self._lanes[job.lane].move(job, Stage.DONE)

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from models.images.decoding import ImageLimits
 from models.loaded import LoadedModel
 from server.cores import cpu_threads
+from server.engine.device import Device
 from server.engine.explaining.explainer import Explainer
 from server.engine.listener import EngineListener
-from server.engine.pipeline.device import Device
 from server.engine.pipeline.pipeline import Pipeline
-from server.engine.scheduling.jobs import DECODED_BATCHES
+from server.engine.scheduling.job import DECODED_BATCHES
 from server.engine.scheduling.scheduler import Limits, Scheduler
 from server.engine.startup.warm_up import Timings, batch_overhead_s, best_batch
 from server.metrics import DeploymentMetrics

@@ -13,7 +13,7 @@ from models.loaded import LoadedModel
 from models.runtime.agreement import precision_of
 from models.runtime.runtime import AUTO, EAGER, ComputeOptions
 from server.cores import cpu_threads
-from server.engine.pipeline.device import Device
+from server.engine.device import Device
 from server.engine.startup.loading import load_model
 from server.engine.startup.tuner import Tuner, open_cache
 from server.engine.startup.warm_up import batch_overhead_s, best_batch, sizes_to_try, warm_up

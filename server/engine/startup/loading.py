@@ -8,7 +8,7 @@ import torch
 from models.loaded import LoadedModel, load
 from models.runtime.agreement import check_precision, precision_of
 from server.cores import cpu_threads, usable_cores
-from server.engine.pipeline.device_lock import DeviceLock
+from server.engine.device_lock import DeviceLock
 from server.ipc.model_facts import ModelFacts
 from server.ipc.process_config import ProcessConfig
 

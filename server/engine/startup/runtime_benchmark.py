@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from models.loaded import LoadedModel
-from server.engine.pipeline.device import Device, OnDevice
+from server.engine.device import Device, OnDevice
 
 _ROUNDS = 3
 

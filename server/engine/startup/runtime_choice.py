@@ -8,7 +8,7 @@ from typing import Any
 from models.loaded import LoadedModel
 from models.runtime.runtime import EAGER, ComputeOptions
 from server.cores import cpu_threads
-from server.engine.pipeline.device import OnDevice
+from server.engine.device import OnDevice
 from server.engine.pipeline.pipeline import Pipeline
 from server.engine.startup.assembly import batch_limits, costs
 from server.engine.startup.tuner import Tuner, open_cache

@@ -13,7 +13,7 @@ from models.runtime.agreement import Agreement, compared, together
 from models.runtime.cache import RuntimeCache
 from models.runtime.conversion import convert_apart
 from models.runtime.runtime import AUTO, EAGER, ComputeOptions, Runtime, available
-from server.engine.pipeline.device import OnDevice
+from server.engine.device import OnDevice
 from server.engine.startup.runtime_benchmark import benchmark_runtimes
 
 logger = logging.getLogger(__name__)

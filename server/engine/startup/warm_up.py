@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from models.classifier import HALFWAY_FROM
-from server.engine.pipeline.device import Device, out_of_memory
+from server.engine.device import Device, out_of_memory
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from models.errors import ModelError
 from models.loaded import load_without_weights
+from server.engine.device import Device
 from server.engine.listener import EngineListener
-from server.engine.pipeline.device import Device
 from server.engine.startup.assembly import BROKEN, build_pipeline, build_scheduler, freeze_objects
 from server.engine.startup.loading import facts_of
 from server.engine.workers.decode_workers import SLOTS

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 import torch
 
+from models.images.model_input import ModelInput
 from server.engine.engine_model import EngineModel
-from server.engine.scheduling.jobs import BatchItem, Job
+from server.engine.payload import ScorePayload
+from server.engine.scheduling.job import Job
 from server.ipc.outcome import Failure
 
 logger = logging.getLogger(__name__)
@@ -19,6 +21,15 @@ T = TypeVar("T")
 
 # runs a step on the thread that computes, and waits for it
 OnDevice = Callable[[Callable[[], T]], T]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """The place of one input of a job's image in a batch."""
+
+    job: Job[ScorePayload]
+    index: int
+    input: ModelInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +107,10 @@ class Device:
             return time.monotonic() - started
 
 
-def batch_items(jobs: Sequence[Job], max_images: int, max_cost: float) -> list[BatchItem]:
+def batch_items(jobs: Sequence[Job[ScorePayload]], max_images: int, max_cost: float) -> list[BatchItem]:
     """Choose what runs of jobs of one shape: an input of each image, and more of them while there is room."""
     queues = [
-        [BatchItem(job, index, one) for index, one in job.open_inputs().items() if one.shape == job.shape]
+        [BatchItem(job, index, one) for index, one in job.payload.open_inputs().items() if one.shape == job.shape]
         for job in jobs
     ]
     items = [queue[0] for queue in queues]

@@ -1,0 +1,53 @@
+"""ExplanationPayload: what the job of an explanation carries between its slices."""
+
+import time
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from explain.request.parameters import ExplanationParameters
+from explain.request.targets import TargetSelector
+from explain.run import ExplanationRun
+from server.engine.payload import ImagePayload
+
+_WRITING_MARGIN = 1.2  # times the predicted time: an explanation must also be written
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class ExplanationPayload(ImagePayload):
+    """An image to be explained. `started` and `deadline` are monotonic seconds; `run` is there once it has begun."""
+
+    parameters: ExplanationParameters
+    select_targets: TargetSelector
+    started: float = 0.0
+    deadline: float = float("inf")
+    run: ExplanationRun | None = None
+
+    @property
+    def pixels(self) -> Tensor:
+        """The image as the network sees it, uint8 [H, W, 3]."""
+        assert self.image is not None
+        pixels: Tensor = self.image.inputs[0].data
+        return pixels
+
+    @property
+    def keeps_data(self) -> bool:
+        """Whether the encoded image is drawn at the end."""
+        return self.parameters.visualizations and self.parameters.extent == "picture"
+
+    @property
+    def ready(self) -> bool:
+        """Whether the run can go on: it has begun, and its CPU tasks are done."""
+        return self.run is not None and self.run.ready
+
+    def out_of_time(self, growth: float) -> bool:
+        """Return whether refining, by this share of the work so far, would end too late."""
+        budget_ms = self.parameters.explain_budget_ms
+        end = self.deadline if budget_ms is None else min(self.deadline, self.started + budget_ms / 1000)
+        now = time.monotonic()
+        return now + _WRITING_MARGIN * growth * (now - self.started) > end
+
+    def release(self) -> None:
+        """Let go of everything large."""
+        ImagePayload.release(self)
+        self.run = None

@@ -1,0 +1,47 @@
+"""What a job carries: the image on its way from encoded bytes to outputs. The scheduler does not look at it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.images.model_input import DecodedImage, ModelInput
+
+
+@dataclass(slots=True, eq=False)
+class ImagePayload:
+    """One image of a request.
+
+    `data` holds the encoded bytes until `image` holds what is decoded under `settings`, which only the model knows.
+    `decode_s` and `device_s` are the seconds that it spent in these stages.
+    """
+
+    data: bytes = b""
+    settings: Any = None
+    image: DecodedImage | None = None
+    decode_s: float = 0.0
+    device_s: float = 0.0
+
+    @property
+    def keeps_data(self) -> bool:
+        """Whether the encoded bytes are needed after decoding."""
+        return False
+
+    def release(self) -> None:
+        """Let go of everything large."""
+        self.data, self.image = b"", None
+
+
+@dataclass(slots=True, eq=False)
+class ScorePayload(ImagePayload):
+    """An image to be scored: `outputs` are those of its inputs so far, by their index."""
+
+    outputs: dict[int, Any] = field(default_factory=dict)
+
+    def open_inputs(self) -> dict[int, ModelInput]:
+        """Return the inputs of the image that are left to be run, by their index."""
+        assert self.image is not None
+        return {index: one for index, one in enumerate(self.image.inputs) if index not in self.outputs}
+
+    def release(self) -> None:
+        """Let go of everything large."""
+        ImagePayload.release(self)
+        self.outputs = {}
