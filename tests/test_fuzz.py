@@ -20,13 +20,14 @@ from benchmarks.fuzz.alone import run_alone
 from benchmarks.fuzz.mutation import Mutator, Sample
 from benchmarks.fuzz.run import run
 from benchmarks.fuzz.targets import Target, done, targets
-from server.api.scoring import PROTOCOLS, understood
+from server.api.scoring import parse_body
 from server.codecs.body import RequestBody
 from server.errors import ServiceError
 from server.inference.scoring import ImageInput
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure
 from server.protocol import Protocol, ProtocolRequest, ScoreResult
+from server.protocol_catalog import PROTOCOLS
 
 FACTS = ModelFacts("resnet18", "multiclass", ("can", "carton"))
 PREDICTION = b'{"probs": [0.25, 0.75], "labels": ["can", "carton"]}'
@@ -43,7 +44,7 @@ def ask(path: str, body: bytes, **headers: str) -> tuple[Protocol, list[Any], An
     named = {"content-type": "application/json"} | {key.replace("_", "-"): value for key, value in headers.items()}
     contracts = [protocol for protocol in PROTOCOLS if path in protocol.paths]
     call = ProtocolRequest(None, path, {"model": "fridge"}, Headers(named), FACTS)
-    protocol, wanted = done(understood(contracts, RequestBody(body, Headers(named)), call))
+    protocol, wanted = done(parse_body(contracts, RequestBody(body, Headers(named)), call))
     return protocol, list(wanted.cells), wanted.note
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from server.api.scoring import PROTOCOLS
+from server.protocol_catalog import PROTOCOLS
 from tests import http
 from tests.doors_site import NAMED, TEXT, DoorsSite
 

@@ -20,7 +20,7 @@ from benchmarks.fuzz.mutation import Sample
 from explain.request.parameters import ExplanationParameters
 from models.errors import ImageError
 from models.images.decoding import ImageLimits, decode
-from server.api.scoring import PROTOCOLS, understood
+from server.api.scoring import parse_body
 from server.codecs.base64_image import decode_base64
 from server.codecs.body import RequestBody, parsed_object
 from server.errors import ServiceError
@@ -29,6 +29,7 @@ from server.ipc.frame import Frame, FrameError, FrameKind, FrameReader
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure
 from server.protocol import ProtocolRequest, ScoreResult
+from server.protocol_catalog import PROTOCOLS
 from tests.pictures import encoded, picture
 
 T = TypeVar("T")
@@ -85,7 +86,7 @@ def _read_by(path: str, named: str, data: bytes) -> str:
         return "content_type"
     call = ProtocolRequest(None, path, {"model": "fridge"}, headers, _FACTS, _MOST)
     try:
-        protocol, wanted = done(understood(contracts, body, call))
+        protocol, wanted = done(parse_body(contracts, body, call))
         cells = [cell.picture if isinstance(cell, ImageInput) else cell for cell in wanted.cells]
         size = sum(len(cell) for cell in cells if isinstance(cell, bytes))
         assert size <= _GROWS_BY * len(content) + 200 * len(cells), f"{len(content)} bytes became {size}"

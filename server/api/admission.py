@@ -55,7 +55,7 @@ class AdmittedRequest:
         """When it has to be answered, in monotonic seconds."""
         return self.started + self.deployment.settings.request_timeout_ms / 1000
 
-    def call(self) -> ProtocolRequest:
+    def protocol_request(self) -> ProtocolRequest:
         """Return it as a contract sees it, but for what it holds; ServiceError before its model is loaded."""
         model, request = self.deployment.model, self.request
         if not model.architecture:  # before it is loaded nobody knows what a request to it has to look like

@@ -13,11 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from server.api import admin, health
+from server.api import admin, health, hosted_routes, scoring
 from server.api.auth import Keys
 from server.api.fast_path import FastPath
 from server.api.middleware import RequestMiddleware, routing_error, service_error
-from server.api.scoring import create_routers, post
 from server.api.state import AppState
 from server.errors import ServiceError
 from server.inference.deployments import Deployments
@@ -25,6 +24,7 @@ from server.inference.shadow import ShadowTraffic
 from server.ipc.routing_table import RoutingTable
 from server.metrics import Metrics, exposition
 from server.openapi.schemas import ERRORS
+from server.protocol_catalog import PROTOCOLS
 from settings.server import ServerSettings
 
 metrics_router = APIRouter(tags=["operation"])
@@ -35,6 +35,12 @@ async def metrics() -> Response:
     """Give the metrics of all processes in Prometheus' text format."""
     text = await run_in_threadpool(exposition)
     return Response(text, media_type="text/plain; version=1.0.0; charset=utf-8")
+
+
+def create_routers() -> Sequence[APIRouter]:
+    """Return the routers of all routes: first that of scoring, then in the order in which docs list their routes."""
+    of_protocols = [protocol.router for protocol in PROTOCOLS if protocol.router is not None]
+    return [scoring.create_router(), hosted_routes.router, *of_protocols, health.router, metrics_router, admin.router]
 
 
 def create_app(
@@ -72,15 +78,13 @@ def create_app(
         openapi_url="/openapi.json",
     )
     app.state.context = context
-    scoring, *others = create_routers()
-    routers = (health.router, scoring, *others, metrics_router, admin.router)
+    routers = create_routers()
     for router in routers:
         app.include_router(router, responses=ERRORS)
     app.state.methods = _methods(routers)
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(HTTPException, routing_error)
-    quick = [route for route in scoring.routes if getattr(route, "endpoint", None) is post]
-    requests = RequestMiddleware(FastPath(app, quick), context)
+    requests = RequestMiddleware(FastPath(app, routers[0].routes), context)
     if not settings.cors_origins:
         return requests
     return CORSMiddleware(

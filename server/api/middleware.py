@@ -12,10 +12,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.api.request_ids import RequestIds
-from server.api.scoring import failing
 from server.api.state import AppState
 from server.errors import ServiceError
 from server.hosted import RUN_FAILED, SCORE
+from server.protocol_catalog import error_writer
 
 logger = logging.getLogger("server.request")
 
@@ -90,7 +90,7 @@ def error_response(error: ServiceError, request_id: str, path: str) -> Response:
         headers["retry-after"] = "1"
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
-    content = (failing(path) or _error_object)(error, request_id)
+    content = (error_writer(path) or _error_object)(error, request_id)
     return Response(content, error.status, headers, "application/json")
 
 

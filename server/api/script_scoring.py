@@ -21,17 +21,29 @@ _OURS = frozenset(
 _NO_BODY = (204, 205, 304)
 
 
-async def answer(visit: AdmittedRequest) -> Response:
-    """Have the script of a deployment answer.
+async def run_script(admitted: AdmittedRequest) -> Response:
+    """Have the deployment's script respond: read -> run -> write.
 
-    ServiceError `deployment_is_script` at any other path than that of scoring; else a code that says what went wrong.
+    ServiceError `deployment_is_script` on any path but that of scoring; else as `read_body` and the script's process
+    raise it.
     """
-    request, deployment, deadline = visit.request, visit.deployment, visit.deadline
+    request, deployment, deadline = admitted.request, admitted.deployment, admitted.deadline
     if request.scope["route"].path != SCORE:
         raise script_error(deployment)
-    settings = deployment.settings
-    body = await read_body(request, settings.max_body_bytes, deadline, takes=lambda media_type: True, types="any")
-    asked = RawRequest(
+    raw_request = await _read(admitted)
+    read_s = time.monotonic() - admitted.started
+    reply = await while_connected(request, deployment.engines.answer(raw_request, deadline), deadline)
+    stages = {"read": read_s, **reply.stages}
+    request.state.facts |= timing_facts(stages)
+    return _write(reply, deployment.name, server_timing(stages | {"total": time.monotonic() - admitted.started}))
+
+
+async def _read(admitted: AdmittedRequest) -> RawRequest:
+    request, settings = admitted.request, admitted.deployment.settings
+    body = await read_body(
+        request, settings.max_body_bytes, admitted.deadline, takes=lambda media_type: True, types="any"
+    )
+    return RawRequest(
         method=request.method,
         path=request.scope["path"],
         query=request.scope["query_string"].decode("latin-1"),
@@ -39,11 +51,6 @@ async def answer(visit: AdmittedRequest) -> Response:
         body=body.data,
         request_id=request.state.request_id,
     )
-    read_s = time.monotonic() - visit.started
-    reply = await while_connected(request, deployment.engines.answer(asked, deadline), deadline)
-    stages = {"read": read_s, **reply.stages}
-    request.state.facts |= timing_facts(stages)
-    return _response(reply, deployment.name, server_timing(stages | {"total": time.monotonic() - visit.started}))
 
 
 def _headers(request: Request, *, hides_key: bool) -> Sequence[tuple[str, str]]:
@@ -51,7 +58,7 @@ def _headers(request: Request, *, hides_key: bool) -> Sequence[tuple[str, str]]:
     return [(name, value) for name, value in request.headers.items() if not (hides_key and name == "authorization")]
 
 
-def _response(reply: RawReply, deployment: str, timing: str) -> Response:
+def _write(reply: RawReply, deployment: str, timing: str) -> Response:
     body = b"" if reply.status in _NO_BODY else reply.body
     response = Response(body, reply.status)
     ours = {RUN_FAILED: str(reply.failed), "server-timing": timing, DEPLOYMENT: deployment}
