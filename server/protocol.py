@@ -1,4 +1,4 @@
-"""Protocol: how one wire contract turns a request into cells and outcomes into a reply."""
+"""Protocol: how one wire contract turns a request into images and outcomes into a response."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 
 from server.codecs.body import RequestBody, is_json
 from server.errors import ServiceError
-from server.inference.scoring import Cell
+from server.inference.scoring import ImageInput
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure, Outcome
 
@@ -40,13 +40,13 @@ class ProtocolRequest:
 class ScoreRequest:
     """What a request asks for, and in `note` what `write` has to know of it."""
 
-    cells: Sequence[Cell]
+    images: Sequence[ImageInput | Failure]
     note: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreResult:
-    """What became of the cells, in their order, those left out that `bad_images` drops; and who says so."""
+    """What became of the images, in their order, those left out that `bad_images` drops; and who says so."""
 
     outcomes: Sequence[Outcome]
     request_id: str

@@ -45,7 +45,7 @@ def ask(path: str, body: bytes, **headers: str) -> tuple[Protocol, list[Any], An
     contracts = [protocol for protocol in PROTOCOLS if path in protocol.paths]
     call = ProtocolRequest(None, path, {"model": "fridge"}, Headers(named), FACTS)
     protocol, wanted = done(parse_body(contracts, RequestBody(body, Headers(named)), call))
-    return protocol, list(wanted.cells), wanted.note
+    return protocol, list(wanted.images), wanted.note
 
 
 def texts(pictures: list[bytes]) -> list[str]:
@@ -107,7 +107,7 @@ WAYS: Mapping[str, Callable[[list[bytes]], list[Any]]] = {
 @given(pictures=PICTURES)
 def test_any_bytes_come_through_as_they_are(way: str, pictures: list[bytes]) -> None:
     read = WAYS[way](pictures)
-    assert [cell.picture if isinstance(cell, ImageInput) else cell for cell in read] == pictures
+    assert [image.data for image in read] == pictures
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("/9j/")
@@ -159,9 +159,9 @@ def test_any_document_is_read_or_refused_and_nothing_else(door: str, data: st.Da
     path, strategy = DOORS[door]
     body = json.dumps(data.draw(strategy)).encode()
     try:
-        protocol, cells, note = ask(path, body)
-        outcomes = [cell if isinstance(cell, Failure) else PREDICTION for cell in cells]
-        assert all(isinstance(cell, (bytes, ImageInput, Failure)) for cell in cells)
+        protocol, images, note = ask(path, body)
+        outcomes = [image if isinstance(image, Failure) else PREDICTION for image in images]
+        assert all(isinstance(image, (ImageInput, Failure)) for image in images)
         written = protocol.write(ScoreResult(outcomes, "id", FACTS, 1, note))
     except ServiceError as error:
         assert 400 <= error.status < 500

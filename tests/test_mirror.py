@@ -49,7 +49,7 @@ class Bench:
     def counted(self, *rounds: Outcome) -> dict[str, float]:
         async def run() -> None:
             for outcome in rounds:
-                self.mirror.reflect(self.blue, [ImageInput(b"picture", {}, {})], [outcome])
+                self.mirror.reflect(self.blue, [ImageInput(b"image")], [outcome])
                 await asyncio.sleep(0)
             await asyncio.sleep(0.01)
 

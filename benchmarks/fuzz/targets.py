@@ -87,10 +87,10 @@ def _read_by(path: str, named: str, data: bytes) -> str:
     call = ProtocolRequest(None, path, {"model": "fridge"}, headers, _FACTS, _MOST)
     try:
         protocol, wanted = done(parse_body(contracts, body, call))
-        cells = [cell.picture if isinstance(cell, ImageInput) else cell for cell in wanted.cells]
-        size = sum(len(cell) for cell in cells if isinstance(cell, bytes))
-        assert size <= _GROWS_BY * len(content) + 200 * len(cells), f"{len(content)} bytes became {size}"
-        outcomes = [cell if isinstance(cell, Failure) else _PREDICTION for cell in cells]
+        images = wanted.images
+        size = sum(len(image.data) for image in images if isinstance(image, ImageInput))
+        assert size <= _GROWS_BY * len(content) + 200 * len(images), f"{len(content)} bytes became {size}"
+        outcomes = [image if isinstance(image, Failure) else _PREDICTION for image in images]
         written = protocol.write(ScoreResult(outcomes, "id", _FACTS, 1, wanted.note))
     except ServiceError as error:
         assert 400 <= error.status < 500, f"{error.code} has the status {error.status}"
@@ -98,7 +98,7 @@ def _read_by(path: str, named: str, data: bytes) -> str:
             json.loads(fails(error, "id"))
         return error.code
     json.loads(written.body[: int(written.headers.get(_LENGTH, len(written.body)))])
-    return "some pictures bad" if any(isinstance(cell, Failure) for cell in cells) else "read"
+    return "some pictures bad" if any(isinstance(image, Failure) for image in images) else "read"
 
 
 def _json(data: bytes) -> str:

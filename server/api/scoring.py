@@ -77,7 +77,7 @@ async def parse_content(
             '{"input_data": {"columns": ["image"], "data": [BASE64, ...]}} or {"image": BASE64}.',
         )
     score_request = await aside(size, partial(protocol.read, request))
-    request.bound(len(score_request.cells))
+    request.bound(len(score_request.images))
     return protocol, score_request
 
 
@@ -89,19 +89,19 @@ async def score_images(admitted: AdmittedRequest, score_request: ScoreRequest) -
     """
     deployment, facts = admitted.deployment, admitted.request.state.facts
     _check_inference_parameters(admitted, score_request)
-    facts["images"] = len(score_request.cells)
+    facts["images"] = len(score_request.images)
     read_s = time.monotonic() - admitted.started
-    scoring = score(deployment.engines, score_request.cells, deployment.settings.bad_images, admitted.deadline)
+    scoring = score(deployment.engines, score_request.images, deployment.settings.bad_images, admitted.deadline)
     reply = await while_connected(admitted.request, scoring, admitted.deadline)
     reply = replace(reply, stages={"read": read_s, **reply.stages})
     facts |= timing_facts(reply.stages)
-    admitted.context.mirror.reflect(deployment, score_request.cells, reply.outcomes)
+    admitted.context.mirror.reflect(deployment, score_request.images, reply.outcomes)
     return reply
 
 
 def _check_inference_parameters(admitted: AdmittedRequest, score_request: ScoreRequest) -> None:
     if not admitted.deployment.settings.inference_parameters and any(
-        isinstance(cell, ImageInput) and cell.settings for cell in score_request.cells
+        isinstance(image, ImageInput) and image.settings for image in score_request.images
     ):
         raise ServiceError(
             "inference_parameters_invalid",

@@ -9,7 +9,7 @@ from explain.errors import ExplanationError
 from explain.request.parameters import ExplanationParameters, read_parameters
 from server.codecs.base64_image import decode_base64
 from server.errors import ServiceError
-from server.inference.scoring import Cell, ImageInput
+from server.inference.scoring import ImageInput
 from server.ipc.outcome import Failure
 
 _TRUE = frozenset({"y", "yes", "t", "true", "on", "1"})
@@ -19,20 +19,18 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def asked(
-    picture: bytes | Failure, content: Mapping[str, Any], *, explains: bool, common: Mapping[str, Any] = _NOTHING
-) -> Cell:
+    data: bytes | Failure, content: Mapping[str, Any], *, explains: bool, common: Mapping[str, Any] = _NOTHING
+) -> ImageInput | Failure:
     """Attach `inference_parameters` of a JSON object, over those `common` to all; and, if it `explains`, how.
 
     ServiceError where something is not valid, as far as that can be told without the model.
     """
     settings = {**common, **inference_parameters(content)}
     explain = _xai_parameters(content) if explains else None
-    if isinstance(picture, Failure) or (explain is None and not settings):
-        return picture
-    return ImageInput(picture, explain, settings)
+    return data if isinstance(data, Failure) else ImageInput(data, explain, settings)
 
 
-def cell_of(value: Any, common: Mapping[str, Any]) -> Cell:
+def cell_of(value: Any, common: Mapping[str, Any]) -> ImageInput | Failure:
     """Read base64, or a cell that says more than the picture: {"image_base64": ..., "model_explainability": ...}.
 
     `common` are the `inference_parameters` of the whole request.

@@ -14,7 +14,7 @@ import msgspec
 
 from server.errors import ServiceError
 from server.inference.deployments import Deployment, Deployments
-from server.inference.scoring import Cell, ImageInput
+from server.inference.scoring import ImageInput
 from server.ipc.outcome import Failure, Outcome
 from server.metrics import Metrics
 
@@ -34,7 +34,9 @@ class ShadowTraffic:
         self._credit: dict[str, float] = defaultdict(float)
         self._tasks: dict[str, set[asyncio.Task[None]]] = defaultdict(set)
 
-    def reflect(self, scored_by: Deployment, cells: Sequence[Cell], outcomes: Sequence[Outcome]) -> None:
+    def reflect(
+        self, scored_by: Deployment, images: Sequence[ImageInput | Failure], outcomes: Sequence[Outcome]
+    ) -> None:
         """Have shadows score what was scored, and count how often they say the same; returns at once."""
         for name, percent in self._deployments.mirrors().items():
             self._credit[name] += percent
@@ -46,32 +48,31 @@ class ShadowTraffic:
                 self._count(name, "skipped", len(outcomes))
                 continue
             task = asyncio.create_task(
-                self._compare(self._deployments.named(name), cells, outcomes, scored_by.model.task)
+                self._compare(self._deployments.named(name), images, outcomes, scored_by.model.task)
             )
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-    async def _compare(self, shadow: Deployment, cells: Sequence[Cell], expected: Sequence[Outcome], task: str) -> None:
+    async def _compare(
+        self, shadow: Deployment, images: Sequence[ImageInput | Failure], expected: Sequence[Outcome], task: str
+    ) -> None:
         pairs = [
-            (cell, outcome)
-            for cell, outcome in zip(cells, expected, strict=False)
-            if not isinstance(cell, Failure) and not isinstance(outcome, Failure)
+            (image, outcome)
+            for image, outcome in zip(images, expected, strict=False)
+            if isinstance(image, ImageInput) and not isinstance(outcome, Failure)
         ]
-        if len(cells) != len(expected) or not pairs:  # bad pictures were dropped, and nobody knows which
+        if len(images) != len(expected) or not pairs:  # bad images were dropped, and nobody knows which
             return
-        pictures = [
-            cell.picture if isinstance(cell, ImageInput) else cell for cell, _ in pairs if not isinstance(cell, Failure)
-        ]
-        settings = {place: cell.settings for place, (cell, _) in enumerate(pairs) if isinstance(cell, ImageInput)}
+        settings = {place: image.settings for place, (image, _) in enumerate(pairs) if image.settings}
         deadline = time.monotonic() + shadow.settings.request_timeout_ms / 1000
         try:
-            reply = await shadow.engines.score(pictures, deadline, settings=settings)
+            reply = await shadow.engines.score([image.data for image, _ in pairs], deadline, settings=settings)
         except ServiceError as error:
             self._count(shadow.name, "skipped" if error.code == "queue_full" else "failed", len(pairs))
             return
         same = _JUDGES.get(task, _same_boxes)
         for found, (_, outcome) in zip(reply.outcomes, pairs, strict=True):
-            if isinstance(found, Failure) or isinstance(outcome, Failure):
+            if isinstance(found, Failure):
                 self._count(shadow.name, "failed", 1)
             else:
                 agrees = same(msgspec.json.decode(found), msgspec.json.decode(outcome))

@@ -6,6 +6,7 @@ from typing import Any
 from server.codecs.base64_image import decode_base64
 from server.codecs.image_inputs import asked
 from server.hosted import hosted
+from server.inference.scoring import ImageInput
 from server.ipc.outcome import Failure, Outcome
 from server.protocol import ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, error_object
 
@@ -15,10 +16,10 @@ _NO_EXPLANATION = b', "visualizations": null, "attributions": null'
 def _read(call: ProtocolRequest) -> ScoreRequest:
     content: bytes | dict[str, Any] = call.content
     if isinstance(content, bytes):
-        return ScoreRequest([content])
-    picture = decode_base64(content["image"])
+        return ScoreRequest([ImageInput(content)])
+    data = decode_base64(content["image"])
     # by truth value, as the original does: "false" counts as true
-    return ScoreRequest([asked(picture, content, explains=bool(content.get("model_explainability")))])
+    return ScoreRequest([asked(data, content, explains=bool(content.get("model_explainability")))])
 
 
 def _write(answer: ScoreResult) -> ResponseBody:

@@ -2,13 +2,14 @@
 
 from server.errors import ServiceError
 from server.hosted import hosted
+from server.inference.scoring import ImageInput
 from server.protocol import ProtocolRequest, ScoreRequest, json_array
 
 
 def _read(call: ProtocolRequest) -> ScoreRequest:
     if not call.content:
         raise ServiceError("form_invalid", "The form holds no file. Send each picture as a file of any name.")
-    return ScoreRequest(list(call.content))
+    return ScoreRequest([ImageInput(file) for file in call.content])
 
 
 PROTOCOL = hosted(

@@ -18,7 +18,6 @@ from server.codecs.image_inputs import asked, parameters_of
 from server.codecs.tensor_outputs import Output, Tensor, outputs_of, usual_outputs, written
 from server.codecs.tensors import FORM, mapping, pictures_of
 from server.errors import ServiceError
-from server.inference.scoring import Cell
 from server.ipc.model_facts import ModelFacts
 from server.openapi.schemas import FILE, PARAMETERS, PICTURE, having, listed, parameters_in, taking
 from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult
@@ -81,9 +80,8 @@ def _read(call: ProtocolRequest) -> ScoreRequest:
         raise ServiceError("input_invalid", f"There is no input {tensor['name']!r}. {FORM}")
     explains, parameters = parameters_of(content.head.get("parameters"))
     note = _note(content.head, call, explains)
-    pictures = pictures_of(tensor, content.binary, call.bound)
-    cells: list[Cell] = [asked(picture, parameters, explains=explains) for picture in pictures]
-    return ScoreRequest(cells, note)
+    files = pictures_of(tensor, content.binary, call.bound)
+    return ScoreRequest([asked(file, parameters, explains=explains) for file in files], note)
 
 
 def _note(head: Mapping[str, Any], call: ProtocolRequest, explained: bool) -> _Note:
