@@ -1,15 +1,16 @@
 """Protocol: how one wire contract turns a request into images and outcomes into a response."""
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.datastructures import Headers
 
 from server.codecs.body import RequestBody, is_json
+from server.codecs.outcomes import json_objects
 from server.errors import ServiceError
+from server.inference.deployments import Deployments
 from server.inference.scoring import ImageInput
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure, Outcome
@@ -100,18 +101,12 @@ class Protocol:
     openapi: Mapping[str, Any] = field(default_factory=dict)
 
 
-def error_object(failure: Failure) -> dict[str, dict[str, str]]:
-    """What stands in the place of a picture that is reported instead of rejected."""
-    return {"error": {"code": failure.code, "message": failure.message}}
-
-
-def json_objects(outcomes: Sequence[Outcome]) -> list[bytes]:
-    """Return the outcomes as JSON objects, one for each picture."""
-    return [
-        json.dumps(error_object(outcome)).encode() if isinstance(outcome, Failure) else outcome for outcome in outcomes
-    ]
-
-
 def json_array(answer: ScoreResult) -> ResponseBody:
     """Write the outcomes as a JSON array, an object for each picture."""
     return ResponseBody(b"[" + b", ".join(json_objects(answer.outcomes)) + b"]")
+
+
+def deployments_of(request: Request) -> Deployments:
+    """Return the deployments of the application that got `request`, which is all that a protocol's routes need."""
+    deployments: Deployments = request.app.state.deployments
+    return deployments

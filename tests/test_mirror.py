@@ -27,13 +27,13 @@ def box(label: str, *corners: float) -> dict[str, Any]:
 
 
 class Bench:
-    """A mirror whose shadow is asked and answers as a test says."""
+    """Shadow traffic whose one shadow answers as a test says."""
 
     def __init__(self, task: str, percent: float, said: Any) -> None:
         shares = {"traffic": {"blue": 100.0}, "mirror": {"green": percent}}
         self.deployments = Deployments(RoutingTable(routes=(row("blue"), row("green")), **shares))
         self.metrics = Metrics()
-        self.mirror = ShadowTraffic(self.deployments, self.metrics)
+        self.shadow_traffic = ShadowTraffic(self.deployments, self.metrics)
         self.said, self.asked = said, 0
         blue, green = self.deployments
         blue.engines.clients[0].model = ModelFacts("resnet18", task)
@@ -49,7 +49,7 @@ class Bench:
     def counted(self, *rounds: Outcome) -> dict[str, float]:
         async def run() -> None:
             for outcome in rounds:
-                self.mirror.reflect(self.blue, [ImageInput(b"image")], [outcome])
+                self.shadow_traffic.copy(self.blue, [ImageInput(b"image")], [outcome])
                 await asyncio.sleep(0)
             await asyncio.sleep(0.01)
 

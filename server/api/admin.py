@@ -21,12 +21,12 @@ _BODY_WITHIN_S = 30.0
 
 
 def _admitted(request: Request) -> None:
-    context: AppState = request.app.state.context
-    if context.settings.admin_keys_file is None:
+    state = AppState.of(request)
+    if state.settings.admin_keys_file is None:
         raise ServiceError(
             "admin_disabled", "Nobody may see or change deployments here. Start the server with --admin-keys-file FILE."
         )
-    context.admin_keys.check(request.headers.get("authorization"))
+    state.admin_keys.check(request.headers.get("authorization"))
 
 
 router = APIRouter(tags=["deployments"], dependencies=[Depends(_admitted)])
@@ -43,7 +43,7 @@ async def _content(request: Request) -> dict[str, Any]:
 
 
 async def _ordered(request: Request, verb: str, content: dict[str, Any]) -> JSONResponse:
-    return JSONResponse(await order(request.app.state.context.control, verb, content))
+    return JSONResponse(await order(AppState.of(request).control, verb, content))
 
 
 @router.get("/deployments")

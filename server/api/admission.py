@@ -19,7 +19,7 @@ class AdmittedRequest:
     """`started` is when it came, in monotonic seconds."""
 
     request: Request
-    context: AppState
+    state: AppState
     deployment: Deployment
     started: float
 
@@ -27,23 +27,23 @@ class AdmittedRequest:
     @contextmanager
     def of(cls, request: Request) -> Iterator["AdmittedRequest"]:
         """Let a request in until it is answered, or refused, which is counted; ServiceError where nobody may answer."""
-        context: AppState = request.app.state.context
+        state = AppState.of(request)
         started = time.monotonic()
-        context.keys.check(request.headers.get("authorization"))
+        state.keys.check(request.headers.get("authorization"))
         if (name := request.path_params.get("model")) is not None:
-            deployment = context.deployments.named(name, request.path_params.get("version"))
+            deployment = state.deployments.named(name, request.path_params.get("version"))
         else:
-            deployment = context.deployments.choose(request.headers.get(DEPLOYMENT))
+            deployment = state.deployments.choose(request.headers.get(DEPLOYMENT))
         request.state.facts["deployment"] = deployment.name
-        deployment.visits += 1
+        deployment.open_requests += 1
         try:
-            yield cls(request, context, deployment, started)
+            yield cls(request, state, deployment, started)
         except ServiceError as error:
             if error.code == "queue_full":
-                context.metrics.dropped.labels(deployment.name, "queue_full").inc()
+                state.metrics.dropped.labels(deployment.name, "queue_full").inc()
             raise
         finally:
-            deployment.visits -= 1
+            deployment.open_requests -= 1
 
     @property
     def is_to_script(self) -> bool:

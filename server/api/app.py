@@ -50,10 +50,10 @@ def create_app(
 
     Orders of operators go to the supervisor at `control`.
 
-    `started` is given the context once the event loop runs.
+    `started` is given the state once the event loop runs.
     """
     deployments, metrics = Deployments(table), Metrics()
-    context = AppState(
+    state = AppState(
         settings,
         deployments,
         Keys(settings.keys_file),
@@ -65,10 +65,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        context.deployments.connect()
-        started(context)
+        state.deployments.connect()
+        started(state)
         yield
-        context.deployments.close()
+        state.deployments.close()
 
     app = FastAPI(
         title="Sightglass",
@@ -77,14 +77,14 @@ def create_app(
         redoc_url=None,
         openapi_url="/openapi.json",
     )
-    app.state.context = context
+    app.state.app_state, app.state.deployments = state, deployments
     routers = create_routers()
     for router in routers:
         app.include_router(router, responses=ERRORS)
     app.state.methods = _methods(routers)
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(HTTPException, routing_error)
-    requests = RequestMiddleware(FastPath(app, routers[0].routes), context)
+    requests = RequestMiddleware(FastPath(app, routers[0].routes), state)
     if not settings.cors_origins:
         return requests
     return CORSMiddleware(

@@ -12,7 +12,7 @@ router = APIRouter(tags=["health"])
 @router.head("/", include_in_schema=False)
 async def root(request: Request) -> Response:
     """Answer `Healthy` while a score would succeed, as the hosted endpoint does; 503 otherwise."""
-    _context(request).require_ready()
+    AppState.of(request).deployments.require_ready()
     return HTMLResponse("Healthy")
 
 
@@ -25,10 +25,5 @@ async def live() -> Response:
 @router.get("/health/ready")
 async def ready(request: Request) -> Response:
     """Answer 200 only while a score would succeed: the model is warm, its engine is well, no shutdown is under way."""
-    _context(request).require_ready()
+    AppState.of(request).deployments.require_ready()
     return JSONResponse({"status": "ready"})
-
-
-def _context(request: Request) -> AppState:
-    context: AppState = request.app.state.context
-    return context

@@ -66,20 +66,19 @@ async def options_score(request: Request) -> Response:
 
 
 def _has_scripts(request: Request) -> bool:
-    context: AppState = request.app.state.context
-    return any(deployment.route.kind == "script" for deployment in context.deployments)
+    return any(deployment.route.kind == "script" for deployment in AppState.of(request).deployments)
 
 
 @router.get("/swagger.json", openapi_extra=_query("version"))
 async def get_swagger(request: Request) -> Response:
     """Describe the hosted contract, as `?version=` 2, 3 or 3.1."""
-    context: AppState = request.app.state.context
-    deployment = context.deployments.choose(request.headers.get(DEPLOYMENT))
+    state = AppState.of(request)
+    deployment = state.deployments.choose(request.headers.get(DEPLOYMENT))
     described = swagger(
         request.query_params.get("version", "2"),
         deployment.model if deployment.route.kind == "model" else None,
-        title=context.settings.swagger_title,
-        service_version=context.settings.swagger_version,
-        prefix=context.settings.swagger_prefix,
+        title=state.settings.swagger_title,
+        service_version=state.settings.swagger_version,
+        prefix=state.settings.swagger_prefix,
     )
     return JSONResponse(described, headers={RUN_FAILED: "False"})

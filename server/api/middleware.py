@@ -31,9 +31,9 @@ _CLIENT_LEFT = 499  # nobody reads it; log and metrics do
 class RequestMiddleware:
     """Outermost ASGI layer. Errors of any kind leave it as JSON with `message`, `code` and `request_id`."""
 
-    def __init__(self, app: ASGIApp, context: AppState) -> None:
+    def __init__(self, app: ASGIApp, state: AppState) -> None:
         self._app = app
-        self._context = context
+        self._state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope; life-cycle messages pass through untouched."""
@@ -52,7 +52,7 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], *ids.headers(), _VERSION]
-                if self._context.draining:
+                if self._state.deployments.draining:
                     # the client's next request shall not race against the closing of this connection
                     message["headers"].append((b"connection", b"close"))
             await send(message)
@@ -74,8 +74,8 @@ class RequestMiddleware:
 
     def _record(self, scope: Scope, status: int, seconds: float, facts: dict[str, Any], request_id: str) -> None:
         route = getattr(scope.get("route"), "path", "none")  # never the raw path: anybody can invent those
-        self._context.metrics.requests.labels(route, str(status), facts.get("deployment", "")).inc()
-        self._context.metrics.request_seconds.labels(route).observe(seconds)
+        self._state.metrics.requests.labels(route, str(status), facts.get("deployment", "")).inc()
+        self._state.metrics.request_seconds.labels(route).observe(seconds)
         level = logging.INFO if "deployment" in facts or route == SCORE else logging.DEBUG
         head = {"status": status, "method": scope["method"], "route": route, "ms": round(1000 * seconds, 1)}
         logger.log(level, "request", extra={"facts": head | facts | {"request_id": request_id}})

@@ -54,11 +54,11 @@ def serve(config: ProcessConfig) -> None:
     settings = config.settings
     configure_logs(settings.log_format, settings.log_level)
 
-    def started(context: AppState) -> None:
+    def started(state: AppState) -> None:
         loop = asyncio.get_running_loop()
         watch_parent(
-            drain=lambda: loop.call_soon_threadsafe(_drain, context, server),
-            table=lambda table: asyncio.run_coroutine_threadsafe(_change(context, table), loop),
+            drain=lambda: loop.call_soon_threadsafe(_drain, state, server),
+            table=lambda table: asyncio.run_coroutine_threadsafe(_take_over(state, table), loop),
         )
         # what lives now lives for ever: keep the collector from walking through all of it again and again
         gc.collect()
@@ -81,17 +81,17 @@ def serve(config: ProcessConfig) -> None:
     server.run(sockets=config.listening_sockets())
 
 
-async def _change(context: AppState, table: RoutingTable) -> None:
-    async with context.changing:  # one table after the other
-        await retire(await context.deployments.change(table))
+async def _take_over(state: AppState, table: RoutingTable) -> None:
+    async with state.table_lock:
+        await retire(await state.deployments.change(table))
     tell_parent("settled", table.number)
 
 
-def _drain(context: AppState, server: uvicorn.Server) -> None:
-    context.draining = True
+def _drain(state: AppState, server: uvicorn.Server) -> None:
+    state.deployments.draining = True
 
     def stop_accepting() -> None:
         server.should_exit = True
 
     # load balancers need a moment to see that readiness has gone before the port closes
-    asyncio.get_running_loop().call_later(context.settings.drain_delay_ms / 1000, stop_accepting)
+    asyncio.get_running_loop().call_later(state.settings.drain_delay_ms / 1000, stop_accepting)

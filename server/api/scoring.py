@@ -95,7 +95,7 @@ async def score_images(admitted: AdmittedRequest, score_request: ScoreRequest) -
     reply = await while_connected(admitted.request, scoring, admitted.deadline)
     reply = replace(reply, stages={"read": read_s, **reply.stages})
     facts |= timing_facts(reply.stages)
-    admitted.context.mirror.reflect(deployment, score_request.images, reply.outcomes)
+    admitted.state.shadow_traffic.copy(deployment, score_request.images, reply.outcomes)
     return reply
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from server.codecs.outcomes import json_objects
 from server.errors import ServiceError
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure, Outcome
-from server.protocol import json_objects
 
 PREDICTIONS = "predictions"
 _OF_CLASSIFIERS = ("probs", "label")

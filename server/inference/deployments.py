@@ -17,7 +17,7 @@ _POLL_S = 0.01
 class Deployment:
     """One model with its engines, or one script with its host. `credit` is what it is owed of the traffic.
 
-    `visits` is how many requests it was chosen for have still to be answered.
+    `open_requests` counts the requests that it was chosen for and that have no response yet.
     """
 
     def __init__(self, row: Route) -> None:
@@ -26,7 +26,7 @@ class Deployment:
         self.settings = row.settings
         self.engines = EnginePool(row.sockets)
         self.credit = 0.0
-        self.visits = 0
+        self.open_requests = 0
 
     @property
     def model(self) -> ModelFacts:
@@ -36,13 +36,17 @@ class Deployment:
     @property
     def busy(self) -> bool:
         """Whether any request has still to be answered, even one whose body is only on its way, or is mirrored."""
-        return self.visits > 0 or self.engines.busy
+        return self.open_requests > 0 or self.engines.busy
 
 
 class Deployments:
-    """The deployments of a table, until `change` brings another one; for one event loop."""
+    """The deployments of a table, until `change` brings another one; for one event loop.
+
+    `draining` turns true, once, when the process is told to finish: probes fail from then on.
+    """
 
     def __init__(self, table: RoutingTable) -> None:
+        self.draining = False
         self._table = table
         self._by_name = {row.name: Deployment(row) for row in table.routes}
 
@@ -90,6 +94,24 @@ class Deployments:
             raise script_error(found)
         return found
 
+    def require_ready(self) -> None:
+        """Raise ServiceError unless a request would be scored now: `draining` or `engine_unavailable`."""
+        self._refuse_if_draining()
+        if not self.ready:
+            raise ServiceError("engine_unavailable", f"Not ready: {self.reason}.")
+
+    def ready_model(self, name: str, version: str | None = None) -> Deployment:
+        """Return the model that a probe names; ServiceError where there is none, or it would not score now."""
+        found = self.model_named(name, version)
+        self._refuse_if_draining()
+        if not found.engines.ready:
+            raise ServiceError("engine_unavailable", f"Not ready: {found.engines.reason}.")
+        return found
+
+    def _refuse_if_draining(self) -> None:
+        if self.draining:
+            raise ServiceError("draining", "The server is shutting down and takes no new work.")
+
     def choose(self, asked_for: str | None) -> Deployment:
         """Return the deployment that a header asks for, or whose turn it is: of those in traffic that are ready.
 
@@ -110,7 +132,7 @@ class Deployments:
         chosen.credit -= sum(shares[deployment.name] for deployment in able)
         return chosen
 
-    def mirrors(self) -> Mapping[str, float]:
+    def shadow_percentages(self) -> Mapping[str, float]:
         """Return the percentage of all requests that each shadow deployment gets a copy of."""
         return self._table.mirror
 

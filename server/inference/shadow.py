@@ -34,11 +34,9 @@ class ShadowTraffic:
         self._credit: dict[str, float] = defaultdict(float)
         self._tasks: dict[str, set[asyncio.Task[None]]] = defaultdict(set)
 
-    def reflect(
-        self, scored_by: Deployment, images: Sequence[ImageInput | Failure], outcomes: Sequence[Outcome]
-    ) -> None:
+    def copy(self, scored_by: Deployment, images: Sequence[ImageInput | Failure], outcomes: Sequence[Outcome]) -> None:
         """Have shadows score what was scored, and count how often they say the same; returns at once."""
-        for name, percent in self._deployments.mirrors().items():
+        for name, percent in self._deployments.shadow_percentages().items():
             self._credit[name] += percent
             if self._credit[name] < 100 or name == scored_by.name:
                 continue
@@ -70,12 +68,12 @@ class ShadowTraffic:
         except ServiceError as error:
             self._count(shadow.name, "skipped" if error.code == "queue_full" else "failed", len(pairs))
             return
-        same = _JUDGES.get(task, _same_boxes)
+        agree = _COMPARISONS.get(task, _same_boxes)
         for found, (_, outcome) in zip(reply.outcomes, pairs, strict=True):
             if isinstance(found, Failure):
                 self._count(shadow.name, "failed", 1)
             else:
-                agrees = same(msgspec.json.decode(found), msgspec.json.decode(outcome))
+                agrees = agree(msgspec.json.decode(found), msgspec.json.decode(outcome))
                 self._count(shadow.name, "same" if agrees else "other", 1)
 
     def _count(self, name: str, outcome: str, images: int) -> None:
@@ -117,4 +115,4 @@ def _overlap(one: Any, other: Any) -> float:
     return float(width * height / (sum(areas) - width * height))
 
 
-_JUDGES: dict[str, Callable[[Any, Any], bool]] = {"multiclass": _same_label, "multilabel": _same_labels}
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {"multiclass": _same_label, "multilabel": _same_labels}

@@ -5,10 +5,11 @@ from typing import Any
 
 from server.codecs.base64_image import decode_base64
 from server.codecs.image_inputs import asked
+from server.codecs.outcomes import error_object
 from server.hosted import hosted
 from server.inference.scoring import ImageInput
 from server.ipc.outcome import Failure, Outcome
-from server.protocol import ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, error_object
+from server.protocol import ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult
 
 _NO_EXPLANATION = b', "visualizations": null, "attributions": null'
 

@@ -9,13 +9,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from server.api.state import AppState
 from server.codecs.base64_image import decode_base64
 from server.codecs.body import UNDECIDED, RequestBody, is_json, parsed_object
 from server.codecs.image_inputs import asked, parameters_of
+from server.codecs.outcomes import json_objects
 from server.errors import ServiceError
 from server.openapi.schemas import PARAMETERS, PICTURE, having, listed, taking
-from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, json_objects
+from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
 
 _EXPLAIN = ":explain"
 _FORM = 'Expected {"instances": [BASE64, ...]} or {"instances": [{"b64": BASE64}, ...]}.'
@@ -61,15 +61,13 @@ router = APIRouter(prefix="/v1/models", tags=["KServe"])
 @router.get("")
 async def models(request: Request) -> JSONResponse:
     """List the deployments that are models."""
-    context: AppState = request.app.state.context
-    return JSONResponse({"models": [each.name for each in context.deployments if each.route.kind == "model"]})
+    return JSONResponse({"models": [each.name for each in deployments_of(request) if each.route.kind == "model"]})
 
 
 @router.get("/{model}")
 async def model(request: Request, model: str) -> JSONResponse:
     """Tell whether a deployment would score now: 200, or 503."""
-    context: AppState = request.app.state.context
-    found = context.ready_deployment(model)
+    found = deployments_of(request).ready_model(model)
     return JSONResponse({"name": found.name, "ready": True})
 
 

@@ -15,12 +15,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from models.folder.signature import Signature
-from server.api.state import AppState
 from server.codecs.body import RequestBody, aside, is_json, parsed_object
 from server.codecs.image_inputs import cell_of, parameters_of
+from server.codecs.outcomes import json_objects
 from server.errors import ServiceError
 from server.openapi.schemas import COLUMNS, PARAMETERS, PICTURE, having, listed, taking
-from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, json_objects
+from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
 
 _SPOKEN = "3.1.0"  # the version of MLflow whose protocol this is
 _MOST_LINES = 2**16  # of a CSV; a line of no length takes fifty times its bytes once it is read
@@ -164,8 +164,7 @@ router = APIRouter(tags=["MLflow"])
 @router.get("/health", include_in_schema=False)
 async def ping(request: Request) -> Response:
     """Answer 200 only while a score would succeed."""
-    context: AppState = request.app.state.context
-    context.require_ready()
+    deployments_of(request).require_ready()
     return PlainTextResponse("\n", media_type="application/json")
 
 

@@ -12,7 +12,6 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from server.api.state import AppState
 from server.codecs.body import UNDECIDED, RequestBody, is_json, parsed_object
 from server.codecs.image_inputs import asked, parameters_of
 from server.codecs.tensor_outputs import Output, Tensor, outputs_of, usual_outputs, written
@@ -20,7 +19,7 @@ from server.codecs.tensors import FORM, mapping, pictures_of
 from server.errors import ServiceError
 from server.ipc.model_facts import ModelFacts
 from server.openapi.schemas import FILE, PARAMETERS, PICTURE, having, listed, parameters_in, taking
-from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult
+from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
 
 _HEADER = "inference-header-content-length"
 _LONGEST_NUMBER = 12  # digits
@@ -158,7 +157,7 @@ async def server_live() -> JSONResponse:
 @router.get("/health/ready")
 async def server_ready(request: Request) -> JSONResponse:
     """Answer 200 only while a score would succeed."""
-    _context(request).require_ready()
+    deployments_of(request).require_ready()
     return JSONResponse({"ready": True})
 
 
@@ -166,7 +165,7 @@ async def server_ready(request: Request) -> JSONResponse:
 @router.get("/models/{model}/versions/{version}", include_in_schema=False)
 async def model_metadata(request: Request) -> JSONResponse:
     """Describe a deployment: its version, its input and its outputs."""
-    found = _context(request).deployments.model_named(request.path_params["model"], request.path_params.get("version"))
+    found = deployments_of(request).model_named(request.path_params["model"], request.path_params.get("version"))
     facts = found.model
     parameters = {"architecture": facts.architecture, "labels": list(facts.labels), **dict(facts.sizes)}
     return JSONResponse(
@@ -185,13 +184,8 @@ async def model_metadata(request: Request) -> JSONResponse:
 @router.get("/models/{model}/versions/{version}/ready", include_in_schema=False)
 async def model_ready(request: Request) -> JSONResponse:
     """Answer 200 only while this deployment would score."""
-    found = _context(request).ready_deployment(request.path_params["model"], request.path_params.get("version"))
+    found = deployments_of(request).ready_model(request.path_params["model"], request.path_params.get("version"))
     return JSONResponse({"name": found.name, "ready": True})
-
-
-def _context(request: Request) -> AppState:
-    context: AppState = request.app.state.context
-    return context
 
 
 PROTOCOL = Protocol(
