@@ -10,7 +10,7 @@ SCORE = "/score"
 DEPLOYMENT = "azureml-model-deployment"  # the header that names one
 RUN_FAILED = "x-ms-run-function-failed"
 RUN_MS = "x-ms-run-fn-exec-ms"
-_TYPES = "application/json, image/*, application/octet-stream or multipart/form-data"
+_MEDIA_TYPES = "application/json, image/*, application/octet-stream or multipart/form-data"
 
 _ASKED = {"model_explainability": WHY, "xai_parameters": HOW, "inference_parameters": OTHERWISE}
 _CELL = {"anyOf": [PICTURE, having({"image_base64": PICTURE}, **_ASKED)]}
@@ -34,9 +34,16 @@ _OPENAPI["requestBody"]["content"]["application/json"]["examples"] = {
 }
 
 
-def _takes(media_type: str) -> bool:
+def _accepts_media_type(media_type: str) -> bool:
     return media_type in UNDECIDED or media_type == FORM or media_type.startswith("image/") or is_json(media_type)
 
 
-# name, does, read, write and accepts are left to each contract
-hosted = partial(Protocol, paths=(SCORE,), takes=_takes, types=_TYPES, why=b"model_explainability", openapi=_OPENAPI)
+# name, summary, read, write and matches are left to each contract
+hosted = partial(
+    Protocol,
+    paths=(SCORE,),
+    accepts_media_type=_accepts_media_type,
+    media_types=_MEDIA_TYPES,
+    explain_key=b"model_explainability",
+    openapi=_OPENAPI,
+)

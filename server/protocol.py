@@ -69,34 +69,37 @@ def _anything(content: Any) -> bool:
     return True
 
 
-async def _as_it_came(body: RequestBody) -> Any:
+async def _content_of(body: RequestBody) -> Any:
     return await body.content()
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """A contract on POST requests to `paths`, which may have a parameter `model` and a parameter `version`.
+    """A wire contract on POST requests to `paths`, which may have the parameters `model` and `version`.
 
-    `takes` tells whether a content type is accepted, and `types` says in words which are; `parse` makes content of a
-    body, of which `accepts` tells whether it is meant for this contract, where several share a path. `read` and `write`
-    are pure; `read` raises ServiceError where content is not of the contract's form. `fails` writes errors, of all that
-    lies below `prefix`: the status is that of the error. `router` has the contract's other endpoints. `does` describes
-    the paths in a sentence, and `openapi` their bodies. `why` is in the body of every request that asks for
-    explanations, however it is written; where it is empty, only `read` can tell.
+    The way of a request, in order: `accepts_media_type` checks the content type, and `media_types` tells a client in
+    words which are accepted. `parse` turns the body into content. Where several protocols share a path, `matches` tells
+    whether the content is meant for this one. `read` turns content into images, `write` outcomes into a body; both are
+    pure. `read` raises ServiceError where the content is not of the protocol's form.
+
+    `write_error` writes all errors at `prefix` and below it, given the error and the request id; the status is the
+    error's. `router` holds the protocol's other routes. `summary` describes the paths in a sentence, and `openapi`
+    their bodies. `explain_key` is in every body that asks for explanations, however it is written; where it is empty,
+    only `read` can tell.
     """
 
     name: str
     paths: tuple[str, ...]
-    does: str
+    summary: str
     read: Callable[[ProtocolRequest], ScoreRequest]
     write: Callable[[ScoreResult], ResponseBody]
-    accepts: Callable[[Any], bool] = _anything
-    takes: Callable[[str], bool] = is_json
-    types: str = "application/json"
-    parse: Callable[[RequestBody], Awaitable[Any]] = _as_it_came
-    why: bytes = b""
+    matches: Callable[[Any], bool] = _anything
+    accepts_media_type: Callable[[str], bool] = is_json
+    media_types: str = "application/json"
+    parse: Callable[[RequestBody], Awaitable[Any]] = _content_of
+    explain_key: bytes = b""
     prefix: str | None = None
-    fails: Callable[[ServiceError, str], bytes] | None = None
+    write_error: Callable[[ServiceError, str], bytes] | None = None
     router: APIRouter | None = None
     openapi: Mapping[str, Any] = field(default_factory=dict)
 

@@ -23,5 +23,5 @@ def error_writer(path: str) -> Callable[[ServiceError, str], bytes] | None:
     """
     for protocol in PROTOCOLS:
         if protocol.prefix and (path == protocol.prefix or path.startswith(protocol.prefix + "/")):
-            return protocol.fails
+            return protocol.write_error
     return None

@@ -138,7 +138,7 @@ def test_a_form_needs_a_file() -> None:
 def test_each_content_is_meant_for_one_protocol() -> None:
     contents = [PICTURE, {"image": TEXT}, {"input_data": [TEXT]}, [PICTURE]]
     hosted = {name: protocol for name, protocol in PROTOCOLS.items() if "/score" in protocol.paths}
-    accepted = [[name for name, protocol in hosted.items() if protocol.accepts(content)] for content in contents]
+    accepted = [[name for name, protocol in hosted.items() if protocol.matches(content)] for content in contents]
     assert accepted == [["azure_v1"], ["azure_v1"], ["azure_v2"], ["form"]]
 
 
@@ -146,7 +146,7 @@ def test_each_content_is_meant_for_one_protocol() -> None:
 def test_any_json_is_read_or_refused_and_nothing_else(value: object) -> None:
     for content in (value, {"input_data": value}, {"image": value}):
         for protocol in (V1, V2, FORM):
-            if not isinstance(content, list) and protocol.accepts(content):
+            if not isinstance(content, list) and protocol.matches(content):
                 try:
                     images = read(protocol, content)
                 except ServiceError as error:

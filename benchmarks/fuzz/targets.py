@@ -82,7 +82,7 @@ def _read_by(path: str, named: str, data: bytes) -> str:
     headers = Headers(raw=raw)
     contracts = [protocol for protocol in PROTOCOLS if path in protocol.paths]
     body = RequestBody(content, headers)
-    if not contracts[0].takes(body.media_type):
+    if not contracts[0].accepts_media_type(body.media_type):
         return "content_type"
     call = ProtocolRequest(None, path, {"model": "fridge"}, headers, _FACTS, _MOST)
     try:
@@ -94,8 +94,8 @@ def _read_by(path: str, named: str, data: bytes) -> str:
         written = protocol.write(ScoreResult(outcomes, "id", _FACTS, 1, wanted.note))
     except ServiceError as error:
         assert 400 <= error.status < 500, f"{error.code} has the status {error.status}"
-        if (fails := contracts[0].fails) is not None:
-            json.loads(fails(error, "id"))
+        if (write_error := contracts[0].write_error) is not None:
+            json.loads(write_error(error, "id"))
         return error.code
     json.loads(written.body[: int(written.headers.get(_LENGTH, len(written.body)))])
     return "some pictures bad" if any(isinstance(image, Failure) for image in images) else "read"

@@ -35,7 +35,9 @@ router = APIRouter(tags=["deployments"], dependencies=[Depends(_admitted)])
 async def _content(request: Request) -> dict[str, Any]:
     deadline = time.monotonic() + _BODY_WITHIN_S
     # whatever it is called: curl calls it a form
-    body = await read_body(request, _LARGEST_BODY, deadline, takes=lambda media_type: True, types="application/json")
+    body = await read_body(
+        request, _LARGEST_BODY, deadline, accepts_media_type=lambda media_type: True, media_types="application/json"
+    )
     content = await body.content()
     if not isinstance(content, dict):
         raise ServiceError("deployment_invalid", 'The body is not a JSON object, such as {"model": FOLDER}.')

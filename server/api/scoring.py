@@ -25,7 +25,7 @@ def create_router() -> APIRouter:
     """Return a router with a POST route for each path of each protocol."""
     router = APIRouter(tags=["scoring"])
     for path, protocols in PROTOCOLS_BY_PATH.items():
-        summary, openapi = " ".join(protocol.does for protocol in protocols), dict(protocols[0].openapi)
+        summary, openapi = " ".join(protocol.summary for protocol in protocols), dict(protocols[0].openapi)
         openapi["parameters"] = parameters_in(path) or [parameter("header", DEPLOYMENT)]
         router.add_api_route(
             path, post, methods=["POST"], summary=summary, openapi_extra=openapi, name=protocols[0].name
@@ -48,9 +48,15 @@ async def post(request: Request) -> Response:
 async def _read(admitted: AdmittedRequest, protocol: Protocol) -> RequestBody:
     """Read the body. ServiceError `queue_full` where that is certain already, so that parsing would be wasted."""
     max_bytes = admitted.deployment.settings.max_body_bytes
-    body = await read_body(admitted.request, max_bytes, admitted.deadline, takes=protocol.takes, types=protocol.types)
+    body = await read_body(
+        admitted.request,
+        max_bytes,
+        admitted.deadline,
+        accepts_media_type=protocol.accepts_media_type,
+        media_types=protocol.media_types,
+    )
     # explanations have a queue of their own, so a body that may ask for one is parsed in any case
-    if (refusal := admitted.deployment.engines.refusal) is not None and protocol.why not in body.data:
+    if (refusal := admitted.deployment.engines.refusal) is not None and protocol.explain_key not in body.data:
         raise refusal
     return body
 
@@ -69,7 +75,7 @@ async def parse_content(
     protocols: Sequence[Protocol], request: ProtocolRequest, size: int
 ) -> tuple[Protocol, ScoreRequest]:
     """Do the second half of `parse_body`, for content of `size` bytes; ServiceError as there."""
-    protocol = next((protocol for protocol in protocols if protocol.accepts(request.content)), None)
+    protocol = next((protocol for protocol in protocols if protocol.matches(request.content)), None)
     if protocol is None:
         raise ServiceError(
             "input_missing",

@@ -41,7 +41,11 @@ async def run_script(admitted: AdmittedRequest) -> Response:
 async def _read(admitted: AdmittedRequest) -> RawRequest:
     request, settings = admitted.request, admitted.deployment.settings
     body = await read_body(
-        request, settings.max_body_bytes, admitted.deadline, takes=lambda media_type: True, types="any"
+        request,
+        settings.max_body_bytes,
+        admitted.deadline,
+        accepts_media_type=lambda media_type: True,
+        media_types="any",
     )
     return RawRequest(
         method=request.method,

@@ -51,18 +51,18 @@ class RequestBody:
 
 
 async def read_body(
-    request: Request, max_bytes: int, deadline: float, *, takes: Callable[[str], bool], types: str
+    request: Request, max_bytes: int, deadline: float, *, accepts_media_type: Callable[[str], bool], media_types: str
 ) -> RequestBody:
     """Read a body. ServiceError: `content_type`, `content_encoding`, `body_timeout`, or at once `body_too_large`.
 
-    It has to be here at the deadline (monotonic seconds). `takes` tells whether its content type is accepted, and
-    `types` which are.
+    It has to be here at the deadline (monotonic seconds). `accepts_media_type` checks its content type, and
+    `media_types` says in words which are accepted.
     """
     body = RequestBody(b"", request.headers)
-    if not takes(body.media_type):
+    if not accepts_media_type(body.media_type):
         raise ServiceError(
             "content_type",
-            f"The content type {body.media_type!r} is not accepted. Expects Content-Type to be {types}.",
+            f"The content type {body.media_type!r} is not accepted. Expects Content-Type to be {media_types}.",
         )
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):

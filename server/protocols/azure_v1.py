@@ -40,14 +40,14 @@ def _line(outcome: Outcome, request_id: str) -> bytes:
     return head + outcome[1:] + b"\n"
 
 
-def _accepts(content: Any) -> bool:
+def _matches(content: Any) -> bool:
     return isinstance(content, bytes) or (isinstance(content, dict) and "image" in content)
 
 
 PROTOCOL = hosted(
     "azure_v1",
-    does="Score one picture, raw or as the JSON object of version 1.",
+    summary="Score one picture, raw or as the JSON object of version 1.",
     read=_read,
     write=_write,
-    accepts=_accepts,
+    matches=_matches,
 )

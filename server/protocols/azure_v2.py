@@ -40,14 +40,14 @@ def _from_row(row: Any, position: int, number: int) -> Any:
     return row[position]
 
 
-def _accepts(content: Any) -> bool:
+def _matches(content: Any) -> bool:
     return isinstance(content, dict) and "input_data" in content
 
 
 PROTOCOL = hosted(
     "azure_v2",
-    does="Score any number of pictures in the JSON object of version 2; the reply is an array, an object for each.",
+    summary="Score any number of pictures in the JSON object of version 2; the reply is an array, an object for each.",
     read=_read,
     write=json_array,
-    accepts=_accepts,
+    matches=_matches,
 )

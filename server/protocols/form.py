@@ -14,8 +14,8 @@ def _read(call: ProtocolRequest) -> ScoreRequest:
 
 PROTOCOL = hosted(
     "form",
-    does="Score the files of a multipart form, with the reply of version 2.",
+    summary="Score the files of a multipart form, with the reply of version 2.",
     read=_read,
     write=json_array,
-    accepts=lambda content: isinstance(content, list),
+    matches=lambda content: isinstance(content, list),
 )

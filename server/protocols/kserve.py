@@ -51,7 +51,7 @@ def _write(answer: ScoreResult) -> ResponseBody:
     return ResponseBody(b'{"%s": [%s]}' % (str(answer.note).encode(), rows))
 
 
-def _fails(error: ServiceError, request_id: str) -> bytes:
+def _write_error(error: ServiceError, request_id: str) -> bytes:
     return json.dumps({"error": error.message}).encode()
 
 
@@ -78,9 +78,9 @@ PROTOCOL = Protocol(
     _read,
     _write,
     parse=_parse,
-    takes=lambda media_type: media_type in UNDECIDED or is_json(media_type),
+    accepts_media_type=lambda media_type: media_type in UNDECIDED or is_json(media_type),
     prefix="/v1/models",
-    fails=_fails,
+    write_error=_write_error,
     router=router,
     openapi=taking({"application/json": having({"instances": listed(_INSTANCE)}, parameters=PARAMETERS)}),
 )

@@ -22,7 +22,7 @@ from server.errors import ServiceError
 from server.openapi.schemas import COLUMNS, PARAMETERS, PICTURE, having, listed, taking
 from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
 
-_SPOKEN = "3.1.0"  # the version of MLflow whose protocol this is
+_MLFLOW_VERSION = "3.1.0"  # the version of MLflow whose protocol this is
 _MOST_LINES = 2**16  # of a CSV; a line of no length takes fifty times its bytes once it is read
 _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _FORM = 'Expected {"dataframe_split": {"columns": ["image"], "data": [[BASE64], ...]}} or another form of a table.'
@@ -151,7 +151,7 @@ def _write(answer: ScoreResult) -> ResponseBody:
     return ResponseBody(b'{"predictions": [%s]}' % b", ".join(json_objects(answer.outcomes)))
 
 
-def _fails(error: ServiceError, request_id: str) -> bytes:
+def _write_error(error: ServiceError, request_id: str) -> bytes:
     usual = "BAD_REQUEST" if error.status < 500 else "INTERNAL_ERROR"
     code = _CODES.get(error.code) or _CODES_BY_STATUS.get(error.status, usual)
     return json.dumps({"error_code": code, "message": error.message}).encode()
@@ -171,7 +171,7 @@ async def ping(request: Request) -> Response:
 @router.get("/version")
 async def version() -> Response:
     """Name the version of MLflow whose protocol this is."""
-    return PlainTextResponse(_SPOKEN, media_type="application/json")
+    return PlainTextResponse(_MLFLOW_VERSION, media_type="application/json")
 
 
 PROTOCOL = Protocol(
@@ -180,11 +180,11 @@ PROTOCOL = Protocol(
     "Score pictures in a table, as a server of MLflow does.",
     _read,
     _write,
-    takes=lambda media_type: media_type == "text/csv" or is_json(media_type),
-    types="text/csv or application/json",
+    accepts_media_type=lambda media_type: media_type == "text/csv" or is_json(media_type),
+    media_types="text/csv or application/json",
     parse=_parse,
     prefix="/invocations",
-    fails=_fails,
+    write_error=_write_error,
     router=router,
     openapi=taking({"application/json": {"anyOf": _TABLES}, "text/csv": {"type": "string"}}),
 )

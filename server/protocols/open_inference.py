@@ -135,7 +135,7 @@ def _write(answer: ScoreResult) -> ResponseBody:
     return ResponseBody(b"".join([text, *blobs]), "application/octet-stream", {_HEADER: str(len(text))})
 
 
-def _fails(error: ServiceError, request_id: str) -> bytes:
+def _write_error(error: ServiceError, request_id: str) -> bytes:
     return json.dumps({"error": error.message}).encode()
 
 
@@ -194,11 +194,11 @@ PROTOCOL = Protocol(
     "Score pictures by the Open Inference Protocol, version 2, as JSON or with binary data.",
     _read,
     _write,
-    takes=lambda media_type: media_type in UNDECIDED or is_json(media_type),
-    types="application/json or application/octet-stream",
+    accepts_media_type=lambda media_type: media_type in UNDECIDED or is_json(media_type),
+    media_types="application/json or application/octet-stream",
     parse=_parse,
     prefix="/v2",
-    fails=_fails,
+    write_error=_write_error,
     router=router,
     openapi=taking({"application/json": _REQUEST, "application/octet-stream": FILE}),
 )
