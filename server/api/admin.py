@@ -10,13 +10,13 @@ from server.api.state import AppState
 from server.codecs.body import read_body
 from server.errors import ServiceError
 from server.ipc.control import order
-from server.openapi.schemas import having, taking
+from server.openapi.schemas import object_schema, request_body
 from settings.deployments import DeploymentSpec, Plan
 
 _LARGEST_BODY = 2**16
-_DEPLOYMENT = taking({"application/json": DeploymentSpec.model_json_schema()})
+_DEPLOYMENT = request_body({"application/json": DeploymentSpec.model_json_schema()})
 _PLAN = Plan.model_json_schema()["properties"]
-_SHARES = taking({"application/json": having({}, traffic=_PLAN["traffic"], mirror=_PLAN["mirror"])})
+_SHARES = request_body({"application/json": object_schema({}, traffic=_PLAN["traffic"], mirror=_PLAN["mirror"])})
 _BODY_WITHIN_S = 30.0
 
 
@@ -24,7 +24,8 @@ def _admitted(request: Request) -> None:
     state = AppState.of(request)
     if state.settings.admin_keys_file is None:
         raise ServiceError(
-            "admin_disabled", "Nobody may see or change deployments here. Start the server with --admin-keys-file FILE."
+            "admin_disabled",
+            "Nobody may see or change deployments here. Start the server with --admin-keys-file FILE.",
         )
     state.admin_keys.check(request.headers.get("authorization"))
 

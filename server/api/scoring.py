@@ -16,7 +16,7 @@ from server.errors import ServiceError
 from server.hosted import DEPLOYMENT, RUN_FAILED, RUN_MS
 from server.inference.scoring import ImageInput, score
 from server.ipc.outcome import Reply
-from server.openapi.schemas import parameter, parameters_in
+from server.openapi.schemas import parameter, path_parameters
 from server.protocol import Protocol, ProtocolRequest, ScoreRequest, ScoreResult
 from server.protocol_catalog import PROTOCOLS_BY_PATH
 
@@ -26,7 +26,7 @@ def create_router() -> APIRouter:
     router = APIRouter(tags=["scoring"])
     for path, protocols in PROTOCOLS_BY_PATH.items():
         summary, openapi = " ".join(protocol.summary for protocol in protocols), dict(protocols[0].openapi)
-        openapi["parameters"] = parameters_in(path) or [parameter("header", DEPLOYMENT)]
+        openapi["parameters"] = path_parameters(path) or [parameter("header", DEPLOYMENT)]
         router.add_api_route(
             path, post, methods=["POST"], summary=summary, openapi_extra=openapi, name=protocols[0].name
         )

@@ -14,13 +14,15 @@ from server.codecs.body import UNDECIDED, RequestBody, is_json, parsed_object
 from server.codecs.image_inputs import asked, parameters_of
 from server.codecs.outcomes import json_objects
 from server.errors import ServiceError
-from server.openapi.schemas import PARAMETERS, PICTURE, having, listed, taking
+from server.openapi.schemas import IMAGE, REQUEST_PARAMETERS, array_of, object_schema, request_body
 from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
 
 _EXPLAIN = ":explain"
 _FORM = 'Expected {"instances": [BASE64, ...]} or {"instances": [{"b64": BASE64}, ...]}.'
 _KEYS = ("b64", "image", "image_bytes", "image_base64")
-_INSTANCE = {"anyOf": [PICTURE, having({"b64": PICTURE}), having({"image_bytes": having({"b64": PICTURE})})]}
+_INSTANCE = {
+    "anyOf": [IMAGE, object_schema({"b64": IMAGE}), object_schema({"image_bytes": object_schema({"b64": IMAGE})})]
+}
 
 
 async def _parse(body: RequestBody) -> dict[str, Any]:
@@ -82,5 +84,7 @@ PROTOCOL = Protocol(
     prefix="/v1/models",
     write_error=_write_error,
     router=router,
-    openapi=taking({"application/json": having({"instances": listed(_INSTANCE)}, parameters=PARAMETERS)}),
+    openapi=request_body(
+        {"application/json": object_schema({"instances": array_of(_INSTANCE)}, parameters=REQUEST_PARAMETERS)}
+    ),
 )

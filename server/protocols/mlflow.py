@@ -19,21 +19,21 @@ from server.codecs.body import RequestBody, aside, is_json, parsed_object
 from server.codecs.image_inputs import cell_of, parameters_of
 from server.codecs.outcomes import json_objects
 from server.errors import ServiceError
-from server.openapi.schemas import COLUMNS, PARAMETERS, PICTURE, having, listed, taking
+from server.openapi.schemas import COLUMNS, IMAGE, REQUEST_PARAMETERS, array_of, object_schema, request_body
 from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
 
 _MLFLOW_VERSION = "3.1.0"  # the version of MLflow whose protocol this is
 _MOST_LINES = 2**16  # of a CSV; a line of no length takes fifty times its bytes once it is read
 _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _FORM = 'Expected {"dataframe_split": {"columns": ["image"], "data": [[BASE64], ...]}} or another form of a table.'
-_RECORD = having({"image": PICTURE})
+_RECORD = object_schema({"image": IMAGE})
 _TABLES = [
-    having({form: schema}, params=PARAMETERS)
+    object_schema({form: schema}, params=REQUEST_PARAMETERS)
     for form, schema in {
-        "dataframe_split": having({"columns": COLUMNS, "data": listed(listed(PICTURE))}),
-        "dataframe_records": listed(_RECORD),
-        "instances": listed({"anyOf": [PICTURE, _RECORD]}),
-        "inputs": {"anyOf": [listed(PICTURE), having({"image": listed(PICTURE)})]},
+        "dataframe_split": object_schema({"columns": COLUMNS, "data": array_of(array_of(IMAGE))}),
+        "dataframe_records": array_of(_RECORD),
+        "instances": array_of({"anyOf": [IMAGE, _RECORD]}),
+        "inputs": {"anyOf": [array_of(IMAGE), object_schema({"image": array_of(IMAGE)})]},
     }.items()
 ]
 # what MLflow calls an error of some of our codes, or of a status
@@ -186,5 +186,5 @@ PROTOCOL = Protocol(
     prefix="/invocations",
     write_error=_write_error,
     router=router,
-    openapi=taking({"application/json": {"anyOf": _TABLES}, "text/csv": {"type": "string"}}),
+    openapi=request_body({"application/json": {"anyOf": _TABLES}, "text/csv": {"type": "string"}}),
 )

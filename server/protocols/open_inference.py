@@ -18,26 +18,36 @@ from server.codecs.tensor_outputs import Output, Tensor, outputs_of, usual_outpu
 from server.codecs.tensors import FORM, mapping, pictures_of
 from server.errors import ServiceError
 from server.ipc.model_facts import ModelFacts
-from server.openapi.schemas import FILE, PARAMETERS, PICTURE, having, listed, parameters_in, taking
+from server.openapi.schemas import (
+    IMAGE,
+    IMAGE_FILE,
+    REQUEST_PARAMETERS,
+    array_of,
+    object_schema,
+    path_parameters,
+    request_body,
+)
 from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
 
 _HEADER = "inference-header-content-length"
 _LONGEST_NUMBER = 12  # digits
 _EXTENSIONS = ("binary_tensor_data", "classification")
-_NAMED = {"parameters": parameters_in("{model}")}
-_SHAPE = listed({"type": "integer", "minimum": 0})
-_PIXELS = listed({"type": "integer", "minimum": 0, "maximum": 255})
+_NAMED = {"parameters": path_parameters("{model}")}
+_SHAPE = array_of({"type": "integer", "minimum": 0})
+_PIXELS = array_of({"type": "integer", "minimum": 0, "maximum": 255})
 _TENSOR = {
     "anyOf": [
-        having({"name": {"const": "image"}, "shape": _SHAPE, "datatype": {"const": datatype}, "data": data})
-        for datatype, data in (("BYTES", listed(PICTURE)), ("UINT8", _PIXELS))
+        object_schema({"name": {"const": "image"}, "shape": _SHAPE, "datatype": {"const": datatype}, "data": data})
+        for datatype, data in (("BYTES", array_of(IMAGE)), ("UINT8", _PIXELS))
     ]
 }
-_REQUEST = having(
-    {"inputs": {**listed(_TENSOR), "maxItems": 1}},
+_REQUEST = object_schema(
+    {"inputs": {**array_of(_TENSOR), "maxItems": 1}},
     id={"type": "string"},
-    outputs=listed(having({"name": {"enum": ["probs", "label", "predictions"]}}, parameters={"type": "object"})),
-    parameters=PARAMETERS,
+    outputs=array_of(
+        object_schema({"name": {"enum": ["probs", "label", "predictions"]}}, parameters={"type": "object"})
+    ),
+    parameters=REQUEST_PARAMETERS,
 )
 
 
@@ -200,5 +210,5 @@ PROTOCOL = Protocol(
     prefix="/v2",
     write_error=_write_error,
     router=router,
-    openapi=taking({"application/json": _REQUEST, "application/octet-stream": FILE}),
+    openapi=request_body({"application/json": _REQUEST, "application/octet-stream": IMAGE_FILE}),
 )
