@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from server.codecs.body import FORM, UNDECIDED, is_json
+from server.codecs.body import FORM, UNSPECIFIC_TYPES, is_json
 from server.openapi.schemas import (
     COLUMNS,
     IMAGE,
@@ -16,7 +16,7 @@ from server.openapi.schemas import (
 from server.protocol import Protocol
 
 SCORE = "/score"
-# headers: which deployment is asked for, and what became of the run
+# headers: the deployment that a request names, and how the run went
 DEPLOYMENT = "azureml-model-deployment"
 RUN_FAILED = "x-ms-run-function-failed"
 RUN_MS = "x-ms-run-fn-exec-ms"
@@ -49,7 +49,9 @@ _OPENAPI["requestBody"]["content"]["application/json"]["examples"] = {
 
 
 def _accepts_media_type(media_type: str) -> bool:
-    return media_type in UNDECIDED or media_type == FORM or media_type.startswith("image/") or is_json(media_type)
+    return (
+        media_type in UNSPECIFIC_TYPES or media_type == FORM or media_type.startswith("image/") or is_json(media_type)
+    )
 
 
 # each protocol adds its name, summary, read, write and matches

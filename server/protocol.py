@@ -1,4 +1,4 @@
-"""Protocol: how one wire contract turns a request into images and outcomes into a response."""
+"""Protocol: how one wire protocol turns a request into images and outcomes into a response."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,20 +18,21 @@ from server.ipc.outcome import Failure, Outcome
 
 @dataclass(frozen=True, slots=True)
 class ProtocolRequest:
-    """A request as a contract sees it: what `parse` made of its body, its path with the parameters, its headers.
+    """A request as a protocol sees it.
 
-    `model` is what it is addressed to, and `max_images` the most pictures that it may hold.
+    `content` is what `parse` made of the body, `route` the path with its parameters in braces. `model` is the model
+    that the request goes to, `max_images` the number of images that it may hold.
     """
 
     content: Any
     route: str = ""
-    path: Mapping[str, str] = field(default_factory=dict)
+    path_parameters: Mapping[str, str] = field(default_factory=dict)
     headers: Headers = field(default_factory=Headers)
     model: ModelFacts = field(default_factory=ModelFacts)
     max_images: int = 2**16
 
-    def bound(self, count: int) -> None:
-        """Refuse too many pictures before each is decoded. ServiceError `too_many_images`."""
+    def check_image_count(self, count: int) -> None:
+        """Refuse too many images, before any is decoded. ServiceError `too_many_images`."""
         if count > self.max_images:
             message = f"The request holds {count} pictures; this server accepts up to {self.max_images}."
             raise ServiceError("too_many_images", message)
@@ -39,7 +40,7 @@ class ProtocolRequest:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """What a request asks for, and in `note` what `write` has to know of it."""
+    """The images to score, each with its options, or why it cannot be. `note` is what `write` needs of the request."""
 
     images: Sequence[ImageInput | Failure]
     note: Any = None
@@ -47,7 +48,10 @@ class ScoreRequest:
 
 @dataclass(frozen=True, slots=True)
 class ScoreResult:
-    """What became of the images, in their order, those left out that `bad_images` drops; and who says so."""
+    """The outcomes of the images in their order, without those that `bad_images` drops, and the model they come from.
+
+    `note` is that of the ScoreRequest.
+    """
 
     outcomes: Sequence[Outcome]
     request_id: str
@@ -58,7 +62,7 @@ class ScoreResult:
 
 @dataclass(frozen=True, slots=True)
 class ResponseBody:
-    """The body of a reply, and headers beside its content type."""
+    """The body of a response, and its headers beside the content type."""
 
     body: bytes
     media_type: str = "application/json"
@@ -104,9 +108,9 @@ class Protocol:
     openapi: Mapping[str, Any] = field(default_factory=dict)
 
 
-def json_array(answer: ScoreResult) -> ResponseBody:
-    """Write the outcomes as a JSON array, an object for each picture."""
-    return ResponseBody(b"[" + b", ".join(json_objects(answer.outcomes)) + b"]")
+def json_array(result: ScoreResult) -> ResponseBody:
+    """Write the outcomes as a JSON array, an object for each image."""
+    return ResponseBody(b"[" + b", ".join(json_objects(result.outcomes)) + b"]")
 
 
 def deployments_of(request: Request) -> Deployments:

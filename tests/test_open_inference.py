@@ -279,9 +279,9 @@ def test_numbers_never_stand_for_a_picture_that_could_not_be_scored() -> None:
             "outputs": [{"name": name} for name in outputs],
         }
         content = asyncio.run(parsed(json.dumps(head).encode()))
-        call = ProtocolRequest(content, path={"model": "fridge"}, model=facts)
-        answer = ScoreResult([fine, bad], "id", facts, None, PROTOCOL.read(call).note)
-        return json.loads(PROTOCOL.write(answer).body)
+        request = ProtocolRequest(content, path_parameters={"model": "fridge"}, model=facts)
+        result = ScoreResult([fine, bad], "id", facts, None, PROTOCOL.read(request).note)
+        return json.loads(PROTOCOL.write(result).body)
 
     (output,) = reply("predictions")["outputs"]
     assert [set(json.loads(row)) for row in output["data"]] == [{"probs", "labels"}, {"error"}]

@@ -11,7 +11,7 @@ from server.api.admission import AdmittedRequest
 from server.api.disconnect import while_connected
 from server.api.script_scoring import run_script
 from server.api.timing import server_timing, timing_facts
-from server.codecs.body import RequestBody, aside, read_body
+from server.codecs.body import RequestBody, read_body, run_in_thread_if_large
 from server.errors import ServiceError
 from server.hosted import DEPLOYMENT, RUN_FAILED, RUN_MS
 from server.inference.scoring import ImageInput, score
@@ -82,8 +82,8 @@ async def parse_content(
             "A value is not provided for the 'input_data' parameter. Expected "
             '{"input_data": {"columns": ["image"], "data": [BASE64, ...]}} or {"image": BASE64}.',
         )
-    score_request = await aside(size, partial(protocol.read, request))
-    request.bound(len(score_request.images))
+    score_request = await run_in_thread_if_large(size, partial(protocol.read, request))
+    request.check_image_count(len(score_request.images))
     return protocol, score_request
 
 
