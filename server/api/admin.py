@@ -1,4 +1,4 @@
-"""What operators do while a server serves: add, replace and remove deployments, and share traffic among them."""
+"""Administration at run time: add, replace and remove deployments, and share traffic among them."""
 
 import time
 from typing import Any
@@ -14,13 +14,13 @@ from server.openapi.schemas import object_schema, request_body
 from settings.deployments import DeploymentSpec, Plan
 
 _LARGEST_BODY = 2**16
-_DEPLOYMENT = request_body({"application/json": DeploymentSpec.model_json_schema()})
+_DEPLOYMENT_BODY = request_body({"application/json": DeploymentSpec.model_json_schema()})
 _PLAN = Plan.model_json_schema()["properties"]
-_SHARES = request_body({"application/json": object_schema({}, traffic=_PLAN["traffic"], mirror=_PLAN["mirror"])})
-_BODY_WITHIN_S = 30.0
+_TRAFFIC_BODY = request_body({"application/json": object_schema({}, traffic=_PLAN["traffic"], mirror=_PLAN["mirror"])})
+_BODY_TIMEOUT_S = 30.0
 
 
-def _admitted(request: Request) -> None:
+def _require_admin_key(request: Request) -> None:
     state = AppState.of(request)
     if state.settings.admin_keys_file is None:
         raise ServiceError(
@@ -30,12 +30,12 @@ def _admitted(request: Request) -> None:
     state.admin_keys.check(request.headers.get("authorization"))
 
 
-router = APIRouter(tags=["deployments"], dependencies=[Depends(_admitted)])
+router = APIRouter(tags=["deployments"], dependencies=[Depends(_require_admin_key)])
 
 
 async def _content(request: Request) -> dict[str, Any]:
-    deadline = time.monotonic() + _BODY_WITHIN_S
-    # whatever it is called: curl calls it a form
+    deadline = time.monotonic() + _BODY_TIMEOUT_S
+    # any content type: curl sends that of a form by default
     body = await read_body(
         request, _LARGEST_BODY, deadline, accepts_media_type=lambda media_type: True, media_types="application/json"
     )
@@ -45,29 +45,29 @@ async def _content(request: Request) -> dict[str, Any]:
     return content
 
 
-async def _ordered(request: Request, verb: str, content: dict[str, Any]) -> JSONResponse:
+async def _command(request: Request, verb: str, content: dict[str, Any]) -> JSONResponse:
     return JSONResponse(await order(AppState.of(request).control, verb, content))
 
 
 @router.get("/deployments")
 async def get_deployments(request: Request) -> JSONResponse:
     """List all deployments: model, version, settings, state and shares of traffic. Needs an admin key, as all below."""
-    return await _ordered(request, "list", {})
+    return await _command(request, "list", {})
 
 
-@router.put("/deployments/{name}", openapi_extra=_DEPLOYMENT)
+@router.put("/deployments/{name}", openapi_extra=_DEPLOYMENT_BODY)
 async def put_deployment(request: Request, name: str) -> JSONResponse:
     """Add a deployment, or replace it by another version, once it is warm: `{"model": FOLDER}` or `{"name": NAME}`."""
-    return await _ordered(request, "put", {"name": name, "deployment": await _content(request)})
+    return await _command(request, "put", {"name": name, "deployment": await _content(request)})
 
 
 @router.delete("/deployments/{name}")
 async def delete_deployment(request: Request, name: str) -> JSONResponse:
     """End a deployment that gets no traffic, after its last reply."""
-    return await _ordered(request, "remove", {"name": name})
+    return await _command(request, "remove", {"name": name})
 
 
-@router.put("/traffic", openapi_extra=_SHARES)
+@router.put("/traffic", openapi_extra=_TRAFFIC_BODY)
 async def put_traffic(request: Request) -> JSONResponse:
     """Share requests by percentages: `{"traffic": {"blue": 90, "green": 10}, "mirror": {"green": 100}}`."""
-    return await _ordered(request, "share", await _content(request))
+    return await _command(request, "share", await _content(request))

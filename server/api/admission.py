@@ -1,4 +1,4 @@
-"""AdmittedRequest: a request at one of the doors that was let in, and who is to answer it."""
+"""AdmittedRequest: a request on a scoring path whose key was checked, with the deployment that it goes to."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from server.protocol import ProtocolRequest
 
 @dataclass(frozen=True, slots=True)
 class AdmittedRequest:
-    """`started` is when it came, in monotonic seconds."""
+    """A request between its admission and its response. `started` is its arrival, in monotonic seconds."""
 
     request: Request
     state: AppState
@@ -26,7 +26,11 @@ class AdmittedRequest:
     @classmethod
     @contextmanager
     def of(cls, request: Request) -> Iterator["AdmittedRequest"]:
-        """Let a request in until it is answered, or refused, which is counted; ServiceError where nobody may answer."""
+        """Check the key, choose the deployment, and count the request as open until the block ends.
+
+        A `queue_full` that leaves the block is counted, too. ServiceError where the key is wrong, or no deployment can
+        be chosen.
+        """
         state = AppState.of(request)
         started = time.monotonic()
         state.keys.check(request.headers.get("authorization"))
@@ -47,18 +51,20 @@ class AdmittedRequest:
 
     @property
     def is_to_script(self) -> bool:
-        """Whether a script is to answer, and not a model."""
+        """Whether it goes to a script, and not to a model."""
         return self.deployment.route.kind == "script"
 
     @property
     def deadline(self) -> float:
-        """When it has to be answered, in monotonic seconds."""
+        """When the response is due, in monotonic seconds."""
         return self.started + self.deployment.settings.request_timeout_ms / 1000
 
     def protocol_request(self) -> ProtocolRequest:
-        """Return it as a contract sees it, but for what it holds; ServiceError before its model is loaded."""
+        """Return the request as a protocol sees it, without content yet; ServiceError before its model is loaded."""
         model, request = self.deployment.model, self.request
-        if not model.architecture:  # before it is loaded nobody knows what a request to it has to look like
+        if not model.architecture:  # what a valid request is depends on the model
             raise ServiceError("engine_unavailable", f"No model can score now: {self.deployment.engines.reason}.")
-        most = self.deployment.settings.max_images
-        return ProtocolRequest(None, request.scope["route"].path, request.path_params, request.headers, model, most)
+        max_images = self.deployment.settings.max_images
+        return ProtocolRequest(
+            None, request.scope["route"].path, request.path_params, request.headers, model, max_images
+        )

@@ -1,4 +1,4 @@
-"""create_app: everything an HTTP process needs, wired from top to bottom."""
+"""create_app: wires everything that an HTTP process needs."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -38,7 +38,7 @@ async def metrics() -> Response:
 
 
 def create_routers() -> Sequence[APIRouter]:
-    """Return the routers of all routes: first that of scoring, then in the order in which docs list their routes."""
+    """Return all routers: first that of POST on the scoring paths; their order is that of the list in the docs."""
     of_protocols = [protocol.router for protocol in PROTOCOLS if protocol.router is not None]
     return [scoring.create_router(), hosted_routes.router, *of_protocols, health.router, metrics_router, admin.router]
 
@@ -46,11 +46,10 @@ def create_routers() -> Sequence[APIRouter]:
 def create_app(
     settings: ServerSettings, table: RoutingTable, control: Path, started: Callable[[AppState], None]
 ) -> ASGIApp:
-    """Build the ASGI application of one HTTP process in front of the engines of `table`.
+    """Build the ASGI application of one HTTP process, which serves the deployments of `table`.
 
-    Orders of operators go to the supervisor at `control`.
-
-    `started` is given the state once the event loop runs.
+    `control` is the socket where the supervisor takes commands. `started` is called with the state once the event loop
+    runs.
     """
     deployments, metrics = Deployments(table), Metrics()
     state = AppState(
@@ -93,7 +92,7 @@ def create_app(
 
 
 def _methods(routers: Sequence[APIRouter]) -> Mapping[str, set[str]]:
-    """Gather which methods there are for each path."""
+    """Return the methods of each path."""
     methods: dict[str, set[str]] = defaultdict(set)
     for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
         methods[route.path] |= set(route.methods or ())

@@ -1,4 +1,4 @@
-"""Probes. They run in a process that never touches a model, so they answer whatever the engine is doing."""
+"""Probes. They run in a process that never runs a model, so a busy engine does not delay them."""
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse

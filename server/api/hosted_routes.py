@@ -1,4 +1,4 @@
-"""What the hosted endpoint has beside POST: GET and OPTIONS on /score, and /swagger.json."""
+"""The hosted endpoint's routes beside POST /score: GET and OPTIONS on /score, and /swagger.json."""
 
 from dataclasses import replace
 from typing import Any

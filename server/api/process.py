@@ -1,4 +1,4 @@
-"""An HTTP process: uvicorn on the listening socket that all of them share."""
+"""An HTTP process: uvicorn on the listening sockets that all HTTP processes share."""
 
 import asyncio
 import gc
@@ -24,7 +24,7 @@ _LINGER_S = 1.0
 
 
 class _DrainingServer(uvicorn.Server):
-    """uvicorn, told when to finish by the lifeline instead of signals, and closing in an order that loses nothing."""
+    """uvicorn that finishes when the supervisor says so instead of on signals, and then loses no connection."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -33,11 +33,11 @@ class _DrainingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for listening in sockets or []:
             refuse_newcomers(listening)
-        await asyncio.sleep(_ACCEPT_S)  # the event loop accepts what is still waiting
+        await asyncio.sleep(_ACCEPT_S)  # the event loop accepts the connections that still wait
         for server in self.servers:
             server.close()
-        # A connection that was accepted just now has not sent its request yet, and uvicorn would close it at once.
-        # Every reply ends its connection by now, so only idle ones are left after a moment.
+        # uvicorn would close a connection at once that was accepted just now and has not sent its request yet. Every
+        # response closes its connection by now, so that only idle ones are left after a moment.
         end = time.monotonic() + _LINGER_S
         while self.server_state.connections and time.monotonic() < end:
             await asyncio.sleep(0.02)
@@ -45,7 +45,7 @@ class _DrainingServer(uvicorn.Server):
 
 
 def main() -> None:
-    """Serve until the lifeline asks to drain, then until the requests in flight are answered."""
+    """Serve until the supervisor asks to drain, then until the requests in flight have their responses."""
     serve(read_config())
 
 
@@ -58,9 +58,9 @@ def serve(config: ProcessConfig) -> None:
         loop = asyncio.get_running_loop()
         watch_parent(
             drain=lambda: loop.call_soon_threadsafe(_drain, state, server),
-            table=lambda table: asyncio.run_coroutine_threadsafe(_take_over(state, table), loop),
+            table=lambda table: asyncio.run_coroutine_threadsafe(_update_table(state, table), loop),
         )
-        # what lives now lives for ever: keep the collector from walking through all of it again and again
+        # objects that exist now stay for good: exclude them from garbage collection
         gc.collect()
         gc.freeze()
         tell_parent(READY)
@@ -72,7 +72,7 @@ def serve(config: ProcessConfig) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # who sent a request makes no difference here
+        proxy_headers=False,  # the address of the client is not used
         lifespan="on",
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, settings.grace_period_ms // 1000),
@@ -81,9 +81,9 @@ def serve(config: ProcessConfig) -> None:
     server.run(sockets=config.listening_sockets())
 
 
-async def _take_over(state: AppState, table: RoutingTable) -> None:
+async def _update_table(state: AppState, table: RoutingTable) -> None:
     async with state.table_lock:
-        await retire(await state.deployments.change(table))
+        await retire(await state.deployments.update(table))
     tell_parent("settled", table.number)
 
 
@@ -93,5 +93,5 @@ def _drain(state: AppState, server: uvicorn.Server) -> None:
     def stop_accepting() -> None:
         server.should_exit = True
 
-    # load balancers need a moment to see that readiness has gone before the port closes
+    # load balancers need a moment to see the failing readiness probe before the port closes
     asyncio.get_running_loop().call_later(state.settings.drain_delay_ms / 1000, stop_accepting)

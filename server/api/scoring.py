@@ -8,7 +8,7 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 
 from server.api.admission import AdmittedRequest
-from server.api.disconnect import while_connected
+from server.api.disconnect import cancel_on_disconnect
 from server.api.script_scoring import run_script
 from server.api.timing import server_timing, timing_facts
 from server.codecs.body import RequestBody, read_body, run_in_thread_if_large
@@ -98,7 +98,7 @@ async def score_images(admitted: AdmittedRequest, score_request: ScoreRequest) -
     facts["images"] = len(score_request.images)
     read_s = time.monotonic() - admitted.started
     scoring = score(deployment.engines, score_request.images, deployment.settings.bad_images, admitted.deadline)
-    reply = await while_connected(admitted.request, scoring, admitted.deadline)
+    reply = await cancel_on_disconnect(admitted.request, scoring, admitted.deadline)
     reply = replace(reply, stages={"read": read_s, **reply.stages})
     facts |= timing_facts(reply.stages)
     admitted.state.shadow_traffic.copy(deployment, score_request.images, reply.outcomes)

@@ -1,4 +1,4 @@
-"""The door to scripts: raw requests in, raw replies out, with the headers that the hosted service adds."""
+"""Requests to scripts: raw requests in, raw responses out, with the headers that the hosted endpoint adds."""
 
 import time
 from collections.abc import Sequence
@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from fastapi import Request, Response
 
 from server.api.admission import AdmittedRequest
-from server.api.disconnect import while_connected
+from server.api.disconnect import cancel_on_disconnect
 from server.api.timing import server_timing, timing_facts
 from server.codecs.body import read_body
 from server.hosted import DEPLOYMENT, RUN_FAILED, RUN_MS, SCORE
 from server.inference.deployments import script_error
 from server.ipc.raw_http import RawReply, RawRequest
 
-# what is about a connection, or is written here, is not for the script to say
-_OURS = frozenset(
+# headers of the connection, and those that this server writes: a script must not set them
+_RESERVED = frozenset(
     {"connection", "content-length", "date", "keep-alive", "proxy-authenticate", "server", "te", "trailer"}
     | {"transfer-encoding", "upgrade", "x-request-id"}
 )
@@ -32,7 +32,7 @@ async def run_script(admitted: AdmittedRequest) -> Response:
         raise script_error(deployment)
     raw_request = await _read(admitted)
     read_s = time.monotonic() - admitted.started
-    reply = await while_connected(request, deployment.engines.answer(raw_request, deadline), deadline)
+    reply = await cancel_on_disconnect(request, deployment.engines.answer(raw_request, deadline), deadline)
     stages = {"read": read_s, **reply.stages}
     request.state.facts |= timing_facts(stages)
     return _write(reply, deployment.name, server_timing(stages | {"total": time.monotonic() - admitted.started}))
@@ -58,7 +58,7 @@ async def _read(admitted: AdmittedRequest) -> RawRequest:
 
 
 def _headers(request: Request, *, hides_key: bool) -> Sequence[tuple[str, str]]:
-    # the server's own key is none of the script's business, which may write headers to its log
+    # a script may write headers to its log, and must not see the server's own key
     return [(name, value) for name, value in request.headers.items() if not (hides_key and name == "authorization")]
 
 
@@ -68,7 +68,7 @@ def _write(reply: RawReply, deployment: str, timing: str) -> Response:
     ours = {RUN_FAILED: str(reply.failed), "server-timing": timing, DEPLOYMENT: deployment}
     if reply.exec_ms is not None:
         ours[RUN_MS] = f"{reply.exec_ms:.3f}"
-    pairs = [(name.lower(), value) for name, value in reply.headers if name.lower() not in _OURS]
+    pairs = [(name.lower(), value) for name, value in reply.headers if name.lower() not in _RESERVED]
     response.raw_headers = [
         *((name.encode(), value.encode("latin-1")) for name, value in [*pairs, *ours.items()]),
         *(header for header in response.raw_headers if header[0] == b"content-length"),
