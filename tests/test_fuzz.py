@@ -40,12 +40,12 @@ PICTURES = st.lists(st.binary(max_size=60).map(lambda data: b"\xff\xd8" + data),
 
 
 def ask(path: str, body: bytes, **headers: str) -> tuple[Protocol, list[Any], Any]:
-    """Return the contract that understands a body, the pictures that it read, and its note."""
+    """Return the protocol that matches a body, the images that it read, and its note."""
     named = {"content-type": "application/json"} | {key.replace("_", "-"): value for key, value in headers.items()}
-    contracts = [protocol for protocol in PROTOCOLS if path in protocol.paths]
-    call = ProtocolRequest(None, path, {"model": "fridge"}, Headers(named), FACTS)
-    protocol, wanted = done(parse_body(contracts, RequestBody(body, Headers(named)), call))
-    return protocol, list(wanted.images), wanted.note
+    protocols = [protocol for protocol in PROTOCOLS if path in protocol.paths]
+    request = ProtocolRequest(None, path, {"model": "fridge"}, Headers(named), FACTS)
+    protocol, score_request = done(parse_body(protocols, RequestBody(body, Headers(named)), request))
+    return protocol, list(score_request.images), score_request.note
 
 
 def texts(pictures: list[bytes]) -> list[str]:
@@ -142,7 +142,7 @@ TENSORS = objects(
 OUTPUTS = st.lists(
     objects(name=st.sampled_from(["probs", "label", "predictions"]), parameters=objects("classification"))
 )
-DOORS: Mapping[str, tuple[str, st.SearchStrategy[Any]]] = {
+DOCUMENTS: Mapping[str, tuple[str, st.SearchStrategy[Any]]] = {
     "hosted": (SCORE, objects("image", "xai_parameters", "inference_parameters", input_data=TABLES | ROWS)),
     "predict": (PREDICT, objects("parameters", instances=ROWS, inputs=ROWS)),
     "explain": (EXPLAIN, objects("parameters", instances=ROWS, inputs=ROWS)),
@@ -152,11 +152,11 @@ DOORS: Mapping[str, tuple[str, st.SearchStrategy[Any]]] = {
 }
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("name", DOCUMENTS)
 @settings(max_examples=400, deadline=None)
 @given(data=st.data())
-def test_any_document_is_read_or_refused_and_nothing_else(door: str, data: st.DataObject) -> None:
-    path, strategy = DOORS[door]
+def test_any_document_is_read_or_refused_and_nothing_else(name: str, data: st.DataObject) -> None:
+    path, strategy = DOCUMENTS[name]
     body = json.dumps(data.draw(strategy)).encode()
     try:
         protocol, images, note = ask(path, body)

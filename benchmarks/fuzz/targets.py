@@ -76,25 +76,25 @@ def done(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _read_by(path: str, named: str, data: bytes) -> str:
-    """Read a body as the door at `path` does and write an answer; the first line is the header `named`."""
+    """Read a body as a POST to `path` does and write a response; the first line is the header `named`."""
     line, _, content = data.partition(b"\n")
     raw = [(named.encode(), line)] + ([] if named == "content-type" else [(b"content-type", _JSON.encode())])
     headers = Headers(raw=raw)
-    contracts = [protocol for protocol in PROTOCOLS if path in protocol.paths]
+    protocols = [protocol for protocol in PROTOCOLS if path in protocol.paths]
     body = RequestBody(content, headers)
-    if not contracts[0].accepts_media_type(body.media_type):
+    if not protocols[0].accepts_media_type(body.media_type):
         return "content_type"
-    call = ProtocolRequest(None, path, {"model": "fridge"}, headers, _FACTS, _MOST)
+    request = ProtocolRequest(None, path, {"model": "fridge"}, headers, _FACTS, _MOST)
     try:
-        protocol, wanted = done(parse_body(contracts, body, call))
-        images = wanted.images
+        protocol, score_request = done(parse_body(protocols, body, request))
+        images = score_request.images
         size = sum(len(image.data) for image in images if isinstance(image, ImageInput))
         assert size <= _GROWS_BY * len(content) + 200 * len(images), f"{len(content)} bytes became {size}"
         outcomes = [image if isinstance(image, Failure) else _PREDICTION for image in images]
-        written = protocol.write(ScoreResult(outcomes, "id", _FACTS, 1, wanted.note))
+        written = protocol.write(ScoreResult(outcomes, "id", _FACTS, 1, score_request.note))
     except ServiceError as error:
         assert 400 <= error.status < 500, f"{error.code} has the status {error.status}"
-        if (write_error := contracts[0].write_error) is not None:
+        if (write_error := protocols[0].write_error) is not None:
             json.loads(write_error(error, "id"))
         return error.code
     json.loads(written.body[: int(written.headers.get(_LENGTH, len(written.body)))])
@@ -267,20 +267,20 @@ def _frames_of(image: Image.Image, form: str) -> bytes:
 def targets() -> Mapping[str, Target]:
     """Return all targets by name."""
 
-    def door(name: str, path: str, samples: Sequence[Sample], named: str = "content-type") -> Target:
+    def protocol(name: str, path: str, samples: Sequence[Sample], named: str = "content-type") -> Target:
         return Target(name, samples, partial(_read_by, path, named))
 
     plain = [Sample(tail=base64.encodebytes(_PNG)), Sample(tail=b"data:image/png;base64," + _TEXT.encode())]
     infer = "/v2/models/{model}/infer"
     found = [
         Target("json", [Sample(document=sample.document) for sample in _hosted() if sample.document], _json),
-        door("hosted", "/score", _hosted()),
-        door("form", "/score", _form()),
-        door("open_inference", infer, _open_inference()),
-        door("open_inference_binary", infer, _open_inference_binary(), _LENGTH),
-        door("kserve", "/v1/models/{model}:predict", _kserve()),
-        door("mlflow", "/invocations", _mlflow()),
-        door("csv", "/invocations", _csv()),
+        protocol("hosted", "/score", _hosted()),
+        protocol("form", "/score", _form()),
+        protocol("open_inference", infer, _open_inference()),
+        protocol("open_inference_binary", infer, _open_inference_binary(), _LENGTH),
+        protocol("kserve", "/v1/models/{model}:predict", _kserve()),
+        protocol("mlflow", "/invocations", _mlflow()),
+        protocol("csv", "/invocations", _csv()),
         Target("base64", plain, _base64),
         Target("frames", _frame_samples(), _frames, words=()),
         Target("images", _image_samples(), _image, words=()),

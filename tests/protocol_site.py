@@ -1,4 +1,4 @@
-"""One server with three models behind every door, and what tests of doors do with it."""
+"""One server with three models, for the tests of protocols, and what they do with it."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ SHELF = (
 )
 
 
-class DoorsSite:
+class ProtocolSite:
     """A context manager: a server with the deployments `fridge`, `shelf` (another signature) and `objects` (detects).
 
     Who names none gets `fridge`. Bodies may have MOST_BYTES, and 6 pictures. The server takes `arguments`, too.
