@@ -23,6 +23,7 @@ from server.inference.deployments import Deployments
 from server.inference.shadow import ShadowTraffic
 from server.ipc.routing_table import RoutingTable
 from server.metrics import Metrics, exposition
+from server.openapi import page
 from server.openapi.schemas import ERRORS
 from server.protocol_catalog import PROTOCOLS
 from settings.server import ServerSettings
@@ -73,6 +74,7 @@ def create_app(
         title="Sightglass",
         description="Online scoring of image models.",
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
     )
@@ -80,7 +82,8 @@ def create_app(
     routers = create_routers()
     for router in routers:
         app.include_router(router, responses=ERRORS)
-    app.state.methods = _methods(routers)
+    app.include_router(page.router)
+    app.state.methods = _methods([*routers, page.router])
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(HTTPException, routing_error)
     requests = RequestMiddleware(FastPath(app, routers[0].routes), state)
