@@ -80,3 +80,14 @@ def test_a_browser_loads_files_once_and_finds_no_others(site: ProtocolSite) -> N
     for name in ("page.html", "NOTICE", "%2e%2e/page.py", "none.js"):
         assert site.get(f"/docs/{name}").status_code == 404
     assert http.request("DELETE", site.server.url + "/docs").headers["allow"] == "GET, HEAD"
+
+
+def test_the_page_takes_keys_for_scoring_and_for_administration(site: ProtocolSite) -> None:
+    described = site.get("/openapi.json").json()
+    schemes = described["components"]["securitySchemes"]
+    assert {name: scheme["scheme"] for name, scheme in schemes.items()} == {
+        "scoring_key": "bearer",
+        "admin_key": "bearer",
+    }
+    assert described["paths"]["/score"]["post"]["security"] == [{}, {"scoring_key": []}], "this server needs no key"
+    assert described["paths"]["/traffic"]["put"]["security"] == [{"admin_key": []}]

@@ -54,6 +54,15 @@ def test_every_parameter_and_every_body_is_described(operations: Mapping[str, An
         assert "422" not in said["responses"], "of the web framework, whose errors nobody gets"
 
 
+def test_operations_name_the_key_that_they_need(operations: Mapping[str, Any]) -> None:
+    needs = {name: [key for each in said.get("security", ()) for key in each] for name, said in operations.items()}
+    scoring = {f"POST {path}" for protocol in PROTOCOLS for path in protocol.paths} | {"GET /score"}
+    assert {name for name, keys in needs.items() if keys == ["scoring_key"]} == scoring
+    administration = {name for name in operations if "/deployments" in name or "/traffic" in name}
+    assert {name for name, keys in needs.items() if keys == ["admin_key"]} == administration
+    assert all(not keys for name, keys in needs.items() if name not in scoring | administration)
+
+
 def test_the_examples_of_the_page_are_scored(site: ProtocolSite, operations: Mapping[str, Any]) -> None:
     content = operations["POST /score"]["requestBody"]["content"]["application/json"]
     replies = [site.post("/score", each["value"], **KEY) for each in content["examples"].values()]

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import PlainTextResponse
@@ -24,6 +25,7 @@ from server.inference.shadow import ShadowTraffic
 from server.ipc.routing_table import RoutingTable
 from server.metrics import Metrics, exposition
 from server.openapi import page
+from server.openapi.keys import add_keys
 from server.openapi.schemas import ERRORS
 from server.protocol_catalog import PROTOCOLS
 from settings.server import ServerSettings
@@ -36,6 +38,18 @@ async def metrics() -> Response:
     """Give the metrics of all processes in Prometheus' text format."""
     text = await run_in_threadpool(exposition)
     return Response(text, media_type="text/plain; version=1.0.0; charset=utf-8")
+
+
+class _Application(FastAPI):
+    """FastAPI whose description of the API includes the keys that operations need."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the description of the API, built once."""
+        if self.openapi_schema is None:
+            settings: ServerSettings = self.state.app_state.settings
+            add_keys(super().openapi(), scoring_key_required=settings.keys_file is not None)
+        assert self.openapi_schema is not None
+        return self.openapi_schema
 
 
 def create_routers() -> Sequence[APIRouter]:
@@ -70,7 +84,7 @@ def create_app(
         yield
         state.deployments.close()
 
-    app = FastAPI(
+    app = _Application(
         title="Sightglass",
         description="Online scoring of image models.",
         lifespan=lifespan,

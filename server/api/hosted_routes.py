@@ -12,6 +12,7 @@ from server.api.scoring import parse_content, score_images, write_response
 from server.api.script_scoring import run_script
 from server.api.state import AppState
 from server.hosted import DEPLOYMENT, RUN_FAILED, SCORE
+from server.openapi.keys import NEEDS_SCORING_KEY
 from server.openapi.schemas import parameter
 from server.openapi.swagger import swagger
 from server.protocol_catalog import PROTOCOLS_BY_PATH
@@ -26,7 +27,7 @@ def _query(name: str) -> dict[str, Any]:
 router = APIRouter(tags=["scoring"])
 
 
-@router.get(SCORE, openapi_extra=_query("input_data"), responses=_HTML)
+@router.get(SCORE, openapi_extra=_query("input_data") | NEEDS_SCORING_KEY, responses=_HTML)
 async def get_score(request: Request) -> Response:
     """Answer with the path, as version 1 of the original; or take the query for input, as version 2 and scripts do."""
     has_input = "input_data" in request.query_params

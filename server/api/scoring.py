@@ -16,6 +16,7 @@ from server.errors import ServiceError
 from server.hosted import DEPLOYMENT, RUN_FAILED, RUN_MS
 from server.inference.scoring import ImageInput, score
 from server.ipc.outcome import Reply
+from server.openapi.keys import NEEDS_SCORING_KEY
 from server.openapi.schemas import parameter, path_parameters
 from server.protocol import Protocol, ProtocolRequest, ScoreRequest, ScoreResult
 from server.protocol_catalog import PROTOCOLS_BY_PATH
@@ -25,7 +26,8 @@ def create_router() -> APIRouter:
     """Return a router with a POST route for each path of each protocol."""
     router = APIRouter(tags=["scoring"])
     for path, protocols in PROTOCOLS_BY_PATH.items():
-        summary, openapi = " ".join(protocol.summary for protocol in protocols), dict(protocols[0].openapi)
+        summary = " ".join(protocol.summary for protocol in protocols)
+        openapi = {**protocols[0].openapi, **NEEDS_SCORING_KEY}
         openapi["parameters"] = path_parameters(path) or [parameter("header", DEPLOYMENT)]
         router.add_api_route(
             path, post, methods=["POST"], summary=summary, openapi_extra=openapi, name=protocols[0].name
