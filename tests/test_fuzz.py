@@ -110,6 +110,30 @@ def test_any_bytes_come_through_as_they_are(way: str, pictures: list[bytes]) -> 
     assert [image.data for image in read] == pictures
 
 
+LONG = "x" * 8000
+GIVEN_AT_LENGTH: Mapping[str, tuple[str, Any]] = {
+    "columns": (SCORE, {"input_data": {"columns": [LONG] * 9, "data": [1]}}),
+    "keys": (INVOKE, {f"{number}{LONG}": 1 for number in range(99)}),
+    "columns of a table": (INVOKE, {"dataframe_split": {"columns": [LONG] * 99, "data": [[1] * 99]}}),
+    "a shape": (INFER, {"inputs": [tensor(shape=[-1] * 5000)]}),
+    "a shape of pixels": (INFER, {"inputs": [tensor(datatype="UINT8", shape=[1] * 5000)]}),
+    "a shape of texts": (INFER, {"inputs": [tensor(shape=[1] * 5000)]}),
+    "a datatype": (INFER, {"inputs": [tensor(datatype=LONG, shape=[1])]}),
+    "a size": (INFER, {"inputs": [tensor(shape=[1], parameters={"binary_data_size": LONG})]}),
+    "an input": (INFER, {"inputs": [tensor(name=LONG)]}),
+    "an output": (INFER, {"inputs": [tensor(shape=[1], data=["/9j/"])], "outputs": [{"name": LONG}]}),
+}
+
+
+@pytest.mark.parametrize("case", GIVEN_AT_LENGTH)
+def test_however_much_is_given_an_error_is_short(case: str) -> None:
+    path, document = GIVEN_AT_LENGTH[case]
+    with pytest.raises(ServiceError) as caught:
+        ask(path, json.dumps(document).encode())
+    assert caught.value.code in ("input_invalid", "signature_mismatch")
+    assert len(caught.value.message) < 1000
+
+
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("/9j/")
 KEYS = (
     "image", "b64", "image_base64", "columns", "data", "name", "shape", "datatype", "parameters", "binary_data_size",

@@ -16,6 +16,7 @@ from server.api.state import AppState
 from server.errors import ServiceError
 from server.hosted import RUN_FAILED, SCORE
 from server.protocol_catalog import error_writer
+from settings.excerpt import shortened
 
 logger = logging.getLogger("server.request")
 
@@ -112,10 +113,11 @@ async def routing_error(request: Request, error: Exception) -> Response:
     """Handle what the router raises: 404 for an unknown path, 405 for another method."""
     assert isinstance(error, HTTPException)
     path, method = request.url.path, request.method
+    quoted = shortened(path, 200)
     if error.status_code == 405:
-        found = ServiceError("method_not_allowed", f"{method} is not allowed for {path}. See /docs for what is.")
+        found = ServiceError("method_not_allowed", f"{method} is not allowed for {quoted}. See /docs for what is.")
     elif error.status_code == 404:
-        found = ServiceError("not_found", f"There is nothing at {path}. Scoring is POST /score; see /docs.")
+        found = ServiceError("not_found", f"There is nothing at {quoted}. Scoring is POST /score; see /docs.")
     else:
         found = ServiceError("internal_error", str(error.detail))
     response = error_response(found, request.state.request_id, path)

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 
 from server.codecs.multipart import form_files
 from server.errors import ServiceError
+from settings.excerpt import excerpt
 
 _JSON = ("application/json", "text/json")
 FORM = "multipart/form-data"
@@ -65,11 +66,11 @@ async def read_body(
     if not accepts_media_type(body.media_type):
         raise ServiceError(
             "content_type",
-            f"The content type {body.media_type!r} is not accepted. Expects Content-Type to be {media_types}.",
+            f"The content type {excerpt(body.media_type)} is not accepted. Expects Content-Type to be {media_types}.",
         )
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):
-        raise ServiceError("content_encoding", f"The body is compressed by {encoding!r}. Send it as it is.")
+        raise ServiceError("content_encoding", f"The body is compressed by {excerpt(encoding)}. Send it as it is.")
     try:
         async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
             return replace(body, data=b"".join([chunk async for chunk in _chunks(request, max_bytes)]))

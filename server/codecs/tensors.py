@@ -7,6 +7,7 @@ from server.codecs.base64_image import decode_base64
 from server.codecs.tiff import tiff
 from server.errors import ServiceError
 from server.ipc.outcome import Failure
+from settings.excerpt import excerpt
 
 EXPECTED = (
     'Expected {"inputs": [{"name": "image", "shape": [N], "datatype": "BYTES", "data": [BASE64, ...]}]}, or UINT8 of '
@@ -24,21 +25,23 @@ def images_of(tensor: Mapping[str, Any], binary: bytes, check_count: Callable[[i
     """
     shape, datatype = tensor.get("shape"), tensor.get("datatype")
     if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):
-        raise ServiceError("input_invalid", f"`shape` is {shape!r}. {EXPECTED}")
+        raise ServiceError("input_invalid", f"`shape` is {excerpt(shape)}. {EXPECTED}")
     size = object_or_empty(tensor.get("parameters")).get("binary_data_size")
     if size is not None and size != len(binary):
-        raise ServiceError("input_invalid", f"`binary_data_size` is {size!r}, but {len(binary)} bytes follow the JSON.")
+        raise ServiceError(
+            "input_invalid", f"`binary_data_size` is {excerpt(size)}, but {len(binary)} bytes follow the JSON."
+        )
     data = binary if size is not None else tensor.get("data")
     if datatype == "BYTES":
         return _encoded(data, shape, check_count)
     if datatype == "UINT8":
         return _pixels(data, shape, check_count)
-    raise ServiceError("input_invalid", f"The datatype {datatype!r} is not accepted. {EXPECTED}")
+    raise ServiceError("input_invalid", f"The datatype {excerpt(datatype)} is not accepted. {EXPECTED}")
 
 
 def _encoded(data: Any, shape: list[int], check_count: Callable[[int], None]) -> list[bytes | Failure]:
     if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] != 1):
-        raise ServiceError("input_invalid", f"The shape of BYTES is {shape}; expected [N] or [N, 1].")
+        raise ServiceError("input_invalid", f"The shape of BYTES is {excerpt(shape)}; expected [N] or [N, 1].")
     check_count(shape[0])
     images: list[bytes | Failure]
     if isinstance(data, bytes):
@@ -50,7 +53,9 @@ def _encoded(data: Any, shape: list[int], check_count: Callable[[int], None]) ->
     else:
         raise ServiceError("input_invalid", f"`data` is a {type(data).__name__}. {EXPECTED}")
     if len(images) != shape[0] or not images:
-        raise ServiceError("input_invalid", f"The tensor has {len(images)} elements, but its shape is {shape}.")
+        raise ServiceError(
+            "input_invalid", f"The tensor has {len(images)} elements, but its shape is {excerpt(shape)}."
+        )
     return images
 
 
@@ -67,7 +72,7 @@ def _elements(data: bytes, shape: list[int]) -> list[bytes]:
     at = 0
     while at < len(data):
         if len(elements) == shape[0]:
-            raise ServiceError("input_invalid", f"The tensor has more elements than its shape, {shape}.")
+            raise ServiceError("input_invalid", f"The tensor has more elements than its shape, {excerpt(shape)}.")
         length = int.from_bytes(data[at : at + 4], "little")
         if at + 4 + length > len(data):
             raise ServiceError("input_invalid", f"An element of {length} bytes begins {len(data) - at} before the end.")
@@ -79,7 +84,9 @@ def _elements(data: bytes, shape: list[int]) -> list[bytes]:
 def _pixels(data: Any, shape: list[int], check_count: Callable[[int], None]) -> list[bytes | Failure]:
     sides = shape if len(shape) == 4 else [1, *shape]
     if len(sides) != 4 or sides[3] != 3 or not all(sides):
-        raise ServiceError("input_invalid", f"The shape of UINT8 is {shape}; expected [N, H, W, 3], none of them 0.")
+        raise ServiceError(
+            "input_invalid", f"The shape of UINT8 is {excerpt(shape)}; expected [N, H, W, 3], none of them 0."
+        )
     count, height, width, _ = sides
     check_count(count)
     one = height * width * 3
@@ -89,7 +96,9 @@ def _pixels(data: Any, shape: list[int], check_count: Callable[[int], None]) -> 
         except (TypeError, ValueError):
             raise ServiceError("input_invalid", "`data` of UINT8 are whole numbers from 0 to 255.") from None
     if len(data) != count * one:
-        raise ServiceError("input_invalid", f"The tensor has {len(data)} values; the shape {shape} has {count * one}.")
+        raise ServiceError(
+            "input_invalid", f"The tensor has {len(data)} values; the shape {excerpt(shape)} has {count * one}."
+        )
     return [tiff(data[at : at + one], width, height) for at in range(0, len(data), one)]
 
 

@@ -8,6 +8,7 @@ from server.errors import ServiceError
 from server.ipc.model_facts import ModelFacts
 from server.ipc.pool import EnginePool
 from server.ipc.routing_table import Route, RoutingTable
+from settings.excerpt import excerpt
 from settings.expectation import did_you_mean
 
 _CONNECTED_WITHIN_S = 10.0
@@ -80,11 +81,13 @@ class Deployments:
         if found is None:
             known = ", ".join(self._by_name) or "none"
             raise ServiceError(
-                "model_unknown", f"There is no model {name!r}. Known: {known}.{did_you_mean(name, self._by_name)}"
+                "model_unknown",
+                f"There is no model {excerpt(name)}. Known: {known}.{did_you_mean(name, self._by_name)}",
             )
         if version is not None and version != str(found.route.version or 1):
             raise ServiceError(
-                "model_unknown", f"The model {name!r} has the version {found.route.version or 1}, not {version!r}."
+                "model_unknown",
+                f"The model {name!r} has the version {found.route.version or 1}, not {excerpt(version)}.",
             )
         return found
 

@@ -29,7 +29,9 @@ def swagger(version: str, model: ModelFacts | None, *, title: str, service_versi
     ServiceError `not_found` for an unknown version.
     """
     if version not in _VERSIONS:
-        raise ServiceError("not_found", f"Swagger version [{version}] is not valid. Supported versions: [2, 3, 3.1].")
+        raise ServiceError(
+            "not_found", f"Swagger version [{version[:40]}] is not valid. Supported versions: [2, 3, 3.1]."
+        )
     schemas = {
         "ServiceInput": _INPUT if model else {},
         "ServiceOutput": {"type": "array", "items": _output(model)} if model else {},

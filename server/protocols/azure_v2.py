@@ -6,6 +6,7 @@ from server.codecs.image_inputs import inference_parameters, parse_item
 from server.errors import ServiceError
 from server.hosted import hosted
 from server.protocol import ProtocolRequest, ScoreRequest, json_array
+from settings.excerpt import excerpt
 
 _EXPECTED = 'Expected {"columns": ["image"], "data": [BASE64, ...]}.'
 
@@ -24,7 +25,9 @@ def _items(table: Any) -> list[Any]:
         raise ServiceError("input_invalid", f"`input_data` is a {type(table).__name__}. {_EXPECTED}")
     columns, rows = table.get("columns", ["image"]), table.get("data")
     if not isinstance(columns, list) or "image" not in columns:
-        raise ServiceError("input_invalid", f"`input_data` has the columns {columns!r}, without 'image'. {_EXPECTED}")
+        raise ServiceError(
+            "input_invalid", f"`input_data` has the columns {excerpt(columns)}, without 'image'. {_EXPECTED}"
+        )
     if not isinstance(rows, list) or not rows:
         found = f"a {type(rows).__name__}" if not isinstance(rows, list) else "an empty list"
         raise ServiceError("input_invalid", f"The `data` of `input_data` is {found}. {_EXPECTED}")

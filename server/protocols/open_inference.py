@@ -28,6 +28,7 @@ from server.openapi.schemas import (
     request_body,
 )
 from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
+from settings.excerpt import excerpt
 
 _HEADER = "inference-header-content-length"
 _MOST_DIGITS = 12  # of that header
@@ -86,7 +87,7 @@ def _read(request: ProtocolRequest) -> ScoreRequest:
         raise ServiceError("input_invalid", f"`inputs` is not a list of one tensor. {EXPECTED}")
     tensor = inputs[0]
     if tensor.get("name", "image") != "image":
-        raise ServiceError("input_invalid", f"There is no input {tensor['name']!r}. {EXPECTED}")
+        raise ServiceError("input_invalid", f"There is no input {excerpt(tensor['name'])}. {EXPECTED}")
     explains, options = shared_options(content.head.get("parameters"))
     note = _note(content.head, request, explains)
     files = images_of(tensor, content.binary, request.check_image_count)
@@ -111,13 +112,14 @@ def _note(head: Mapping[str, Any], request: ProtocolRequest, explains: bool) -> 
 def _requested_output(given: Mapping[str, Any], model: ModelFacts, binary: bool) -> RequestedOutput:
     name, known = given["name"], [output.name for output in model_outputs(model)]
     if name not in known:
-        raise ServiceError("input_invalid", f"There is no output {name!r}. Known: {', '.join(known)}.")
+        raise ServiceError("input_invalid", f"There is no output {excerpt(name)}. Known: {', '.join(known)}.")
     parameters = object_or_empty(given.get("parameters"))
     classes = parameters.get("classification", 0)
     if type(classes) is not int or classes < 0 or (classes and name != "probs"):
         raise ServiceError(
             "input_invalid",
-            f"`classification` of the output {name!r} is {classes!r}; expected a whole number, for 'probs' only.",
+            f"`classification` of the output {name!r} is {excerpt(classes)}; expected a whole number, for 'probs' "
+            "only.",
         )
     return RequestedOutput(name, parameters.get("binary_data", binary) is True, classes)
 

@@ -16,6 +16,7 @@ from server.supervisor.child import Child
 from server.supervisor.launcher import Launcher, LaunchError, RunningDeployment, State
 from settings.deployments import Plan, read_plan
 from settings.errors import SettingsError
+from settings.excerpt import excerpt, shortened
 
 logger = logging.getLogger(__name__)
 
@@ -76,12 +77,13 @@ class Rollout:
             try:
                 member = self._fleet.recruit(name, plan.deployments[name])
             except LaunchError as error:
-                raise ServiceError("deployment_invalid", str(error)) from None
+                raise ServiceError("deployment_invalid", shortened(str(error))) from None
             try:
                 await self._fleet.warm(member)
             except LaunchError as error:
                 await self._fleet.dismiss(member)
-                raise ServiceError("deployment_failed", f"The deployment {name!r} cannot serve: {error}") from None
+                reason = shortened(str(error))
+                raise ServiceError("deployment_failed", f"The deployment {name!r} cannot serve: {reason}") from None
             before = self._fleet.members.get(name)
             self._fleet.members[name] = member
             await self._adopt(plan)
@@ -118,7 +120,9 @@ class Rollout:
         async with self._changing:
             unknown = sorted(set(content) - {"traffic", "mirror"})
             if unknown:
-                raise ServiceError("deployment_invalid", f"The key {unknown[0]!r} is none of 'traffic' and 'mirror'.")
+                raise ServiceError(
+                    "deployment_invalid", f"The key {excerpt(unknown[0])} is none of 'traffic' and 'mirror'."
+                )
             plan = self._planned(content)
             for name, percent in plan.traffic.items():
                 if percent and self._member(name).state is not State.READY:
@@ -144,7 +148,7 @@ class Rollout:
         member = self._fleet.members.get(name)
         if member is None:
             raise ServiceError(
-                "model_unknown", f"There is no deployment {name!r}. Known: {', '.join(self._fleet.members)}."
+                "model_unknown", f"There is no deployment {excerpt(name)}. Known: {', '.join(self._fleet.members)}."
             )
         return member
 
