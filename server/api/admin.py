@@ -52,23 +52,23 @@ async def _command(request: Request, verb: str, content: dict[str, Any]) -> JSON
 
 @router.get("/deployments", openapi_extra=NEEDS_ADMIN_KEY)
 async def get_deployments(request: Request) -> JSONResponse:
-    """List all deployments: model, version, settings, state and shares of traffic. Needs an admin key, as all below."""
+    """List all deployments: model, version, settings, state and traffic. Needs an admin key, as the routes below do."""
     return await _command(request, "list", {})
 
 
 @router.put("/deployments/{name}", openapi_extra=_DEPLOYMENT_BODY | NEEDS_ADMIN_KEY)
 async def put_deployment(request: Request, name: str) -> JSONResponse:
-    """Add a deployment, or replace it by another version, once it is warm: `{"model": FOLDER}` or `{"name": NAME}`."""
+    """Add or replace a deployment, once the new one is warm: `{"model": FOLDER}` or `{"name": NAME}`."""
     return await _command(request, "put", {"name": name, "deployment": await _content(request)})
 
 
 @router.delete("/deployments/{name}", openapi_extra=NEEDS_ADMIN_KEY)
 async def delete_deployment(request: Request, name: str) -> JSONResponse:
-    """End a deployment that gets no traffic, after its last reply."""
+    """Remove a deployment that gets no traffic, after its last reply."""
     return await _command(request, "remove", {"name": name})
 
 
 @router.put("/traffic", openapi_extra=_TRAFFIC_BODY | NEEDS_ADMIN_KEY)
 async def put_traffic(request: Request) -> JSONResponse:
-    """Share requests by percentages: `{"traffic": {"blue": 90, "green": 10}, "mirror": {"green": 100}}`."""
+    """Set the shares of traffic and of copies: `{"traffic": {"blue": 90, "green": 10}, "mirror": {"green": 100}}`."""
     return await _command(request, "share", await _content(request))

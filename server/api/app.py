@@ -35,7 +35,7 @@ metrics_router = APIRouter(tags=["operation"])
 
 @metrics_router.get("/metrics", response_class=PlainTextResponse)
 async def metrics() -> Response:
-    """Give the metrics of all processes in Prometheus' text format."""
+    """Return the metrics of all processes in Prometheus' text format."""
     text = await run_in_threadpool(exposition)
     return Response(text, media_type="text/plain; version=1.0.0; charset=utf-8")
 

@@ -18,12 +18,12 @@ async def root(request: Request) -> Response:
 
 @router.get("/health/live")
 async def live() -> Response:
-    """Answer 200 while the process is able to answer at all, whatever the engine does."""
+    """Answer 200 whenever the process can answer at all, whatever the engine does."""
     return JSONResponse({"status": "live"})
 
 
 @router.get("/health/ready")
 async def ready(request: Request) -> Response:
-    """Answer 200 only while a score would succeed: the model is warm, its engine is well, no shutdown is under way."""
+    """Answer 200 only while a score would succeed: the model is warm, its engine runs, and no shutdown has begun."""
     AppState.of(request).deployments.require_ready()
     return JSONResponse({"status": "ready"})

@@ -29,7 +29,7 @@ router = APIRouter(tags=["scoring"])
 
 @router.get(SCORE, openapi_extra=_query("input_data") | NEEDS_SCORING_KEY, responses=_HTML)
 async def get_score(request: Request) -> Response:
-    """Answer with the path, as version 1 of the original; or take the query for input, as version 2 and scripts do."""
+    """Return the path, as the hosted endpoint does; or score `input_data` of the query, or have a script answer."""
     has_input = "input_data" in request.query_params
     if has_input or _has_scripts(request):
         with AdmittedRequest.of(request) as admitted:
@@ -58,7 +58,7 @@ def _json_or_text(value: str) -> Any:
 
 @router.options(SCORE, include_in_schema=False)
 async def options_score(request: Request) -> Response:
-    """Answer with nothing, which tells a browser that it may ask if there are origins that may; or ask a script."""
+    """Return an empty response; a script gets the request. CORS preflights of allowed origins do not come here."""
     if _has_scripts(request):
         with AdmittedRequest.of(request) as admitted:
             if admitted.is_to_script:
@@ -72,7 +72,7 @@ def _has_scripts(request: Request) -> bool:
 
 @router.get("/swagger.json", openapi_extra=_query("version"))
 async def get_swagger(request: Request) -> Response:
-    """Describe the hosted contract, as `?version=` 2, 3 or 3.1."""
+    """Describe the routes of the hosted endpoint, by `?version=` in Swagger 2, OpenAPI 3 or 3.1."""
     state = AppState.of(request)
     deployment = state.deployments.choose(request.headers.get(DEPLOYMENT))
     described = swagger(

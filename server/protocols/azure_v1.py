@@ -46,7 +46,7 @@ def _matches(content: Any) -> bool:
 
 PROTOCOL = hosted(
     "azure_v1",
-    summary="Score one picture, raw or as the JSON object of version 1.",
+    summary="Score one image, raw or as the JSON object of version 1.",
     read=_read,
     write=_write,
     matches=_matches,

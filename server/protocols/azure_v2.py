@@ -51,7 +51,7 @@ def _matches(content: Any) -> bool:
 
 PROTOCOL = hosted(
     "azure_v2",
-    summary="Score any number of pictures in the JSON object of version 2; the reply is an array, an object for each.",
+    summary="Score any number of images in the JSON object of version 2; the reply is an array, an object for each.",
     read=_read,
     write=json_array,
     matches=_matches,

@@ -71,7 +71,7 @@ async def models(request: Request) -> JSONResponse:
 
 @router.get("/{model}")
 async def model(request: Request, model: str) -> JSONResponse:
-    """Tell whether a deployment would score now: 200, or 503."""
+    """Answer 200 if a deployment would score now, else 503."""
     found = deployments_of(request).ready_model(model)
     return JSONResponse({"name": found.name, "ready": True})
 
@@ -79,7 +79,7 @@ async def model(request: Request, model: str) -> JSONResponse:
 PROTOCOL = Protocol(
     "kserve",
     ("/v1/models/{model}:predict", "/v1/models/{model}" + _EXPLAIN),
-    "Score or explain pictures by version 1 of KServe's protocol.",
+    "Score or explain images by version 1 of KServe's protocol.",
     _read,
     _write,
     parse=_parse,

@@ -172,14 +172,14 @@ async def ping(request: Request) -> Response:
 
 @router.get("/version")
 async def version() -> Response:
-    """Name the version of MLflow whose protocol this is."""
+    """Return the version of MLflow whose protocol this is."""
     return PlainTextResponse(_MLFLOW_VERSION, media_type="application/json")
 
 
 PROTOCOL = Protocol(
     "mlflow",
     ("/invocations",),
-    "Score pictures in a table, as a server of MLflow does.",
+    "Score the images in a table, as MLflow's server does.",
     _read,
     _write,
     accepts_media_type=lambda media_type: media_type == "text/csv" or is_json(media_type),

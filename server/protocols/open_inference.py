@@ -155,13 +155,13 @@ router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
 
 @router.get("")
 async def server_metadata() -> JSONResponse:
-    """Name the server and what it knows beyond the protocol."""
+    """Return the server's name and version, and the extensions of the protocol that it has."""
     return JSONResponse({"name": "sightglass", "version": installed("sightglass"), "extensions": list(_EXTENSIONS)})
 
 
 @router.get("/health/live")
 async def server_live() -> JSONResponse:
-    """Answer 200 while the process is able to answer at all."""
+    """Answer 200 whenever the process can answer at all."""
     return JSONResponse({"live": True})
 
 
@@ -175,7 +175,7 @@ async def server_ready(request: Request) -> JSONResponse:
 @router.get("/models/{model}", openapi_extra=_PATH_PARAMETERS)
 @router.get("/models/{model}/versions/{version}", include_in_schema=False)
 async def model_metadata(request: Request) -> JSONResponse:
-    """Describe a deployment: its version, its input and its outputs."""
+    """Return the version, the input and the outputs of a deployment."""
     found = deployments_of(request).model_named(request.path_params["model"], request.path_params.get("version"))
     facts = found.model
     parameters = {"architecture": facts.architecture, "labels": list(facts.labels), **dict(facts.sizes)}
@@ -194,7 +194,7 @@ async def model_metadata(request: Request) -> JSONResponse:
 @router.get("/models/{model}/ready", openapi_extra=_PATH_PARAMETERS)
 @router.get("/models/{model}/versions/{version}/ready", include_in_schema=False)
 async def model_ready(request: Request) -> JSONResponse:
-    """Answer 200 only while this deployment would score."""
+    """Answer 200 if a deployment would score now, else an error."""
     found = deployments_of(request).ready_model(request.path_params["model"], request.path_params.get("version"))
     return JSONResponse({"name": found.name, "ready": True})
 
@@ -202,7 +202,7 @@ async def model_ready(request: Request) -> JSONResponse:
 PROTOCOL = Protocol(
     "open_inference",
     ("/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"),
-    "Score pictures by the Open Inference Protocol, version 2, as JSON or with binary data.",
+    "Score images by the Open Inference Protocol, version 2, as JSON or with binary data.",
     _read,
     _write,
     accepts_media_type=lambda media_type: media_type in UNSPECIFIC_TYPES or is_json(media_type),
