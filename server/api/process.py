@@ -24,7 +24,7 @@ _LINGER_S = 1.0
 
 
 class _DrainingServer(uvicorn.Server):
-    """uvicorn that finishes when the supervisor says so instead of on signals, and then loses no connection."""
+    """uvicorn that the supervisor stops through its pipe instead of by signals, without losing a connection."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def serve(config: ProcessConfig) -> None:
-    """Run an HTTP process as `config` says."""
+    """Run an HTTP process."""
     settings = config.settings
     configure_logs(settings.log_format, settings.log_level)
 

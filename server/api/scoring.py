@@ -57,7 +57,7 @@ async def _read(admitted: AdmittedRequest, protocol: Protocol) -> RequestBody:
         accepts_media_type=protocol.accepts_media_type,
         media_types=protocol.media_types,
     )
-    # explanations have a queue of their own, so a body that may ask for one is parsed in any case
+    # explanations wait in a queue of their own, so a body that may want one is parsed in any case
     if (refusal := admitted.deployment.engines.refusal) is not None and protocol.explain_key not in body.data:
         raise refusal
     return body
@@ -66,7 +66,7 @@ async def _read(admitted: AdmittedRequest, protocol: Protocol) -> RequestBody:
 async def parse_body(
     protocols: Sequence[Protocol], body: RequestBody, request: ProtocolRequest
 ) -> tuple[Protocol, ScoreRequest]:
-    """Parse a body by those protocols that share a path: returns the one that matches, and what the body asks for.
+    """Parse a body by the protocols that share a path; returns the one that matches, and the images with their options.
 
     ServiceError where none matches, or the body is not of that protocol's form.
     """
@@ -76,7 +76,7 @@ async def parse_body(
 async def parse_content(
     protocols: Sequence[Protocol], request: ProtocolRequest, size: int
 ) -> tuple[Protocol, ScoreRequest]:
-    """Do the second half of `parse_body`, for content of `size` bytes; ServiceError as there."""
+    """Find the protocol that matches the content, which came in `size` bytes, and read it; see `parse_body`."""
     protocol = next((protocol for protocol in protocols if protocol.matches(request.content)), None)
     if protocol is None:
         raise ServiceError(

@@ -27,11 +27,11 @@ class ImageInput:
 async def score(
     engines: EnginePool, images: Sequence[ImageInput | Failure], bad_images: BadImages, deadline: float
 ) -> Reply:
-    """Score the images in order before `deadline` (monotonic seconds); a Failure stands for one that was not readable.
+    """Score the images in order before `deadline` (monotonic seconds); a Failure stands for one that is not readable.
 
-    What becomes of those that cannot be scored, `bad_images` says: `reject` raises ServiceError `image_invalid` naming
-    them all, `report` leaves their Failure in the outcomes, `drop` removes it. A failure that is not the image's fault
-    always raises.
+    `bad_images` decides about images that cannot be scored: `reject` raises ServiceError `image_invalid` with the
+    position and reason of each, `report` leaves their Failure in the outcomes, `drop` removes it. A failure that is not
+    the image's fault always raises.
     """
     unreadable = {index: image for index, image in enumerate(images) if isinstance(image, Failure)}
     if unreadable and bad_images == "reject":

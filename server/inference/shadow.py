@@ -24,7 +24,7 @@ _MIN_IOU = 0.5  # of two boxes that count as the same object
 
 
 class ShadowTraffic:
-    """Copies the percentages of requests that the routing table says. To be used on the deployments' event loop."""
+    """Copies requests by the percentages of the routing table. To be used on the deployments' event loop."""
 
     def __init__(self, deployments: Deployments, metrics: Metrics) -> None:
         self._deployments = deployments

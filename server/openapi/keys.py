@@ -8,7 +8,7 @@ _SCHEMES = {
     _ADMIN: {"type": "http", "scheme": "bearer", "description": "A key of the file --admin-keys-file."},
 }
 
-# what an operation says that needs a key
+# part of the description of an operation that needs a key
 NEEDS_SCORING_KEY: dict[str, Any] = {"security": [{_SCORING: []}]}
 NEEDS_ADMIN_KEY: dict[str, Any] = {"security": [{_ADMIN: []}]}
 

@@ -1,6 +1,6 @@
 """The API page at /docs. All its files come from here, so that it works without the internet.
 
-The page is Swagger UI, unchanged; static/swagger-ui/NOTICE says where from.
+The page is Swagger UI, unchanged; static/swagger-ui/NOTICE names its version and licence.
 """
 
 from pathlib import Path
