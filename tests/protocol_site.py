@@ -2,10 +2,12 @@
 
 import base64
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import pytest
 
 from tests import http
 from tests.checkpoints import seeded_network, write_automl_folder
@@ -83,3 +85,10 @@ class ProtocolSite:
         reply = self.post("/score", {"input_data": {"columns": ["image"], "data": [cell]}}, **{NAMED: name})
         assert reply.status_code == 200, reply.text[:500]
         return reply.json()
+
+
+def assert_same_scores(found: Sequence[Any], expected: Sequence[Any]) -> None:
+    """Compare rows of a classifier. Which images share a batch decides how their probabilities round."""
+    assert [row["labels"] for row in found] == [row["labels"] for row in expected]
+    for row, other in zip(found, expected, strict=True):
+        assert row["probs"] == pytest.approx(other["probs"], rel=0, abs=1e-6)

@@ -11,14 +11,14 @@ import pytest
 
 from tests.live_server import ROOT
 from tests.pictures import encoded, picture
-from tests.protocol_site import JPEG, MOST_BYTES, NAMED, TEXT, ProtocolSite
+from tests.protocol_site import JPEG, MOST_BYTES, NAMED, TEXT, ProtocolSite, assert_same_scores
 
 INVOKE = "/invocations"
 JSON, CSV = "application/json", "text/csv"
 
 
 @pytest.fixture(scope="module")
-def heard(site: ProtocolSite, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def replies(site: ProtocolSite, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What MLflow's client makes of the server."""
     file = tmp_path_factory.mktemp("mlflow") / "picture.jpg"
     file.write_bytes(JPEG)
@@ -29,26 +29,26 @@ def heard(site: ProtocolSite, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return dict(json.loads(done.stdout))
 
 
-def test_mlflows_client_finds_a_server_of_its_kind(heard: dict[str, Any]) -> None:
-    assert heard["ping"] is None
-    assert heard["version"] == "3.1.0"
+def test_mlflows_client_finds_a_server_of_its_kind(replies: dict[str, Any]) -> None:
+    assert replies["ping"] is None
+    assert replies["version"] == "3.1.0"
 
 
-def test_mlflows_client_scores_tables_and_arrays(site: ProtocolSite, heard: dict[str, Any]) -> None:
-    assert heard["table"] == site.post("/score", {"input_data": [TEXT] * 2}).json()
-    assert heard["table with more"] == heard["an array"] == heard["a list"] == [site.prediction()]
+def test_mlflows_client_scores_tables_and_arrays(site: ProtocolSite, replies: dict[str, Any]) -> None:
+    assert_same_scores(replies["table"], site.post("/score", {"input_data": [TEXT] * 2}).json())
+    assert replies["table with more"] == replies["an array"] == replies["a list"] == [site.prediction()]
 
 
-def test_mlflows_client_asks_why_by_params(heard: dict[str, Any]) -> None:
-    (row,) = heard["params"]
+def test_mlflows_client_asks_why_by_params(replies: dict[str, Any]) -> None:
+    (row,) = replies["params"]
     assert row["explanations"][0]["xai_algorithm"] == "gradcam"
 
 
-def test_mlflows_client_understands_errors(heard: dict[str, Any]) -> None:
-    assert "error code 400" in heard["another column"]
-    assert "Model is missing inputs ['image']: the table has img." in heard["another column"]
-    assert "error code 422" in heard["no picture"]
-    assert "INVALID_PARAMETER_VALUE" in heard["no picture"]
+def test_mlflows_client_understands_errors(replies: dict[str, Any]) -> None:
+    assert "error code 400" in replies["another column"]
+    assert "Model is missing inputs ['image']: the table has img." in replies["another column"]
+    assert "error code 422" in replies["no picture"]
+    assert "INVALID_PARAMETER_VALUE" in replies["no picture"]
 
 
 def test_its_probes(site: ProtocolSite) -> None:
