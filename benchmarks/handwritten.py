@@ -35,7 +35,7 @@ from explain.rendering.drawing import visualization
 from explain.rendering.png import encode_rgb
 from models.images.antialias import FILTERS, resized
 from models.images.area_resize import resize
-from server.codecs.multipart import files_of
+from server.codecs.multipart import form_files
 from server.errors import ServiceError
 
 _TURN_S = 0.03  # the least time to measure at once
@@ -84,7 +84,7 @@ def forms() -> Iterator[Comparison | str]:
     random = np.random.default_rng(0)
     for count, size in ((1, 100_000), (8, 100_000), (1, 10_000_000), (64, 1000)):
         body = b"".join(_HEAD + random.bytes(size) + b"\r\n" for _ in range(count)) + b"--cut--\r\n"
-        ours = partial(files_of, content_type=_TYPE)
+        ours = partial(form_files, content_type=_TYPE)
         for name, read in readers.items():
             of_half = f"of its first half: {_outcome(read, body)}, ours {_outcome(ours, body)}"
             task = f"form of {count} x {size // 1000} kB"

@@ -16,9 +16,7 @@ from models.architecture.architecture import ClassifierArchitecture, DetectorArc
 from models.architecture.catalog import architecture, architecture_names
 from scripts.comparison import peers_table
 from scripts.compatibility import compatibility_table, not_applicable_table
-from server.api import admin, health
-from server.api.app import metrics_router
-from server.api.scoring import create_routers
+from server.api.app import create_routers
 from server.errors import ERRORS
 from server.metrics import Metrics
 from settings.describe import model_settings_table, server_settings_table
@@ -64,7 +62,7 @@ def _errors() -> str:
 def _endpoints() -> str:
     routes = [
         route
-        for router in (*create_routers(), health.router, metrics_router, admin.router)
+        for router in create_routers()
         for route in router.routes
         if isinstance(route, APIRoute) and route.include_in_schema
     ]

@@ -1,7 +1,6 @@
-"""Every error a client can meet: one table from stable code to status and meaning."""
+"""Every error that a client can get: a table from stable codes to statuses and meanings."""
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 # code -> (HTTP status, what it means and what to do)
@@ -61,12 +60,15 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "deadline_exceeded": (504, "The request was not scored in time."),
 }
 
-# the reasons why a single picture, rather than the request, is at fault
+# the codes of errors in a single image, not in the request as a whole
 IMAGE_CODES = frozenset(code for code, (_, meaning) in ERRORS.items() if meaning.startswith("In `details`"))
 
 
 class ServiceError(Exception):
-    """An answer that is not a prediction: a code of ERRORS, and a sentence for whoever sent the request."""
+    """An error for the client: a code of ERRORS, and a message that says what was given, expected, and what to do.
+
+    `details` are objects for the response, one for each bad image. `retry_after_s` becomes the header Retry-After.
+    """
 
     def __init__(
         self,
@@ -75,14 +77,12 @@ class ServiceError(Exception):
         *,
         details: Sequence[Mapping[str, Any]] = (),
         retry_after_s: float | None = None,
-        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.details = details
         self.retry_after_s = retry_after_s
-        self.headers = headers
 
     @property
     def status(self) -> int:

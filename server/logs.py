@@ -1,4 +1,4 @@
-"""Log lines: text for people or JSON for machines, always a fixed event with key=value facts."""
+"""Log lines, as text for people or JSON for programs: a fixed event with key=value facts."""
 
 import json
 import logging
@@ -32,10 +32,10 @@ class _TextFormatter(logging.Formatter):
         return super().format(record) + "".join(f" {key}={value}" for key, value in facts.items())
 
 
-def configure_logs(form: Literal["text", "json"], level: str) -> None:
+def configure_logs(log_format: Literal["text", "json"], level: str) -> None:
     """Send the log of this process to standard error."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter())
+    handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # one line a request is written by us, with its timings; uvicorn's life-cycle lines repeat the supervisor's
+    # RequestMiddleware logs each request, and the supervisor the life cycle: uvicorn's lines would repeat both
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

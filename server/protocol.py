@@ -1,36 +1,38 @@
-"""Protocol: how one wire contract turns a request into cells and outcomes into a reply."""
+"""Protocol: how one wire protocol turns a request into images and outcomes into a response."""
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.datastructures import Headers
 
 from server.codecs.body import RequestBody, is_json
+from server.codecs.outcomes import json_objects
 from server.errors import ServiceError
-from server.inference.scoring import Cell
+from server.inference.deployments import Deployments
+from server.inference.scoring import ImageInput
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure, Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class ProtocolRequest:
-    """A request as a contract sees it: what `parse` made of its body, its path with the parameters, its headers.
+    """A request as a protocol sees it.
 
-    `model` is what it is addressed to, and `max_images` the most pictures that it may hold.
+    `content` is what `parse` made of the body, `route` the path with its parameters in braces. `model` is the model
+    that the request goes to, `max_images` the number of images that it may hold.
     """
 
     content: Any
     route: str = ""
-    path: Mapping[str, str] = field(default_factory=dict)
+    path_parameters: Mapping[str, str] = field(default_factory=dict)
     headers: Headers = field(default_factory=Headers)
     model: ModelFacts = field(default_factory=ModelFacts)
     max_images: int = 2**16
 
-    def bound(self, count: int) -> None:
-        """Refuse too many pictures before each is decoded. ServiceError `too_many_images`."""
+    def check_image_count(self, count: int) -> None:
+        """Refuse too many images, before any is decoded. ServiceError `too_many_images`."""
         if count > self.max_images:
             message = f"The request holds {count} pictures; this server accepts up to {self.max_images}."
             raise ServiceError("too_many_images", message)
@@ -38,15 +40,18 @@ class ProtocolRequest:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """What a request asks for, and in `note` what `write` has to know of it."""
+    """The images to score, each with its options, or why it cannot be. `note` is what `write` needs of the request."""
 
-    cells: Sequence[Cell]
+    images: Sequence[ImageInput | Failure]
     note: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreResult:
-    """What became of the cells, in their order, those left out that `bad_images` drops; and who says so."""
+    """The outcomes of the images in their order, without those that `bad_images` drops, and the model they come from.
+
+    `note` is that of the ScoreRequest.
+    """
 
     outcomes: Sequence[Outcome]
     request_id: str
@@ -57,7 +62,7 @@ class ScoreResult:
 
 @dataclass(frozen=True, slots=True)
 class ResponseBody:
-    """The body of a reply, and headers beside its content type."""
+    """The body of a response, and its headers beside the content type."""
 
     body: bytes
     media_type: str = "application/json"
@@ -68,50 +73,47 @@ def _anything(content: Any) -> bool:
     return True
 
 
-async def _as_it_came(body: RequestBody) -> Any:
+async def _content_of(body: RequestBody) -> Any:
     return await body.content()
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """A contract on POST requests to `paths`, which may have a parameter `model` and a parameter `version`.
+    """A wire contract on POST requests to `paths`, which may have the parameters `model` and `version`.
 
-    `takes` tells whether a content type is accepted, and `types` says in words which are; `parse` makes content of a
-    body, of which `accepts` tells whether it is meant for this contract, where several share a path. `read` and `write`
-    are pure; `read` raises ServiceError where content is not of the contract's form. `fails` writes errors, of all that
-    lies below `prefix`: the status is that of the error. `router` has the contract's other endpoints. `does` describes
-    the paths in a sentence, and `openapi` their bodies. `why` is in the body of every request that asks for
-    explanations, however it is written; where it is empty, only `read` can tell.
+    The way of a request, in order: `accepts_media_type` checks the content type, and `media_types` tells a client in
+    words which are accepted. `parse` turns the body into content. Where several protocols share a path, `matches` tells
+    whether the content is meant for this one. `read` turns content into images, `write` outcomes into a body; both are
+    pure. `read` raises ServiceError where the content is not of the protocol's form.
+
+    `write_error` writes all errors at `prefix` and below it, given the error and the request id; the status is the
+    error's. `router` holds the protocol's other routes. `summary` describes the paths in a sentence, and `openapi`
+    their bodies. `explain_key` is in every body that asks for explanations, however it is written; where it is empty,
+    only `read` can tell.
     """
 
     name: str
     paths: tuple[str, ...]
-    does: str
+    summary: str
     read: Callable[[ProtocolRequest], ScoreRequest]
     write: Callable[[ScoreResult], ResponseBody]
-    accepts: Callable[[Any], bool] = _anything
-    takes: Callable[[str], bool] = is_json
-    types: str = "application/json"
-    parse: Callable[[RequestBody], Awaitable[Any]] = _as_it_came
-    why: bytes = b""
+    matches: Callable[[Any], bool] = _anything
+    accepts_media_type: Callable[[str], bool] = is_json
+    media_types: str = "application/json"
+    parse: Callable[[RequestBody], Awaitable[Any]] = _content_of
+    explain_key: bytes = b""
     prefix: str | None = None
-    fails: Callable[[ServiceError, str], bytes] | None = None
+    write_error: Callable[[ServiceError, str], bytes] | None = None
     router: APIRouter | None = None
     openapi: Mapping[str, Any] = field(default_factory=dict)
 
 
-def error_object(failure: Failure) -> dict[str, dict[str, str]]:
-    """What stands in the place of a picture that is reported instead of rejected."""
-    return {"error": {"code": failure.code, "message": failure.message}}
+def json_array(result: ScoreResult) -> ResponseBody:
+    """Write the outcomes as a JSON array, an object for each image."""
+    return ResponseBody(b"[" + b", ".join(json_objects(result.outcomes)) + b"]")
 
 
-def json_objects(outcomes: Sequence[Outcome]) -> list[bytes]:
-    """Return the outcomes as JSON objects, one for each picture."""
-    return [
-        json.dumps(error_object(outcome)).encode() if isinstance(outcome, Failure) else outcome for outcome in outcomes
-    ]
-
-
-def json_array(answer: ScoreResult) -> ResponseBody:
-    """Write the outcomes as a JSON array, an object for each picture."""
-    return ResponseBody(b"[" + b", ".join(json_objects(answer.outcomes)) + b"]")
+def deployments_of(request: Request) -> Deployments:
+    """Return the deployments of the application that got `request`, which is all that a protocol's routes need."""
+    deployments: Deployments = request.app.state.deployments
+    return deployments

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from settings.errors import SettingsError
+from settings.excerpt import excerpt, shortened
 from settings.expectation import did_you_mean, expectation
 from settings.load import read_json_object
 from settings.server import ServerSettings
@@ -35,6 +36,7 @@ _OF_MODELS = (
     "strict_settings",
 )
 _OF_SCRIPTS = ("script_python", "workers", "scoring_timeout_ms", "queue_limit_ms", "request_timeout_ms")
+_MOST_ERRORS = 5  # told in one message
 _FOLDERS = ("model_dir", "app_root", "source_dir")
 
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -89,10 +91,10 @@ class Plan(BaseModel):
     def _shares_add_up(self) -> "Plan":
         for name in (*self.traffic, *self.mirror):
             if name not in self.deployments:
-                raise ValueError(f"there is no deployment {name!r}{did_you_mean(name, self.deployments) or '.'}")
+                raise ValueError(f"there is no deployment {excerpt(name)}{did_you_mean(name, self.deployments) or '.'}")
         for name in self.mirror:
             if self.deployments[name].kind == "script":
-                raise ValueError(f"the deployment {name!r} is a script, and only models get copies of requests")
+                raise ValueError(f"the deployment {excerpt(name)} is a script, and only models get copies of requests")
         total = sum(self.traffic.values())
         if abs(total - 100) > 1e-6:
             raise ValueError(f"the percentages of traffic add up to {total:g}; expected 100")
@@ -112,7 +114,11 @@ def read_plan(content: Mapping[str, Any], source: str) -> Plan:
     try:
         return Plan.model_validate(content)
     except ValidationError as error:
-        raise SettingsError(" ".join(f"{source}: {_sentence(item)}" for item in error.errors())) from None
+        errors = error.errors(include_url=False)
+        sentences = [f"{source}: {_sentence(item)}" for item in errors[:_MOST_ERRORS]]
+        if more := len(errors) - len(sentences):
+            sentences.append(f"There are {more} more such errors.")
+        raise SettingsError(" ".join(sentences)) from None
 
 
 def load_plan(file: Path) -> Plan:
@@ -131,16 +137,18 @@ def own_settings(server: ServerSettings, deployment: DeploymentSpec, source: str
             why = "is the same for all deployments" if fixed else "is not known"
             if key in others:
                 why = f"means nothing for a {deployment.kind}"
-            raise SettingsError(f"{source}: the setting {key!r} {why}.{did_you_mean(key, own)}")
+            raise SettingsError(f"{source}: the setting {excerpt(key)} {why}.{did_you_mean(key, own)}")
     try:
         return ServerSettings.model_validate({**server.model_dump(), **deployment.settings})
     except ValidationError as error:
         name = str(error.errors()[0]["loc"][0])
         value = deployment.settings.get(name)
-        raise SettingsError(f"{source}: {name!r} is {value!r}; expected {expectation(ServerSettings, name)}.") from None
+        raise SettingsError(
+            f"{source}: {name!r} is {excerpt(value)}; expected {expectation(ServerSettings, name)}."
+        ) from None
 
 
 def _sentence(item: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in item["loc"])
-    reason = str(item.get("ctx", {}).get("error", item["msg"]))
+    place = shortened(".".join(str(part) for part in item["loc"]), 100)
+    reason = shortened(str(item.get("ctx", {}).get("error", item["msg"])), 250)
     return f"{place}: {reason}." if place else f"{reason[0].upper()}{reason[1:].rstrip('.')}."

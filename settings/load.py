@@ -9,6 +9,7 @@ from pydantic import AliasChoices, ValidationError
 from pydantic_core import ErrorDetails
 
 from settings.errors import SettingsError
+from settings.excerpt import excerpt
 from settings.expectation import did_you_mean, expectation
 from settings.model import SCHEMAS, ModelSettings
 from settings.resolved import Resolved
@@ -64,7 +65,7 @@ def override(values: Schema, given: Mapping[str, Any], source: str) -> Schema:
         why = "is fixed for all requests, in settings.json" if fixed else "is not known"
         hint = "" if fixed else did_you_mean(str(key), known)
         accepted = ", ".join(schema.per_request) or "none for this kind of model"
-        raise SettingsError(f"{source}: the key {key!r} {why}.{hint} Accepted: {accepted}.")
+        raise SettingsError(f"{source}: the key {excerpt(key)} {why}.{hint} Accepted: {accepted}.")
     changed, _ = _sort_keys(schema, given, source)
     kept: Given = {name: (getattr(values, name), "settings", name) for name in schema.model_fields}
     return _validated(schema, kept | changed)
@@ -134,7 +135,7 @@ def _sentence(schema: type[ModelSettings], merged: Given, item: ErrorDetails) ->
     name = str(item["loc"][0])
     value, source, key = merged[name]
     reason = f" ({_reason(item)})" if item["type"] == "value_error" else ""
-    return f"{source}: {key!r} is {value!r}; expected {expectation(schema, name)}{reason}."
+    return f"{source}: {key!r} is {excerpt(value)}; expected {expectation(schema, name)}{reason}."
 
 
 def _reason(item: ErrorDetails) -> str:

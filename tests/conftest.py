@@ -11,7 +11,7 @@ import torch
 from tests.checkpoints import write_automl_folder
 
 if TYPE_CHECKING:
-    from tests.doors_site import DoorsSite
+    from tests.protocol_site import ProtocolSite
 
 # On a machine that others use too, threads that wait for each other take many times as long as one alone
 torch.set_num_threads(1)
@@ -33,9 +33,9 @@ def fridge_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator["DoorsSite"]:
-    """A server with three models, for the tests of every protocol."""
-    from tests.doors_site import DoorsSite  # imports detectors, which most files have no use for
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator["ProtocolSite"]:
+    """A server with three models, which the tests of all protocols share."""
+    from tests.protocol_site import ProtocolSite  # imports detectors, which most files have no use for
 
-    with DoorsSite(tmp_path_factory.mktemp("doors")) as site:
-        yield site
+    with ProtocolSite(tmp_path_factory.mktemp("site")) as running:
+        yield running

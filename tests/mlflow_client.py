@@ -1,4 +1,4 @@
-"""Asks a server by MLflow's own client and prints what it heard: python -m tests.mlflow_client HOST PORT PICTURE.
+"""Calls a server by MLflow's own client and prints the replies: python -m tests.mlflow_client HOST PORT IMAGE.
 
 It is a process of its own, since MLflow warns while it is imported, and starts threads.
 """
@@ -16,7 +16,7 @@ from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
 
 def main() -> None:
-    """Print a JSON object: what was asked -> the answer, or the text of the error."""
+    """Print a JSON object: the name of each request -> its reply, or the text of the error."""
     host, port, file = sys.argv[1:]
     client, picture = ScoringServerClient(host, int(port)), Path(file).read_bytes()
     text = base64.b64encode(picture).decode()
@@ -33,7 +33,7 @@ def main() -> None:
         "no picture": lambda: predictions(client, pd.DataFrame({"image": ["aGVsbG8="]})),
     }
     client.wait_server_ready(timeout=10)
-    print(json.dumps({name: heard(request) for name, request in requests.items()}))
+    print(json.dumps({name: reply_to(request) for name, request in requests.items()}))
 
 
 def predictions(client: Any, data: Any, **options: Any) -> Any:
@@ -41,8 +41,8 @@ def predictions(client: Any, data: Any, **options: Any) -> Any:
     return client.invoke(data, **options).get_predictions().to_dict("records")
 
 
-def heard(request: Callable[[], Any]) -> Any:
-    """Return the answer, or the text of the error that the client makes of it."""
+def reply_to(request: Callable[[], Any]) -> Any:
+    """Return the reply, or the text of the error that the client makes of it."""
     try:
         return request()
     except Exception as error:  # which is all that it raises

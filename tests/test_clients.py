@@ -17,9 +17,9 @@ from examples.clients import custom_picture, explanations, version_1, version_2
 from examples.clients.client import Client, Detection, EndpointError
 from models.images.preprocess import Preprocess
 from tests.busy import Busy
-from tests.doors_site import JPEG, NAMED, DoorsSite
 from tests.live_server import ROOT
 from tests.pictures import encoded, picture
+from tests.protocol_site import JPEG, NAMED, ProtocolSite
 
 KEY = "of-clients"
 OTHER = encoded(picture(2, 91, 133), "PNG")
@@ -27,10 +27,10 @@ Main = Callable[[list[str]], int]
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DoorsSite]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProtocolSite]:
     folder = tmp_path_factory.mktemp("clients")
     (folder / "keys").write_text(f"{KEY}\n")
-    with DoorsSite(folder, "--keys-file", folder / "keys") as running:
+    with ProtocolSite(folder, "--keys-file", folder / "keys") as running:
         yield running
 
 
@@ -48,14 +48,14 @@ def cell(content: bytes, **parameters: Any) -> dict[str, Any]:
     return given | ({"model_explainability": True, "xai_parameters": parameters} if parameters else {})
 
 
-def rows_of(site: DoorsSite, *cells: Any, name: str = "fridge") -> list[dict[str, Any]]:
+def rows_of(site: ProtocolSite, *cells: Any, name: str = "fridge") -> list[dict[str, Any]]:
     body = {"input_data": {"columns": ["image"], "data": cells}}
     reply = site.post("/score", body, authorization=f"Bearer {KEY}", **{NAMED: name})
     assert reply.status_code == 200, reply.text[:500]
     return list(reply.json())
 
 
-def asked(site: DoorsSite, main: Main, *arguments: object, name: str = "fridge") -> int:
+def asked(site: ProtocolSite, main: Main, *arguments: object, name: str = "fridge") -> int:
     return main([*map(str, arguments), "--url", site.server.url, "--key", KEY, "--deployment", name])
 
 
@@ -64,7 +64,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def test_version_1_prints_the_scores_of_all_labels(
-    site: DoorsSite, files: Sequence[Path], capsys: pytest.CaptureFixture[str]
+    site: ProtocolSite, files: Sequence[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert asked(site, version_1.main, files[0]) == 0
     (row,) = rows_of(site, cell(JPEG))
@@ -74,7 +74,7 @@ def test_version_1_prints_the_scores_of_all_labels(
 
 
 def test_version_1_prints_what_was_found_where(
-    site: DoorsSite, files: Sequence[Path], capsys: pytest.CaptureFixture[str]
+    site: ProtocolSite, files: Sequence[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert asked(site, version_1.main, files[0], name="objects") == 0
     (row,) = rows_of(site, cell(JPEG), name="objects")
@@ -88,7 +88,7 @@ def test_version_1_prints_what_was_found_where(
 
 
 def test_version_2_prints_a_line_for_each_picture(
-    site: DoorsSite, files: Sequence[Path], capsys: pytest.CaptureFixture[str]
+    site: ProtocolSite, files: Sequence[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert asked(site, version_2.main, *files) == 0
     rows = rows_of(site, cell(JPEG), cell(OTHER))
@@ -103,7 +103,7 @@ def test_version_2_prints_a_line_for_each_picture(
 
 
 def test_explanations_are_saved_as_pictures_and_numbers(
-    site: DoorsSite, files: Sequence[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    site: ProtocolSite, files: Sequence[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert asked(site, explanations.main, files[0], "--top-k", "2", "--output", tmp_path / "why") == 0
     (row,) = rows_of(site, cell(JPEG, xai_algorithm="xrai", top_k=2, attributions=True))
@@ -117,7 +117,7 @@ def test_explanations_are_saved_as_pictures_and_numbers(
             assert saved.tobytes() == Image.open(io.BytesIO(base64.b64decode(text))).tobytes()
 
 
-def test_one_label_alone_is_saved_too(site: DoorsSite, files: Sequence[Path], tmp_path: Path) -> None:
+def test_one_label_alone_is_saved_too(site: ProtocolSite, files: Sequence[Path], tmp_path: Path) -> None:
     assert asked(site, explanations.main, files[1], "--algorithm", "gradcam", "--output", tmp_path) == 0
     (row,) = rows_of(site, cell(OTHER, xai_algorithm="gradcam", attributions=True))
     (array,) = tmp_path.glob("other_1_*.npy")
@@ -126,7 +126,7 @@ def test_one_label_alone_is_saved_too(site: DoorsSite, files: Sequence[Path], tm
 
 
 def test_the_custom_picture_lies_over_what_the_network_saw(
-    site: DoorsSite, files: Sequence[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    site: ProtocolSite, files: Sequence[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # the model's own preprocessing is the reference, on a picture of odd sides
     sizes = custom_picture.sizes_of(site.server.url, "fridge")
@@ -151,7 +151,7 @@ def test_the_custom_picture_lies_over_what_the_network_saw(
 
 
 def test_of_several_models_one_has_to_be_named(
-    site: DoorsSite, files: Sequence[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    site: ProtocolSite, files: Sequence[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = [files[0], tmp_path / "why.png", "--algorithm", "gradcam", "--url", site.server.url, "--key", KEY]
     assert custom_picture.main([str(each) for each in arguments]) == 1
@@ -168,7 +168,7 @@ MAINS = [
 
 @pytest.mark.parametrize("example", MAINS, ids=["version_1", "version_2", "explanations", "custom_picture"])
 def test_what_goes_wrong_is_said_in_a_sentence(
-    site: DoorsSite,
+    site: ProtocolSite,
     files: Sequence[Path],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -205,7 +205,7 @@ def test_what_goes_wrong_is_said_in_a_sentence(
     ],
 )
 def test_what_cannot_be_explained_or_written_is_said(
-    site: DoorsSite,
+    site: ProtocolSite,
     files: Sequence[Path],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -216,12 +216,14 @@ def test_what_cannot_be_explained_or_written_is_said(
     assert says in capsys.readouterr().err
 
 
-def test_detectors_have_no_reasons(site: DoorsSite, files: Sequence[Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_detectors_have_no_reasons(
+    site: ProtocolSite, files: Sequence[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert asked(site, explanations.main, files[0], name="objects") == 1
     assert "only classifiers are explained" in capsys.readouterr().err
 
 
-def test_the_typed_client_tells_what_the_reply_does(site: DoorsSite, files: Sequence[Path]) -> None:
+def test_the_typed_client_tells_what_the_reply_does(site: ProtocolSite, files: Sequence[Path]) -> None:
     client = Client(site.server.url + "/", key=KEY, deployment="fridge")
     found = client.classify([files[0], OTHER])
     rows = rows_of(site, cell(JPEG), cell(OTHER))
@@ -231,7 +233,7 @@ def test_the_typed_client_tells_what_the_reply_does(site: DoorsSite, files: Sequ
     assert found[0].explanations == ()
 
 
-def test_the_typed_client_finds_objects(site: DoorsSite, files: Sequence[Path]) -> None:
+def test_the_typed_client_finds_objects(site: ProtocolSite, files: Sequence[Path]) -> None:
     client = Client(site.server.url, key=KEY, deployment="objects")
     (row,) = rows_of(site, cell(JPEG), name="objects")
     expected = [
@@ -249,7 +251,7 @@ def test_the_typed_client_finds_objects(site: DoorsSite, files: Sequence[Path]) 
 
 
 @pytest.mark.parametrize("parameters", [{}, {"top_k": 2}, {"attributions": False}, {"visualizations": False}])
-def test_the_typed_client_explains(site: DoorsSite, parameters: dict[str, Any]) -> None:
+def test_the_typed_client_explains(site: ProtocolSite, parameters: dict[str, Any]) -> None:
     wanted = {"xai_algorithm": "gradcam", **parameters}
     (found,) = Client(site.server.url, key=KEY).explain([JPEG], **wanted)
     (row,) = rows_of(site, cell(JPEG, **{"attributions": True, **wanted}))
@@ -269,7 +271,7 @@ def test_the_typed_client_explains(site: DoorsSite, parameters: dict[str, Any]) 
             assert np.array_equal(each.attributions(), np.array(values, np.float32))
 
 
-def test_errors_of_the_typed_client_say_all_that_the_server_does(site: DoorsSite) -> None:
+def test_errors_of_the_typed_client_say_all_that_the_server_does(site: ProtocolSite) -> None:
     with pytest.raises(EndpointError, match="1 of 2 pictures cannot be scored") as raised:
         Client(site.server.url, key=KEY).classify([JPEG, b"no picture"])
     error = raised.value

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from benchmarks.fuzz.targets import done
-from server.api.scoring import PROTOCOLS, understood
+from server.api.scoring import parse_body
 from server.codecs.body import RequestBody
 from server.errors import ServiceError
 from server.inference.scoring import ImageInput
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure
 from server.protocol import Protocol, ProtocolRequest, ScoreResult
+from server.protocol_catalog import PROTOCOLS
 
 FACTS = ModelFacts("resnet18", "multiclass", ("can", "carton"))
 PREDICTION = b'{"probs": [0.25, 0.75], "labels": ["can", "carton"]}'
@@ -33,12 +34,12 @@ PICTURES = st.lists(st.binary(max_size=60).map(lambda data: b"\xff\xd8" + data),
 
 
 def ask(path: str, body: bytes, **headers: str) -> tuple[Protocol, list[Any], Any]:
-    """Return the contract that understands a body, the pictures that it read, and its note."""
+    """Return the protocol that matches a body, the images that it read, and its note."""
     named = {"content-type": "application/json"} | {key.replace("_", "-"): value for key, value in headers.items()}
-    contracts = [protocol for protocol in PROTOCOLS if path in protocol.paths]
-    call = ProtocolRequest(None, path, {"model": "fridge"}, Headers(named), FACTS)
-    protocol, wanted = done(understood(contracts, RequestBody(body, Headers(named)), call))
-    return protocol, list(wanted.cells), wanted.note
+    protocols = [protocol for protocol in PROTOCOLS if path in protocol.paths]
+    request = ProtocolRequest(None, path, {"model": "fridge"}, Headers(named), FACTS)
+    protocol, score_request = done(parse_body(protocols, RequestBody(body, Headers(named)), request))
+    return protocol, list(score_request.images), score_request.note
 
 
 def texts(pictures: list[bytes]) -> list[str]:
@@ -100,7 +101,31 @@ WAYS: Mapping[str, Callable[[list[bytes]], list[Any]]] = {
 @given(pictures=PICTURES)
 def test_any_bytes_come_through_as_they_are(way: str, pictures: list[bytes]) -> None:
     read = WAYS[way](pictures)
-    assert [cell.picture if isinstance(cell, ImageInput) else cell for cell in read] == pictures
+    assert [image.data for image in read] == pictures
+
+
+LONG = "x" * 8000
+GIVEN_AT_LENGTH: Mapping[str, tuple[str, Any]] = {
+    "columns": (SCORE, {"input_data": {"columns": [LONG] * 9, "data": [1]}}),
+    "keys": (INVOKE, {f"{number}{LONG}": 1 for number in range(99)}),
+    "columns of a table": (INVOKE, {"dataframe_split": {"columns": [LONG] * 99, "data": [[1] * 99]}}),
+    "a shape": (INFER, {"inputs": [tensor(shape=[-1] * 5000)]}),
+    "a shape of pixels": (INFER, {"inputs": [tensor(datatype="UINT8", shape=[1] * 5000)]}),
+    "a shape of texts": (INFER, {"inputs": [tensor(shape=[1] * 5000)]}),
+    "a datatype": (INFER, {"inputs": [tensor(datatype=LONG, shape=[1])]}),
+    "a size": (INFER, {"inputs": [tensor(shape=[1], parameters={"binary_data_size": LONG})]}),
+    "an input": (INFER, {"inputs": [tensor(name=LONG)]}),
+    "an output": (INFER, {"inputs": [tensor(shape=[1], data=["/9j/"])], "outputs": [{"name": LONG}]}),
+}
+
+
+@pytest.mark.parametrize("case", GIVEN_AT_LENGTH)
+def test_however_much_is_given_an_error_is_short(case: str) -> None:
+    path, document = GIVEN_AT_LENGTH[case]
+    with pytest.raises(ServiceError) as caught:
+        ask(path, json.dumps(document).encode())
+    assert caught.value.code in ("input_invalid", "signature_mismatch")
+    assert len(caught.value.message) < 1000
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("/9j/")
@@ -135,7 +160,7 @@ TENSORS = objects(
 OUTPUTS = st.lists(
     objects(name=st.sampled_from(["probs", "label", "predictions"]), parameters=objects("classification"))
 )
-DOORS: Mapping[str, tuple[str, st.SearchStrategy[Any]]] = {
+DOCUMENTS: Mapping[str, tuple[str, st.SearchStrategy[Any]]] = {
     "hosted": (SCORE, objects("image", "xai_parameters", "inference_parameters", input_data=TABLES | ROWS)),
     "predict": (PREDICT, objects("parameters", instances=ROWS, inputs=ROWS)),
     "explain": (EXPLAIN, objects("parameters", instances=ROWS, inputs=ROWS)),
@@ -145,16 +170,16 @@ DOORS: Mapping[str, tuple[str, st.SearchStrategy[Any]]] = {
 }
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("name", DOCUMENTS)
 @settings(max_examples=400, deadline=None)
 @given(data=st.data())
-def test_any_document_is_read_or_refused_and_nothing_else(door: str, data: st.DataObject) -> None:
-    path, strategy = DOORS[door]
+def test_any_document_is_read_or_refused_and_nothing_else(name: str, data: st.DataObject) -> None:
+    path, strategy = DOCUMENTS[name]
     body = json.dumps(data.draw(strategy)).encode()
     try:
-        protocol, cells, note = ask(path, body)
-        outcomes = [cell if isinstance(cell, Failure) else PREDICTION for cell in cells]
-        assert all(isinstance(cell, (bytes, ImageInput, Failure)) for cell in cells)
+        protocol, images, note = ask(path, body)
+        outcomes = [image if isinstance(image, Failure) else PREDICTION for image in images]
+        assert all(isinstance(image, (ImageInput, Failure)) for image in images)
         written = protocol.write(ScoreResult(outcomes, "id", FACTS, 1, note))
     except ServiceError as error:
         assert 400 <= error.status < 500

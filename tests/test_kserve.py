@@ -4,42 +4,42 @@ from typing import Any
 
 import pytest
 
-from tests.doors_site import JPEG, MOST_BYTES, TEXT, DoorsSite
+from tests.protocol_site import JPEG, MOST_BYTES, TEXT, ProtocolSite, assert_same_scores
 
 PREDICT, EXPLAIN = "/v1/models/fridge:predict", "/v1/models/fridge:explain"
 FAST = {"xai_algorithm": "gradcam", "visualizations": False}
 
 
-def test_models_are_listed_and_tell_whether_they_are_ready(doors: DoorsSite) -> None:
-    assert doors.get("/v1/models").json() == {"models": ["fridge", "shelf", "objects"]}
-    reply = doors.get("/v1/models/objects")
+def test_models_are_listed_and_tell_whether_they_are_ready(site: ProtocolSite) -> None:
+    assert site.get("/v1/models").json() == {"models": ["fridge", "shelf", "objects"]}
+    reply = site.get("/v1/models/objects")
     assert (reply.status_code, reply.json()) == (200, {"name": "objects", "ready": True})
-    reply = doors.get("/v1/models/frige")
+    reply = site.get("/v1/models/frige")
     assert (reply.status_code, list(reply.json())) == (404, ["error"])
     assert "Did you mean 'fridge'?" in reply.json()["error"]
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "application/x-www-form-urlencoded", None])
-def test_instances_are_scored_in_order(doors: DoorsSite, media_type: str | None) -> None:
+def test_instances_are_scored_in_order(site: ProtocolSite, media_type: str | None) -> None:
     body = {"instances": [TEXT, {"b64": TEXT}, {"image": {"b64": TEXT}}, {"image_bytes": {"b64": TEXT}, "key": "a"}]}
-    reply = doors.post(PREDICT, body, media_type)
+    reply = site.post(PREDICT, body, media_type)
     assert reply.status_code == 200, reply.text
     assert reply.headers["content-type"] == "application/json"
     assert reply.headers["azureml-model-deployment"] == "fridge"
     assert list(reply.json()) == ["predictions"]
-    expected = doors.post("/score", {"input_data": [TEXT] * 4}).json()
-    assert reply.json()["predictions"] == expected
+    expected = site.post("/score", {"input_data": [TEXT] * 4}).json()
+    assert_same_scores(reply.json()["predictions"], expected)
 
 
-def test_explain_has_a_verb_of_its_own(doors: DoorsSite) -> None:
-    reply = doors.post(EXPLAIN, {"instances": [TEXT, {"b64": TEXT}], "parameters": {"xai_parameters": FAST}})
+def test_explain_has_a_verb_of_its_own(site: ProtocolSite) -> None:
+    reply = site.post(EXPLAIN, {"instances": [TEXT, {"b64": TEXT}], "parameters": {"xai_parameters": FAST}})
     assert list(reply.json()) == ["explanations"]
     first, second = reply.json()["explanations"]
     assert first["explanations"][0]["xai_algorithm"] == "gradcam"
     assert first == second
-    (plain,) = doors.post(EXPLAIN, {"instances": [TEXT]}).json()["explanations"]
+    (plain,) = site.post(EXPLAIN, {"instances": [TEXT]}).json()["explanations"]
     assert plain["explanations"][0]["xai_algorithm"] == "xrai", "as everywhere without parameters"
-    (asked_not_to,) = doors.post(
+    (asked_not_to,) = site.post(
         PREDICT, {"instances": [TEXT], "parameters": {"model_explainability": False} | FAST}
     ).json()["predictions"]
     assert set(asked_not_to) == {"probs", "labels"}
@@ -70,16 +70,16 @@ REFUSED: dict[str, tuple[str, Any, int, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_errors_come_in_the_form_of_the_protocol(doors: DoorsSite, case: str) -> None:
+def test_errors_come_in_the_form_of_the_protocol(site: ProtocolSite, case: str) -> None:
     path, body, status, words = REFUSED[case]
-    reply = doors.post(path, body)
+    reply = site.post(path, body)
     assert reply.status_code == status, reply.text
     assert list(reply.json()) == ["error"]
     assert words in reply.json()["error"]
-    assert doors.post(PREDICT, {"instances": [TEXT]}).json()["predictions"] == [doors.prediction()], "and it goes on"
+    assert site.post(PREDICT, {"instances": [TEXT]}).json()["predictions"] == [site.prediction()], "and it goes on"
 
 
-def test_a_picture_is_no_body(doors: DoorsSite) -> None:
-    reply = doors.post(PREDICT, JPEG, "image/jpeg")
+def test_a_picture_is_no_body(site: ProtocolSite) -> None:
+    reply = site.post(PREDICT, JPEG, "image/jpeg")
     assert (reply.status_code, list(reply.json())) == (415, ["error"])
     assert "'image/jpeg' is not accepted" in reply.json()["error"]

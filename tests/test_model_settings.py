@@ -10,6 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from settings.errors import SettingsError
+from settings.excerpt import excerpt
 from settings.load import load_model_settings, spellings
 from settings.model import (
     SCHEMAS,
@@ -157,7 +158,7 @@ def test_a_wrong_value_is_refused_with_file_key_value_and_expectation(
     with pytest.raises(SettingsError) as caught:
         load(schema, tmp_path, {name: value})
     message = str(caught.value)
-    assert message.startswith(f"{tmp_path / 'settings.json'}: {name!r} is {value!r}; expected {EXPECTED[name]}")
+    assert message.startswith(f"{tmp_path / 'settings.json'}: {name!r} is {excerpt(value)}; expected {EXPECTED[name]}")
     assert message.count("; expected") == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.codecs.multipart import files_of
+from server.codecs.multipart import form_files
 from server.errors import ServiceError
 
 HEAD = b'Content-Disposition: form-data; name="a"; filename="a.jpg"\r\n'
@@ -40,7 +40,7 @@ NAMES = st.text(
 )
 def test_files_come_through_byte_by_byte(files: list[tuple[str, bytes]], fields: dict[str, str]) -> None:
     body, content_type = encoded(files, fields)
-    assert files_of(body, content_type) == [content for _, content in files]
+    assert form_files(body, content_type) == [content for _, content in files]
 
 
 @settings(max_examples=300, deadline=None)
@@ -54,7 +54,7 @@ def test_another_implementation_reads_the_same(contents: list[str], data: st.Dat
     )
     content_type = "multipart/form-data; boundary=cut"
     try:
-        found = files_of(body, content_type)
+        found = form_files(body, content_type)
     except ServiceError:
         assert any("\r\n--cut" in f"\r\n{content}" for content in contents) or not contents
     else:
@@ -73,13 +73,13 @@ def test_another_implementation_reads_the_same(contents: list[str], data: st.Dat
     ],
 )
 def test_the_boundary_is_found_in_the_content_type(content_type: str) -> None:
-    assert files_of(b"--cut\r\n" + HEAD + b"\r\none\r\n--cut--\r\n", content_type) == [b"one"]
+    assert form_files(b"--cut\r\n" + HEAD + b"\r\none\r\n--cut--\r\n", content_type) == [b"one"]
 
 
 @pytest.mark.parametrize("boundary", ["a b", "----WebKitFormBoundary7MA4YWxkTrZu0gW", "'()+_,-./:=?", "x" * 70])
 def test_any_boundary_of_the_standard(boundary: str) -> None:
     body = b"--%s\r\n%s\r\none\r\n--%s--" % (boundary.encode(), HEAD, boundary.encode())
-    assert files_of(body, f'multipart/form-data; boundary="{boundary}"') == [b"one"]
+    assert form_files(body, f'multipart/form-data; boundary="{boundary}"') == [b"one"]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_any_boundary_of_the_standard(boundary: str) -> None:
     ],
 )
 def test_what_is_a_file(body: bytes, files: list[bytes]) -> None:
-    assert files_of(body, "multipart/form-data; boundary=cut") == files
+    assert form_files(body, "multipart/form-data; boundary=cut") == files
 
 
 @pytest.mark.parametrize(
@@ -134,5 +134,5 @@ def test_what_is_a_file(body: bytes, files: list[bytes]) -> None:
 )
 def test_what_is_no_whole_form_is_refused(body: bytes, content_type: str, words: str) -> None:
     with pytest.raises(ServiceError, match=words) as caught:
-        files_of(body, content_type or "multipart/form-data; boundary=cut")
+        form_files(body, content_type or "multipart/form-data; boundary=cut")
     assert caught.value.code == "form_invalid"

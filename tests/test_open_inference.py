@@ -21,8 +21,8 @@ from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure
 from server.protocol import ProtocolRequest, ScoreResult
 from server.protocols.open_inference import PROTOCOL
-from tests.doors_site import JPEG, MOST_BYTES, TEXT, DoorsSite
 from tests.pictures import encoded, picture
+from tests.protocol_site import JPEG, MOST_BYTES, TEXT, ProtocolSite
 
 INFER = "/v2/models/fridge/infer"
 LENGTH = "inference-header-content-length"
@@ -31,8 +31,8 @@ PNG = encoded(picture(2, 90, 130), "PNG")
 
 
 @pytest.fixture(scope="module")
-def client(doors: DoorsSite) -> Iterator[Any]:
-    with triton.InferenceServerClient(doors.address, network_timeout=300, connection_timeout=300) as client:
+def client(site: ProtocolSite) -> Iterator[Any]:
+    with triton.InferenceServerClient(site.address, network_timeout=300, connection_timeout=300) as client:
         yield client
 
 
@@ -78,7 +78,7 @@ def test_readiness_of_models_and_versions(client: Any) -> None:
 @pytest.mark.parametrize("version", ["", "1"])
 @pytest.mark.parametrize("in_binary", [True, False])
 @pytest.mark.parametrize("out_binary", [True, False])
-def test_pictures_are_scored(doors: DoorsSite, client: Any, in_binary: bool, out_binary: bool, version: str) -> None:
+def test_pictures_are_scored(site: ProtocolSite, client: Any, in_binary: bool, out_binary: bool, version: str) -> None:
     sent = [JPEG, PNG] if in_binary else [base64.b64encode(data).decode() for data in (JPEG, PNG)]
     names = ("predictions", "probs", "label")
     result = client.infer(
@@ -91,7 +91,7 @@ def test_pictures_are_scored(doors: DoorsSite, client: Any, in_binary: bool, out
     reply = result.get_response()
     assert (reply["model_name"], reply["model_version"], reply["id"]) == ("fridge", "1", "mine-17")
     assert tuple(output["name"] for output in reply["outputs"]) == names, "in the order asked for"
-    expected = doors.post("/score", {"input_data": [TEXT, base64.b64encode(PNG).decode()]}).json()
+    expected = site.post("/score", {"input_data": [TEXT, base64.b64encode(PNG).decode()]}).json()
     found = [json.loads(text) for text in result.as_numpy("predictions")]
     assert [row["labels"] for row in found] == [row["labels"] for row in expected]
     probs = result.as_numpy("probs")
@@ -111,15 +111,15 @@ def test_without_outputs_a_classifier_gives_numbers_and_the_best_label(client: A
     assert [output["name"] for output in reply["outputs"]] == ["predictions"]
 
 
-def test_base64_may_be_sent_as_binary_data_too(doors: DoorsSite, client: Any) -> None:
+def test_base64_may_be_sent_as_binary_data_too(site: ProtocolSite, client: Any) -> None:
     result = client.infer("fridge", [tensor([TEXT.encode()])], outputs=[wanted("predictions")])
-    assert json.loads(result.as_numpy("predictions")[0]) == doors.prediction()
+    assert json.loads(result.as_numpy("predictions")[0]) == site.prediction()
 
 
 @pytest.mark.parametrize("binary", [True, False])
 @pytest.mark.parametrize("count", [None, 1, 2])
 def test_pixels_are_scored_as_the_picture_that_they_are_of(
-    doors: DoorsSite, client: Any, binary: bool, count: int | None
+    site: ProtocolSite, client: Any, binary: bool, count: int | None
 ) -> None:
     with Image.open(io.BytesIO(PNG)) as image:
         pixels = np.asarray(image.convert("RGB").resize((40, 50)))
@@ -127,15 +127,15 @@ def test_pixels_are_scored_as_the_picture_that_they_are_of(
     result = client.infer("fridge", [tensor(sent, "UINT8", binary=binary)], outputs=[wanted("predictions")])
     rows = [json.loads(text) for text in result.as_numpy("predictions")]
     text = base64.b64encode(encoded(pixels, "PNG")).decode()
-    assert rows == doors.post("/score", {"input_data": [text] * (count or 1)}).json()
+    assert rows == site.post("/score", {"input_data": [text] * (count or 1)}).json()
 
 
 @pytest.mark.parametrize("binary", [True, False])
-def test_the_highest_labels_by_the_extension_for_classification(doors: DoorsSite, client: Any, binary: bool) -> None:
+def test_the_highest_labels_by_the_extension_for_classification(site: ProtocolSite, client: Any, binary: bool) -> None:
     result = client.infer("fridge", [tensor([JPEG])], outputs=[wanted("probs", binary_data=binary, class_count=2)])
     found = result.as_numpy("probs")
     assert found.shape == (1, 2)
-    probs = doors.prediction()["probs"]
+    probs = site.prediction()["probs"]
     for text, index in zip(found[0], np.argsort(probs)[::-1], strict=False):
         prob, number, label = (text.decode() if binary else text).split(":")
         assert (int(number), label) == (index, LABELS[index])
@@ -145,11 +145,11 @@ def test_the_highest_labels_by_the_extension_for_classification(doors: DoorsSite
     ).shape == (1, 4)
 
 
-def test_parameters_of_a_request_ask_why(doors: DoorsSite, client: Any) -> None:
+def test_parameters_of_a_request_ask_why(site: ProtocolSite, client: Any) -> None:
     asked = {"xai_algorithm": "gradcam", "target": "can", "attributions": True, "captions": False}
     result = client.infer("fridge", [tensor([JPEG])], parameters=asked)
     row = json.loads(result.as_numpy("predictions")[0])
-    (expected,) = doors.score({"image_base64": TEXT, "model_explainability": True, "xai_parameters": asked})
+    (expected,) = site.score({"image_base64": TEXT, "model_explainability": True, "xai_parameters": asked})
     assert row == expected
     assert row["explanations"][0]["label"] == "can"
     both = client.infer(
@@ -243,25 +243,25 @@ MALFORMED: dict[str, tuple[Any, dict[str, str], int, str]] = {
 
 
 @pytest.mark.parametrize("case", MALFORMED)
-def test_what_is_not_of_the_protocol_is_refused_in_its_form(doors: DoorsSite, case: str) -> None:
+def test_what_is_not_of_the_protocol_is_refused_in_its_form(site: ProtocolSite, case: str) -> None:
     body, headers, status, words = MALFORMED[case]
-    reply = doors.post(INFER, body, headers.get("content-type", "application/json"), **headers)
+    reply = site.post(INFER, body, headers.get("content-type", "application/json"), **headers)
     assert reply.status_code == status, reply.text
     assert list(reply.json()) == ["error"]
     assert words in reply.json()["error"]
-    assert doors.post(INFER, {"inputs": [GOOD]}).status_code == 200, "and it goes on"
+    assert site.post(INFER, {"inputs": [GOOD]}).status_code == 200, "and it goes on"
 
 
 @pytest.mark.parametrize("media_type", [None, "application/x-www-form-urlencoded", "application/octet-stream"])
-def test_clients_that_name_no_content_type_are_understood(doors: DoorsSite, media_type: str | None) -> None:
-    assert doors.post(INFER, json.dumps({"inputs": [GOOD]}).encode(), media_type).status_code == 200
+def test_clients_that_name_no_content_type_are_understood(site: ProtocolSite, media_type: str | None) -> None:
+    assert site.post(INFER, json.dumps({"inputs": [GOOD]}).encode(), media_type).status_code == 200
 
 
-def test_paths_are_names_and_not_patterns(doors: DoorsSite) -> None:
-    reply = doors.post("/v2/models/%7Bmodel%7D/infer", {"inputs": [GOOD]})
+def test_paths_are_names_and_not_patterns(site: ProtocolSite) -> None:
+    reply = site.post("/v2/models/%7Bmodel%7D/infer", {"inputs": [GOOD]})
     assert (reply.status_code, list(reply.json())) == (404, ["error"])
     assert "no model '{model}'" in reply.json()["error"]
-    assert doors.get("/v2/no/such").json().keys() == {"error"}
+    assert site.get("/v2/no/such").json().keys() == {"error"}
 
 
 async def parsed(body: bytes) -> Any:
@@ -279,9 +279,9 @@ def test_numbers_never_stand_for_a_picture_that_could_not_be_scored() -> None:
             "outputs": [{"name": name} for name in outputs],
         }
         content = asyncio.run(parsed(json.dumps(head).encode()))
-        call = ProtocolRequest(content, path={"model": "fridge"}, model=facts)
-        answer = ScoreResult([fine, bad], "id", facts, None, PROTOCOL.read(call).note)
-        return json.loads(PROTOCOL.write(answer).body)
+        request = ProtocolRequest(content, path_parameters={"model": "fridge"}, model=facts)
+        result = ScoreResult([fine, bad], "id", facts, None, PROTOCOL.read(request).note)
+        return json.loads(PROTOCOL.write(result).body)
 
     (output,) = reply("predictions")["outputs"]
     assert [set(json.loads(row)) for row in output["data"]] == [{"probs", "labels"}, {"error"}]

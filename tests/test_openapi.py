@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from server.api.scoring import PROTOCOLS
+from server.protocol_catalog import PROTOCOLS
 from tests import http
-from tests.doors_site import NAMED, TEXT, DoorsSite
+from tests.protocol_site import NAMED, TEXT, ProtocolSite
 
 KEY = {"authorization": "Bearer of-all"}
 CHECKS = ("not_a_server_error", "content_type_conformance", "unsupported_method", "allow_header_conformance")
@@ -27,16 +27,16 @@ PICTURES = (
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DoorsSite]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProtocolSite]:
     folder = tmp_path_factory.mktemp("openapi")
     keys = folder / "keys"
     keys.write_text("of-all\n")
-    with DoorsSite(folder, "--keys-file", keys, "--admin-keys-file", keys) as running:
+    with ProtocolSite(folder, "--keys-file", keys, "--admin-keys-file", keys) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def operations(site: DoorsSite) -> Mapping[str, Any]:
+def operations(site: ProtocolSite) -> Mapping[str, Any]:
     """What the page says of each operation, by its method and path."""
     paths = site.get("/openapi.json").json()["paths"]
     return {f"{method.upper()} {path}": said for path, methods in paths.items() for method, said in methods.items()}
@@ -54,21 +54,30 @@ def test_every_parameter_and_every_body_is_described(operations: Mapping[str, An
         assert "422" not in said["responses"], "of the web framework, whose errors nobody gets"
 
 
-def test_the_examples_of_the_page_are_scored(site: DoorsSite, operations: Mapping[str, Any]) -> None:
+def test_operations_name_the_key_that_they_need(operations: Mapping[str, Any]) -> None:
+    needs = {name: [key for each in said.get("security", ()) for key in each] for name, said in operations.items()}
+    scoring = {f"POST {path}" for protocol in PROTOCOLS for path in protocol.paths} | {"GET /score"}
+    assert {name for name, keys in needs.items() if keys == ["scoring_key"]} == scoring
+    administration = {name for name in operations if "/deployments" in name or "/traffic" in name}
+    assert {name for name, keys in needs.items() if keys == ["admin_key"]} == administration
+    assert all(not keys for name, keys in needs.items() if name not in scoring | administration)
+
+
+def test_the_examples_of_the_page_are_scored(site: ProtocolSite, operations: Mapping[str, Any]) -> None:
     content = operations["POST /score"]["requestBody"]["content"]["application/json"]
     replies = [site.post("/score", each["value"], **KEY) for each in content["examples"].values()]
     assert [reply.status_code for reply in replies] == [200, 200]
     assert replies[0].json()[0]["probs"] == replies[1].json()["probs"]
 
 
-def test_a_path_with_parameters_tells_its_methods(site: DoorsSite) -> None:
+def test_a_path_with_parameters_tells_its_methods(site: ProtocolSite) -> None:
     for path, allowed in [("/deployments/x", "DELETE, PUT"), ("/v1/models/x", "GET"), ("/v2/models/x/infer", "POST")]:
         reply = http.request("PATCH", site.server.url + path)
         assert (reply.status_code, reply.headers["allow"]) == (405, allowed)
 
 
 def test_no_request_that_the_page_allows_makes_the_server_fail(
-    site: DoorsSite, operations: Mapping[str, Any], tmp_path: Path
+    site: ProtocolSite, operations: Mapping[str, Any], tmp_path: Path
 ) -> None:
     config = tmp_path / "schemathesis.toml"
     config.write_text(_config(site))
@@ -99,7 +108,7 @@ def test_no_request_that_the_page_allows_makes_the_server_fail(
     assert site.server.metric("sightglass_requests_total", route="/traffic", code="200") >= 1
 
 
-def _config(site: DoorsSite) -> str:
+def _config(site: ProtocolSite) -> str:
     """Have most requests go to models that there are, half of the pictures be some, and most tensors hold one."""
     named = ["path.model", f"header.{NAMED}"]
     lines = ["[dictionaries.ones]\nvalues = [1]"]

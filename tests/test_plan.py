@@ -61,6 +61,37 @@ def test_what_is_wrong_is_said(change: dict[str, Any], words: str) -> None:
     assert words in str(caught.value)
 
 
+MANY: dict[str, dict[str, Any]] = {
+    "unknown keys": {f"key{number}": 1 for number in range(5000)},
+    "long unknown keys": {f"key{number}" * 2000: 1 for number in range(8)},
+    "deployments with errors": {"deployments": {f"d{number}": {} for number in range(5000)}},
+    "deployments with unknown keys": {"deployments": {"d": {f"key{number}": 1 for number in range(5000)}}},
+    "long names of deployments": {"deployments": {"d" * 50_000: BLUE}},
+    "shares out of range": {"traffic": {f"d{number}": 101 for number in range(5000)}},
+    "shares of unknown deployments": {"traffic": {"d" * 50_000: 100}},
+    "shares that are no numbers": {"mirror": {f"d{number}" * 100: "x" * 1000 for number in range(5000)}},
+    "a long value": {"deployments": {"d": {"model": ["x" * 50_000]}}},
+}
+
+
+@pytest.mark.parametrize("case", MANY)
+def test_however_much_is_wrong_the_message_is_short(case: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_plan({**BOTH, **MANY[case]}, "The change")
+    message = str(caught.value)
+    assert len(message) < 2000
+    assert message.startswith("The change: ")
+    if any(len(value) == 5000 for value in (MANY[case], *MANY[case].values()) if isinstance(value, dict)):
+        assert message.endswith("There are 4995 more such errors.")
+
+
+@pytest.mark.parametrize("settings", [{"x" * 50_000: 1}, {"runtime": "x" * 50_000}, {"max_images": ["x"] * 5000}])
+def test_however_long_a_setting_is_the_message_is_short(settings: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        own_settings(ServerSettings(), DeploymentSpec(model=Path("x"), settings=settings), "here")
+    assert len(str(caught.value)) < 500
+
+
 def test_a_deployment_sets_what_is_about_its_model() -> None:
     server = ServerSettings(model=Path("x"), max_images=3, port=80)
     own = own_settings(server, DeploymentSpec.model_validate({"model": "y", "settings": {"max_images": "5"}}), "here")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from models.discovery import constants
 from server import protocols
 from server.errors import ServiceError
+from server.inference.scoring import ImageInput
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure, Outcome
 from server.protocol import Protocol, ProtocolRequest, ScoreResult
@@ -33,14 +34,15 @@ JSON_VALUES = st.recursive(
 
 
 def read(protocol: Protocol, content: object) -> list[object]:
-    return list(protocol.read(ProtocolRequest(content)).cells)
+    images = protocol.read(ProtocolRequest(content)).images
+    return [image.data if isinstance(image, ImageInput) else image for image in images]
 
 
 def written(protocol: Protocol, outcomes: Sequence[Outcome], request_id: str = "id") -> bytes:
     return protocol.write(ScoreResult(outcomes, request_id, ModelFacts())).body
 
 
-def cells_of(data: object) -> list[object]:
+def images_of(data: object) -> list[object]:
     return read(V2, {"input_data": data})
 
 
@@ -63,7 +65,7 @@ def cells_of(data: object) -> list[object]:
     ids=["texts", "index", "rows", "more columns", "json cells", "mixed", "objects", "no columns", "a bare list"],
 )
 def test_version_2_reads_every_form(table: object) -> None:
-    assert cells_of(table) == [PICTURE, PICTURE]
+    assert images_of(table) == [PICTURE, PICTURE]
 
 
 @pytest.mark.parametrize(
@@ -80,13 +82,13 @@ def test_version_2_reads_every_form(table: object) -> None:
 )
 def test_version_2_says_what_it_expected(table: object, why: str) -> None:
     with pytest.raises(ServiceError, match=why) as caught:
-        cells_of(table)
+        images_of(table)
     assert caught.value.code == "input_invalid"
     assert '{"columns": ["image"]' in caught.value.message
 
 
-def test_one_bad_cell_leaves_the_others_alone() -> None:
-    first, second, third = cells_of([TEXT, "{broken", {"other": 1}])
+def test_one_bad_image_leaves_the_others_alone() -> None:
+    first, second, third = images_of([TEXT, "{broken", {"other": 1}])
     assert first == PICTURE
     assert isinstance(second, Failure)
     assert "JSON object" in second.message
@@ -136,7 +138,7 @@ def test_a_form_needs_a_file() -> None:
 def test_each_content_is_meant_for_one_protocol() -> None:
     contents = [PICTURE, {"image": TEXT}, {"input_data": [TEXT]}, [PICTURE]]
     hosted = {name: protocol for name, protocol in PROTOCOLS.items() if "/score" in protocol.paths}
-    accepted = [[name for name, protocol in hosted.items() if protocol.accepts(content)] for content in contents]
+    accepted = [[name for name, protocol in hosted.items() if protocol.matches(content)] for content in contents]
     assert accepted == [["azure_v1"], ["azure_v1"], ["azure_v2"], ["form"]]
 
 
@@ -144,10 +146,10 @@ def test_each_content_is_meant_for_one_protocol() -> None:
 def test_any_json_is_read_or_refused_and_nothing_else(value: object) -> None:
     for content in (value, {"input_data": value}, {"image": value}):
         for protocol in (V1, V2, FORM):
-            if not isinstance(content, list) and protocol.accepts(content):
+            if not isinstance(content, list) and protocol.matches(content):
                 try:
-                    cells = read(protocol, content)
+                    images = read(protocol, content)
                 except ServiceError as error:
                     assert 400 <= error.status < 500
                 else:
-                    assert all(isinstance(cell, (bytes, Failure)) for cell in cells)
+                    assert all(isinstance(image, (bytes, Failure)) for image in images)

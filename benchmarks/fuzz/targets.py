@@ -20,7 +20,7 @@ from benchmarks.fuzz.mutation import Sample
 from explain.request.parameters import ExplanationParameters
 from models.errors import ImageError
 from models.images.decoding import ImageLimits, decode
-from server.api.scoring import PROTOCOLS, understood
+from server.api.scoring import parse_body
 from server.codecs.base64_image import decode_base64
 from server.codecs.body import RequestBody, parsed_object
 from server.errors import ServiceError
@@ -29,6 +29,7 @@ from server.ipc.frame import Frame, FrameError, FrameKind, FrameReader
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure
 from server.protocol import ProtocolRequest, ScoreResult
+from server.protocol_catalog import PROTOCOLS
 from tests.pictures import encoded, picture
 
 T = TypeVar("T")
@@ -75,29 +76,29 @@ def done(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _read_by(path: str, named: str, data: bytes) -> str:
-    """Read a body as the route at `path` does and write a reply; the first line is the value of the header `named`."""
+    """Read a body as a POST to `path` does and write a response; the first line is the value of the header `named`."""
     line, _, content = data.partition(b"\n")
     raw = [(named.encode(), line)] + ([] if named == "content-type" else [(b"content-type", _JSON.encode())])
     headers = Headers(raw=raw)
-    contracts = [protocol for protocol in PROTOCOLS if path in protocol.paths]
+    protocols = [protocol for protocol in PROTOCOLS if path in protocol.paths]
     body = RequestBody(content, headers)
-    if not contracts[0].takes(body.media_type):
+    if not protocols[0].accepts_media_type(body.media_type):
         return "content_type"
-    call = ProtocolRequest(None, path, {"model": "fridge"}, headers, _FACTS, _MOST)
+    request = ProtocolRequest(None, path, {"model": "fridge"}, headers, _FACTS, _MOST)
     try:
-        protocol, wanted = done(understood(contracts, body, call))
-        cells = [cell.picture if isinstance(cell, ImageInput) else cell for cell in wanted.cells]
-        size = sum(len(cell) for cell in cells if isinstance(cell, bytes))
-        assert size <= _GROWS_BY * len(content) + 200 * len(cells), f"{len(content)} bytes became {size}"
-        outcomes = [cell if isinstance(cell, Failure) else _PREDICTION for cell in cells]
-        written = protocol.write(ScoreResult(outcomes, "id", _FACTS, 1, wanted.note))
+        protocol, score_request = done(parse_body(protocols, body, request))
+        images = score_request.images
+        size = sum(len(image.data) for image in images if isinstance(image, ImageInput))
+        assert size <= _GROWS_BY * len(content) + 200 * len(images), f"{len(content)} bytes became {size}"
+        outcomes = [image if isinstance(image, Failure) else _PREDICTION for image in images]
+        written = protocol.write(ScoreResult(outcomes, "id", _FACTS, 1, score_request.note))
     except ServiceError as error:
         assert 400 <= error.status < 500, f"{error.code} has the status {error.status}"
-        if (fails := contracts[0].fails) is not None:
-            json.loads(fails(error, "id"))
+        if (write_error := protocols[0].write_error) is not None:
+            json.loads(write_error(error, "id"))
         return error.code
     json.loads(written.body[: int(written.headers.get(_LENGTH, len(written.body)))])
-    return "some images bad" if any(isinstance(cell, Failure) for cell in cells) else "read"
+    return "some images bad" if any(isinstance(image, Failure) for image in images) else "read"
 
 
 def _json(data: bytes) -> str:

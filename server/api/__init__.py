@@ -1,1 +1,1 @@
-"""HTTP and nothing else: routes, keys, health, administration, request ids, and the process that serves them."""
+"""HTTP and nothing else: routes, keys, probes, administration, request ids, and the process that serves them."""

@@ -1,4 +1,4 @@
-"""What operators do while a server serves: add, replace and remove deployments, and share traffic among them."""
+"""Administration at run time: add, replace and remove deployments, and share traffic among them."""
 
 import time
 from typing import Any
@@ -10,61 +10,65 @@ from server.api.state import AppState
 from server.codecs.body import read_body
 from server.errors import ServiceError
 from server.ipc.control import send_command
-from server.openapi.schemas import having, taking
+from server.openapi.keys import NEEDS_ADMIN_KEY
+from server.openapi.schemas import object_schema, request_body
 from settings.deployments import DeploymentSpec, Plan
 
 _LARGEST_BODY = 2**16
-_DEPLOYMENT = taking({"application/json": DeploymentSpec.model_json_schema()})
+_DEPLOYMENT_BODY = request_body({"application/json": DeploymentSpec.model_json_schema()})
 _PLAN = Plan.model_json_schema()["properties"]
-_SHARES = taking({"application/json": having({}, traffic=_PLAN["traffic"], mirror=_PLAN["mirror"])})
-_BODY_WITHIN_S = 30.0
+_TRAFFIC_BODY = request_body({"application/json": object_schema({}, traffic=_PLAN["traffic"], mirror=_PLAN["mirror"])})
+_BODY_TIMEOUT_S = 30.0
 
 
-def _admitted(request: Request) -> None:
-    context: AppState = request.app.state.context
-    if context.settings.admin_keys_file is None:
+def _require_admin_key(request: Request) -> None:
+    state = AppState.of(request)
+    if state.settings.admin_keys_file is None:
         raise ServiceError(
-            "admin_disabled", "Nobody may see or change deployments here. Start the server with --admin-keys-file FILE."
+            "admin_disabled",
+            "Nobody may see or change deployments here. Start the server with --admin-keys-file FILE.",
         )
-    context.admin_keys.check(request.headers.get("authorization"))
+    state.admin_keys.check(request.headers.get("authorization"))
 
 
-router = APIRouter(tags=["deployments"], dependencies=[Depends(_admitted)])
+router = APIRouter(tags=["deployments"], dependencies=[Depends(_require_admin_key)])
 
 
 async def _content(request: Request) -> dict[str, Any]:
-    deadline = time.monotonic() + _BODY_WITHIN_S
-    # whatever it is called: curl calls it a form
-    body = await read_body(request, _LARGEST_BODY, deadline, takes=lambda media_type: True, types="application/json")
+    deadline = time.monotonic() + _BODY_TIMEOUT_S
+    # any content type: curl sends that of a form by default
+    body = await read_body(
+        request, _LARGEST_BODY, deadline, accepts_media_type=lambda media_type: True, media_types="application/json"
+    )
     content = await body.content()
     if not isinstance(content, dict):
         raise ServiceError("deployment_invalid", 'The body is not a JSON object, such as {"model": FOLDER}.')
     return content
 
 
-async def _ordered(request: Request, verb: str, content: dict[str, Any]) -> JSONResponse:
-    return JSONResponse(await send_command(request.app.state.context.control, verb, content))
+async def _command(request: Request, verb: str, content: dict[str, Any]) -> JSONResponse:
+    return JSONResponse(await send_command(AppState.of(request).control, verb, content))
 
 
-@router.get("/deployments")
+@router.get("/deployments", openapi_extra=NEEDS_ADMIN_KEY)
 async def get_deployments(request: Request) -> JSONResponse:
-    """List all deployments: model, version, settings, state and shares of traffic. Needs an admin key, as all below."""
-    return await _ordered(request, "list", {})
+    """List all deployments: model, version, settings, state and traffic. Needs an admin key, as the routes below do."""
+    return await _command(request, "list", {})
 
 
-@router.put("/deployments/{name}", openapi_extra=_DEPLOYMENT)
+@router.put("/deployments/{name}", openapi_extra=_DEPLOYMENT_BODY | NEEDS_ADMIN_KEY)
 async def put_deployment(request: Request, name: str) -> JSONResponse:
-    """Add a deployment, or replace it by another version, once it is warm: `{"model": FOLDER}` or `{"name": NAME}`."""
-    return await _ordered(request, "put", {"name": name, "deployment": await _content(request)})
+    """Add or replace a deployment, once the new one is warm: `{"model": FOLDER}` or `{"name": NAME}`."""
+    return await _command(request, "put", {"name": name, "deployment": await _content(request)})
 
 
-@router.delete("/deployments/{name}")
+@router.delete("/deployments/{name}", openapi_extra=NEEDS_ADMIN_KEY)
 async def delete_deployment(request: Request, name: str) -> JSONResponse:
-    """End a deployment that gets no traffic, after its last reply."""
-    return await _ordered(request, "remove", {"name": name})
+    """Remove a deployment that gets no traffic, after its last reply."""
+    return await _command(request, "remove", {"name": name})
 
 
-@router.put("/traffic", openapi_extra=_SHARES)
+@router.put("/traffic", openapi_extra=_TRAFFIC_BODY | NEEDS_ADMIN_KEY)
 async def put_traffic(request: Request) -> JSONResponse:
-    """Share requests by percentages: `{"traffic": {"blue": 90, "green": 10}, "mirror": {"green": 100}}`."""
-    return await _ordered(request, "share", await _content(request))
+    """Set the shares of traffic and of copies: `{"traffic": {"blue": 90, "green": 10}, "mirror": {"green": 100}}`."""
+    return await _command(request, "share", await _content(request))

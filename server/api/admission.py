@@ -1,4 +1,4 @@
-"""AdmittedRequest: a request at one of the doors that was let in, and who is to answer it."""
+"""AdmittedRequest: a request on a scoring path whose key was checked, with the deployment that it goes to."""
 
 import time
 from collections.abc import Iterator
@@ -16,49 +16,55 @@ from server.protocol import ProtocolRequest
 
 @dataclass(frozen=True, slots=True)
 class AdmittedRequest:
-    """`started` is when it came, in monotonic seconds."""
+    """A request between its admission and its response. `started` is its arrival, in monotonic seconds."""
 
     request: Request
-    context: AppState
+    state: AppState
     deployment: Deployment
     started: float
 
     @classmethod
     @contextmanager
     def of(cls, request: Request) -> Iterator["AdmittedRequest"]:
-        """Let a request in until it is answered, or refused, which is counted; ServiceError where nobody may answer."""
-        context: AppState = request.app.state.context
+        """Check the key, choose the deployment, and count the request as open until the block ends.
+
+        A `queue_full` that leaves the block is counted, too. ServiceError where the key is wrong, or no deployment can
+        be chosen.
+        """
+        state = AppState.of(request)
         started = time.monotonic()
-        context.keys.check(request.headers.get("authorization"))
+        state.keys.check(request.headers.get("authorization"))
         if (name := request.path_params.get("model")) is not None:
-            deployment = context.deployments.named(name, request.path_params.get("version"))
+            deployment = state.deployments.named(name, request.path_params.get("version"))
         else:
-            deployment = context.deployments.choose(request.headers.get(DEPLOYMENT))
+            deployment = state.deployments.choose(request.headers.get(DEPLOYMENT))
         request.state.facts["deployment"] = deployment.name
-        deployment.visits += 1
+        deployment.open_requests += 1
         try:
-            yield cls(request, context, deployment, started)
+            yield cls(request, state, deployment, started)
         except ServiceError as error:
             if error.code == "queue_full":
-                context.metrics.dropped.labels(deployment.name, "queue_full").inc()
+                state.metrics.dropped.labels(deployment.name, "queue_full").inc()
             raise
         finally:
-            deployment.visits -= 1
+            deployment.open_requests -= 1
 
     @property
     def is_to_script(self) -> bool:
-        """Whether a script is to answer, and not a model."""
+        """Whether it goes to a script, and not to a model."""
         return self.deployment.route.kind == "script"
 
     @property
     def deadline(self) -> float:
-        """When it has to be answered, in monotonic seconds."""
+        """When the response is due, in monotonic seconds."""
         return self.started + self.deployment.settings.request_timeout_ms / 1000
 
-    def call(self) -> ProtocolRequest:
-        """Return it as a contract sees it, but for what it holds; ServiceError before its model is loaded."""
+    def protocol_request(self) -> ProtocolRequest:
+        """Return the request as a protocol sees it, without content yet; ServiceError before its model is loaded."""
         model, request = self.deployment.model, self.request
-        if not model.architecture:  # before it is loaded nobody knows what a request to it has to look like
+        if not model.architecture:  # what a valid request is depends on the model
             raise ServiceError("engine_unavailable", f"No model can score now: {self.deployment.engines.reason}.")
-        most = self.deployment.settings.max_images
-        return ProtocolRequest(None, request.scope["route"].path, request.path_params, request.headers, model, most)
+        max_images = self.deployment.settings.max_images
+        return ProtocolRequest(
+            None, request.scope["route"].path, request.path_params, request.headers, model, max_images
+        )

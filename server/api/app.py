@@ -1,9 +1,10 @@
-"""create_app: everything an HTTP process needs, wired from top to bottom."""
+"""create_app: wires everything that an HTTP process needs."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import PlainTextResponse
@@ -13,18 +14,20 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from server.api import admin, health
+from server.api import admin, health, hosted_routes, scoring
 from server.api.auth import Keys
 from server.api.fast_path import FastPath
 from server.api.middleware import RequestMiddleware, routing_error, service_error
-from server.api.scoring import create_routers, post
 from server.api.state import AppState
 from server.errors import ServiceError
 from server.inference.deployments import Deployments
 from server.inference.shadow import ShadowTraffic
 from server.ipc.routing_table import RoutingTable
 from server.metrics import Metrics, exposition
+from server.openapi import page
+from server.openapi.keys import add_keys
 from server.openapi.schemas import ERRORS
+from server.protocol_catalog import PROTOCOLS
 from settings.server import ServerSettings
 
 metrics_router = APIRouter(tags=["operation"])
@@ -32,22 +35,39 @@ metrics_router = APIRouter(tags=["operation"])
 
 @metrics_router.get("/metrics", response_class=PlainTextResponse)
 async def metrics() -> Response:
-    """Give the metrics of all processes in Prometheus' text format."""
+    """Return the metrics of all processes in Prometheus' text format."""
     text = await run_in_threadpool(exposition)
     return Response(text, media_type="text/plain; version=1.0.0; charset=utf-8")
+
+
+class _Application(FastAPI):
+    """FastAPI whose description of the API includes the keys that operations need."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the description of the API, built once."""
+        if self.openapi_schema is None:
+            settings: ServerSettings = self.state.app_state.settings
+            add_keys(super().openapi(), scoring_key_required=settings.keys_file is not None)
+        assert self.openapi_schema is not None
+        return self.openapi_schema
+
+
+def create_routers() -> Sequence[APIRouter]:
+    """Return all routers: first that of POST on the scoring paths; their order is that of the list in the docs."""
+    of_protocols = [protocol.router for protocol in PROTOCOLS if protocol.router is not None]
+    return [scoring.create_router(), hosted_routes.router, *of_protocols, health.router, metrics_router, admin.router]
 
 
 def create_app(
     settings: ServerSettings, table: RoutingTable, control: Path, started: Callable[[AppState], None]
 ) -> ASGIApp:
-    """Build the ASGI application of one HTTP process in front of the engines of `table`.
+    """Build the ASGI application of one HTTP process, which serves the deployments of `table`.
 
-    Orders of operators go to the supervisor at `control`.
-
-    `started` is given the context once the event loop runs.
+    `control` is the socket where the supervisor takes commands. `started` is called with the state once the event loop
+    runs.
     """
     deployments, metrics = Deployments(table), Metrics()
-    context = AppState(
+    state = AppState(
         settings,
         deployments,
         Keys(settings.keys_file),
@@ -59,28 +79,28 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        context.deployments.connect()
-        started(context)
+        state.deployments.connect()
+        started(state)
         yield
-        context.deployments.close()
+        state.deployments.close()
 
-    app = FastAPI(
+    app = _Application(
         title="Sightglass",
         description="Online scoring of image models.",
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
     )
-    app.state.context = context
-    scoring, *others = create_routers()
-    routers = (health.router, scoring, *others, metrics_router, admin.router)
+    app.state.app_state, app.state.deployments = state, deployments
+    routers = create_routers()
     for router in routers:
         app.include_router(router, responses=ERRORS)
-    app.state.methods = _methods(routers)
+    app.include_router(page.router)
+    app.state.methods = _methods([*routers, page.router])
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(HTTPException, routing_error)
-    quick = [route for route in scoring.routes if getattr(route, "endpoint", None) is post]
-    requests = RequestMiddleware(FastPath(app, quick), context)
+    requests = RequestMiddleware(FastPath(app, routers[0].routes), state)
     if not settings.cors_origins:
         return requests
     return CORSMiddleware(
@@ -89,7 +109,7 @@ def create_app(
 
 
 def _methods(routers: Sequence[APIRouter]) -> Mapping[str, set[str]]:
-    """Gather which methods there are for each path."""
+    """Return the methods of each path."""
     methods: dict[str, set[str]] = defaultdict(set)
     for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
         methods[route.path] |= set(route.methods or ())

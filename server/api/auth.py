@@ -1,4 +1,4 @@
-"""Bearer keys: a primary and a secondary one, so that a key can be replaced without a moment when none works."""
+"""Bearer keys: a primary and a secondary one, so that operators can replace a key without downtime."""
 
 import hmac
 import logging
@@ -11,10 +11,10 @@ logger = logging.getLogger(__name__)
 
 
 class Keys:
-    """The keys in a file, a line each; read again whenever the file changes. Without a file everybody may score."""
+    """The keys in a file, a line each; read again whenever the file changes. Without a file no key is needed."""
 
     def __init__(self, file: Path | None) -> None:
-        """SettingsError where the file cannot be used."""
+        """Read the file. SettingsError where it cannot be read, or does not hold one or two keys."""
         self._file = file
         self._stamp: tuple[int, int, int] | None = None
         self._keys: list[bytes] = []
@@ -23,13 +23,13 @@ class Keys:
             self._keys = _read(file)
 
     def check(self, authorization: str | None) -> None:
-        """Accept the value of an Authorization header; ServiceError `unauthorized` otherwise."""
+        """Check the value of an Authorization header; ServiceError `unauthorized` without a valid key."""
         if self._file is None:
             return
         self._refresh(self._file)
         scheme, _, key = (authorization or "").partition(" ")
         given = key.strip().encode()
-        # every key is compared, in constant time, so that the answer's timing says nothing about them
+        # compare all keys, each in constant time, so that the response time tells nothing about them
         matches = [hmac.compare_digest(given, known) for known in self._keys]
         if scheme.lower() != "bearer" or not any(matches):
             raise ServiceError(
@@ -43,7 +43,7 @@ class Keys:
                 self._keys, self._stamp = _read(file), stamp
                 logger.info("keys read again file=%s keys=%d", file, len(self._keys))
         except SettingsError as error:
-            # half-written or gone for a moment: the keys known so far stay valid
+            # the file may be half written, or missing for a moment: the keys read before stay valid
             logger.error("%s The keys read before stay in force.", error)
 
 

@@ -1,4 +1,4 @@
-"""Waits for work, but no longer than the client that asked for it does."""
+"""Ends work whose client has disconnected, or whose deadline has passed."""
 
 import asyncio
 import time
@@ -13,34 +13,37 @@ from server.errors import ServiceError
 T = TypeVar("T")
 
 
-async def while_connected(request: Request, work: Awaitable[T], deadline: float) -> T:
-    """Wait for `work`; ClientDisconnect once the client has left, ServiceError `deadline_exceeded` at the deadline."""
-    waiting, has_left = asyncio.current_task(), False
+async def cancel_on_disconnect(request: Request, work: Awaitable[T], deadline: float) -> T:
+    """Return the result of `work`, which is cancelled when the client disconnects or at `deadline` (monotonic seconds).
+
+    Raises ClientDisconnect in the first case, ServiceError `deadline_exceeded` in the second.
+    """
+    waiting, disconnected = asyncio.current_task(), False
     assert waiting is not None
 
-    def leave(watch: asyncio.Task[None]) -> None:
-        nonlocal has_left
-        has_left = True
+    def cancel(watch: asyncio.Task[None]) -> None:
+        nonlocal disconnected
+        disconnected = True
         waiting.cancel()
 
-    watch = asyncio.create_task(_disconnected(request))
-    watch.add_done_callback(leave)
+    watch = asyncio.create_task(_disconnect(request))
+    watch.add_done_callback(cancel)
     try:
-        # the engine answers at the deadline itself; the extra time is for an engine that cannot
+        # engines reply at the deadline themselves; the extra time gives that reply a chance to arrive
         async with asyncio.timeout(max(0.0, deadline - time.monotonic()) + 0.25):
             return await work
     except TimeoutError:
         raise ServiceError("deadline_exceeded", "The request was not scored before its deadline.") from None
     except asyncio.CancelledError:
-        if not has_left:
+        if not disconnected:
             raise
         waiting.uncancel()
         raise ClientDisconnect from None
     finally:
-        watch.remove_done_callback(leave)
+        watch.remove_done_callback(cancel)
         watch.cancel()
 
 
-async def _disconnected(request: Request) -> None:
+async def _disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

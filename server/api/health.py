@@ -1,4 +1,4 @@
-"""Probes. They run in a process that never touches a model, so they answer whatever the engine is doing."""
+"""Probes. They run in a process that never runs a model, so a busy engine does not delay them."""
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -12,23 +12,18 @@ router = APIRouter(tags=["health"])
 @router.head("/", include_in_schema=False)
 async def root(request: Request) -> Response:
     """Answer `Healthy` while a score would succeed, as the hosted endpoint does; 503 otherwise."""
-    _context(request).require_ready()
+    AppState.of(request).deployments.require_ready()
     return HTMLResponse("Healthy")
 
 
 @router.get("/health/live")
 async def live() -> Response:
-    """Answer 200 while the process is able to answer at all, whatever the engine does."""
+    """Answer 200 whenever the process can answer at all, whatever the engine does."""
     return JSONResponse({"status": "live"})
 
 
 @router.get("/health/ready")
 async def ready(request: Request) -> Response:
-    """Answer 200 only while a score would succeed: the model is warm, its engine is well, no shutdown is under way."""
-    _context(request).require_ready()
+    """Answer 200 only while a score would succeed: the model is warm, its engine runs, and no shutdown has begun."""
+    AppState.of(request).deployments.require_ready()
     return JSONResponse({"status": "ready"})
-
-
-def _context(request: Request) -> AppState:
-    context: AppState = request.app.state.context
-    return context

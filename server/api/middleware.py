@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, one log line, its metrics, and the form of its errors."""
+"""RequestMiddleware: gives every request an id, one log line, metrics, and errors in one form."""
 
 import json
 import logging
@@ -12,37 +12,38 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.api.request_ids import RequestIds
-from server.api.scoring import failing
 from server.api.state import AppState
 from server.errors import ServiceError
 from server.hosted import RUN_FAILED, SCORE
+from server.protocol_catalog import error_writer
+from settings.excerpt import shortened
 
 logger = logging.getLogger("server.request")
 
 _VERSION = (b"x-ms-server-version", f"sightglass/{installed('sightglass')}".encode())
-# errors of these codes are those of a model that was asked
+# the codes of errors in a model or script that ran
 _RUN_FAILED = frozenset(
     {"scoring_failed", "out_of_memory", "deadline_exceeded", "internal_error"}
     | {"script_failed", "script_timeout", "script_ended"}
 )
-_CLIENT_LEFT = 499  # nobody reads it; log and metrics do
+_CLIENT_LEFT = 499  # for the log and metrics alone: the client is gone
 
 
 class RequestMiddleware:
-    """Outermost ASGI layer. Errors of any kind leave it as JSON with `message`, `code` and `request_id`."""
+    """The outermost ASGI layer but for CORS. It turns every error into a response."""
 
-    def __init__(self, app: ASGIApp, context: AppState) -> None:
+    def __init__(self, app: ASGIApp, state: AppState) -> None:
         self._app = app
-        self._context = context
+        self._state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one ASGI scope; life-cycle messages pass through untouched."""
+        """Handle one ASGI scope; life-cycle events pass through."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = time.monotonic()
         ids = RequestIds.of(scope["headers"])
-        request_id = ids.request
+        request_id = ids.request_id
         facts: dict[str, Any] = {}
         scope.setdefault("state", {}).update(request_id=request_id, facts=facts)
         status = 0
@@ -52,8 +53,8 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], *ids.headers(), _VERSION]
-                if self._context.draining:
-                    # the client's next request shall not race against the closing of this connection
+                if self._state.deployments.draining:
+                    # so that the client's next request does not race against the closing of this connection
                     message["headers"].append((b"connection", b"close"))
             await send(message)
 
@@ -66,36 +67,36 @@ class RequestMiddleware:
             await error_response(error, request_id, scope["path"])(scope, receive, send_on)
         except Exception:
             logger.exception("an error was not foreseen", extra={"facts": {"request_id": request_id}})
-            unforeseen = ServiceError("internal_error", "An unexpected error occurred. The server's log has the cause.")
+            unexpected = ServiceError("internal_error", "An unexpected error occurred. The server's log has the cause.")
             if not status:
-                await error_response(unforeseen, request_id, scope["path"])(scope, receive, send_on)
+                await error_response(unexpected, request_id, scope["path"])(scope, receive, send_on)
         finally:
             self._record(scope, status, time.monotonic() - started, facts, request_id)
 
     def _record(self, scope: Scope, status: int, seconds: float, facts: dict[str, Any], request_id: str) -> None:
-        route = getattr(scope.get("route"), "path", "none")  # never the raw path: anybody can invent those
-        self._context.metrics.requests.labels(route, str(status), facts.get("deployment", "")).inc()
-        self._context.metrics.request_seconds.labels(route).observe(seconds)
+        route = getattr(scope.get("route"), "path", "none")  # not the raw path, which clients can invent
+        self._state.metrics.requests.labels(route, str(status), facts.get("deployment", "")).inc()
+        self._state.metrics.request_seconds.labels(route).observe(seconds)
         level = logging.INFO if "deployment" in facts or route == SCORE else logging.DEBUG
         head = {"status": status, "method": scope["method"], "route": route, "ms": round(1000 * seconds, 1)}
         logger.log(level, "request", extra={"facts": head | facts | {"request_id": request_id}})
 
 
 def error_response(error: ServiceError, request_id: str, path: str) -> Response:
-    """Render an error as the contract that has `path` does, with `Retry-After` where it helps."""
-    headers = {RUN_FAILED: str(error.code in _RUN_FAILED), **error.headers}
+    """Write an error as the protocol of `path` does, with `Retry-After` where a retry may succeed."""
+    headers = {RUN_FAILED: str(error.code in _RUN_FAILED)}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, round(error.retry_after_s)))
     elif error.status == 503:
         headers["retry-after"] = "1"
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
-    content = (failing(path) or _error_object)(error, request_id)
+    content = (error_writer(path) or _error_object)(error, request_id)
     return Response(content, error.status, headers, "application/json")
 
 
 def _error_object(error: ServiceError, request_id: str) -> bytes:
-    """Write `message` and `code` always, `details` where there are any."""
+    """Write an error in the server's own form: `message`, `code`, `request_id`, and `details` where there are any."""
     content: dict[str, Any] = {"message": error.message, "code": error.code, "request_id": request_id}
     if error.details:
         content["details"] = list(error.details)
@@ -109,18 +110,19 @@ async def service_error(request: Request, error: Exception) -> Response:
 
 
 async def routing_error(request: Request, error: Exception) -> Response:
-    """Handle what the router raises: no such path, or not for this method."""
+    """Handle what the router raises: 404 for an unknown path, 405 for another method."""
     assert isinstance(error, HTTPException)
     path, method = request.url.path, request.method
+    quoted = shortened(path, 200)
     if error.status_code == 405:
-        found = ServiceError("method_not_allowed", f"{method} is not allowed for {path}. See /docs for what is.")
+        found = ServiceError("method_not_allowed", f"{method} is not allowed for {quoted}. See /docs for what is.")
     elif error.status_code == 404:
-        found = ServiceError("not_found", f"There is nothing at {path}. Scoring is POST /score; see /docs.")
+        found = ServiceError("not_found", f"There is nothing at {quoted}. Scoring is POST /score; see /docs.")
     else:
         found = ServiceError("internal_error", str(error.detail))
     response = error_response(found, request.state.request_id, path)
     response.headers.update(error.headers or {})
     route = getattr(request.scope.get("route"), "path", path)
-    if allowed := request.app.state.methods.get(route):  # the router tells those of the first route it comes upon
+    if allowed := request.app.state.methods.get(route):  # the router names only the methods of one route
         response.headers["allow"] = ", ".join(sorted(allowed))
     return response

@@ -1,4 +1,4 @@
-"""An HTTP process: uvicorn on the listening socket that all of them share."""
+"""An HTTP process: uvicorn on the listening sockets that all HTTP processes share."""
 
 import asyncio
 import gc
@@ -25,7 +25,7 @@ _LINGER_S = 1.0
 
 
 class _DrainingServer(uvicorn.Server):
-    """uvicorn, told when to finish by the lifeline instead of signals, and closing in an order that loses nothing."""
+    """uvicorn that the supervisor stops through its pipe instead of by signals, without losing a connection."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -34,11 +34,11 @@ class _DrainingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for listening in sockets or []:
             refuse_newcomers(listening)
-        await asyncio.sleep(_ACCEPT_S)  # the event loop accepts what is still waiting
+        await asyncio.sleep(_ACCEPT_S)  # the event loop accepts the connections that still wait
         for server in self.servers:
             server.close()
-        # A connection that was accepted just now has not sent its request yet, and uvicorn would close it at once.
-        # Every reply ends its connection by now, so only idle ones are left after a moment.
+        # uvicorn would close a connection at once that was accepted just now and has not sent its request yet. Every
+        # response closes its connection by now, so that only idle ones are left after a moment.
         end = time.monotonic() + _LINGER_S
         while self.server_state.connections and time.monotonic() < end:
             await asyncio.sleep(0.02)
@@ -46,22 +46,22 @@ class _DrainingServer(uvicorn.Server):
 
 
 def main() -> None:
-    """Serve until the lifeline asks to drain, then until the requests in flight are answered."""
+    """Serve until the supervisor asks to drain, then until the requests in flight have their responses."""
     serve(read_config())
 
 
 def serve(config: ProcessConfig) -> None:
-    """Run an HTTP process as `config` says."""
+    """Run an HTTP process."""
     settings = config.settings
     configure_logs(settings.log_format, settings.log_level)
 
-    def started(context: AppState) -> None:
+    def started(state: AppState) -> None:
         loop = asyncio.get_running_loop()
         watch_parent(
-            drain=lambda: loop.call_soon_threadsafe(_drain, context, server),
-            table=lambda table: asyncio.run_coroutine_threadsafe(_change(context, table), loop),
+            drain=lambda: loop.call_soon_threadsafe(_drain, state, server),
+            table=lambda table: asyncio.run_coroutine_threadsafe(_update_table(state, table), loop),
         )
-        # what lives now lives for ever: keep the collector from walking through all of it again and again
+        # objects that exist now stay for good: exclude them from garbage collection
         gc.collect()
         gc.freeze()
         tell_parent(READY)
@@ -73,7 +73,7 @@ def serve(config: ProcessConfig) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # who sent a request makes no difference here
+        proxy_headers=False,  # the address of the client is not used
         lifespan="on",
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, settings.grace_period_ms // 1000),
@@ -82,17 +82,17 @@ def serve(config: ProcessConfig) -> None:
     server.run(sockets=config.listening_sockets())
 
 
-async def _change(context: AppState, table: RoutingTable) -> None:
-    async with context.changing:  # one table after the other
-        await retire(await context.deployments.change(table))
+async def _update_table(state: AppState, table: RoutingTable) -> None:
+    async with state.table_lock:
+        await retire(await state.deployments.update(table))
     tell_parent("settled", table.number)
 
 
-def _drain(context: AppState, server: uvicorn.Server) -> None:
-    context.draining = True
+def _drain(state: AppState, server: uvicorn.Server) -> None:
+    state.deployments.draining = True
 
     def stop_accepting() -> None:
         server.should_exit = True
 
-    # load balancers need a moment to see that readiness has gone before the port closes
-    asyncio.get_running_loop().call_later(context.settings.drain_delay_ms / 1000, stop_accepting)
+    # load balancers need a moment to see the failing readiness probe before the port closes
+    asyncio.get_running_loop().call_later(state.settings.drain_delay_ms / 1000, stop_accepting)

@@ -1,179 +1,115 @@
-"""The doors: every path at which pictures are scored, and the contracts that a request there may be of."""
+"""POST on every scoring path, one step after the other: admit -> read -> parse -> score -> write."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
-import msgspec
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
 
-from models.discovery import constants
-from server import protocols
-from server.api import script_scoring as door
 from server.api.admission import AdmittedRequest
-from server.api.disconnect import while_connected
-from server.api.state import AppState
+from server.api.disconnect import cancel_on_disconnect
+from server.api.script_scoring import run_script
 from server.api.timing import server_timing, timing_facts
-from server.codecs.body import RequestBody, aside, read_body
+from server.codecs.body import RequestBody, read_body, run_in_thread_if_large
 from server.errors import ServiceError
-from server.hosted import DEPLOYMENT, RUN_FAILED, RUN_MS, SCORE
+from server.hosted import DEPLOYMENT, RUN_FAILED, RUN_MS
 from server.inference.scoring import ImageInput, score
 from server.ipc.outcome import Reply
-from server.openapi.schemas import parameter, parameters_in
-from server.openapi.swagger import swagger
+from server.openapi.keys import NEEDS_SCORING_KEY
+from server.openapi.schemas import parameter, path_parameters
 from server.protocol import Protocol, ProtocolRequest, ScoreRequest, ScoreResult
-from settings.server import ServerSettings
-
-PROTOCOLS: tuple[Protocol, ...] = tuple(protocol for _, protocol in constants(protocols, "PROTOCOL"))
-_AT: Mapping[str, Sequence[Protocol]] = {
-    path: [protocol for protocol in PROTOCOLS if path in protocol.paths]
-    for path in sorted({path for protocol in PROTOCOLS for path in protocol.paths})
-}
-
-# of a GET that asks for nothing
-_PATH: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
+from server.protocol_catalog import PROTOCOLS_BY_PATH
 
 
-def failing(path: str) -> Callable[[ServiceError, str], bytes] | None:
-    """Return how the contract that has `path` writes errors, given one and the request id; None where none has."""
-    for protocol in PROTOCOLS:
-        if protocol.prefix and (path == protocol.prefix or path.startswith(protocol.prefix + "/")):
-            return protocol.fails
-    return None
-
-
-def create_routers() -> Sequence[APIRouter]:
-    """Return a router with all doors, and after it those with the other endpoints of their contracts."""
+def create_router() -> APIRouter:
+    """Return a router with a POST route for each path of each protocol."""
     router = APIRouter(tags=["scoring"])
-    for path, contracts in _AT.items():
-        does, openapi = " ".join(protocol.does for protocol in contracts), dict(contracts[0].openapi)
-        openapi["parameters"] = parameters_in(path) or [parameter("header", DEPLOYMENT)]
-        router.add_api_route(path, post, methods=["POST"], summary=does, openapi_extra=openapi, name=contracts[0].name)
-    for path, get, query, also in (
-        (SCORE, _get_score, "input_data", _PATH),
-        ("/swagger.json", _get_swagger, "version", {}),
-    ):
-        openapi = {"parameters": [parameter("query", query), parameter("header", DEPLOYMENT)]}
-        router.add_api_route(path, get, methods=["GET"], summary=get.__doc__, openapi_extra=openapi, responses=also)
-    router.add_api_route(SCORE, _options_score, methods=["OPTIONS"], include_in_schema=False)
-    return [router, *(protocol.router for protocol in PROTOCOLS if protocol.router is not None)]
+    for path, protocols in PROTOCOLS_BY_PATH.items():
+        summary = " ".join(protocol.summary for protocol in protocols)
+        openapi = {**protocols[0].openapi, **NEEDS_SCORING_KEY}
+        openapi["parameters"] = path_parameters(path) or [parameter("header", DEPLOYMENT)]
+        router.add_api_route(
+            path, post, methods=["POST"], summary=summary, openapi_extra=openapi, name=protocols[0].name
+        )
+    return router
 
 
 async def post(request: Request) -> Response:
-    """Score what the body holds, by the contract that has the path and takes such a body; or have a script answer."""
-    with AdmittedRequest.of(request) as visit:
-        return await (door.answer(visit) if visit.is_to_script else _post(visit))
+    """Score the images in the body. A deployment that is a script gets the request as it is."""
+    with AdmittedRequest.of(request) as admitted:
+        if admitted.is_to_script:
+            return await run_script(admitted)
+        protocols = PROTOCOLS_BY_PATH[request.scope["route"].path]
+        body = await _read(admitted, protocols[0])
+        protocol, score_request = await parse_body(protocols, body, admitted.protocol_request())
+        reply = await score_images(admitted, score_request)
+        return write_response(admitted, protocol, score_request, reply)
 
 
-async def _post(visit: AdmittedRequest) -> Response:
-    request, contracts = visit.request, _AT[visit.request.scope["route"].path]
-    first, most = contracts[0], visit.deployment.settings.max_body_bytes
-    body = await read_body(request, most, visit.deadline, takes=first.takes, types=first.types)
-    if (refusal := visit.deployment.engines.refusal) is not None and first.why not in body.data:
-        raise refusal
-    return await _answer(visit, *await understood(contracts, body, visit.call()))
-
-
-async def understood(
-    contracts: Sequence[Protocol], body: RequestBody, call: ProtocolRequest
-) -> tuple[Protocol, ScoreRequest]:
-    """Read a body of one of the contracts that share a path, as that of `call`; tell which it is and what it asks for.
-
-    ServiceError where it is of none of them.
-    """
-    return await _read(contracts, replace(call, content=await contracts[0].parse(body)), len(body.data))
-
-
-async def _get_score(request: Request) -> Response:
-    """Answer with the path, as version 1 of the original; or take the query for input, as version 2 and scripts do."""
-    has_input = "input_data" in request.query_params
-    if has_input or _has_scripts(request):
-        with AdmittedRequest.of(request) as visit:
-            if visit.is_to_script:
-                return await door.answer(visit)
-            if has_input:
-                content = {name: _parsed(value) for name, value in request.query_params.items()}
-                return await _answer(visit, *await _read(_AT[SCORE], replace(visit.call(), content=content), 0))
-    query = f"?{request.url.query}" if request.url.query else ""
-    return PlainTextResponse(request.url.path + query, headers={RUN_FAILED: "False"}, media_type="text/html")
-
-
-async def _options_score(request: Request) -> Response:
-    """Answer with nothing, which tells a browser that it may ask if there are origins that may; or ask a script."""
-    if _has_scripts(request):
-        with AdmittedRequest.of(request) as visit:
-            if visit.is_to_script:
-                return await door.answer(visit)
-    return Response(headers={RUN_FAILED: "False"}, media_type="text/html")
-
-
-def _has_scripts(request: Request) -> bool:
-    context: AppState = request.app.state.context
-    return any(deployment.route.kind == "script" for deployment in context.deployments)
-
-
-async def _get_swagger(request: Request) -> Response:
-    """Describe the hosted contract, as `?version=` 2, 3 or 3.1."""
-    context: AppState = request.app.state.context
-    deployment = context.deployments.choose(request.headers.get(DEPLOYMENT))
-    described = swagger(
-        request.query_params.get("version", "2"),
-        deployment.model if deployment.route.kind == "model" else None,
-        title=context.settings.swagger_title,
-        service_version=context.settings.swagger_version,
-        prefix=context.settings.swagger_prefix,
+async def _read(admitted: AdmittedRequest, protocol: Protocol) -> RequestBody:
+    """Read the body. ServiceError `queue_full` where that is certain already, so that parsing would be wasted."""
+    max_bytes = admitted.deployment.settings.max_body_bytes
+    body = await read_body(
+        admitted.request,
+        max_bytes,
+        admitted.deadline,
+        accepts_media_type=protocol.accepts_media_type,
+        media_types=protocol.media_types,
     )
-    return JSONResponse(described, headers={RUN_FAILED: "False"})
+    # explanations wait in a queue of their own, so a body that may want one is parsed in any case
+    if (refusal := admitted.deployment.engines.refusal) is not None and protocol.explain_key not in body.data:
+        raise refusal
+    return body
 
 
-def _parsed(value: str) -> Any:
-    try:
-        return msgspec.json.decode(value)
-    except msgspec.DecodeError:
-        return value
+async def parse_body(
+    protocols: Sequence[Protocol], body: RequestBody, request: ProtocolRequest
+) -> tuple[Protocol, ScoreRequest]:
+    """Parse a body by the protocols that share a path; returns the one that matches, and the images with their options.
+
+    ServiceError where none matches, or the body is not of that protocol's form.
+    """
+    return await parse_content(protocols, replace(request, content=await protocols[0].parse(body)), len(body.data))
 
 
-async def _read(contracts: Sequence[Protocol], call: ProtocolRequest, size: int) -> tuple[Protocol, ScoreRequest]:
-    protocol = next((protocol for protocol in contracts if protocol.accepts(call.content)), None)
+async def parse_content(
+    protocols: Sequence[Protocol], request: ProtocolRequest, size: int
+) -> tuple[Protocol, ScoreRequest]:
+    """Find the protocol that matches the content, which came in `size` bytes, and read it; see `parse_body`."""
+    protocol = next((protocol for protocol in protocols if protocol.matches(request.content)), None)
     if protocol is None:
         raise ServiceError(
             "input_missing",
             "A value is not provided for the 'input_data' parameter. Expected "
             '{"input_data": {"columns": ["image"], "data": [BASE64, ...]}} or {"image": BASE64}.',
         )
-    wanted = await aside(size, partial(protocol.read, call))
-    call.bound(len(wanted.cells))
-    return protocol, wanted
+    score_request = await run_in_thread_if_large(size, partial(protocol.read, request))
+    request.check_image_count(len(score_request.images))
+    return protocol, score_request
 
 
-async def _answer(visit: AdmittedRequest, protocol: Protocol, wanted: ScoreRequest) -> Response:
-    deployment, facts = visit.deployment, visit.request.state.facts
-    _check(wanted, deployment.settings)
-    facts["images"] = len(wanted.cells)
-    read_s = time.monotonic() - visit.started
-    reply = await _scored(visit, wanted)
-    stages = {"read": read_s, **reply.stages}
-    facts |= timing_facts(stages)
-    visit.context.mirror.reflect(deployment, wanted.cells, reply.outcomes)
-    request_id, version = visit.request.state.request_id, deployment.route.version
-    written = protocol.write(ScoreResult(reply.outcomes, request_id, deployment.model, version, wanted.note))
-    total = time.monotonic() - visit.started
-    headers = {
-        "server-timing": server_timing(stages | {"total": total}),
-        DEPLOYMENT: deployment.name,
-        RUN_FAILED: "False",
-        RUN_MS: f"{1000 * (total - read_s):.3f}",
-        **written.headers,
-    }
-    return Response(written.body, media_type=written.media_type, headers=headers)
+async def score_images(admitted: AdmittedRequest, score_request: ScoreRequest) -> Reply:
+    """Score the images before the request's deadline, and copy them to shadow deployments.
+
+    The stages of the reply begin with `read`: the seconds from the request's arrival until now. ServiceError as
+    `score` raises, or `inference_parameters_invalid` where the server accepts none.
+    """
+    deployment, facts = admitted.deployment, admitted.request.state.facts
+    _check_inference_parameters(admitted, score_request)
+    facts["images"] = len(score_request.images)
+    read_s = time.monotonic() - admitted.started
+    scoring = score(deployment.engines, score_request.images, deployment.settings.bad_images, admitted.deadline)
+    reply = await cancel_on_disconnect(admitted.request, scoring, admitted.deadline)
+    reply = replace(reply, stages={"read": read_s, **reply.stages})
+    facts |= timing_facts(reply.stages)
+    admitted.state.shadow_traffic.copy(deployment, score_request.images, reply.outcomes)
+    return reply
 
 
-def _check(wanted: ScoreRequest, settings: ServerSettings) -> None:
-    if not settings.inference_parameters and any(
-        isinstance(cell, ImageInput) and cell.settings for cell in wanted.cells
+def _check_inference_parameters(admitted: AdmittedRequest, score_request: ScoreRequest) -> None:
+    if not admitted.deployment.settings.inference_parameters and any(
+        isinstance(image, ImageInput) and image.settings for image in score_request.images
     ):
         raise ServiceError(
             "inference_parameters_invalid",
@@ -182,7 +118,20 @@ def _check(wanted: ScoreRequest, settings: ServerSettings) -> None:
         )
 
 
-async def _scored(visit: AdmittedRequest, wanted: ScoreRequest) -> Reply:
-    deployment = visit.deployment
-    work = score(deployment.engines, wanted.cells, deployment.settings.bad_images, visit.deadline)
-    return await while_connected(visit.request, work, visit.deadline)
+def write_response(
+    admitted: AdmittedRequest, protocol: Protocol, score_request: ScoreRequest, reply: Reply
+) -> Response:
+    """Write the response as the protocol does, with the headers of the hosted endpoint and the time of each stage."""
+    deployment, request_id = admitted.deployment, admitted.request.state.request_id
+    version = deployment.route.version
+    result = ScoreResult(reply.outcomes, request_id, deployment.model, version, score_request.note)
+    body = protocol.write(result)
+    total = time.monotonic() - admitted.started
+    headers = {
+        "server-timing": server_timing({**reply.stages, "total": total}),
+        DEPLOYMENT: deployment.name,
+        RUN_FAILED: "False",
+        RUN_MS: f"{1000 * (total - reply.stages['read']):.3f}",
+        **body.headers,
+    }
+    return Response(body.body, media_type=body.media_type, headers=headers)

@@ -1,4 +1,4 @@
-"""The door to scripts: raw requests in, raw replies out, with the headers that the hosted service adds."""
+"""Requests to scripts: raw requests in, raw responses out, with the headers that the hosted endpoint adds."""
 
 import time
 from collections.abc import Sequence
@@ -6,32 +6,48 @@ from collections.abc import Sequence
 from fastapi import Request, Response
 
 from server.api.admission import AdmittedRequest
-from server.api.disconnect import while_connected
+from server.api.disconnect import cancel_on_disconnect
 from server.api.timing import server_timing, timing_facts
 from server.codecs.body import read_body
 from server.hosted import DEPLOYMENT, RUN_FAILED, RUN_MS, SCORE
 from server.inference.deployments import script_error
 from server.ipc.raw_http import RawReply, RawRequest
 
-# what is about a connection, or is written here, is not for the script to say
-_OURS = frozenset(
+# headers of the connection, and those that this server writes: a script must not set them
+_RESERVED = frozenset(
     {"connection", "content-length", "date", "keep-alive", "proxy-authenticate", "server", "te", "trailer"}
     | {"transfer-encoding", "upgrade", "x-request-id"}
 )
 _NO_BODY = (204, 205, 304)
 
 
-async def answer(visit: AdmittedRequest) -> Response:
-    """Have the script of a deployment answer.
+async def run_script(admitted: AdmittedRequest) -> Response:
+    """Have the deployment's script respond: read -> run -> write.
 
-    ServiceError `deployment_is_script` at any other path than that of scoring; else a code that says what went wrong.
+    ServiceError `deployment_is_script` on any path but that of scoring; else as `read_body` and the script's process
+    raise it.
     """
-    request, deployment, deadline = visit.request, visit.deployment, visit.deadline
+    request, deployment, deadline = admitted.request, admitted.deployment, admitted.deadline
     if request.scope["route"].path != SCORE:
         raise script_error(deployment)
-    settings = deployment.settings
-    body = await read_body(request, settings.max_body_bytes, deadline, takes=lambda media_type: True, types="any")
-    asked = RawRequest(
+    raw_request = await _read(admitted)
+    read_s = time.monotonic() - admitted.started
+    reply = await cancel_on_disconnect(request, deployment.engines.answer(raw_request, deadline), deadline)
+    stages = {"read": read_s, **reply.stages}
+    request.state.facts |= timing_facts(stages)
+    return _write(reply, deployment.name, server_timing(stages | {"total": time.monotonic() - admitted.started}))
+
+
+async def _read(admitted: AdmittedRequest) -> RawRequest:
+    request, settings = admitted.request, admitted.deployment.settings
+    body = await read_body(
+        request,
+        settings.max_body_bytes,
+        admitted.deadline,
+        accepts_media_type=lambda media_type: True,
+        media_types="any",
+    )
+    return RawRequest(
         method=request.method,
         path=request.scope["path"],
         query=request.scope["query_string"].decode("latin-1"),
@@ -39,25 +55,20 @@ async def answer(visit: AdmittedRequest) -> Response:
         body=body.data,
         request_id=request.state.request_id,
     )
-    read_s = time.monotonic() - visit.started
-    reply = await while_connected(request, deployment.engines.answer(asked, deadline), deadline)
-    stages = {"read": read_s, **reply.stages}
-    request.state.facts |= timing_facts(stages)
-    return _response(reply, deployment.name, server_timing(stages | {"total": time.monotonic() - visit.started}))
 
 
 def _headers(request: Request, *, hides_key: bool) -> Sequence[tuple[str, str]]:
-    # the server's own key is none of the script's business, which may write headers to its log
+    # a script may write headers to its log, and must not see the server's own key
     return [(name, value) for name, value in request.headers.items() if not (hides_key and name == "authorization")]
 
 
-def _response(reply: RawReply, deployment: str, timing: str) -> Response:
+def _write(reply: RawReply, deployment: str, timing: str) -> Response:
     body = b"" if reply.status in _NO_BODY else reply.body
     response = Response(body, reply.status)
     ours = {RUN_FAILED: str(reply.failed), "server-timing": timing, DEPLOYMENT: deployment}
     if reply.exec_ms is not None:
         ours[RUN_MS] = f"{reply.exec_ms:.3f}"
-    pairs = [(name.lower(), value) for name, value in reply.headers if name.lower() not in _OURS]
+    pairs = [(name.lower(), value) for name, value in reply.headers if name.lower() not in _RESERVED]
     response.raw_headers = [
         *((name.encode(), value.encode("latin-1")) for name, value in [*pairs, *ours.items()]),
         *(header for header in response.raw_headers if header[0] == b"content-length"),

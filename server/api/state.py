@@ -4,20 +4,18 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fastapi import Request
+
 from server.api.auth import Keys
-from server.errors import ServiceError
-from server.inference.deployments import Deployment, Deployments
+from server.inference.deployments import Deployments
 from server.inference.shadow import ShadowTraffic
 from server.metrics import Metrics
 from settings.server import ServerSettings
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class AppState:
-    """Built once by create_app and handed down.
-
-    `draining` turns true, once, when the process is asked to finish. `control` is where the supervisor takes orders.
-    """
+    """Built once by create_app and handed down. `control` is the address where the supervisor takes commands."""
 
     settings: ServerSettings
     deployments: Deployments
@@ -25,24 +23,12 @@ class AppState:
     admin_keys: Keys
     metrics: Metrics
     control: Path
-    mirror: ShadowTraffic
-    draining: bool = False
-    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    shadow_traffic: ShadowTraffic
+    # held while a new routing table is taken over, so that one table follows the other
+    table_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def require_ready(self) -> None:
-        """Raise ServiceError unless a score would succeed: `draining` or `engine_unavailable`."""
-        self._require_staying()
-        if not self.deployments.ready:
-            raise ServiceError("engine_unavailable", f"Not ready: {self.deployments.reason}.")
-
-    def ready_deployment(self, name: str, version: str | None = None) -> Deployment:
-        """Return the model that a probe names; ServiceError where it would not score, or is none."""
-        found = self.deployments.model_named(name, version)
-        self._require_staying()
-        if not found.engines.ready:
-            raise ServiceError("engine_unavailable", f"Not ready: {found.engines.reason}.")
-        return found
-
-    def _require_staying(self) -> None:
-        if self.draining:
-            raise ServiceError("draining", "The server is shutting down and takes no new work.")
+    @classmethod
+    def of(cls, request: Request) -> "AppState":
+        """Return the state of the application that got `request`."""
+        state: AppState = request.app.state.app_state
+        return state

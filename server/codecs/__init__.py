@@ -1,1 +1,1 @@
-"""Bytes to values and back: bodies, forms, base64, tensors, and what a request says of each image. No PyTorch."""
+"""Bytes to values and back: bodies, forms, base64, tensors, and the options of each image. No PyTorch."""

@@ -13,7 +13,8 @@ _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 def decode_base64(text: Any) -> bytes | Failure:
     """Decode standard or URL-safe base64 with or without line breaks, padding, or a `data:` prefix.
 
-    Anything else in the text is a Failure: skipping it, as lenient decoders do, would turn it into a broken picture.
+    Any other character makes it a Failure. Lenient decoders skip such characters, which turns the rest into a broken
+    image.
     """
     if not isinstance(text, str):
         return Failure("base64_invalid", f"The picture is a {type(text).__name__}; expected base64 as a JSON string.")
@@ -23,7 +24,7 @@ def decode_base64(text: Any) -> bytes | Failure:
         data = text.encode("ascii")
         try:
             return pybase64.b64decode(data, validate=True)
-        except binascii.Error:  # most clients send the standard form, which costs a tenth
+        except binascii.Error:  # not the standard form, which most clients send and which decodes ten times as fast
             for space in (b"\n", b"\r", b" ", b"\t"):
                 data = data.replace(space, b"")
             data = data.rstrip(b"=")

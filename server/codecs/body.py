@@ -1,4 +1,4 @@
-"""Reads request bodies within bounds of size and time, and tells what kind of content they are."""
+"""Request bodies: read within limits of size and time, then parsed by their content type."""
 
 import asyncio
 import json
@@ -12,15 +12,17 @@ import msgspec
 from fastapi import Request
 from starlette.datastructures import Headers
 
-from server.codecs.multipart import files_of
+from server.codecs.multipart import form_files
 from server.errors import ServiceError
+from settings.excerpt import excerpt
 
 _JSON = ("application/json", "text/json")
 FORM = "multipart/form-data"
-# curl sends a form's type when told nothing, and many clients call a JSON file octet-stream: look at the body
-UNDECIDED = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+# These say nothing about the content: curl sends a form's type by default, and many clients call a JSON file
+# octet-stream. The body itself has to tell.
+UNSPECIFIC_TYPES = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 _LINGER_S = 2.0
-_ASIDE_BYTES = 2**20
+_LARGE_BYTES = 2**20
 
 Content = bytes | dict[str, Any] | list[bytes]
 T = TypeVar("T")
@@ -28,7 +30,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RequestBody:
-    """A request's body as it came, and what it is said to be."""
+    """The bytes of a request's body, and the request's headers."""
 
     data: bytes
     headers: Headers
@@ -39,56 +41,58 @@ class RequestBody:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     async def content(self) -> Content:
-        """Return bytes for a raw picture, a dict for a JSON object, a list with the files of a form.
+        """Return the bytes of a raw image, the dict of a JSON object, or a list with the files of a form.
 
         ServiceError: `body_empty`, `body_not_json`, `body_not_object` or `form_invalid`.
         """
         if self.media_type == FORM:
-            return await aside(len(self.data), lambda: files_of(self.data, self.headers["content-type"]))
+            return await run_in_thread_if_large(
+                len(self.data), lambda: form_files(self.data, self.headers["content-type"])
+            )
         if not is_json(self.media_type) and self.data and self.data[:64].lstrip()[:1] != b"{":
             return self.data
         return await parsed_object(self.data)
 
 
 async def read_body(
-    request: Request, max_bytes: int, deadline: float, *, takes: Callable[[str], bool], types: str
+    request: Request, max_bytes: int, deadline: float, *, accepts_media_type: Callable[[str], bool], media_types: str
 ) -> RequestBody:
     """Read a body. ServiceError: `content_type`, `content_encoding`, `body_timeout`, or at once `body_too_large`.
 
-    It has to be here at the deadline (monotonic seconds). `takes` tells whether its content type is accepted, and
-    `types` which are.
+    It has to arrive before `deadline` (monotonic seconds). `accepts_media_type` checks its content type, and
+    `media_types` says in words which are accepted.
     """
     body = RequestBody(b"", request.headers)
-    if not takes(body.media_type):
+    if not accepts_media_type(body.media_type):
         raise ServiceError(
             "content_type",
-            f"The content type {body.media_type!r} is not accepted. Expects Content-Type to be {types}.",
+            f"The content type {excerpt(body.media_type)} is not accepted. Expects Content-Type to be {media_types}.",
         )
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):
-        raise ServiceError("content_encoding", f"The body is compressed by {encoding!r}. Send it as it is.")
+        raise ServiceError("content_encoding", f"The body is compressed by {excerpt(encoding)}. Send it as it is.")
     try:
         async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-            return replace(body, data=b"".join([chunk async for chunk in _bounded(request, max_bytes)]))
+            return replace(body, data=b"".join([chunk async for chunk in _chunks(request, max_bytes)]))
     except TimeoutError:
         raise ServiceError("body_timeout", "The body did not arrive in time. Send it faster, or send less.") from None
 
 
 def is_json(media_type: str) -> bool:
-    """Whether a content type promises JSON."""
+    """Tell whether a media type is one of JSON's."""
     return media_type in _JSON or media_type.endswith("+json")
 
 
-async def aside(size: int, work: Callable[[], T]) -> T:
-    """Do `work` on so many bytes. Megabytes are for another thread: they would hold up the probes of this one."""
-    return await asyncio.to_thread(work) if size > _ASIDE_BYTES else work()
+async def run_in_thread_if_large(size: int, work: Callable[[], T]) -> T:
+    """Run `work` on `size` bytes: in a thread above one MiB, so that the event loop still answers probes meanwhile."""
+    return await asyncio.to_thread(work) if size > _LARGE_BYTES else work()
 
 
 async def parsed_object(data: bytes) -> dict[str, Any]:
     """Parse a JSON object. ServiceError: `body_empty`, `body_not_json` or `body_not_object`."""
     if not data:
         raise ServiceError("body_empty", "POST body is empty. See /docs for what it may hold.")
-    content = await aside(len(data), partial(_parsed, data))
+    content = await run_in_thread_if_large(len(data), partial(_parsed, data))
     if not isinstance(content, dict):
         raise ServiceError(
             "body_not_object", f"POST body should be a JSON dictionary, but is a {type(content).__name__}."
@@ -100,14 +104,14 @@ def _parsed(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except (ValueError, RecursionError):
-        pass  # it takes less than the standard library does, such as NaN and other encodings, and says less of errors
+        pass  # the standard library accepts more, such as NaN and other encodings, and describes errors better
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise ServiceError("body_not_json", f"POST body could not be decoded as JSON: {error}") from None
 
 
-async def _bounded(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
+async def _chunks(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
         # a client that waits for "100 Continue" has not sent the body and never will
@@ -124,7 +128,7 @@ async def _bounded(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
 
 
 async def _linger(request: Request) -> None:
-    # A client that is still sending would see a broken connection instead of the answer: read on for a while
+    # A client that is still sending would see a broken connection instead of the response: read on for a while
     try:
         async with asyncio.timeout(_LINGER_S):
             async for _ in request.stream():

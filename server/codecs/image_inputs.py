@@ -1,4 +1,7 @@
-"""Reads what a request asks of a picture beside its score, by the same keys in every contract that has them."""
+"""Images, and what a request wants for them beside scores: an explanation, or other settings.
+
+The keys for that, such as `xai_parameters`, are the same in all protocols.
+"""
 
 import json
 from collections.abc import Mapping
@@ -9,31 +12,30 @@ from explain.errors import ExplanationError
 from explain.request.parameters import ExplanationParameters, read_parameters
 from server.codecs.base64_image import decode_base64
 from server.errors import ServiceError
-from server.inference.scoring import Cell, ImageInput
+from server.inference.scoring import ImageInput
 from server.ipc.outcome import Failure
 
 _TRUE = frozenset({"y", "yes", "t", "true", "on", "1"})
 
-_OBJECTS = ("xai_parameters", "inference_parameters")
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_PARAMETER_OBJECTS = ("xai_parameters", "inference_parameters")
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
-def asked(
-    picture: bytes | Failure, content: Mapping[str, Any], *, explains: bool, common: Mapping[str, Any] = _NOTHING
-) -> Cell:
-    """Attach `inference_parameters` of a JSON object, over those `common` to all; and, if it `explains`, how.
+def image_input(
+    data: bytes | Failure, options: Mapping[str, Any], *, explains: bool, common: Mapping[str, Any] = _NONE
+) -> ImageInput | Failure:
+    """Return an image with the `inference_parameters` among its `options` and, if it `explains`, the `xai_parameters`.
 
-    ServiceError where something is not valid, as far as that can be told without the model.
+    Options overrule the inference parameters `common` to all images. ServiceError where something is not valid, as far
+    as that can be told without the model.
     """
-    settings = {**common, **inference_parameters(content)}
-    explain = _xai_parameters(content) if explains else None
-    if isinstance(picture, Failure) or (explain is None and not settings):
-        return picture
-    return ImageInput(picture, explain, settings)
+    settings = {**common, **inference_parameters(options)}
+    explain = _xai_parameters(options) if explains else None
+    return data if isinstance(data, Failure) else ImageInput(data, explain, settings)
 
 
-def cell_of(value: Any, common: Mapping[str, Any]) -> Cell:
-    """Read base64, or a cell that says more than the picture: {"image_base64": ..., "model_explainability": ...}.
+def parse_item(value: Any, common: Mapping[str, Any]) -> ImageInput | Failure:
+    """Parse base64, or an object with options, perhaps as a JSON text: {"image_base64": ..., "xai_parameters": ...}.
 
     `common` are the `inference_parameters` of the whole request.
     """
@@ -43,26 +45,26 @@ def cell_of(value: Any, common: Mapping[str, Any]) -> Cell:
         except (ValueError, RecursionError) as error:
             return Failure("base64_invalid", f"The cell starts like a JSON object but is none ({error}).")
     if not isinstance(value, dict):
-        return asked(decode_base64(value), {}, explains=False, common=common)
+        return image_input(decode_base64(value), {}, explains=False, common=common)
     explains = str(value.get("model_explainability", "false")).lower() in _TRUE
-    return asked(decode_base64(value.get("image_base64")), value, explains=explains, common=common)
+    return image_input(decode_base64(value.get("image_base64")), value, explains=explains, common=common)
 
 
-def parameters_of(given: Any, name: str = "parameters") -> tuple[bool, dict[str, Any]]:
-    """Read the parameters of a contract that has one object for all: whether it asks why, and the rest for `asked`.
+def shared_options(given: Any, name: str = "parameters") -> tuple[bool, dict[str, Any]]:
+    """Read the one object that a protocol has for all images: whether to explain, and the options for `image_input`.
 
-    `xai_parameters` and `inference_parameters` are objects, or JSON texts where values have to be simple; keys of the
-    former may also stand by themselves. ServiceError where they are something else.
+    `xai_parameters` and `inference_parameters` are objects, or JSON texts where a client can send simple values only.
+    Keys of `xai_parameters` may also stand in the object itself. ServiceError where something is of another type.
     """
     if given is not None and not isinstance(given, dict):
         raise ServiceError("input_invalid", f"`{name}` is a {type(given).__name__}; expected an object.")
-    found = {key: _object(key, given[key]) for key in _OBJECTS if given and key in given}
+    found = {key: _object(key, given[key]) for key in _PARAMETER_OBJECTS if given and key in given}
     alone = {key: value for key, value in (given or {}).items() if key in ExplanationParameters.model_fields}
     together = found.get("xai_parameters", {})
-    if alone and isinstance(together, dict):  # anything else is refused by `asked`
+    if alone and isinstance(together, dict):  # image_input refuses anything else
         found["xai_parameters"] = alone | together
-    why = (given or {}).get("model_explainability", "xai_parameters" in found)
-    return str(why).lower() in _TRUE, found
+    explains = (given or {}).get("model_explainability", "xai_parameters" in found)
+    return str(explains).lower() in _TRUE, found
 
 
 def _object(key: str, value: Any) -> Any:
@@ -74,9 +76,9 @@ def _object(key: str, value: Any) -> Any:
         raise ServiceError("input_invalid", f"The parameter {key!r} is a text that is no JSON: {error}.") from None
 
 
-def inference_parameters(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a JSON object sets otherwise for its pictures; ServiceError where that is no object."""
-    given = content.get("inference_parameters")
+def inference_parameters(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the `inference_parameters` of a JSON object, or none; ServiceError where they are not an object."""
+    given = options.get("inference_parameters")
     if given is not None and not isinstance(given, dict):
         raise ServiceError(
             "inference_parameters_invalid",
@@ -86,8 +88,8 @@ def inference_parameters(content: Mapping[str, Any]) -> dict[str, Any]:
     return given or {}
 
 
-def _xai_parameters(content: Mapping[str, Any]) -> ExplanationParameters:
+def _xai_parameters(options: Mapping[str, Any]) -> ExplanationParameters:
     try:
-        return read_parameters(content.get("xai_parameters"))
+        return read_parameters(options.get("xai_parameters"))
     except ExplanationError as error:
         raise ServiceError(error.code, str(error)) from None

@@ -1,13 +1,14 @@
-"""Multipart forms (https://www.rfc-editor.org/rfc/rfc7578) -> their files, from a body that is here as a whole.
+"""Multipart forms (https://www.rfc-editor.org/rfc/rfc7578) -> their files, from a complete body.
 
-A form that ends too early is refused: what is missing would otherwise be missing from the reply, too.
+A form that ends too early is refused: otherwise the reply would silently lack the files that are missing.
 """
 
 import re
 
 from server.errors import ServiceError
 
-_LONGEST_BOUNDARY = 70  # by https://www.rfc-editor.org/rfc/rfc2046#section-5.1.1, as the characters
+# length and characters by https://www.rfc-editor.org/rfc/rfc2046#section-5.1.1
+_LONGEST_BOUNDARY = 70
 _BOUNDARY = re.compile(
     r""";\s*boundary\s*=\s*("[\w'()+,./:=? -]+"|[\w'()+,./:=?-]+)\s*(?:;|$)""", re.ASCII | re.IGNORECASE
 )
@@ -15,7 +16,7 @@ _FILE = re.compile(rb"^content-disposition\s*:[^\r\n]*;\s*filename\*?\s*=", re.I
 _END_OF_LINE = b"\r\n"
 
 
-def files_of(data: bytes, content_type: str) -> list[bytes]:
+def form_files(data: bytes, content_type: str) -> list[bytes]:
     """Return the content of each part that has a file name, in order; ServiceError `form_invalid`."""
     delimiter = b"--" + _boundary(content_type)
     if data.startswith(delimiter):

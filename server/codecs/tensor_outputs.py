@@ -1,6 +1,6 @@
-"""Tensors of the Open Inference Protocol that replies consist of: what there is, and how it is written.
+"""Outcomes -> output tensors of the Open Inference Protocol.
 
-Classifiers have `probs` and `label`; all models have `predictions`, the JSON object of `POST /score` for each picture.
+Classifiers have `probs` and `label`; all models have `predictions`, the JSON object of `POST /score` for each image.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,30 +10,30 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from server.codecs.outcomes import json_objects
 from server.errors import ServiceError
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure, Outcome
-from server.protocol import json_objects
 
 PREDICTIONS = "predictions"
-_OF_CLASSIFIERS = ("probs", "label")
+_CLASSIFIER_OUTPUTS = ("probs", "label")
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """An output. `values` are in the order of the last dimension first; `shape` has -1 where any number is possible."""
+    """A tensor. `values` are flat, the last dimension varying fastest; -1 in `shape` stands for any number."""
 
     name: str
     datatype: str
     shape: tuple[int, ...]
     values: Sequence[Any] = field(default_factory=list)
 
-    def described(self) -> dict[str, Any]:
-        """Return what the protocol says of a tensor before its data."""
+    def metadata(self) -> dict[str, Any]:
+        """Return the tensor as a JSON object without its values."""
         return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
 
-    def binary(self) -> bytes:
-        """Return the values as they are in binary data: FP32, or texts each after its length."""
+    def binary_data(self) -> bytes:
+        """Return the values as binary data: FP32, or texts, each after its length."""
         if self.datatype == "FP32":
             return np.array(self.values, dtype="<f4").tobytes()
         texts = [str(value).encode() for value in self.values]
@@ -41,8 +41,11 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
-    """An output that a request wants: as binary data, and of `probs` only the `classes` highest, as texts, if not 0."""
+class RequestedOutput:
+    """An output that a request names. It is written as `binary` data or JSON.
+
+    `classes`, for `probs` only: write the so many highest as texts, by the classification extension; 0 writes all.
+    """
 
     name: str
     binary: bool = False
@@ -50,27 +53,27 @@ class Output:
 
 
 class _Scores(msgspec.Struct):
-    """What classifiers say of a picture; an explanation beside it is passed over."""
+    """A classifier's prediction for an image; the decoder skips an explanation beside it."""
 
     probs: list[float]
     labels: list[str]
 
 
-def outputs_of(model: ModelFacts) -> list[Tensor]:
-    """Describe the outputs that a model has."""
+def model_outputs(model: ModelFacts) -> list[Tensor]:
+    """Return the outputs of a model as tensors without values."""
     found = [Tensor(PREDICTIONS, "BYTES", (-1,))]
     if model.classifies:
         found = [Tensor("probs", "FP32", (-1, len(model.labels))), Tensor("label", "BYTES", (-1,)), *found]
     return found
 
 
-def usual_outputs(model: ModelFacts, *, explained: bool) -> list[str]:
-    """Return the names of the outputs that a request gets which names none."""
-    return [*_OF_CLASSIFIERS] if model.classifies and not explained else [PREDICTIONS]
+def default_outputs(model: ModelFacts, *, explains: bool) -> list[str]:
+    """Return the names of the outputs for a request that names none."""
+    return [*_CLASSIFIER_OUTPUTS] if model.classifies and not explains else [PREDICTIONS]
 
 
-def written(output: Output, outcomes: Sequence[Outcome], model: ModelFacts) -> Tensor:
-    """Make an output of the outcomes; ServiceError `image_invalid` where it cannot hold an error among them."""
+def output_tensor(output: RequestedOutput, outcomes: Sequence[Outcome], model: ModelFacts) -> Tensor:
+    """Write the outcomes into a tensor; ServiceError `image_invalid` where one is a Failure and the tensor numeric."""
     if output.name == PREDICTIONS:
         texts = [each.decode() for each in json_objects(outcomes)]
         return Tensor(PREDICTIONS, "BYTES", (len(texts),), texts)
@@ -103,7 +106,7 @@ _WRITERS: Mapping[str, Callable[[Sequence[_Scores], ModelFacts], Tensor]] = {"pr
 
 
 def _classification(scores: Sequence[_Scores], count: int) -> Tensor:
-    """Write the `count` highest probabilities of each picture as PROBABILITY:INDEX:LABEL.
+    """Write the `count` highest probabilities of each image as PROBABILITY:INDEX:LABEL.
 
     https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_classification.md
     """

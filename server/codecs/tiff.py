@@ -1,4 +1,4 @@
-"""Pixels -> an encoded picture, which is all that engines take: a TIFF file of one strip, without compression.
+"""Pixels -> a TIFF file of one strip, without compression, since engines accept encoded images only.
 
 Tags as in https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf.
 """
@@ -15,7 +15,7 @@ def tiff(pixels: bytes | memoryview, width: int, height: int) -> bytes:
     entries = [
         (256, _LONG, 1, width),
         (257, _LONG, 1, height),
-        (258, _SHORT, 3, 0),  # bits of each sample, which do not fit here
+        (258, _SHORT, 3, 0),  # where the bits of each sample stand: three numbers do not fit here
         (259, _SHORT, 1, 1),  # no compression
         (262, _SHORT, 1, 2),  # RGB
         (273, _LONG, 1, 0),  # where the strip begins

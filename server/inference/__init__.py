@@ -1,1 +1,1 @@
-"""Protocol-neutral verbs: which deployment gets a request, scoring it, and copying it to shadows."""
+"""Protocol-neutral verbs: choose the deployment of a request, score it, and copy it to shadow deployments."""

@@ -1,4 +1,4 @@
-"""Deployments: what an HTTP process knows of the models and scripts behind it, and which a request goes to."""
+"""Deployments: the models and scripts behind an HTTP process, and the choice of the one that a request goes to."""
 
 import asyncio
 import time
@@ -8,6 +8,7 @@ from server.errors import ServiceError
 from server.ipc.model_facts import ModelFacts
 from server.ipc.pool import EnginePool
 from server.ipc.routing_table import Route, RoutingTable
+from settings.excerpt import excerpt
 from settings.expectation import did_you_mean
 
 _CONNECTED_WITHIN_S = 10.0
@@ -15,36 +16,41 @@ _POLL_S = 0.01
 
 
 class Deployment:
-    """One model with its engines, or one script with its host. `credit` is what it is owed of the traffic.
+    """One model with its engines, or one script with its process.
 
-    `visits` is how many requests it was chosen for have still to be answered.
+    `credit` is the share of traffic that it has not had yet, as `Deployments.choose` counts it. `open_requests` counts
+    the requests that it was chosen for and that have no response yet.
     """
 
-    def __init__(self, row: Route) -> None:
-        self.route = row
-        self.name = row.name
-        self.settings = row.settings
-        self.engines = EnginePool(row.sockets)
+    def __init__(self, route: Route) -> None:
+        self.route = route
+        self.name = route.name
+        self.settings = route.settings
+        self.engines = EnginePool(route.sockets)
         self.credit = 0.0
-        self.visits = 0
+        self.open_requests = 0
 
     @property
     def model(self) -> ModelFacts:
-        """What its engines say of their model."""
+        """The facts of its model, as its engines give them."""
         return self.engines.model
 
     @property
     def busy(self) -> bool:
-        """Whether any request has still to be answered, even one whose body is only on its way, or is mirrored."""
-        return self.visits > 0 or self.engines.busy
+        """Whether any request has no response yet, copies of shadow traffic and bodies still on their way included."""
+        return self.open_requests > 0 or self.engines.busy
 
 
 class Deployments:
-    """The deployments of a table, until `change` brings another one; for one event loop."""
+    """The deployments of a routing table, which `update` replaces. To be used on one event loop.
+
+    `draining` turns true once the process has to finish: readiness probes fail from then on.
+    """
 
     def __init__(self, table: RoutingTable) -> None:
+        self.draining = False
         self._table = table
-        self._by_name = {row.name: Deployment(row) for row in table.routes}
+        self._by_name = {route.name: Deployment(route) for route in table.routes}
 
     def __iter__(self) -> Iterator[Deployment]:
         return iter(self._by_name.values())
@@ -56,11 +62,11 @@ class Deployments:
 
     @property
     def reason(self) -> str:
-        """Why it would not."""
+        """Why not."""
         return "; ".join(deployment.engines.reason for deployment in self._in_traffic()) or "there is no model"
 
     def connect(self) -> None:
-        """Start to connect to all engines, and keep connected."""
+        """Connect to all engines in the background, and reconnect whenever a connection breaks."""
         for deployment in self:
             deployment.engines.connect()
 
@@ -75,11 +81,13 @@ class Deployments:
         if found is None:
             known = ", ".join(self._by_name) or "none"
             raise ServiceError(
-                "model_unknown", f"There is no model {name!r}. Known: {known}.{did_you_mean(name, self._by_name)}"
+                "model_unknown",
+                f"There is no model {excerpt(name)}. Known: {known}.{did_you_mean(name, self._by_name)}",
             )
         if version is not None and version != str(found.route.version or 1):
             raise ServiceError(
-                "model_unknown", f"The model {name!r} has the version {found.route.version or 1}, not {version!r}."
+                "model_unknown",
+                f"The model {name!r} has the version {found.route.version or 1}, not {excerpt(version)}.",
             )
         return found
 
@@ -90,37 +98,56 @@ class Deployments:
             raise script_error(found)
         return found
 
-    def choose(self, asked_for: str | None) -> Deployment:
-        """Return the deployment that a header asks for, or whose turn it is: of those in traffic that are ready.
+    def require_ready(self) -> None:
+        """Raise ServiceError unless a request would be scored now: `draining` or `engine_unavailable`."""
+        self._refuse_if_draining()
+        if not self.ready:
+            raise ServiceError("engine_unavailable", f"Not ready: {self.reason}.")
 
-        Turns are so shared that any few requests in a row come as close to the percentages as whole requests can.
+    def ready_model(self, name: str, version: str | None = None) -> Deployment:
+        """Return the model that a probe names; ServiceError where there is none, or it would not score now."""
+        found = self.model_named(name, version)
+        self._refuse_if_draining()
+        if not found.engines.ready:
+            raise ServiceError("engine_unavailable", f"Not ready: {found.engines.reason}.")
+        return found
+
+    def _refuse_if_draining(self) -> None:
+        if self.draining:
+            raise ServiceError("draining", "The server is shutting down and takes no new work.")
+
+    def choose(self, name: str | None) -> Deployment:
+        """Return the deployment that a header names, or else one by the shares of traffic, of those that are ready.
+
+        The choice is a smooth weighted round robin: any few requests in a row are as close to the percentages as whole
+        requests can be. ServiceError `model_unknown` or `engine_unavailable`.
         """
-        if asked_for and self._table.named:
-            return self.named(asked_for)
+        if name and self._table.named:
+            return self.named(name)
         candidates = self._in_traffic()
         if len(candidates) == 1:
             return candidates[0]
-        able = [deployment for deployment in candidates if deployment.engines.ready] or candidates
-        if not able:
+        available = [deployment for deployment in candidates if deployment.engines.ready] or candidates
+        if not available:
             raise ServiceError("engine_unavailable", "No model can score now: none has any traffic.")
         shares = self._table.traffic
-        for deployment in able:
+        for deployment in available:
             deployment.credit += shares[deployment.name]
-        chosen = max(able, key=lambda deployment: deployment.credit)
-        chosen.credit -= sum(shares[deployment.name] for deployment in able)
+        chosen = max(available, key=lambda deployment: deployment.credit)
+        chosen.credit -= sum(shares[deployment.name] for deployment in available)
         return chosen
 
-    def mirrors(self) -> Mapping[str, float]:
-        """Return the percentage of all requests that each shadow deployment gets a copy of."""
+    def shadow_percentages(self) -> Mapping[str, float]:
+        """Return each shadow deployment's percentage: of that share of all requests it gets a copy."""
         return self._table.mirror
 
-    async def change(self, table: RoutingTable) -> Sequence[Deployment]:
-        """Go on with another table, once everything that is new in it can be asked; returns what is asked no more.
+    async def update(self, table: RoutingTable) -> Sequence[Deployment]:
+        """Replace the table once its new deployments are ready, or after 10 s; returns those that get no more requests.
 
-        An engine that cannot be connected to is left to its readiness, as at the start.
+        A deployment that is not ready by then gets requests once it is, as at the start.
         """
         kept = {name: known for name, known in self._by_name.items() if known.route in table.routes}
-        new = [Deployment(row) for row in table.routes if row.name not in kept]
+        new = [Deployment(route) for route in table.routes if route.name not in kept]
         for deployment in new:
             deployment.engines.connect()
         end = time.monotonic() + _CONNECTED_WITHIN_S
@@ -128,7 +155,7 @@ class Deployments:
             await asyncio.sleep(_POLL_S)
         retired = [known for known in self if known.name not in kept]
         by_name = kept | {deployment.name: deployment for deployment in new}
-        self._by_name = {row.name: by_name[row.name] for row in table.routes}
+        self._by_name = {route.name: by_name[route.name] for route in table.routes}
         self._table = table
         return retired
 
@@ -137,13 +164,13 @@ class Deployments:
 
 
 def script_error(deployment: Deployment) -> ServiceError:
-    """Return what a request to a script is answered where only models are asked."""
+    """Return the error for a request to a script where only models can respond."""
     message = f"The deployment {deployment.name!r} is a script. Ask it at /score, in whatever form it expects."
     return ServiceError("deployment_is_script", message)
 
 
 async def retire(deployments: Sequence[Deployment]) -> None:
-    """Let go of deployments once all requests that they were chosen for are answered."""
+    """Close deployments once all their requests have a response."""
     while any(deployment.busy for deployment in deployments):
         await asyncio.sleep(_POLL_S)
     for deployment in deployments:

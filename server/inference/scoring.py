@@ -1,7 +1,7 @@
-"""score(): the protocol-neutral verb. Cells in, outcomes out, with one rule for cells that cannot be scored."""
+"""score(): the protocol-neutral verb. Images in, outcomes out, with one rule for images that cannot be scored."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from explain.request.parameters import ExplanationParameters
@@ -9,48 +9,47 @@ from server.errors import IMAGE_CODES, ServiceError
 from server.ipc.outcome import Failure, Outcome, Reply
 from server.ipc.pool import EnginePool
 
-
-@dataclass(frozen=True, slots=True)
-class ImageInput:
-    """A picture of which more is asked than its score with the model's settings.
-
-    `explain` holds the request's `xai_parameters` if the picture is to be explained; `settings` holds its
-    `inference_parameters`, which only the model can judge.
-    """
-
-    picture: bytes
-    explain: ExplanationParameters | None
-    settings: Mapping[str, Any]
-
-
-# what a protocol reads for each picture: its encoded bytes, or why there are none
-Cell = bytes | ImageInput | Failure
 BadImages = Literal["reject", "report", "drop"]
 
 
-async def score(engines: EnginePool, cells: Sequence[Cell], bad_images: BadImages, deadline: float) -> Reply:
-    """Score the cells in order before `deadline` (monotonic seconds) and deal with bad ones as the setting says.
+@dataclass(frozen=True, slots=True)
+class ImageInput:
+    """An encoded image, and what the request wants for it beside its score with the model's settings.
 
-    `reject` raises ServiceError `image_invalid` naming them all, `report` leaves their Failure in the outcomes,
-    `drop` removes it. A failure that is not the picture's fault always raises.
+    `explain` holds the `xai_parameters` if the image is to be explained; `settings` the `inference_parameters`, which
+    only the model can check.
     """
-    unreadable = {index: cell for index, cell in enumerate(cells) if isinstance(cell, Failure)}
+
+    data: bytes
+    explain: ExplanationParameters | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+async def score(
+    engines: EnginePool, images: Sequence[ImageInput | Failure], bad_images: BadImages, deadline: float
+) -> Reply:
+    """Score the images in order before `deadline` (monotonic seconds); a Failure stands for one that is not readable.
+
+    `bad_images` decides about images that cannot be scored: `reject` raises ServiceError `image_invalid` with the
+    position and reason of each, `report` leaves their Failure in the outcomes, `drop` removes it. A failure that is not
+    the image's fault always raises.
+    """
+    unreadable = {index: image for index, image in enumerate(images) if isinstance(image, Failure)}
     if unreadable and bad_images == "reject":
-        raise _rejected(unreadable, len(cells))
-    readable = [cell for cell in cells if not isinstance(cell, Failure)]
-    more = {index: cell for index, cell in enumerate(readable) if isinstance(cell, ImageInput)}
-    explain = {index: cell.explain.fields() for index, cell in more.items() if cell.explain is not None}
-    settings = {index: cell.settings for index, cell in more.items() if cell.settings}
-    pictures = [cell.picture if isinstance(cell, ImageInput) else cell for cell in readable]
-    reply = await engines.score(pictures, deadline, explain, settings) if pictures else Reply([], {})
+        raise _rejected(unreadable, len(images))
+    readable = [image for image in images if not isinstance(image, Failure)]
+    explain = {index: image.explain.fields() for index, image in enumerate(readable) if image.explain is not None}
+    settings = {index: image.settings for index, image in enumerate(readable) if image.settings}
+    encoded = [image.data for image in readable]
+    reply = await engines.score(encoded, deadline, explain, settings) if encoded else Reply([], {})
     scored = iter(reply.outcomes)
-    outcomes: list[Outcome] = [cell if isinstance(cell, Failure) else next(scored) for cell in cells]
+    outcomes: list[Outcome] = [image if isinstance(image, Failure) else next(scored) for image in images]
     failures = {index: outcome for index, outcome in enumerate(outcomes) if isinstance(outcome, Failure)}
     for index, failure in failures.items():
         if failure.code not in IMAGE_CODES:
             raise ServiceError(failure.code, failure.message, details=_details({index: failure}))
     if failures and bad_images == "reject":
-        raise _rejected(failures, len(cells))
+        raise _rejected(failures, len(images))
     if bad_images == "drop":
         outcomes = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
     return Reply(outcomes, reply.stages)

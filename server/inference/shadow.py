@@ -1,10 +1,10 @@
-"""ShadowTraffic: copies of requests for shadow deployments, which nobody waits for, and whether those say the same.
+"""ShadowTraffic: sends copies of requests to shadow deployments and compares the predictions.
 
-A new version so meets real pictures before it answers anybody. Explanations are not copied.
+It shows how a new version does on real images before any client depends on it. No client waits for a copy, and
+explanations are not copied.
 """
 
 import asyncio
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -14,19 +14,17 @@ import msgspec
 
 from server.errors import ServiceError
 from server.inference.deployments import Deployment, Deployments
-from server.inference.scoring import Cell, ImageInput
+from server.inference.scoring import ImageInput
 from server.ipc.outcome import Failure, Outcome
 from server.metrics import Metrics
 
-logger = logging.getLogger(__name__)
-
-_AT_ONCE = 64  # requests of a shadow; more would only take memory from others
-_LIKELY = 0.5  # the probability above which one of several labels counts as predicted
-_OVERLAP = 0.5  # the least IoU of two boxes that are of the same object
+_MAX_OPEN = 64  # copies in flight to one shadow deployment; more would only fill the memory
+_THRESHOLD = 0.5  # a multilabel model predicts the labels of a higher probability
+_MIN_IOU = 0.5  # of two boxes that count as the same object
 
 
 class ShadowTraffic:
-    """Sends copies as the table says. To be used on the event loop of its deployments."""
+    """Copies requests by the percentages of the routing table. To be used on the deployments' event loop."""
 
     def __init__(self, deployments: Deployments, metrics: Metrics) -> None:
         self._deployments = deployments
@@ -34,48 +32,50 @@ class ShadowTraffic:
         self._credit: dict[str, float] = defaultdict(float)
         self._tasks: dict[str, set[asyncio.Task[None]]] = defaultdict(set)
 
-    def reflect(self, scored_by: Deployment, cells: Sequence[Cell], outcomes: Sequence[Outcome]) -> None:
-        """Have shadows score what was scored, and count how often they say the same; returns at once."""
-        for name, percent in self._deployments.mirrors().items():
+    def copy(self, scored_by: Deployment, images: Sequence[ImageInput | Failure], outcomes: Sequence[Outcome]) -> None:
+        """Send the images that `scored_by` scored to the shadow deployments, in the background.
+
+        The metric of mirrored images counts how often their outcomes agree.
+        """
+        for name, percent in self._deployments.shadow_percentages().items():
             self._credit[name] += percent
             if self._credit[name] < 100 or name == scored_by.name:
                 continue
             self._credit[name] -= 100
             tasks = self._tasks[name]
-            if len(tasks) >= _AT_ONCE:
+            if len(tasks) >= _MAX_OPEN:
                 self._count(name, "skipped", len(outcomes))
                 continue
             task = asyncio.create_task(
-                self._compare(self._deployments.named(name), cells, outcomes, scored_by.model.task)
+                self._compare(self._deployments.named(name), images, outcomes, scored_by.model.task)
             )
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-    async def _compare(self, shadow: Deployment, cells: Sequence[Cell], expected: Sequence[Outcome], task: str) -> None:
+    async def _compare(
+        self, shadow: Deployment, images: Sequence[ImageInput | Failure], expected: Sequence[Outcome], task: str
+    ) -> None:
         pairs = [
-            (cell, outcome)
-            for cell, outcome in zip(cells, expected, strict=False)
-            if not isinstance(cell, Failure) and not isinstance(outcome, Failure)
+            (image, outcome)
+            for image, outcome in zip(images, expected, strict=False)
+            if isinstance(image, ImageInput) and not isinstance(outcome, Failure)
         ]
-        if len(cells) != len(expected) or not pairs:  # bad pictures were dropped, and nobody knows which
+        if len(images) != len(expected) or not pairs:  # bad images were dropped, and the outcomes do not tell which
             return
-        pictures = [
-            cell.picture if isinstance(cell, ImageInput) else cell for cell, _ in pairs if not isinstance(cell, Failure)
-        ]
-        settings = {place: cell.settings for place, (cell, _) in enumerate(pairs) if isinstance(cell, ImageInput)}
+        settings = {index: image.settings for index, (image, _) in enumerate(pairs) if image.settings}
         deadline = time.monotonic() + shadow.settings.request_timeout_ms / 1000
         try:
-            reply = await shadow.engines.score(pictures, deadline, settings=settings)
+            reply = await shadow.engines.score([image.data for image, _ in pairs], deadline, settings=settings)
         except ServiceError as error:
             self._count(shadow.name, "skipped" if error.code == "queue_full" else "failed", len(pairs))
             return
-        same = _JUDGES.get(task, _same_boxes)
+        same = _COMPARISONS.get(task, _same_boxes)
         for found, (_, outcome) in zip(reply.outcomes, pairs, strict=True):
-            if isinstance(found, Failure) or isinstance(outcome, Failure):
+            if isinstance(found, Failure):
                 self._count(shadow.name, "failed", 1)
             else:
-                agrees = same(msgspec.json.decode(found), msgspec.json.decode(outcome))
-                self._count(shadow.name, "same" if agrees else "other", 1)
+                is_same = same(msgspec.json.decode(found), msgspec.json.decode(outcome))
+                self._count(shadow.name, "same" if is_same else "other", 1)
 
     def _count(self, name: str, outcome: str, images: int) -> None:
         self._metrics.mirrored.labels(name, outcome).inc(images)
@@ -87,27 +87,27 @@ def _same_label(one: Any, other: Any) -> bool:
 
 
 def _same_labels(one: Any, other: Any) -> bool:
-    likely = [
-        {label for prob, label in zip(each["probs"], each["labels"], strict=True) if prob > _LIKELY}
+    predicted = [
+        {label for prob, label in zip(each["probs"], each["labels"], strict=True) if prob > _THRESHOLD}
         for each in (one, other)
     ]
-    return likely[0] == likely[1]
+    return predicted[0] == predicted[1]
 
 
 def _same_boxes(one: Any, other: Any) -> bool:
-    """Whether each box has one of its label in the other's place, and there are no more."""
-    left = list(other["boxes"])
+    """Tell whether the boxes match one to one, by label and overlap."""
+    unmatched = list(other["boxes"])
     for box in one["boxes"]:
-        mates = [
-            mate for mate in left if mate["label"] == box["label"] and _overlap(box["box"], mate["box"]) > _OVERLAP
+        matches = [
+            match for match in unmatched if match["label"] == box["label"] and _iou(box["box"], match["box"]) > _MIN_IOU
         ]
-        if not mates:
+        if not matches:
             return False
-        left.remove(max(mates, key=lambda mate: _overlap(box["box"], mate["box"])))
-    return not left
+        unmatched.remove(max(matches, key=lambda match: _iou(box["box"], match["box"])))
+    return not unmatched
 
 
-def _overlap(one: Any, other: Any) -> float:
+def _iou(one: Any, other: Any) -> float:
     width = min(one["bottomX"], other["bottomX"]) - max(one["topX"], other["topX"])
     height = min(one["bottomY"], other["bottomY"]) - max(one["topY"], other["topY"])
     if width <= 0 or height <= 0:
@@ -116,4 +116,4 @@ def _overlap(one: Any, other: Any) -> float:
     return float(width * height / (sum(areas) - width * height))
 
 
-_JUDGES: dict[str, Callable[[Any, Any], bool]] = {"multiclass": _same_label, "multilabel": _same_labels}
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {"multiclass": _same_label, "multilabel": _same_labels}

@@ -1,13 +1,13 @@
-"""What the API page says of requests, where several contracts say the same. What is accepted, each decides itself."""
+"""Schemas for the API page that several protocols share. They only describe: each protocol validates by itself."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-# a small red square, so that the page can be tried as it is
+# a small red square, so that "Try it out" works without an image at hand
 _SQUARE = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFUlEQVR42mM8oaHBgA0wMeAAg1MCAOA4ASjhBhuDAAAAAElFTkSuQmCC"
 
-# of all operations; each contract has words of its own
+# the response of every operation; each protocol has an error form of its own
 ERRORS: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "An error, which says what was given, what was expected and what to do.",
@@ -17,39 +17,48 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 Schema = Mapping[str, Any]
 
-PICTURE: Schema = {"type": "string", "format": "byte", "description": "A picture in base64.", "examples": [_SQUARE]}
+IMAGE: Schema = {"type": "string", "format": "byte", "description": "A picture in base64.", "examples": [_SQUARE]}
 COLUMNS: Schema = {"type": "array", "items": {"type": "string"}, "examples": [["image"]]}
-FILE: Schema = {"type": "string", "format": "binary"}
-WHY: Schema = {"type": "boolean", "description": "Whether to explain, too."}
-HOW: Schema = {"type": "object", "description": "How to explain.", "examples": [{"xai_algorithm": "gradcam"}]}
-OTHERWISE: Schema = {"type": "object", "description": "What to set otherwise for a detector."}
-# of contracts that have one object for all
-PARAMETERS: Schema = {
+IMAGE_FILE: Schema = {"type": "string", "format": "binary"}
+MODEL_EXPLAINABILITY: Schema = {"type": "boolean", "description": "Whether to explain, too."}
+XAI_PARAMETERS: Schema = {
     "type": "object",
-    "properties": {"model_explainability": WHY, "xai_parameters": HOW, "inference_parameters": OTHERWISE},
+    "description": "How to explain.",
+    "examples": [{"xai_algorithm": "gradcam"}],
+}
+INFERENCE_PARAMETERS: Schema = {"type": "object", "description": "What to set otherwise for a detector."}
+# of protocols whose requests have one such object for all images
+REQUEST_PARAMETERS: Schema = {
+    "type": "object",
+    "properties": {
+        "model_explainability": MODEL_EXPLAINABILITY,
+        "xai_parameters": XAI_PARAMETERS,
+        "inference_parameters": INFERENCE_PARAMETERS,
+    },
 }
 
 
-def listed(schema: Schema) -> Schema:
-    """Describe a list of one or more."""
+def array_of(schema: Schema) -> Schema:
+    """Return the schema of an array with at least one item."""
     return {"type": "array", "items": schema, "minItems": 1}
 
 
-def having(required: Mapping[str, Schema], **optional: Schema) -> Schema:
-    """Describe an object with these keys, of which some may be left out."""
+def object_schema(required: Mapping[str, Schema], **optional: Schema) -> Schema:
+    """Return the schema of an object with required and optional keys."""
     return {"type": "object", "required": list(required), "properties": {**required, **optional}}
 
 
-def taking(types: Mapping[str, Schema]) -> dict[str, Any]:
-    """Describe an operation by its body: a schema for each content type."""
-    return {"requestBody": {"required": True, "content": {name: {"schema": schema} for name, schema in types.items()}}}
+def request_body(schemas: Mapping[str, Schema]) -> dict[str, Any]:
+    """Return an operation's `requestBody`, given a schema for each media type."""
+    content = {media_type: {"schema": schema} for media_type, schema in schemas.items()}
+    return {"requestBody": {"required": True, "content": content}}
 
 
-def parameter(place: str, name: str, *, required: bool = False) -> dict[str, Any]:
-    """Describe a text in the path, the query or the headers, which is its place."""
-    return {"name": name, "in": place, "required": required, "schema": {"type": "string"}}
+def parameter(location: str, name: str, *, required: bool = False) -> dict[str, Any]:
+    """Return a text parameter; `location` is path, query or header."""
+    return {"name": name, "in": location, "required": required, "schema": {"type": "string"}}
 
 
-def parameters_in(path: str) -> list[dict[str, Any]]:
-    """Describe the parameters of a path."""
+def path_parameters(path: str) -> list[dict[str, Any]]:
+    """Return the parameters in braces of a path."""
     return [parameter("path", name, required=True) for name in re.findall(r"{(\w+)}", path)]

@@ -1,6 +1,6 @@
-"""The description of the hosted contract, as clients of the hosted endpoint ask for it: Swagger 2, OpenAPI 3.0 or 3.1.
+"""Describes the hosted endpoint's routes as its clients expect: in Swagger 2, OpenAPI 3.0 or 3.1.
 
-`/openapi.json` describes everything else as well.
+`/openapi.json` describes all routes.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any
 from server.errors import ServiceError
 from server.ipc.model_facts import ModelFacts
 
-# what a client may ask for -> the version of the specification that it gets
+# the requested version -> the version of the specification
 _VERSIONS = {"2": "2.0", "2.0": "2.0", "3": "3.0.4", "3.0": "3.0.4", "3.1": "3.1.1"}
 _TABLE = {
     "type": "object",
@@ -29,20 +29,22 @@ def swagger(version: str, model: ModelFacts | None, *, title: str, service_versi
     ServiceError `not_found` for an unknown version.
     """
     if version not in _VERSIONS:
-        raise ServiceError("not_found", f"Swagger version [{version}] is not valid. Supported versions: [2, 3, 3.1].")
+        raise ServiceError(
+            "not_found", f"Swagger version [{version[:40]}] is not valid. Supported versions: [2, 3, 3.1]."
+        )
     schemas = {
         "ServiceInput": _INPUT if model else {},
-        "ServiceOutput": {"type": "array", "items": _row(model)} if model else {},
+        "ServiceOutput": {"type": "array", "items": _output(model)} if model else {},
         "ErrorResponse": {"type": "object", "properties": {"message": {"type": "string"}}},
     }
-    does = f"Scores pictures: {model.task}." if model else "Answers as a script does."
-    information = {"title": title, "version": service_version, "description": does}
+    description = f"Scores pictures: {model.task}." if model else "Answers as a script does."
+    info = {"title": title, "version": service_version, "description": description}
     if version.startswith("2"):
-        return _second(information, schemas, prefix)
-    return _third(_VERSIONS[version], information, schemas, prefix)
+        return _swagger_2(info, schemas, prefix)
+    return _openapi_3(_VERSIONS[version], info, schemas, prefix)
 
 
-def _row(model: ModelFacts) -> dict[str, Any]:
+def _output(model: ModelFacts) -> dict[str, Any]:
     numbers = {"type": "array", "items": {"type": "number"}}
     if model.classifies:
         labels = {"type": "array", "items": {"type": "string"}, "example": list(model.labels)}
@@ -60,18 +62,18 @@ def _row(model: ModelFacts) -> dict[str, Any]:
     }
 
 
-def _second(information: Mapping[str, Any], schemas: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    failed = {"description": "An error", "schema": {"$ref": "#/definitions/ErrorResponse"}}
+def _swagger_2(info: Mapping[str, Any], schemas: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    error = {"description": "An error", "schema": {"$ref": "#/definitions/ErrorResponse"}}
     return {
         "swagger": "2.0",
-        "info": information,
+        "info": info,
         "basePath": prefix or "/",
         "schemes": ["http", "https"],
         "consumes": ["application/json"],
         "produces": ["application/json"],
         "securityDefinitions": {"Bearer": {"type": "apiKey", "name": "Authorization", "in": "header"}},
         "paths": {
-            "/": {"get": {"operationId": "ServiceHealthCheck", "responses": _healthy("text/html", third=False)}},
+            "/": {"get": {"operationId": "ServiceHealthCheck", "responses": _healthy("text/html", openapi_3=False)}},
             "/swagger.json": {"get": {"operationId": "GetSwagger", "responses": {"200": {"description": "This page"}}}},
             "/score": {
                 "post": {
@@ -87,7 +89,7 @@ def _second(information: Mapping[str, Any], schemas: Mapping[str, Any], prefix: 
                     ],
                     "responses": {
                         "200": {"description": "Scores", "schema": {"$ref": "#/definitions/ServiceOutput"}},
-                        "default": failed,
+                        "default": error,
                     },
                 }
             },
@@ -96,16 +98,16 @@ def _second(information: Mapping[str, Any], schemas: Mapping[str, Any], prefix: 
     }
 
 
-def _third(version: str, information: Mapping[str, Any], schemas: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def _openapi_3(version: str, info: Mapping[str, Any], schemas: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     def content(name: str) -> dict[str, Any]:
         return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
 
     return {
         "openapi": version,
-        "info": information,
+        "info": info,
         "servers": [{"url": prefix or "/"}],
         "paths": {
-            "/": {"get": {"operationId": "ServiceHealthCheck", "responses": _healthy("text/html", third=True)}},
+            "/": {"get": {"operationId": "ServiceHealthCheck", "responses": _healthy("text/html", openapi_3=True)}},
             "/swagger.json": {"get": {"operationId": "GetSwagger", "responses": {"200": {"description": "This page"}}}},
             "/score": {
                 "post": {
@@ -126,7 +128,7 @@ def _third(version: str, information: Mapping[str, Any], schemas: Mapping[str, A
     }
 
 
-def _healthy(media_type: str, *, third: bool) -> dict[str, Any]:
+def _healthy(media_type: str, *, openapi_3: bool) -> dict[str, Any]:
     healthy = {"type": "string", "example": "Healthy"}
-    told = {"content": {media_type: {"schema": healthy}}} if third else {"schema": healthy}
-    return {"200": {"description": "A score would succeed", **told}}
+    body = {"content": {media_type: {"schema": healthy}}} if openapi_3 else {"schema": healthy}
+    return {"200": {"description": "A score would succeed", **body}}

@@ -1,1 +1,1 @@
-"""One file per wire contract. A protocol reads a body into pictures and writes predictions back; no more."""
+"""One file per wire protocol, which reads images from a body and writes predictions back; no more."""

@@ -1,51 +1,53 @@
-"""Version 1 of the hosted contract: one picture, raw or as `{"image": BASE64}` -> one JSON object and a line feed."""
+"""Version 1 of the hosted endpoint: one image, raw or as `{"image": BASE64}` -> one JSON object and a line feed."""
 
 import json
 from typing import Any
 
 from server.codecs.base64_image import decode_base64
-from server.codecs.image_inputs import asked
+from server.codecs.image_inputs import image_input
+from server.codecs.outcomes import error_object
 from server.hosted import hosted
+from server.inference.scoring import ImageInput
 from server.ipc.outcome import Failure, Outcome
-from server.protocol import ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, error_object
+from server.protocol import ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult
 
 _NO_EXPLANATION = b', "visualizations": null, "attributions": null'
 
 
-def _read(call: ProtocolRequest) -> ScoreRequest:
-    content: bytes | dict[str, Any] = call.content
+def _read(request: ProtocolRequest) -> ScoreRequest:
+    content: bytes | dict[str, Any] = request.content
     if isinstance(content, bytes):
-        return ScoreRequest([content])
-    picture = decode_base64(content["image"])
-    # by truth value, as the original does: "false" counts as true
-    return ScoreRequest([asked(picture, content, explains=bool(content.get("model_explainability")))])
+        return ScoreRequest([ImageInput(content)])
+    data = decode_base64(content["image"])
+    # by truth value, as in the hosted endpoint: "false" counts as true
+    return ScoreRequest([image_input(data, content, explains=bool(content.get("model_explainability")))])
 
 
-def _write(answer: ScoreResult) -> ResponseBody:
-    # a bad picture that is dropped leaves an empty body
-    return ResponseBody(_line(answer.outcomes[0], answer.request_id) if answer.outcomes else b"")
+def _write(result: ScoreResult) -> ResponseBody:
+    # a bad image that is dropped leaves an empty body
+    return ResponseBody(_line(result.outcomes[0], result.request_id) if result.outcomes else b"")
 
 
 def _line(outcome: Outcome, request_id: str) -> bytes:
-    # the original names the temporary file it wrote; the request id is as unique, and leads to the log
+    # the hosted endpoint names a temporary file of its own; the request id is as unique, and is in the log too
     reply: dict[str, Any] = {"filename": request_id}
     if isinstance(outcome, Failure):
         return json.dumps(reply | error_object(outcome)).encode() + b"\n"
-    # an explanation may be megabytes of JSON: it is put together, not parsed
+    # an explanation may be megabytes of JSON, so the line is joined from bytes and nothing is parsed
     head = json.dumps(reply).encode()[:-1] + b", "
     if b'"probs"' in outcome[:16] and b'"visualizations"' not in outcome:
         return head + outcome[1:-1] + _NO_EXPLANATION + b"}\n"
     return head + outcome[1:] + b"\n"
 
 
-def _accepts(content: Any) -> bool:
+def _matches(content: Any) -> bool:
     return isinstance(content, bytes) or (isinstance(content, dict) and "image" in content)
 
 
 PROTOCOL = hosted(
     "azure_v1",
-    does="Score one picture, raw or as the JSON object of version 1.",
+    summary="Score one image, raw or as the JSON object of version 1.",
     read=_read,
     write=_write,
-    accepts=_accepts,
+    matches=_matches,
 )

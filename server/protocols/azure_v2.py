@@ -1,33 +1,36 @@
-"""Version 2 of the hosted contract: `{"input_data": {"columns": ["image"], "data": [...]}}` -> a JSON array."""
+"""Version 2 of the hosted endpoint: `{"input_data": {"columns": ["image"], "data": [...]}}` -> a JSON array."""
 
 from typing import Any
 
-from server.codecs.image_inputs import cell_of, inference_parameters
+from server.codecs.image_inputs import inference_parameters, parse_item
 from server.errors import ServiceError
 from server.hosted import hosted
 from server.protocol import ProtocolRequest, ScoreRequest, json_array
+from settings.excerpt import excerpt
 
-_FORM = 'Expected {"columns": ["image"], "data": [BASE64, ...]}.'
-
-
-def _read(call: ProtocolRequest) -> ScoreRequest:
-    common = inference_parameters(call.content)
-    values = _values(call.content["input_data"])
-    call.bound(len(values))
-    return ScoreRequest([cell_of(value, common) for value in values])
+_EXPECTED = 'Expected {"columns": ["image"], "data": [BASE64, ...]}.'
 
 
-def _values(table: Any) -> list[Any]:
+def _read(request: ProtocolRequest) -> ScoreRequest:
+    common = inference_parameters(request.content)
+    items = _items(request.content["input_data"])
+    request.check_image_count(len(items))
+    return ScoreRequest([parse_item(item, common) for item in items])
+
+
+def _items(table: Any) -> list[Any]:
     if isinstance(table, list):  # the shorter form that newer clients send
         return table
     if not isinstance(table, dict):
-        raise ServiceError("input_invalid", f"`input_data` is a {type(table).__name__}. {_FORM}")
+        raise ServiceError("input_invalid", f"`input_data` is a {type(table).__name__}. {_EXPECTED}")
     columns, rows = table.get("columns", ["image"]), table.get("data")
     if not isinstance(columns, list) or "image" not in columns:
-        raise ServiceError("input_invalid", f"`input_data` has the columns {columns!r}, without 'image'. {_FORM}")
+        raise ServiceError(
+            "input_invalid", f"`input_data` has the columns {excerpt(columns)}, without 'image'. {_EXPECTED}"
+        )
     if not isinstance(rows, list) or not rows:
         found = f"a {type(rows).__name__}" if not isinstance(rows, list) else "an empty list"
-        raise ServiceError("input_invalid", f"The `data` of `input_data` is {found}. {_FORM}")
+        raise ServiceError("input_invalid", f"The `data` of `input_data` is {found}. {_EXPECTED}")
     position = columns.index("image")
     return [_from_row(row, position, number) for number, row in enumerate(rows)]
 
@@ -36,18 +39,20 @@ def _from_row(row: Any, position: int, number: int) -> Any:
     if not isinstance(row, list):
         return row
     if position >= len(row):
-        raise ServiceError("input_invalid", f"Row {number} of `data` has {len(row)} values, none for 'image'. {_FORM}")
+        raise ServiceError(
+            "input_invalid", f"Row {number} of `data` has {len(row)} values, none for 'image'. {_EXPECTED}"
+        )
     return row[position]
 
 
-def _accepts(content: Any) -> bool:
+def _matches(content: Any) -> bool:
     return isinstance(content, dict) and "input_data" in content
 
 
 PROTOCOL = hosted(
     "azure_v2",
-    does="Score any number of pictures in the JSON object of version 2; the reply is an array, an object for each.",
+    summary="Score any number of images in the JSON object of version 2; the reply is an array, an object for each.",
     read=_read,
     write=json_array,
-    accepts=_accepts,
+    matches=_matches,
 )

@@ -1,6 +1,6 @@
 """Version 1 of KServe's protocol (https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-protocol).
 
-`:predict` scores `instances`, each base64, `{"b64": BASE64}` or an object that holds either; `:explain` says why, too.
+`:predict` scores `instances`, each base64, `{"b64": BASE64}` or an object that holds either; `:explain` explains, too.
 """
 
 import json
@@ -9,36 +9,41 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from server.api.state import AppState
 from server.codecs.base64_image import decode_base64
-from server.codecs.body import UNDECIDED, RequestBody, is_json, parsed_object
-from server.codecs.image_inputs import asked, parameters_of
+from server.codecs.body import UNSPECIFIC_TYPES, RequestBody, is_json, parsed_object
+from server.codecs.image_inputs import image_input, shared_options
+from server.codecs.outcomes import json_objects
 from server.errors import ServiceError
-from server.openapi.schemas import PARAMETERS, PICTURE, having, listed, taking
-from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, json_objects
+from server.openapi.schemas import IMAGE, REQUEST_PARAMETERS, array_of, object_schema, request_body
+from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
 
 _EXPLAIN = ":explain"
-_FORM = 'Expected {"instances": [BASE64, ...]} or {"instances": [{"b64": BASE64}, ...]}.'
+_EXPECTED = 'Expected {"instances": [BASE64, ...]} or {"instances": [{"b64": BASE64}, ...]}.'
 _KEYS = ("b64", "image", "image_bytes", "image_base64")
-_INSTANCE = {"anyOf": [PICTURE, having({"b64": PICTURE}), having({"image_bytes": having({"b64": PICTURE})})]}
+_INSTANCE = {
+    "anyOf": [IMAGE, object_schema({"b64": IMAGE}), object_schema({"image_bytes": object_schema({"b64": IMAGE})})]
+}
 
 
 async def _parse(body: RequestBody) -> dict[str, Any]:
     return await parsed_object(body.data)
 
 
-def _read(call: ProtocolRequest) -> ScoreRequest:
-    asks, parameters = parameters_of(call.content.get("parameters"))
-    explains, key = (True, "explanations") if call.route.endswith(_EXPLAIN) else (asks, "predictions")
-    instances = call.content.get("instances", call.content.get("inputs"))
+def _read(request: ProtocolRequest) -> ScoreRequest:
+    explains, options = shared_options(request.content.get("parameters"))
+    key = "predictions"
+    if request.route.endswith(_EXPLAIN):
+        explains, key = True, "explanations"
+    instances = request.content.get("instances", request.content.get("inputs"))
     if not isinstance(instances, list) or not instances:
         found = "an empty list" if instances == [] else f"a {type(instances).__name__}"
-        raise ServiceError("input_invalid", f"`instances` is {found}. {_FORM}")
-    call.bound(len(instances))
-    return ScoreRequest([asked(decode_base64(_text(each)), parameters, explains=explains) for each in instances], key)
+        raise ServiceError("input_invalid", f"`instances` is {found}. {_EXPECTED}")
+    request.check_image_count(len(instances))
+    files = [decode_base64(_base64(instance)) for instance in instances]
+    return ScoreRequest([image_input(file, options, explains=explains) for file in files], key)
 
 
-def _text(instance: Any) -> Any:
+def _base64(instance: Any) -> Any:
     """Find the base64 of an instance, which may be wrapped twice: {"image_bytes": {"b64": BASE64}}."""
     for _ in range(2):
         if isinstance(instance, dict):
@@ -46,12 +51,12 @@ def _text(instance: Any) -> Any:
     return instance
 
 
-def _write(answer: ScoreResult) -> ResponseBody:
-    rows = b", ".join(json_objects(answer.outcomes))
-    return ResponseBody(b'{"%s": [%s]}' % (str(answer.note).encode(), rows))
+def _write(result: ScoreResult) -> ResponseBody:
+    rows = b", ".join(json_objects(result.outcomes))
+    return ResponseBody(b'{"%s": [%s]}' % (str(result.note).encode(), rows))
 
 
-def _fails(error: ServiceError, request_id: str) -> bytes:
+def _write_error(error: ServiceError, request_id: str) -> bytes:
     return json.dumps({"error": error.message}).encode()
 
 
@@ -61,28 +66,28 @@ router = APIRouter(prefix="/v1/models", tags=["KServe"])
 @router.get("")
 async def models(request: Request) -> JSONResponse:
     """List the deployments that are models."""
-    context: AppState = request.app.state.context
-    return JSONResponse({"models": [each.name for each in context.deployments if each.route.kind == "model"]})
+    return JSONResponse({"models": [each.name for each in deployments_of(request) if each.route.kind == "model"]})
 
 
 @router.get("/{model}")
 async def model(request: Request, model: str) -> JSONResponse:
-    """Tell whether a deployment would score now: 200, or 503."""
-    context: AppState = request.app.state.context
-    found = context.ready_deployment(model)
+    """Answer 200 if a deployment would score now, else 503."""
+    found = deployments_of(request).ready_model(model)
     return JSONResponse({"name": found.name, "ready": True})
 
 
 PROTOCOL = Protocol(
     "kserve",
     ("/v1/models/{model}:predict", "/v1/models/{model}" + _EXPLAIN),
-    "Score or explain pictures by version 1 of KServe's protocol.",
+    "Score or explain images by version 1 of KServe's protocol.",
     _read,
     _write,
     parse=_parse,
-    takes=lambda media_type: media_type in UNDECIDED or is_json(media_type),
+    accepts_media_type=lambda media_type: media_type in UNSPECIFIC_TYPES or is_json(media_type),
     prefix="/v1/models",
-    fails=_fails,
+    write_error=_write_error,
     router=router,
-    openapi=taking({"application/json": having({"instances": listed(_INSTANCE)}, parameters=PARAMETERS)}),
+    openapi=request_body(
+        {"application/json": object_schema({"instances": array_of(_INSTANCE)}, parameters=REQUEST_PARAMETERS)}
+    ),
 )

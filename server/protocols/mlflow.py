@@ -1,6 +1,6 @@
 """MLflow's scoring protocol (https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally).
 
-A table with a column of pictures in base64, as JSON in any of its four forms or as CSV: `mlflow models serve` has it.
+A table with a column of images in base64, as `mlflow models serve` reads it: JSON in any of four forms, or CSV.
 """
 
 import csv
@@ -15,28 +15,28 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from models.folder.signature import Signature
-from server.api.state import AppState
-from server.codecs.body import RequestBody, aside, is_json, parsed_object
-from server.codecs.image_inputs import cell_of, parameters_of
+from server.codecs.body import RequestBody, is_json, parsed_object, run_in_thread_if_large
+from server.codecs.image_inputs import parse_item, shared_options
+from server.codecs.outcomes import json_objects
 from server.errors import ServiceError
-from server.openapi.schemas import COLUMNS, PARAMETERS, PICTURE, having, listed, taking
-from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, json_objects
+from server.openapi.schemas import COLUMNS, IMAGE, REQUEST_PARAMETERS, array_of, object_schema, request_body
+from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
 
-_SPOKEN = "3.1.0"  # the version of MLflow whose protocol this is
-_MOST_LINES = 2**16  # of a CSV; a line of no length takes fifty times its bytes once it is read
+_MLFLOW_VERSION = "3.1.0"  # the version of MLflow whose protocol this is
+_MOST_LINES = 2**16  # of a CSV; an empty line takes fifty times its bytes in memory
 _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
-_FORM = 'Expected {"dataframe_split": {"columns": ["image"], "data": [[BASE64], ...]}} or another form of a table.'
-_RECORD = having({"image": PICTURE})
+_EXPECTED = 'Expected {"dataframe_split": {"columns": ["image"], "data": [[BASE64], ...]}} or another form of a table.'
+_RECORD = object_schema({"image": IMAGE})
 _TABLES = [
-    having({form: schema}, params=PARAMETERS)
+    object_schema({form: schema}, params=REQUEST_PARAMETERS)
     for form, schema in {
-        "dataframe_split": having({"columns": COLUMNS, "data": listed(listed(PICTURE))}),
-        "dataframe_records": listed(_RECORD),
-        "instances": listed({"anyOf": [PICTURE, _RECORD]}),
-        "inputs": {"anyOf": [listed(PICTURE), having({"image": listed(PICTURE)})]},
+        "dataframe_split": object_schema({"columns": COLUMNS, "data": array_of(array_of(IMAGE))}),
+        "dataframe_records": array_of(_RECORD),
+        "instances": array_of({"anyOf": [IMAGE, _RECORD]}),
+        "inputs": {"anyOf": [array_of(IMAGE), object_schema({"image": array_of(IMAGE)})]},
     }.items()
 ]
-# what MLflow calls an error of some of our codes, or of a status
+# MLflow's error codes for some of ours, and for the other errors of a status
 _CODES = {"signature_mismatch": "INVALID_PARAMETER_VALUE", "model_unknown": "RESOURCE_DOES_NOT_EXIST"}
 _CODES_BY_STATUS = {
     401: "UNAUTHENTICATED",
@@ -47,18 +47,18 @@ _CODES_BY_STATUS = {
     504: "DEADLINE_EXCEEDED",
 }
 
-# the module's own limit is 131072 characters, fewer than many a picture has; bodies are bounded as a whole
+# the module's own limit of 131072 characters is below the size of many images; the body as a whole is bounded
 csv.field_size_limit(2**31 - 1)
 
 
 async def _parse(body: RequestBody) -> dict[str, Any]:
     if body.media_type != "text/csv":
         return await parsed_object(body.data)
-    return await aside(len(body.data), partial(_table, body.data))
+    return await run_in_thread_if_large(len(body.data), partial(_table, body.data))
 
 
 def _table(data: bytes) -> dict[str, Any]:
-    """Read CSV with a line of names first, and perhaps a mark of byte order before it."""
+    """Read CSV whose first line holds the column names. It may begin with a byte order mark."""
     try:
         read = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
         lines = list(islice(filter(None, read), _MOST_LINES))
@@ -69,48 +69,50 @@ def _table(data: bytes) -> dict[str, Any]:
     return {"dataframe_split": {"columns": lines[0], "data": lines[1:]}}
 
 
-def _read(call: ProtocolRequest) -> ScoreRequest:
-    given = [form for form in _FORMS if form in call.content]
+def _read(request: ProtocolRequest) -> ScoreRequest:
+    given = [form for form in _FORMS if form in request.content]
     if len(given) != 1:
         raise ServiceError(
             "input_invalid",
             f"Invalid input. The input must be a JSON dictionary with exactly one of the fields {', '.join(_FORMS)}; "
-            f"received {_listed(call.content)}.",
+            f"received {_first_names(request.content)}.",
         )
-    explains, parameters = parameters_of(call.content.get("params"), "params")
-    more = {**parameters, "model_explainability": explains}
-    values = _READERS[given[0]](call.content[given[0]], call.model.signature)
-    if not values:
-        raise ServiceError("input_invalid", f"`{given[0]}` has no rows. {_FORM}")
-    call.bound(len(values))
-    return ScoreRequest([cell_of(_with(value, more), {}) for value in values])
+    explains, options = shared_options(request.content.get("params"), "params")
+    common = {**options, "model_explainability": explains}
+    items = _ROW_READERS[given[0]](request.content[given[0]], request.model.signature)
+    if not items:
+        raise ServiceError("input_invalid", f"`{given[0]}` has no rows. {_EXPECTED}")
+    request.check_image_count(len(items))
+    return ScoreRequest([parse_item(_with_options(item, common), {}) for item in items])
 
 
-def _with(value: Any, more: Mapping[str, Any]) -> Any:
-    """Return a cell that asks for what the request does, unless it asks for something itself."""
-    return {"image_base64": value, **more} if isinstance(value, str) and not value.lstrip().startswith("{") else value
+def _with_options(item: Any, common: Mapping[str, Any]) -> Any:
+    """Return an item with the options of the request, unless it is an object and so has its own."""
+    return {"image_base64": item, **common} if isinstance(item, str) and not item.lstrip().startswith("{") else item
 
 
 def _split(table: Any, signature: Signature) -> Sequence[Any]:
     columns, rows = (table.get("columns"), table.get("data")) if isinstance(table, dict) else (None, None)
     if not isinstance(columns, list) or not isinstance(rows, list):
-        raise ServiceError("input_invalid", f"`dataframe_split` has no `columns` or no `data`. {_FORM}")
+        raise ServiceError("input_invalid", f"`dataframe_split` has no `columns` or no `data`. {_EXPECTED}")
     names = [str(column) for column in columns]
     # a table of one column may leave out the lists around its values
     rows = [row if isinstance(row, list) else [row] for row in rows]
     for number, row in enumerate(rows):
         if len(row) != len(names):
-            raise ServiceError("input_invalid", f"Row {number} has {len(row)} values for {len(names)} columns. {_FORM}")
-    _enforce(signature, names, "the table")
+            raise ServiceError(
+                "input_invalid", f"Row {number} has {len(row)} values for {len(names)} columns. {_EXPECTED}"
+            )
+    _require_columns(signature, names, "the table")
     position = names.index(signature.picture)
     return [row[position] for row in rows]
 
 
 def _records(rows: Any, signature: Signature) -> Sequence[Any]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ServiceError("input_invalid", f"`dataframe_records` is not a list of objects. {_FORM}")
+        raise ServiceError("input_invalid", f"`dataframe_records` is not a list of objects. {_EXPECTED}")
     for number, row in enumerate(rows):
-        _enforce(signature, row, f"row {number}")
+        _require_columns(signature, row, f"row {number}")
     return [row[signature.picture] for row in rows]
 
 
@@ -118,40 +120,40 @@ def _instances(rows: Any, signature: Signature) -> Sequence[Any]:
     if isinstance(rows, list) and rows and isinstance(rows[0], dict) and "image_base64" not in rows[0]:
         return _records(rows, signature)
     if not isinstance(rows, list):
-        raise ServiceError("input_invalid", f"The rows are a {type(rows).__name__}, not a list. {_FORM}")
-    _enforce(signature, [signature.picture], "a list of values")  # which are those of the pictures
+        raise ServiceError("input_invalid", f"The rows are a {type(rows).__name__}, not a list. {_EXPECTED}")
+    _require_columns(signature, [signature.picture], "a list of values")  # all of one column, that of the images
     return [row[0] if isinstance(row, list) and len(row) == 1 else row for row in rows]
 
 
 def _inputs(columns: Any, signature: Signature) -> Sequence[Any]:
     if not isinstance(columns, dict):
         return _instances(columns, signature)
-    _enforce(signature, columns, "`inputs`")
+    _require_columns(signature, columns, "`inputs`")
     column = columns[signature.picture]
     values = column if isinstance(column, list) else [column]
     return [value[0] if isinstance(value, list) and len(value) == 1 else value for value in values]
 
 
-def _enforce(signature: Signature, columns: Collection[Any], what: str) -> None:
+def _require_columns(signature: Signature, columns: Collection[Any], what: str) -> None:
     if missing := signature.missing(columns):
         raise ServiceError(
             "signature_mismatch",
-            f"Model is missing inputs {missing}: {what} has {_listed(columns)}. The signature is {signature}.",
+            f"Model is missing inputs {missing}: {what} has {_first_names(columns)}. The signature is {signature}.",
         )
 
 
-def _listed(names: Collection[Any]) -> str:
+def _first_names(names: Collection[Any]) -> str:
     return ", ".join(str(name)[:40] for name in list(names)[:8]) or "none"
 
 
-_READERS = {"dataframe_split": _split, "dataframe_records": _records, "instances": _instances, "inputs": _inputs}
+_ROW_READERS = {"dataframe_split": _split, "dataframe_records": _records, "instances": _instances, "inputs": _inputs}
 
 
-def _write(answer: ScoreResult) -> ResponseBody:
-    return ResponseBody(b'{"predictions": [%s]}' % b", ".join(json_objects(answer.outcomes)))
+def _write(result: ScoreResult) -> ResponseBody:
+    return ResponseBody(b'{"predictions": [%s]}' % b", ".join(json_objects(result.outcomes)))
 
 
-def _fails(error: ServiceError, request_id: str) -> bytes:
+def _write_error(error: ServiceError, request_id: str) -> bytes:
     usual = "BAD_REQUEST" if error.status < 500 else "INTERNAL_ERROR"
     code = _CODES.get(error.code) or _CODES_BY_STATUS.get(error.status, usual)
     return json.dumps({"error_code": code, "message": error.message}).encode()
@@ -164,28 +166,27 @@ router = APIRouter(tags=["MLflow"])
 @router.get("/health", include_in_schema=False)
 async def ping(request: Request) -> Response:
     """Answer 200 only while a score would succeed."""
-    context: AppState = request.app.state.context
-    context.require_ready()
+    deployments_of(request).require_ready()
     return PlainTextResponse("\n", media_type="application/json")
 
 
 @router.get("/version")
 async def version() -> Response:
-    """Name the version of MLflow whose protocol this is."""
-    return PlainTextResponse(_SPOKEN, media_type="application/json")
+    """Return the version of MLflow whose protocol this is."""
+    return PlainTextResponse(_MLFLOW_VERSION, media_type="application/json")
 
 
 PROTOCOL = Protocol(
     "mlflow",
     ("/invocations",),
-    "Score pictures in a table, as a server of MLflow does.",
+    "Score the images in a table, as MLflow's server does.",
     _read,
     _write,
-    takes=lambda media_type: media_type == "text/csv" or is_json(media_type),
-    types="text/csv or application/json",
+    accepts_media_type=lambda media_type: media_type == "text/csv" or is_json(media_type),
+    media_types="text/csv or application/json",
     parse=_parse,
     prefix="/invocations",
-    fails=_fails,
+    write_error=_write_error,
     router=router,
-    openapi=taking({"application/json": {"anyOf": _TABLES}, "text/csv": {"type": "string"}}),
+    openapi=request_body({"application/json": {"anyOf": _TABLES}, "text/csv": {"type": "string"}}),
 )

@@ -1,6 +1,6 @@
 """The Open Inference Protocol, version 2 (https://github.com/kserve/open-inference-protocol), with binary tensors.
 
-The input `image` holds encoded pictures as BYTES, in JSON as base64, or pixels as UINT8 [N, H, W, 3].
+The input `image` holds encoded images as BYTES, in JSON as base64, or pixels as UINT8 [N, H, W, 3].
 """
 
 import json
@@ -12,40 +12,49 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from server.api.state import AppState
-from server.codecs.body import UNDECIDED, RequestBody, is_json, parsed_object
-from server.codecs.image_inputs import asked, parameters_of
-from server.codecs.tensor_outputs import Output, Tensor, outputs_of, usual_outputs, written
-from server.codecs.tensors import FORM, mapping, pictures_of
+from server.codecs.body import UNSPECIFIC_TYPES, RequestBody, is_json, parsed_object
+from server.codecs.image_inputs import image_input, shared_options
+from server.codecs.tensor_outputs import RequestedOutput, Tensor, default_outputs, model_outputs, output_tensor
+from server.codecs.tensors import EXPECTED, images_of, object_or_empty
 from server.errors import ServiceError
-from server.inference.scoring import Cell
 from server.ipc.model_facts import ModelFacts
-from server.openapi.schemas import FILE, PARAMETERS, PICTURE, having, listed, parameters_in, taking
-from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult
+from server.openapi.schemas import (
+    IMAGE,
+    IMAGE_FILE,
+    REQUEST_PARAMETERS,
+    array_of,
+    object_schema,
+    path_parameters,
+    request_body,
+)
+from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
+from settings.excerpt import excerpt
 
 _HEADER = "inference-header-content-length"
-_LONGEST_NUMBER = 12  # digits
+_MOST_DIGITS = 12  # of that header
 _EXTENSIONS = ("binary_tensor_data", "classification")
-_NAMED = {"parameters": parameters_in("{model}")}
-_SHAPE = listed({"type": "integer", "minimum": 0})
-_PIXELS = listed({"type": "integer", "minimum": 0, "maximum": 255})
+_PATH_PARAMETERS = {"parameters": path_parameters("{model}")}
+_SHAPE = array_of({"type": "integer", "minimum": 0})
+_PIXELS = array_of({"type": "integer", "minimum": 0, "maximum": 255})
 _TENSOR = {
     "anyOf": [
-        having({"name": {"const": "image"}, "shape": _SHAPE, "datatype": {"const": datatype}, "data": data})
-        for datatype, data in (("BYTES", listed(PICTURE)), ("UINT8", _PIXELS))
+        object_schema({"name": {"const": "image"}, "shape": _SHAPE, "datatype": {"const": datatype}, "data": data})
+        for datatype, data in (("BYTES", array_of(IMAGE)), ("UINT8", _PIXELS))
     ]
 }
-_REQUEST = having(
-    {"inputs": {**listed(_TENSOR), "maxItems": 1}},
+_REQUEST = object_schema(
+    {"inputs": {**array_of(_TENSOR), "maxItems": 1}},
     id={"type": "string"},
-    outputs=listed(having({"name": {"enum": ["probs", "label", "predictions"]}}, parameters={"type": "object"})),
-    parameters=PARAMETERS,
+    outputs=array_of(
+        object_schema({"name": {"enum": ["probs", "label", "predictions"]}}, parameters={"type": "object"})
+    ),
+    parameters=REQUEST_PARAMETERS,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """The JSON of a request, and what follows it."""
+    """The JSON of a request, and the binary data after it."""
 
     head: Mapping[str, Any]
     binary: bytes = b""
@@ -53,92 +62,91 @@ class _Content:
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """What a reply repeats, and the outputs that are wanted."""
+    """What a response repeats of its request, and the outputs that it has."""
 
-    path: Mapping[str, str]
-    request: str | None
-    outputs: tuple[Output, ...]
+    model: str
+    request_id: str | None
+    outputs: tuple[RequestedOutput, ...]
 
 
 async def _parse(body: RequestBody) -> _Content:
     length = body.headers.get(_HEADER)
     if length is None:
         return _Content(await parsed_object(body.data))
-    if not length.isdecimal() or len(length) > _LONGEST_NUMBER or int(length) > len(body.data):
+    if not length.isdecimal() or len(length) > _MOST_DIGITS or int(length) > len(body.data):
         raise ServiceError(
             "input_invalid", f"The header {_HEADER} is {length[:40]!r}, but the body has {len(body.data)} bytes."
         )
     return _Content(await parsed_object(body.data[: int(length)]), body.data[int(length) :])
 
 
-def _read(call: ProtocolRequest) -> ScoreRequest:
-    content: _Content = call.content
-    given = content.head.get("inputs")
-    if not isinstance(given, list) or len(given) != 1 or not isinstance(given[0], dict):
-        raise ServiceError("input_invalid", f"`inputs` is not a list of one tensor. {FORM}")
-    tensor = given[0]
+def _read(request: ProtocolRequest) -> ScoreRequest:
+    content: _Content = request.content
+    inputs = content.head.get("inputs")
+    if not isinstance(inputs, list) or len(inputs) != 1 or not isinstance(inputs[0], dict):
+        raise ServiceError("input_invalid", f"`inputs` is not a list of one tensor. {EXPECTED}")
+    tensor = inputs[0]
     if tensor.get("name", "image") != "image":
-        raise ServiceError("input_invalid", f"There is no input {tensor['name']!r}. {FORM}")
-    explains, parameters = parameters_of(content.head.get("parameters"))
-    note = _note(content.head, call, explains)
-    pictures = pictures_of(tensor, content.binary, call.bound)
-    cells: list[Cell] = [asked(picture, parameters, explains=explains) for picture in pictures]
-    return ScoreRequest(cells, note)
+        raise ServiceError("input_invalid", f"There is no input {excerpt(tensor['name'])}. {EXPECTED}")
+    explains, options = shared_options(content.head.get("parameters"))
+    note = _note(content.head, request, explains)
+    files = images_of(tensor, content.binary, request.check_image_count)
+    return ScoreRequest([image_input(file, options, explains=explains) for file in files], note)
 
 
-def _note(head: Mapping[str, Any], call: ProtocolRequest, explained: bool) -> _Note:
-    request, wanted = head.get("id"), head.get("outputs")
-    if request is not None and not isinstance(request, str):
-        raise ServiceError("input_invalid", f"`id` is a {type(request).__name__}; expected a text.")
-    binary = mapping(head.get("parameters")).get("binary_data_output") is True
-    if not wanted:
-        names = usual_outputs(call.model, explained=explained)
-        return _Note(call.path, request, tuple(Output(name, binary) for name in names))
-    if not isinstance(wanted, list) or not all(isinstance(each, dict) and "name" in each for each in wanted):
+def _note(head: Mapping[str, Any], request: ProtocolRequest, explains: bool) -> _Note:
+    request_id, named = head.get("id"), head.get("outputs")
+    if request_id is not None and not isinstance(request_id, str):
+        raise ServiceError("input_invalid", f"`id` is a {type(request_id).__name__}; expected a text.")
+    binary = object_or_empty(head.get("parameters")).get("binary_data_output") is True
+    if not named:
+        named = [{"name": name} for name in default_outputs(request.model, explains=explains)]
+    if not isinstance(named, list) or not all(isinstance(each, dict) and "name" in each for each in named):
         raise ServiceError("input_invalid", '`outputs` is not a list of tensors. Expected [{"name": "predictions"}].')
-    outputs = tuple(_output(each, call.model, binary) for each in wanted)
+    outputs = tuple(_requested_output(each, request.model, binary) for each in named)
     if len({output.name for output in outputs}) < len(outputs):
         raise ServiceError("input_invalid", "`outputs` names one of them twice.")
-    return _Note(call.path, request, outputs)
+    return _Note(request.path_parameters["model"], request_id, outputs)
 
 
-def _output(asked_for: Mapping[str, Any], model: ModelFacts, binary: bool) -> Output:
-    name, known = asked_for["name"], [output.name for output in outputs_of(model)]
+def _requested_output(given: Mapping[str, Any], model: ModelFacts, binary: bool) -> RequestedOutput:
+    name, known = given["name"], [output.name for output in model_outputs(model)]
     if name not in known:
-        raise ServiceError("input_invalid", f"There is no output {name!r}. Known: {', '.join(known)}.")
-    parameters = mapping(asked_for.get("parameters"))
+        raise ServiceError("input_invalid", f"There is no output {excerpt(name)}. Known: {', '.join(known)}.")
+    parameters = object_or_empty(given.get("parameters"))
     classes = parameters.get("classification", 0)
     if type(classes) is not int or classes < 0 or (classes and name != "probs"):
         raise ServiceError(
             "input_invalid",
-            f"`classification` of the output {name!r} is {classes!r}; expected a whole number, for 'probs' only.",
+            f"`classification` of the output {name!r} is {excerpt(classes)}; expected a whole number, for 'probs' "
+            "only.",
         )
-    return Output(name, parameters.get("binary_data", binary) is True, classes)
+    return RequestedOutput(name, parameters.get("binary_data", binary) is True, classes)
 
 
-def _write(answer: ScoreResult) -> ResponseBody:
-    note: _Note = answer.note
+def _write(result: ScoreResult) -> ResponseBody:
+    note: _Note = result.note
     outputs, blobs = [], []
-    for wanted in note.outputs:
-        tensor = written(wanted, answer.outcomes, answer.model)
-        described = tensor.described()
-        if wanted.binary:
-            blobs.append(tensor.binary())
-            described["parameters"] = {"binary_data_size": len(blobs[-1])}
+    for requested in note.outputs:
+        tensor = output_tensor(requested, result.outcomes, result.model)
+        output = tensor.metadata()
+        if requested.binary:
+            blobs.append(tensor.binary_data())
+            output["parameters"] = {"binary_data_size": len(blobs[-1])}
         else:
-            described["data"] = list(tensor.values)
-        outputs.append(described)
-    head = {"model_name": note.path["model"], "model_version": str(answer.version or 1)}
-    if note.request is not None:
-        head["id"] = note.request
-    # of ASCII alone: an id may hold half a character, which UTF-8 cannot
+            output["data"] = list(tensor.values)
+        outputs.append(output)
+    head = {"model_name": note.model, "model_version": str(result.version or 1)}
+    if note.request_id is not None:
+        head["id"] = note.request_id
+    # as ASCII: an id may hold a lone surrogate, which UTF-8 cannot encode
     text = json.dumps({**head, "outputs": outputs}).encode()
     if not blobs:
         return ResponseBody(text)
     return ResponseBody(b"".join([text, *blobs]), "application/octet-stream", {_HEADER: str(len(text))})
 
 
-def _fails(error: ServiceError, request_id: str) -> bytes:
+def _write_error(error: ServiceError, request_id: str) -> bytes:
     return json.dumps({"error": error.message}).encode()
 
 
@@ -147,28 +155,28 @@ router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
 
 @router.get("")
 async def server_metadata() -> JSONResponse:
-    """Name the server and what it knows beyond the protocol."""
+    """Return the server's name and version, and the extensions of the protocol that it has."""
     return JSONResponse({"name": "sightglass", "version": installed("sightglass"), "extensions": list(_EXTENSIONS)})
 
 
 @router.get("/health/live")
 async def server_live() -> JSONResponse:
-    """Answer 200 while the process is able to answer at all."""
+    """Answer 200 whenever the process can answer at all."""
     return JSONResponse({"live": True})
 
 
 @router.get("/health/ready")
 async def server_ready(request: Request) -> JSONResponse:
     """Answer 200 only while a score would succeed."""
-    _context(request).require_ready()
+    deployments_of(request).require_ready()
     return JSONResponse({"ready": True})
 
 
-@router.get("/models/{model}", openapi_extra=_NAMED)
+@router.get("/models/{model}", openapi_extra=_PATH_PARAMETERS)
 @router.get("/models/{model}/versions/{version}", include_in_schema=False)
 async def model_metadata(request: Request) -> JSONResponse:
-    """Describe a deployment: its version, its input and its outputs."""
-    found = _context(request).deployments.model_named(request.path_params["model"], request.path_params.get("version"))
+    """Return the version, the input and the outputs of a deployment."""
+    found = deployments_of(request).model_named(request.path_params["model"], request.path_params.get("version"))
     facts = found.model
     parameters = {"architecture": facts.architecture, "labels": list(facts.labels), **dict(facts.sizes)}
     return JSONResponse(
@@ -176,37 +184,32 @@ async def model_metadata(request: Request) -> JSONResponse:
             "name": found.name,
             "versions": [str(found.route.version or 1)],
             "platform": f"sightglass_{facts.task or 'loading'}",
-            "inputs": [Tensor("image", "BYTES", (-1,)).described()],
-            "outputs": [output.described() for output in outputs_of(facts)],
+            "inputs": [Tensor("image", "BYTES", (-1,)).metadata()],
+            "outputs": [output.metadata() for output in model_outputs(facts)],
             "parameters": {**parameters, "signature": str(facts.signature)},
         }
     )
 
 
-@router.get("/models/{model}/ready", openapi_extra=_NAMED)
+@router.get("/models/{model}/ready", openapi_extra=_PATH_PARAMETERS)
 @router.get("/models/{model}/versions/{version}/ready", include_in_schema=False)
 async def model_ready(request: Request) -> JSONResponse:
-    """Answer 200 only while this deployment would score."""
-    found = _context(request).ready_deployment(request.path_params["model"], request.path_params.get("version"))
+    """Answer 200 if a deployment would score now, else an error."""
+    found = deployments_of(request).ready_model(request.path_params["model"], request.path_params.get("version"))
     return JSONResponse({"name": found.name, "ready": True})
-
-
-def _context(request: Request) -> AppState:
-    context: AppState = request.app.state.context
-    return context
 
 
 PROTOCOL = Protocol(
     "open_inference",
     ("/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"),
-    "Score pictures by the Open Inference Protocol, version 2, as JSON or with binary data.",
+    "Score images by the Open Inference Protocol, version 2, as JSON or with binary data.",
     _read,
     _write,
-    takes=lambda media_type: media_type in UNDECIDED or is_json(media_type),
-    types="application/json or application/octet-stream",
+    accepts_media_type=lambda media_type: media_type in UNSPECIFIC_TYPES or is_json(media_type),
+    media_types="application/json or application/octet-stream",
     parse=_parse,
     prefix="/v2",
-    fails=_fails,
+    write_error=_write_error,
     router=router,
-    openapi=taking({"application/json": _REQUEST, "application/octet-stream": FILE}),
+    openapi=request_body({"application/json": _REQUEST, "application/octet-stream": IMAGE_FILE}),
 )

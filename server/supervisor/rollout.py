@@ -17,6 +17,7 @@ from server.supervisor.child import Child
 from server.supervisor.launcher import Launcher, LaunchError, RunningDeployment, State
 from settings.deployments import Plan, read_plan
 from settings.errors import SettingsError
+from settings.excerpt import excerpt, shortened
 
 logger = logging.getLogger(__name__)
 
@@ -79,12 +80,13 @@ class Rollout:
             try:
                 deployment = self._launcher.start(name, plan.deployments[name])
             except LaunchError as error:
-                raise ServiceError("deployment_invalid", str(error)) from None
+                raise ServiceError("deployment_invalid", shortened(str(error))) from None
             try:
                 await self._launcher.wait_ready(deployment)
             except LaunchError as error:
                 await self._launcher.stop(deployment)
-                raise ServiceError("deployment_failed", f"The deployment {name!r} cannot serve: {error}") from None
+                reason = shortened(str(error))
+                raise ServiceError("deployment_failed", f"The deployment {name!r} cannot serve: {reason}") from None
             before = self._launcher.running.get(name)
             self._launcher.running[name] = deployment
             await self._adopt(plan)
@@ -121,7 +123,9 @@ class Rollout:
         async with self._change_lock:
             unknown = sorted(set(content) - {"traffic", "mirror"})
             if unknown:
-                raise ServiceError("deployment_invalid", f"The key {unknown[0]!r} is none of 'traffic' and 'mirror'.")
+                raise ServiceError(
+                    "deployment_invalid", f"The key {excerpt(unknown[0])} is none of 'traffic' and 'mirror'."
+                )
             plan = self._planned(content)
             for name, percent in plan.traffic.items():
                 if percent and self._running(name).state is not State.READY:
@@ -147,7 +151,7 @@ class Rollout:
         deployment = self._launcher.running.get(name)
         if deployment is None:
             raise ServiceError(
-                "model_unknown", f"There is no deployment {name!r}. Known: {', '.join(self._launcher.running)}."
+                "model_unknown", f"There is no deployment {excerpt(name)}. Known: {', '.join(self._launcher.running)}."
             )
         return deployment
 

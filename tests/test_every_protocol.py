@@ -1,4 +1,4 @@
-"""One picture through every door: the same numbers, whatever the protocol, its encoding and its form."""
+"""One image by every protocol: the same numbers, whatever its encoding and form."""
 
 import base64
 import csv
@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from tests import http
-from tests.doors_site import JPEG, NAMED, TEXT, DoorsSite
 from tests.pictures import encoded, picture
+from tests.protocol_site import JPEG, NAMED, TEXT, ProtocolSite, assert_same_scores
 
 Row = dict[str, Any]
 LENGTH = "inference-header-content-length"
@@ -29,11 +29,11 @@ ASKED = {
 }
 
 
-def raw(site: DoorsSite, name: str) -> Row:
+def raw(site: ProtocolSite, name: str) -> Row:
     return plain(site.post("/score", JPEG, "image/jpeg", **{NAMED: name}).json())
 
 
-def version_1(site: DoorsSite, name: str) -> Row:
+def version_1(site: ProtocolSite, name: str) -> Row:
     return plain(site.post("/score", {"image": TEXT}, **{NAMED: name}).json())
 
 
@@ -42,22 +42,22 @@ def plain(row: Row) -> Row:
     return {key: value for key, value in row.items() if key not in ("filename", "visualizations", "attributions")}
 
 
-def form(site: DoorsSite, name: str) -> Row:
+def form(site: ProtocolSite, name: str) -> Row:
     files = {"image": ("a.jpg", JPEG, "image/jpeg")}
     (row,) = http.post(site.server.url + "/score", files=files, headers={NAMED: name}, timeout=60).json()
     return dict(row)
 
 
-def hosted(content: Callable[[], Any]) -> Callable[[DoorsSite, str], Row]:
-    def way(site: DoorsSite, name: str) -> Row:
+def hosted(content: Callable[[], Any]) -> Callable[[ProtocolSite, str], Row]:
+    def way(site: ProtocolSite, name: str) -> Row:
         (row,) = site.post("/score", content(), **{NAMED: name}).json()
         return dict(row)
 
     return way
 
 
-def mlflow(content: Any, media_type: str = "application/json") -> Callable[[DoorsSite, str], Row]:
-    def way(site: DoorsSite, name: str) -> Row:
+def mlflow(content: Any, media_type: str = "application/json") -> Callable[[ProtocolSite, str], Row]:
+    def way(site: ProtocolSite, name: str) -> Row:
         reply = site.post("/invocations", content, media_type, **{NAMED: name})
         assert reply.status_code == 200, reply.text[:500]
         (row,) = reply.json()["predictions"]
@@ -66,8 +66,8 @@ def mlflow(content: Any, media_type: str = "application/json") -> Callable[[Door
     return way
 
 
-def kserve(content: Any) -> Callable[[DoorsSite, str], Row]:
-    def way(site: DoorsSite, name: str) -> Row:
+def kserve(content: Any) -> Callable[[ProtocolSite, str], Row]:
+    def way(site: ProtocolSite, name: str) -> Row:
         (row,) = site.post(f"/v1/models/{name}:predict", content).json()["predictions"]
         return dict(row)
 
@@ -78,7 +78,7 @@ def tensor(data: Any, **more: Any) -> Row:
     return {"name": "image", "shape": [1], "datatype": "BYTES", "data": data} | more
 
 
-def inferred(site: DoorsSite, name: str, body: Any, outputs: list[Row], **headers: str) -> Row:
+def inferred(site: ProtocolSite, name: str, body: Any, outputs: list[Row], **headers: str) -> Row:
     """Return the prediction, and what the tensors of a classifier say of it."""
     if not isinstance(body, bytes):
         body = {**body, "outputs": outputs}
@@ -97,11 +97,11 @@ def outputs_of(name: str) -> list[Row]:
     return [{"name": each} for each in names]
 
 
-def open_inference(site: DoorsSite, name: str) -> Row:
+def open_inference(site: ProtocolSite, name: str) -> Row:
     return inferred(site, name, {"inputs": [tensor([TEXT])]}, outputs_of(name))
 
 
-def open_inference_binary(site: DoorsSite, name: str) -> Row:
+def open_inference_binary(site: ProtocolSite, name: str) -> Row:
     element = len(JPEG).to_bytes(4, "little") + JPEG
     described = {
         "name": "image",
@@ -120,7 +120,7 @@ def quoted(text: str) -> bytes:
 
 
 CELL = json.dumps({"image_base64": TEXT})
-WAYS: Mapping[str, Callable[[DoorsSite, str], Row]] = {
+WAYS: Mapping[str, Callable[[ProtocolSite, str], Row]] = {
     "raw": raw,
     "version 1": version_1,
     "a bare list": hosted(lambda: {"input_data": [TEXT]}),
@@ -152,67 +152,67 @@ WAYS: Mapping[str, Callable[[DoorsSite, str], Row]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", ["fridge", "objects"])
-def test_a_picture_scores_the_same_through_every_door(doors: DoorsSite, way: str, name: str) -> None:
-    expected = doors.prediction(name=name)
+def test_a_picture_scores_the_same_by_every_protocol(site: ProtocolSite, way: str, name: str) -> None:
+    expected = site.prediction(name=name)
     assert expected.get("probs") or expected["boxes"], "there is something to compare"
-    assert WAYS[way](doors, name) == expected
+    assert WAYS[way](site, name) == expected
 
 
 @pytest.mark.parametrize("in_json", [True, False])
 @pytest.mark.parametrize("form", ["RGB", "L"])
-def test_the_pixels_of_a_picture_score_as_its_file(doors: DoorsSite, in_json: bool, form: str) -> None:
+def test_the_pixels_of_a_picture_score_as_its_file(site: ProtocolSite, in_json: bool, form: str) -> None:
     with Image.open(io.BytesIO(PNG)) as image:
         data = encoded(image.convert(form), "PNG")
         pixels = np.asarray(image.convert(form).convert("RGB"))
     described: Row = {"name": "image", "shape": [1, *pixels.shape], "datatype": "UINT8"}
     if in_json:
         body: Any = {"inputs": [described | {"data": pixels.tolist()}]}
-        found = inferred(doors, "fridge", body, outputs_of("fridge"))
+        found = inferred(site, "fridge", body, outputs_of("fridge"))
     else:
         described["parameters"] = {"binary_data_size": pixels.size}
         head = json.dumps({"inputs": [described], "outputs": outputs_of("fridge")}).encode()
-        found = inferred(doors, "fridge", head + pixels.tobytes(), [], **{LENGTH: str(len(head))})
-    assert found == doors.prediction(data)
+        found = inferred(site, "fridge", head + pixels.tobytes(), [], **{LENGTH: str(len(head))})
+    assert found == site.prediction(data)
 
 
-def test_several_pictures_keep_their_order_through_every_door(doors: DoorsSite) -> None:
+def test_several_pictures_keep_their_order_by_every_protocol(site: ProtocolSite) -> None:
     texts = [base64.b64encode(encoded(picture(seed, 60, 50), "PNG")).decode() for seed in range(3)]
-    expected = doors.post("/score", {"input_data": texts}).json()
+    expected = site.post("/score", {"input_data": texts}).json()
     assert len({row["probs"][0] for row in expected}) == 3
     table = {"dataframe_split": {"columns": ["image"], "data": [[text] for text in texts]}}
-    assert doors.post("/invocations", table).json()["predictions"] == expected
-    assert doors.post("/v1/models/fridge:predict", {"instances": texts}).json()["predictions"] == expected
+    assert_same_scores(site.post("/invocations", table).json()["predictions"], expected)
+    assert_same_scores(site.post("/v1/models/fridge:predict", {"instances": texts}).json()["predictions"], expected)
     body = {"inputs": [tensor(texts, shape=[3])], "outputs": [{"name": "predictions"}]}
-    (output,) = doors.post("/v2/models/fridge/infer", body).json()["outputs"]
-    assert list(map(json.loads, output["data"])) == expected
+    (output,) = site.post("/v2/models/fridge/infer", body).json()["outputs"]
+    assert_same_scores(list(map(json.loads, output["data"])), expected)
 
 
-def explained_v1(site: DoorsSite) -> Row:
+def explained_v1(site: ProtocolSite) -> Row:
     content = {"image": TEXT, "model_explainability": True, "xai_parameters": ASKED}
     row: Row = site.post("/score", content).json()
     del row["filename"]
     return row
 
 
-def explained_by_text(site: DoorsSite) -> Row:
+def explained_by_text(site: ProtocolSite) -> Row:
     cell = json.dumps({"image_base64": TEXT, "model_explainability": "yes", "xai_parameters": ASKED})
     return dict(site.score(cell)[0])
 
 
-def explained_by_invocations(content: Any) -> Callable[[DoorsSite], Row]:
+def explained_by_invocations(content: Any) -> Callable[[ProtocolSite], Row]:
     return lambda site: mlflow(content)(site, "fridge")
 
 
-def explained_by_kserve(verb: str, key: str, parameters: Row) -> Callable[[DoorsSite], Row]:
-    def way(site: DoorsSite) -> Row:
+def explained_by_kserve(verb: str, key: str, parameters: Row) -> Callable[[ProtocolSite], Row]:
+    def way(site: ProtocolSite) -> Row:
         (row,) = site.post(f"/v1/models/fridge:{verb}", {"instances": [TEXT], "parameters": parameters}).json()[key]
         return dict(row)
 
     return way
 
 
-def explained_by_open_inference(parameters: Row) -> Callable[[DoorsSite], Row]:
-    def way(site: DoorsSite) -> Row:
+def explained_by_open_inference(parameters: Row) -> Callable[[ProtocolSite], Row]:
+    def way(site: ProtocolSite) -> Row:
         reply = site.post("/v2/models/fridge/infer", {"inputs": [tensor([TEXT])], "parameters": parameters})
         (output,) = reply.json()["outputs"]  # without being named: a tensor of numbers could not hold it
         return dict(json.loads(output["data"][0]))
@@ -220,7 +220,7 @@ def explained_by_open_inference(parameters: Row) -> Callable[[DoorsSite], Row]:
     return way
 
 
-EXPLAINED: Mapping[str, Callable[[DoorsSite], Row]] = {
+EXPLAINED: Mapping[str, Callable[[ProtocolSite], Row]] = {
     "version 1": explained_v1,
     "a cell that is a text": explained_by_text,
     "invocations": explained_by_invocations({"inputs": [TEXT], "params": {"xai_parameters": ASKED}}),
@@ -234,21 +234,21 @@ EXPLAINED: Mapping[str, Callable[[DoorsSite], Row]] = {
 
 
 @pytest.mark.parametrize("way", EXPLAINED)
-def test_an_explanation_is_the_same_through_every_door(doors: DoorsSite, way: str) -> None:
+def test_an_explanation_is_the_same_by_every_protocol(site: ProtocolSite, way: str) -> None:
     cell = {"image_base64": TEXT, "model_explainability": True, "xai_parameters": ASKED}
-    (expected,) = doors.score(cell)
+    (expected,) = site.score(cell)
     assert set(expected) == {"probs", "labels", "visualizations", "attributions", "explanations"}
     assert expected["explanations"][0]["label"] == "carton"
-    assert EXPLAINED[way](doors) == expected
+    assert EXPLAINED[way](site) == expected
 
 
-def test_thresholds_of_a_request_hold_through_every_door(doors: DoorsSite) -> None:
+def test_thresholds_of_a_request_hold_by_every_protocol(site: ProtocolSite) -> None:
     asked = {"inference_parameters": {"box_score_thresh": 0.5}}
-    (expected,) = doors.score({"image_base64": TEXT, **asked}, "objects")
-    assert len(expected["boxes"]) < len(doors.prediction(name="objects")["boxes"])
+    (expected,) = site.score({"image_base64": TEXT, **asked}, "objects")
+    assert len(expected["boxes"]) < len(site.prediction(name="objects")["boxes"])
     table = {"inputs": [TEXT], "params": asked}
-    assert mlflow(table)(doors, "objects") == expected
-    assert kserve({"instances": [TEXT], "parameters": asked})(doors, "objects") == expected
+    assert mlflow(table)(site, "objects") == expected
+    assert kserve({"instances": [TEXT], "parameters": asked})(site, "objects") == expected
     parameters = {"inference_parameters": json.dumps(asked["inference_parameters"])}
     body = {"inputs": [tensor([TEXT])], "parameters": parameters}
-    assert inferred(doors, "objects", body, outputs_of("objects")) == expected
+    assert inferred(site, "objects", body, outputs_of("objects")) == expected

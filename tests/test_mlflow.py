@@ -9,67 +9,67 @@ from typing import Any
 
 import pytest
 
-from tests.doors_site import JPEG, MOST_BYTES, NAMED, TEXT, DoorsSite
 from tests.live_server import ROOT
 from tests.pictures import encoded, picture
+from tests.protocol_site import JPEG, MOST_BYTES, NAMED, TEXT, ProtocolSite, assert_same_scores
 
 INVOKE = "/invocations"
 JSON, CSV = "application/json", "text/csv"
 
 
 @pytest.fixture(scope="module")
-def heard(doors: DoorsSite, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def replies(site: ProtocolSite, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What MLflow's client makes of the server."""
     file = tmp_path_factory.mktemp("mlflow") / "picture.jpg"
     file.write_bytes(JPEG)
-    command = (sys.executable, "-m", "tests.mlflow_client", *doors.address.split(":"), str(file))
+    command = (sys.executable, "-m", "tests.mlflow_client", *site.address.split(":"), str(file))
     env = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 
 
-def test_mlflows_client_finds_a_server_of_its_kind(heard: dict[str, Any]) -> None:
-    assert heard["ping"] is None
-    assert heard["version"] == "3.1.0"
+def test_mlflows_client_finds_a_server_of_its_kind(replies: dict[str, Any]) -> None:
+    assert replies["ping"] is None
+    assert replies["version"] == "3.1.0"
 
 
-def test_mlflows_client_scores_tables_and_arrays(doors: DoorsSite, heard: dict[str, Any]) -> None:
-    assert heard["table"] == doors.post("/score", {"input_data": [TEXT] * 2}).json()
-    assert heard["table with more"] == heard["an array"] == heard["a list"] == [doors.prediction()]
+def test_mlflows_client_scores_tables_and_arrays(site: ProtocolSite, replies: dict[str, Any]) -> None:
+    assert_same_scores(replies["table"], site.post("/score", {"input_data": [TEXT] * 2}).json())
+    assert replies["table with more"] == replies["an array"] == replies["a list"] == [site.prediction()]
 
 
-def test_mlflows_client_asks_why_by_params(heard: dict[str, Any]) -> None:
-    (row,) = heard["params"]
+def test_mlflows_client_asks_why_by_params(replies: dict[str, Any]) -> None:
+    (row,) = replies["params"]
     assert row["explanations"][0]["xai_algorithm"] == "gradcam"
 
 
-def test_mlflows_client_understands_errors(heard: dict[str, Any]) -> None:
-    assert "error code 400" in heard["another column"]
-    assert "Model is missing inputs ['image']: the table has img." in heard["another column"]
-    assert "error code 422" in heard["no picture"]
-    assert "INVALID_PARAMETER_VALUE" in heard["no picture"]
+def test_mlflows_client_understands_errors(replies: dict[str, Any]) -> None:
+    assert "error code 400" in replies["another column"]
+    assert "Model is missing inputs ['image']: the table has img." in replies["another column"]
+    assert "error code 422" in replies["no picture"]
+    assert "INVALID_PARAMETER_VALUE" in replies["no picture"]
 
 
-def test_its_probes(doors: DoorsSite) -> None:
+def test_its_probes(site: ProtocolSite) -> None:
     for path in ("/ping", "/health"):
-        reply = doors.get(path)
+        reply = site.get(path)
         assert (reply.status_code, reply.text, reply.headers["content-type"]) == (200, "\n", JSON)
 
 
-def test_a_large_picture_fits_into_a_csv(doors: DoorsSite) -> None:
+def test_a_large_picture_fits_into_a_csv(site: ProtocolSite) -> None:
     large = encoded(picture(1, 250, 250), "PNG")
     text = base64.b64encode(large).decode()
     assert len(text) > 2**17, "which is where Python's reader of CSV gives up by itself"
-    reply = doors.post(INVOKE, f"image\n{text}\n".encode(), CSV)
-    assert reply.json()["predictions"] == [doors.prediction(large)]
+    reply = site.post(INVOKE, f"image\n{text}\n".encode(), CSV)
+    assert reply.json()["predictions"] == [site.prediction(large)]
 
 
-def test_the_signature_says_what_the_columns_are(doors: DoorsSite) -> None:
-    expected = [doors.prediction(name="shelf")]
+def test_the_signature_says_what_the_columns_are(site: ProtocolSite) -> None:
+    expected = [site.prediction(name="shelf")]
 
     def asked(body: Any, media_type: str = JSON) -> Any:
-        return doors.post(INVOKE, body, media_type, **{NAMED: "shelf"}).json()
+        return site.post(INVOKE, body, media_type, **{NAMED: "shelf"}).json()
 
     row = {"picture": TEXT, "shelf": "top"}
     body: Any
@@ -90,7 +90,7 @@ def test_the_signature_says_what_the_columns_are(doors: DoorsSite) -> None:
         ({"instances": [TEXT]}, "['shelf']: a list of values has picture"),
         ({"inputs": {"shelf": ["top"]}}, "['picture']: `inputs` has shelf"),
     ):
-        reply = doors.post(INVOKE, body, **{NAMED: "shelf"})
+        reply = site.post(INVOKE, body, **{NAMED: "shelf"})
         assert (reply.status_code, reply.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
         assert f"Model is missing inputs {missing}. The signature is {signature}." in reply.json()["message"]
 
@@ -139,20 +139,20 @@ REFUSED: dict[str, tuple[Any, str | None, int, str, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_errors_come_in_the_form_of_the_protocol(doors: DoorsSite, case: str) -> None:
+def test_errors_come_in_the_form_of_the_protocol(site: ProtocolSite, case: str) -> None:
     body, media_type, status, code, words = REFUSED[case]
-    reply = doors.post(INVOKE, body, media_type)
+    reply = site.post(INVOKE, body, media_type)
     assert reply.status_code == status, reply.text
     assert list(reply.json()) == ["error_code", "message"]
     assert reply.json()["error_code"] == code
     assert words in reply.json()["message"]
-    assert doors.post(INVOKE, table([TEXT])).json()["predictions"] == [doors.prediction()], "and it goes on"
+    assert site.post(INVOKE, table([TEXT])).json()["predictions"] == [site.prediction()], "and it goes on"
 
 
-def test_other_methods_and_models(doors: DoorsSite) -> None:
-    reply = doors.get(INVOKE)
+def test_other_methods_and_models(site: ProtocolSite) -> None:
+    reply = site.get(INVOKE)
     assert (reply.status_code, reply.json()["error_code"]) == (405, "BAD_REQUEST")
-    reply = doors.get(INVOKE + "/more")
+    reply = site.get(INVOKE + "/more")
     assert (reply.status_code, reply.json()["error_code"]) == (404, "ENDPOINT_NOT_FOUND")
-    reply = doors.post(INVOKE, table([TEXT]), **{NAMED: "frige"})
+    reply = site.post(INVOKE, table([TEXT]), **{NAMED: "frige"})
     assert (reply.status_code, reply.json()["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")

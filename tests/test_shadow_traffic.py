@@ -1,4 +1,4 @@
-"""When a shadow says the same, and what is counted."""
+"""When a shadow deployment agrees, and what is counted."""
 
 import asyncio
 import json
@@ -27,29 +27,29 @@ def box(label: str, *corners: float) -> dict[str, Any]:
 
 
 class Bench:
-    """A mirror whose shadow is asked and answers as a test says."""
+    """Shadow traffic to one fake deployment, `green`, which replies with `prediction` or raises it."""
 
-    def __init__(self, task: str, percent: float, said: Any) -> None:
+    def __init__(self, task: str, percent: float, prediction: Any) -> None:
         shares = {"traffic": {"blue": 100.0}, "mirror": {"green": percent}}
         self.deployments = Deployments(RoutingTable(routes=(row("blue"), row("green")), **shares))
         self.metrics = Metrics()
-        self.mirror = ShadowTraffic(self.deployments, self.metrics)
-        self.said, self.asked = said, 0
+        self.shadow_traffic = ShadowTraffic(self.deployments, self.metrics)
+        self.prediction, self.requests = prediction, 0
         blue, green = self.deployments
         blue.engines.clients[0].model = ModelFacts("resnet18", task)
         green.engines.score = self.score  # type: ignore[method-assign]
         self.blue = blue
 
     async def score(self, pictures: Any, *_: Any, **__: Any) -> Reply:
-        self.asked += 1
-        if isinstance(self.said, ServiceError):
-            raise self.said
-        return Reply([json.dumps(self.said).encode()] * len(pictures), {})
+        self.requests += 1
+        if isinstance(self.prediction, ServiceError):
+            raise self.prediction
+        return Reply([json.dumps(self.prediction).encode()] * len(pictures), {})
 
     def counted(self, *rounds: Outcome) -> dict[str, float]:
         async def run() -> None:
             for outcome in rounds:
-                self.mirror.reflect(self.blue, [ImageInput(b"picture", None, {})], [outcome])
+                self.shadow_traffic.copy(self.blue, [ImageInput(b"image")], [outcome])
                 await asyncio.sleep(0)
             await asyncio.sleep(0.01)
 
@@ -60,7 +60,7 @@ class Bench:
 
 
 @pytest.mark.parametrize(
-    ("task", "one", "other", "verdict"),
+    ("task", "one", "other", "counted"),
     [
         ("multiclass", scores(can=0.6, carton=0.4), scores(can=0.9, carton=0.1), "same"),
         ("multiclass", scores(can=0.6, carton=0.4), scores(can=0.4, carton=0.6), "other"),
@@ -76,15 +76,15 @@ class Bench:
         ("detection", {"boxes": [box("can", 0, 0, 0.4, 1)]}, {"boxes": [box("can", 0.6, 0, 1, 1)]}, "other"),
     ],
 )
-def test_what_counts_as_the_same(task: str, one: Any, other: Any, verdict: str) -> None:
-    assert Bench(task, 100, other).counted(json.dumps(one).encode()) == {verdict: 1}
+def test_what_counts_as_the_same(task: str, one: Any, other: Any, counted: str) -> None:
+    assert Bench(task, 100, other).counted(json.dumps(one).encode()) == {counted: 1}
 
 
 def test_only_a_share_of_the_requests_is_copied() -> None:
     bench = Bench("multiclass", 40, scores(a=1.0))
     outcome = json.dumps(scores(a=1.0)).encode()
     assert bench.counted(*[outcome] * 10) == {"same": 4}
-    assert bench.asked == 4
+    assert bench.requests == 4
 
 
 @pytest.mark.parametrize(("code", "counted"), [("queue_full", "skipped"), ("engine_unavailable", "failed")])
@@ -96,4 +96,4 @@ def test_a_shadow_that_cannot_answer_is_counted(code: str, counted: str) -> None
 def test_pictures_that_were_not_scored_are_not_compared() -> None:
     bench = Bench("multiclass", 100, scores(a=1.0))
     assert bench.counted(Failure("image_format", "no picture")) == {}
-    assert bench.asked == 0
+    assert bench.requests == 0

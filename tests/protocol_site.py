@@ -1,11 +1,13 @@
-"""One server with three models behind every door, and what tests of doors do with it."""
+"""One server with three models, for the tests of protocols, and what they do with it."""
 
 import base64
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import pytest
 
 from tests import http
 from tests.checkpoints import seeded_network, write_automl_folder
@@ -26,7 +28,7 @@ SHELF = (
 )
 
 
-class DoorsSite:
+class ProtocolSite:
     """A context manager: a server with the deployments `fridge`, `shelf` (another signature) and `objects` (detects).
 
     Who names none gets `fridge`. Bodies may have MOST_BYTES, and 6 pictures. The server takes `arguments`, too.
@@ -83,3 +85,10 @@ class DoorsSite:
         reply = self.post("/score", {"input_data": {"columns": ["image"], "data": [cell]}}, **{NAMED: name})
         assert reply.status_code == 200, reply.text[:500]
         return reply.json()
+
+
+def assert_same_scores(found: Sequence[Any], expected: Sequence[Any]) -> None:
+    """Compare rows of a classifier. Which images share a batch decides how their probabilities round."""
+    assert [row["labels"] for row in found] == [row["labels"] for row in expected]
+    for row, other in zip(found, expected, strict=True):
+        assert row["probs"] == pytest.approx(other["probs"], rel=0, abs=1e-6)

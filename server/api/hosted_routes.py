@@ -1,0 +1,85 @@
+"""The hosted endpoint's routes beside POST /score: GET and OPTIONS on /score, and /swagger.json."""
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from server.api.admission import AdmittedRequest
+from server.api.scoring import parse_content, score_images, write_response
+from server.api.script_scoring import run_script
+from server.api.state import AppState
+from server.hosted import DEPLOYMENT, RUN_FAILED, SCORE
+from server.openapi.keys import NEEDS_SCORING_KEY
+from server.openapi.schemas import parameter
+from server.openapi.swagger import swagger
+from server.protocol_catalog import PROTOCOLS_BY_PATH
+
+_HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
+
+
+def _query(name: str) -> dict[str, Any]:
+    return {"parameters": [parameter("query", name), parameter("header", DEPLOYMENT)]}
+
+
+router = APIRouter(tags=["scoring"])
+
+
+@router.get(SCORE, openapi_extra=_query("input_data") | NEEDS_SCORING_KEY, responses=_HTML)
+async def get_score(request: Request) -> Response:
+    """Return the path, as the hosted endpoint does; or score `input_data` of the query, or have a script answer."""
+    has_input = "input_data" in request.query_params
+    if has_input or _has_scripts(request):
+        with AdmittedRequest.of(request) as admitted:
+            if admitted.is_to_script:
+                return await run_script(admitted)
+            if has_input:
+                return await _score_query(admitted)
+    query = f"?{request.url.query}" if request.url.query else ""
+    return PlainTextResponse(request.url.path + query, headers={RUN_FAILED: "False"}, media_type="text/html")
+
+
+async def _score_query(admitted: AdmittedRequest) -> Response:
+    content = {name: _json_or_text(value) for name, value in admitted.request.query_params.items()}
+    request = replace(admitted.protocol_request(), content=content)
+    protocol, score_request = await parse_content(PROTOCOLS_BY_PATH[SCORE], request, 0)
+    reply = await score_images(admitted, score_request)
+    return write_response(admitted, protocol, score_request, reply)
+
+
+def _json_or_text(value: str) -> Any:
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return value
+
+
+@router.options(SCORE, include_in_schema=False)
+async def options_score(request: Request) -> Response:
+    """Return an empty response; a script gets the request. CORS preflights of allowed origins do not come here."""
+    if _has_scripts(request):
+        with AdmittedRequest.of(request) as admitted:
+            if admitted.is_to_script:
+                return await run_script(admitted)
+    return Response(headers={RUN_FAILED: "False"}, media_type="text/html")
+
+
+def _has_scripts(request: Request) -> bool:
+    return any(deployment.route.kind == "script" for deployment in AppState.of(request).deployments)
+
+
+@router.get("/swagger.json", openapi_extra=_query("version"))
+async def get_swagger(request: Request) -> Response:
+    """Describe the routes of the hosted endpoint, by `?version=` in Swagger 2, OpenAPI 3 or 3.1."""
+    state = AppState.of(request)
+    deployment = state.deployments.choose(request.headers.get(DEPLOYMENT))
+    described = swagger(
+        request.query_params.get("version", "2"),
+        deployment.model if deployment.route.kind == "model" else None,
+        title=state.settings.swagger_title,
+        service_version=state.settings.swagger_version,
+        prefix=state.settings.swagger_prefix,
+    )
+    return JSONResponse(described, headers={RUN_FAILED: "False"})
