@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from models.errors import ModelError
-from models.folder.registry import Registered, registered, resolve
+from models.folder.registry import Registered, look_up, registered
 from settings.errors import SettingsError
 
 _CANNOT_SERVE = 3
@@ -68,7 +68,7 @@ def _check(options: argparse.Namespace) -> int:
         return "ok"
 
     named = options.name is not None
-    return _each([resolve(options.model_root, options.name)] if named else registered(options.model_root), verify)
+    return _each([look_up(options.model_root, options.name)] if named else registered(options.model_root), verify)
 
 
 def _each(models: Sequence[Registered], say: Callable[[Registered], str]) -> int:

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from settings.errors import SettingsError
 from settings.expectation import did_you_mean, expectation
 from settings.hosted import KEYS, Given, hosted_service, hosted_values
-from settings.load import read_json_object
+from settings.json_file import JsonFile
 from settings.resolved import Resolved
 from settings.server import ENV_PREFIX, ServerSettings
 
@@ -45,7 +45,7 @@ def load_server_settings(given: Mapping[str, Any], env: Mapping[str, str]) -> Re
     """
     env = {key: value for key, value in env.items() if not _is_service_link(key, value)}
     file = given.get("config_file") or env.get(variable("config_file")) or env.get("AZUREML_CONFIG_FILE")
-    content = read_json_object(Path(file)) if file else {}
+    content = JsonFile.read(Path(file)).content if file else {}
     merged = _told(content, f"{file}: ") | _told(env, "")
     if _SERVED & given.keys():
         hidden = _SERVED | {"version"} | (set() if "entry_script" in given else {"model_dir"})

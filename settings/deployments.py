@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from settings.errors import SettingsError
 from settings.expectation import did_you_mean, expectation
-from settings.load import read_json_object
+from settings.json_file import JsonFile
 from settings.server import ServerSettings
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -117,7 +117,7 @@ def read_plan(content: Mapping[str, Any], source: str) -> Plan:
 
 def load_plan(file: Path) -> Plan:
     """Read a plan from a JSON file, in which folders are relative to the file's; SettingsError where it is none."""
-    plan = read_plan(read_json_object(file), str(file))
+    plan = read_plan(JsonFile.read(file).content, str(file))
     deployments = {name: one.relative_to(file.parent) for name, one in plan.deployments.items()}
     return plan.model_copy(update={"deployments": deployments})
 

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from models.architecture.catalog import architecture, architecture_names
-from models.definition import define
+from models.assembly import assemble
 from models.errors import ModelError
-from models.folder.layout import ModelFolder
 from models.folder.registration import register
 from models.loaded import load_classifier
 from tests.checkpoints import LABELS, write_json
@@ -139,7 +138,7 @@ def test_where_nothing_is_set_the_defaults_are_those_of_torchvision(tmp_path: Pa
     write_json(tmp_path / "settings.json", {"tile_overlap_ratio": 0.5})
 
     def sizes() -> tuple[Any, ...]:
-        values: Any = define(ModelFolder.open(tmp_path))[0].settings.values
+        values: Any = assemble(tmp_path)[0].settings.values
         return values.min_size, values.max_size, values.box_score_thresh, values.tile_overlap_ratio
 
     assert sizes() == (800, 1333, 0.05, 0.5)

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models.__main__ import main
-from models.definition import define
+from models.assembly import assemble
 from models.errors import ModelError
-from models.folder.layout import ModelFolder
-from models.folder.registry import resolve
+from models.folder.layout import locate
+from models.folder.registry import look_up
 from models.huggingface.processor import Recipe
 from models.images.decoding import ImageLimits
 from models.images.preprocess import Statistics
@@ -59,7 +59,7 @@ def test_weights_in_several_files_score_alike(vit: Path, tmp_path: Path) -> None
     network.save_pretrained(tmp_path, max_shard_size="20KB")
     (tmp_path / "preprocessor_config.json").write_bytes((vit / "preprocessor_config.json").read_bytes())
     assert len(list(tmp_path.glob("model-*.safetensors"))) > 2
-    assert ModelFolder.open(tmp_path).weights.name == "model.safetensors.index.json"
+    assert locate(tmp_path).weights.name == "model.safetensors.index.json"
     assert logits(tmp_path) == pytest.approx(logits(vit), abs=1e-6)
     gone = min(tmp_path.glob("model-*.safetensors"))
     gone.unlink()
@@ -111,7 +111,7 @@ def test_weights_as_the_library_saved_them_before(vit: Path, copy: Path) -> None
     torch.save(load_file(copy / "model.safetensors"), copy / "pytorch_model.bin")
     (copy / "model.safetensors").unlink()
     (copy / "training_args.bin").write_bytes(pickle.dumps(object()))
-    assert ModelFolder.open(copy).weights.name == "pytorch_model.bin"
+    assert locate(copy).weights.name == "pytorch_model.bin"
     assert logits(copy) == pytest.approx(logits(vit), abs=1e-6)
 
 
@@ -148,9 +148,9 @@ def test_a_registered_folder_is_served_and_checked(
     assert main(["list", "--model-root", str(root)]) == 0
     assert f"transformers/{name}  4 labels" in capsys.readouterr().out
     assert main(["check", "--model-root", str(root)]) == 0
-    registered = resolve(root, "small")
+    registered = look_up(root, "small")
     assert (registered.manifest.labels, registered.manifest.architecture) == (list(LABELS), f"transformers/{name}")
-    assert define(ModelFolder.open(registered.path))[0].labels == LABELS
+    assert assemble(registered.path)[0].labels == LABELS
     change(registered.path / "preprocessor_config.json", resample=3)
     assert main(["check", "--model-root", str(root)]) == 3
     assert "preprocessor_config.json missing, added or changed" in capsys.readouterr().err
@@ -160,7 +160,7 @@ def test_a_file_of_weights_is_registered_with_its_companions(vit: Path, tmp_path
     root = tmp_path / "root"
     file = vit / "model.safetensors"
     assert main(["register", str(file), "--name", "small", "--model-root", str(root)]) == 0
-    assert logits(resolve(root, "small").path) == logits(vit)
+    assert logits(look_up(root, "small").path) == logits(vit)
 
 
 def test_a_manifest_may_name_the_labels_otherwise(copy: Path) -> None:
@@ -186,9 +186,9 @@ def test_a_detector_takes_thresholds_from_settings_json(tmp_path: Path) -> None:
 
 def test_as_many_answers_as_queries_unless_settings_say_otherwise(tmp_path: Path) -> None:
     folder = save(tmp_path / "m", "RTDetrForObjectDetection")
-    assert define(ModelFolder.open(folder))[0].settings.values.box_detections_per_img == 10  # type: ignore[attr-defined]
+    assert assemble(folder)[0].settings.values.box_detections_per_img == 10  # type: ignore[attr-defined]
     write_json(folder / "settings.json", {"box_detections_per_img": 5})
-    assert define(ModelFolder.open(folder))[0].settings.values.box_detections_per_img == 5  # type: ignore[attr-defined]
+    assert assemble(folder)[0].settings.values.box_detections_per_img == 5  # type: ignore[attr-defined]
 
 
 CONFIG: list[tuple[dict[str, Any], str]] = [

@@ -1,7 +1,6 @@
 """Registered models: NAME/VERSION folders under a model root, each complete, hashed and never changed again."""
 
 import fcntl
-import hashlib
 import os
 import re
 import shutil
@@ -13,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from models.errors import ModelError
-from models.folder.layout import ModelFolder
 from models.folder.manifest import MANIFEST, Manifest, read_manifest
 from settings.expectation import did_you_mean
 
@@ -47,7 +45,7 @@ def registered(root: Path, name: str | None = None) -> list[Registered]:
     )
 
 
-def resolve(root: Path, reference: str, version: str = "latest") -> Registered:
+def look_up(root: Path, reference: str, version: str = "latest") -> Registered:
     """Find `NAME`, `NAME@VERSION` or `NAME@latest`; ModelError lists what there is instead."""
     name, _, inner = reference.partition("@")
     wanted = inner or version
@@ -112,35 +110,6 @@ def publish(content: Path, root: Path, manifest: Manifest) -> Registered:
                 f"The model {name!r} already has a version {version}. Versions never change; give another number."
             ) from None
     return Registered(name, version, parent / str(version))
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    """Return the sha256 of every file below `folder` by relative path, the manifest's own left out."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and file != folder / MANIFEST)
-    return {str(file.relative_to(folder)): sha256(file) for file in files}
-
-
-def verify(folder: ModelFolder) -> None:
-    """Compare a registered folder with its manifest; ModelError names the files that differ. Others pass."""
-    if folder.manifest is None:
-        return
-    promised = read_manifest(folder.manifest).files
-    home = folder.manifest.parent
-    wrong = [name for name, digest in promised.items() if not (home / name).is_file() or sha256(home / name) != digest]
-    if promised:  # a settings.json that came later would change the scores unnoticed
-        names = [str(file.relative_to(home)) for file in folder.used]
-        wrong += [name for name in names if name not in promised]
-    if wrong:
-        raise ModelError(
-            f"{home} is not as it was registered: {', '.join(wrong[:5])} missing, added or changed. "
-            "Register the model again."
-        )
-
-
-def sha256(file: Path) -> str:
-    """Return the hash of a file in hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def now() -> str:

@@ -56,15 +56,13 @@ class Signature:
         ]
 
 
-def read_signature(file: Path | None) -> Signature:
-    """Read the signature in an MLmodel; without a file or a signature in it, the default.
+def parse_signature(file: Path, data: bytes) -> Signature:
+    """Parse the bytes of an MLmodel; a file without a signature has the default one.
 
-    One that describes no table with a column for pictures is passed over with a warning, as the model itself can be
-    served all the same. ModelError where the file cannot be read.
+    A signature of anything but a table with a column for images is replaced by the default with a warning, since the
+    model itself can be served all the same. ModelError where the bytes are no MLmodel.
     """
-    if file is None:
-        return Signature()
-    inputs = _inputs(file)
+    inputs = _inputs(file, data)
     if inputs is None:
         return Signature()
     columns = tuple(_column(each) for each in inputs if isinstance(each, dict) and isinstance(each.get("name"), str))
@@ -79,14 +77,14 @@ def read_signature(file: Path | None) -> Signature:
     return Signature(columns)
 
 
-def _inputs(file: Path) -> list[Any] | None:
-    """Return the inputs of the signature, which lie as a JSON text within the YAML."""
+def _inputs(file: Path, data: bytes) -> list[Any] | None:
+    """Return the inputs of the signature, which are a JSON text within the YAML."""
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml.safe_load(data.decode("utf-8"))
         signature = content.get("signature") if isinstance(content, dict) else None
         inputs = signature.get("inputs") if isinstance(signature, dict) else None
         found = json.loads(inputs) if isinstance(inputs, str) else inputs
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise ModelError(f"{file} cannot be read: {first_line(error)}. Mend it, or remove it.") from None
     if found is not None and not isinstance(found, list):
         raise ModelError(

@@ -3,12 +3,10 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from models.architecture.architecture import ClassifierArchitecture
 from models.errors import ModelError
-from models.folder.manifest import read_object
 from models.images.preprocess import INTERPOLATIONS, Statistics
 
 
@@ -27,9 +25,8 @@ class TimmConfig:
         return replace(architecture, defaults=sizes_of(self.trained), statistics=statistics_of(self.trained))
 
 
-def read_timm_config(file: Path) -> TimmConfig:
-    """Read timm's config.json; ModelError where it is no JSON object."""
-    content = read_object(file)
+def timm_config(content: Mapping[str, Any]) -> TimmConfig:
+    """Return what the content of a config.json says in timm's keys; of another library's file, little or nothing."""
     name, classes, trained = content.get("architecture"), content.get("num_classes"), content.get("pretrained_cfg")
     labels = content.get("label_names") or list(range(classes if isinstance(classes, int) else 0))
     return TimmConfig(

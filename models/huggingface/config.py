@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import ModelError, first_line
-from models.folder.manifest import read_object
 from models.huggingface.importing import import_transformers
 from settings.expectation import did_you_mean
+from settings.json_file import JsonFile
 
 PREFIX = "transformers/"
 
@@ -65,18 +65,20 @@ class TransformersConfig:
         return config
 
 
-def read_transformers_config(file: Path) -> TransformersConfig | None:
-    """Read config.json; None for one of another library, ModelError where transformers' own names no network."""
-    content = read_object(file)
-    kind, networks = content.get("model_type"), content.get("architectures")
-    if not isinstance(kind, str):
-        return None
+def saved_by_transformers(config: JsonFile | None) -> bool:
+    """Whether a config.json is one of transformers."""
+    return config is not None and isinstance(config.content.get("model_type"), str)
+
+
+def transformers_config(config: JsonFile) -> TransformersConfig:
+    """Return what a config.json of transformers says; ModelError where it does not name one network."""
+    networks = config.content.get("architectures")
     if not isinstance(networks, list) or len(networks) != 1 or not isinstance(networks[0], str):
         raise ModelError(
-            f"{file}: 'architectures' is {networks!r}; expected the name of one network, such as "
+            f"{config.path}: 'architectures' is {networks!r}; expected the name of one network, such as "
             '["ViTForImageClassification"]. Save the whole network with save_pretrained.'
         )
-    return TransformersConfig(file, networks[0], kind, content)
+    return TransformersConfig(config.path, networks[0], config.content["model_type"], config.content)
 
 
 def network_class(config: TransformersConfig) -> Any:

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models.architecture.building import refuse_misfits
 from models.errors import ModelError, first_line
-from models.folder.weights import refuse_misfits
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.errors import ModelError, first_line
-from models.huggingface.importing import import_transformers
+from models.huggingface.library_processor import library_processor
 from models.images.calibration import calibration_pictures
 from models.images.preprocess import Statistics
+from settings.json_file import JsonFile
 
 _FILTERS = {Image.Resampling.BILINEAR: "bilinear", Image.Resampling.BICUBIC: "bicubic"} | {
     Image.Resampling.LANCZOS: "lanczos"
@@ -83,22 +84,20 @@ class Recipe:
         return self.pad or size
 
 
-def read_recipe(file: Path) -> tuple[Recipe, Any]:
-    """Read preprocessor_config.json; returns the recipe and the library's processor, to verify it.
+def read_recipe(file: JsonFile, config: Any) -> tuple[Recipe, Any]:
+    """Return the recipe that a preprocessor_config.json describes, and the library's processor, to verify it.
 
-    ModelError where the file describes none, or something else than resizing, cropping, scaling and padding.
+    `config` is the library's configuration of the network. ModelError where the file describes no processor, or one
+    that does something else than resizing, cropping, scaling and padding.
     """
-    library = import_transformers()
     try:
-        found = library.AutoImageProcessor.from_pretrained(
-            file.parent, backend="pil", local_files_only=True, trust_remote_code=False
-        )
-        recipe = _recipe(found)
+        processor = library_processor(file.content, config)
+        recipe = _recipe(processor)
     except ModelError as error:
-        raise ModelError(f"{file}: {error}") from None
+        raise ModelError(f"{file.path}: {error}") from None
     except Exception as error:  # whatever the constructors of the library raise
-        raise ModelError(f"{file} describes no image processor: {first_line(error).rstrip('.')}.") from None
-    return recipe, found
+        raise ModelError(f"{file.path} describes no image processor: {first_line(error).rstrip('.')}.") from None
+    return recipe, processor
 
 
 def verify_preprocessing(file: Path, processor: Any, seen: Callable[[Image.Image], NDArray[np.float32]]) -> None:

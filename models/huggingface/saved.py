@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.errors import ModelError
-from models.folder.layout import ModelFolder
-from models.huggingface.config import labels_of, network_class, read_transformers_config
+from models.huggingface.config import labels_of, network_class, transformers_config
 from models.huggingface.processor import Recipe, read_recipe, verify_preprocessing
+from settings.json_file import JsonFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +37,19 @@ class SavedModel:
         verify_preprocessing(self.processor_file, self.processor, seen)
 
 
-def read_saved(folder: ModelFolder) -> SavedModel | None:
-    """Read what transformers wrote beside the weights; None for folders of others, ModelError for broken ones."""
-    described = read_transformers_config(folder.config) if folder.config is not None else None
-    if described is None:
-        return None
-    if folder.processor is None:
+def saved_model(file: JsonFile, processor: JsonFile | None) -> SavedModel:
+    """Resolve a config.json and a preprocessor_config.json of transformers; ModelError where they describe no model."""
+    described = transformers_config(file)
+    if processor is None:
         raise ModelError(
-            f"{described.file.parent} holds no preprocessor_config.json, so how pictures are prepared for "
+            f"{file.path.parent} holds no preprocessor_config.json, so how pictures are prepared for "
             f"{described.network} is not known. Save the image processor there too, with save_pretrained."
         )
     config = described.loaded()
-    recipe, processor = read_recipe(folder.processor)
-    labels = labels_of(config, described.file)
-    return SavedModel(
-        described.name,
-        described.kind,
-        labels,
-        network_class(described),
-        config,
-        recipe,
-        processor,
-        folder.processor,
-    )
+    recipe, loaded = read_recipe(processor, config)
+    labels = labels_of(config, file.path)
+    kind = network_class(described)
+    return SavedModel(described.name, described.kind, labels, kind, config, recipe, loaded, processor.path)
 
 
 def only_saved(name: str) -> Any:

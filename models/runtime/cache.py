@@ -19,7 +19,7 @@ import torch
 
 from models.definition import Definition
 from models.errors import ModelError
-from models.folder.registry import sha256
+from models.folder.verification import sha256
 from models.runtime.runtime import ComputeOptions, available, processor
 
 _CHOICE = "choice.json"
@@ -137,7 +137,7 @@ def _is_left(note: Path) -> bool:
 
 
 def _key(definition: Definition, options: ComputeOptions) -> str:
-    files = [file for file in definition.folder.used if file != definition.folder.settings]
+    files = [file for file in definition.used if file != definition.folder.settings]
     device = torch.cuda.get_device_name(options.device) if options.device.type == "cuda" else processor()
     parts = [
         *map(sha256, files),

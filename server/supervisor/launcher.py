@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import ModelError
-from models.folder.layout import ModelFolder
-from models.folder.registry import resolve
+from models.folder.layout import locate
+from models.folder.registry import look_up
 from server.ipc.parent_pipe import ProcessConfig
 from server.ipc.routing_table import Route
 from server.scripts.location import ScriptLocation
@@ -156,7 +156,7 @@ def find(settings: ServerSettings, deployment: DeploymentSpec) -> tuple[Path, in
     if deployment.kind == "script":
         return ScriptLocation.of(deployment, settings).script, None
     if deployment.model is not None:
-        found = ModelFolder.open(deployment.model)
+        found = locate(deployment.model)
         return (found.root if deployment.model.is_dir() else deployment.model), None
-    registered = resolve(settings.model_root, str(deployment.name))
+    registered = look_up(settings.model_root, str(deployment.name))
     return registered.path, registered.version
