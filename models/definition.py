@@ -84,8 +84,9 @@ def resolve(content: FolderContent, *, strict: bool = False) -> Definition:
         load_model_settings, found.settings, file=content.settings, checkpoint=saved, fixed=found.fixed, strict=strict
     )
     settings = load(defaults=found.defaults)
-    if isinstance(found, DetectorArchitecture) and all(settings.sources[name] == "default" for name in found.untold):
-        settings = load(defaults=found.untold)
+    defaults = found.library_defaults if isinstance(found, DetectorArchitecture) else {}
+    if defaults and all(settings.sources[name] == "default" for name in defaults):
+        settings = load(defaults=defaults)
     return Definition(content.folder, content.used, found, task_named(task), labels, settings, content.signature)
 
 

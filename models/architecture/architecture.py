@@ -59,12 +59,13 @@ class ClassifierArchitecture(Architecture):
 class DetectorArchitecture(Architecture):
     """A network that finds objects. `background` says that its first class is none of the labels.
 
-    `untold` are the settings of a folder that sets none of them: those of the library, as the hosted endpoint has it.
+    `library_defaults` hold together where a folder sets none of these settings: they are those of the library that the
+    network comes from, as at the hosted endpoint.
     """
 
     _: KW_ONLY
     adapter: DetectorAdapter
-    untold: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))
+    library_defaults: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))
     tasks: tuple[TaskName, ...] = ("detection",)
     settings: type[ModelSettings] = DetectionSettings
     background: bool = False

@@ -7,7 +7,7 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 
 from models.architecture.architecture import DetectorArchitecture, Family, State
-from models.detection.torchvision_adapter import UNTOLD, TorchvisionAdapter
+from models.detection.torchvision_adapter import LIBRARY_DEFAULTS, TorchvisionAdapter
 from models.networks.pyramid import RESNETS, fitted, on_cpu, pyramid
 from models.networks.region_pool import RegionPool
 from settings.model import SegmentationSettings
@@ -20,7 +20,7 @@ def _architecture(name: str) -> DetectorArchitecture:
     return DetectorArchitecture(
         name,
         build=lambda classes, settings: on_cpu(lambda: _build(resnet, classes)),
-        untold=UNTOLD,
+        library_defaults=LIBRARY_DEFAULTS,
         adapt=_adapt,
         adapter=TorchvisionAdapter.of_regions(),
         background=True,

@@ -6,7 +6,7 @@ from torchvision.models.detection import RetinaNet
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from models.architecture.architecture import DetectorArchitecture, Family
-from models.detection.torchvision_adapter import UNTOLD, TorchvisionAdapter
+from models.detection.torchvision_adapter import LIBRARY_DEFAULTS, TorchvisionAdapter
 from models.networks.pyramid import fitted, on_cpu, pyramid
 
 _CHANNELS = 256
@@ -16,7 +16,7 @@ def _architecture(name: str) -> DetectorArchitecture:
     return DetectorArchitecture(
         name,
         build=lambda classes, settings: on_cpu(lambda: _build(classes)),
-        untold=UNTOLD,
+        library_defaults=LIBRARY_DEFAULTS,
         adapt=fitted,
         adapter=TorchvisionAdapter(
             head=lambda network: network,

@@ -40,7 +40,7 @@ def _architecture(saved: SavedModel) -> DetectorArchitecture:
         ),
         adapter=QueryAdapter(saved.recipe, rule),
         settings=QueryDetectionSettings,
-        untold={"box_detections_per_img": saved.config.num_queries} if saved.kind in _ALL_QUERIES else {},
+        library_defaults={"box_detections_per_img": saved.config.num_queries} if saved.kind in _ALL_QUERIES else {},
     )
 
 

@@ -24,7 +24,7 @@ from models.runtime.runtime import Graph, GraphSource
 from settings.model import DetectionSettings
 
 # what torchvision does where nothing is set
-UNTOLD = MappingProxyType(
+LIBRARY_DEFAULTS = MappingProxyType(
     {"min_size": 800, "max_size": 1333, "box_score_thresh": 0.05, "nms_iou_thresh": 0.5, "box_detections_per_img": 100}
 )
 
