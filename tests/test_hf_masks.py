@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.detection.masks import filled
+from models.detection.masks import paste_pixels
 from models.detector import Detector
 from models.errors import ModelError
 from models.huggingface.mask_adapter import select
@@ -62,9 +62,9 @@ def size_of(model: Detector, data: bytes) -> tuple[int, int]:
 
 def whole(mask: torch.Tensor, box: torch.Tensor, size: tuple[int, int]) -> NDArray[np.bool_]:
     canvas = np.zeros(size, dtype=np.bool_)
-    stamp = filled(box.double().numpy() * [*size[::-1], *size[::-1]], mask.numpy(), size)
-    height, width = stamp.pixels.shape
-    canvas[stamp.top : stamp.top + height, stamp.left : stamp.left + width] = stamp.pixels
+    placed = paste_pixels(box.double().numpy() * [*size[::-1], *size[::-1]], mask.numpy(), size)
+    height, width = placed.pixels.shape
+    canvas[placed.top : placed.top + height, placed.left : placed.left + width] = placed.pixels
     return canvas
 
 
@@ -190,13 +190,13 @@ def test_overlapping_masks_of_a_label_may_be_suppressed() -> None:
     [((2, 1, 6, 5), (4, 4)), ((2.2, 0.9, 5.8, 5.1), (9, 3)), ((7.6, 5.9, 8, 6), (40, 30)), ((0, 0, 8, 6), (1, 1))],
 )
 def test_a_mask_fills_its_box_within_the_picture(box: tuple[float, ...], shape: tuple[int, int]) -> None:
-    stamp = filled(np.array(box), np.ones(shape, dtype=np.bool_), (6, 8))
-    height, width = stamp.pixels.shape
-    assert stamp.pixels.all()
-    assert 0 <= stamp.left <= stamp.left + width <= 8
-    assert 0 <= stamp.top <= stamp.top + height <= 6
+    placed = paste_pixels(np.array(box), np.ones(shape, dtype=np.bool_), (6, 8))
+    height, width = placed.pixels.shape
+    assert placed.pixels.all()
+    assert 0 <= placed.left <= placed.left + width <= 8
+    assert 0 <= placed.top <= placed.top + height <= 6
     if shape == (4, 4):
-        assert (stamp.left, stamp.top, width, height) == (2, 1, 4, 4)
+        assert (placed.left, placed.top, width, height) == (2, 1, 4, 4)
 
 
 def test_padded_masks_are_refused(tmp_path: Path) -> None:

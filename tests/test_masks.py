@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageDraw
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from models.detection.instances import Instances, objects
-from models.detection.masks import outlined, stamped
+from models.detection.masks import paste_probabilities, with_outlines
 from models.detection.polygons import polygons
 from settings.model import SegmentationSettings
 from tests.contract import contract
@@ -27,10 +27,10 @@ def smooth(random: np.random.Generator) -> NDArray[np.float32]:
 
 
 def whole(box: NDArray[np.float64], mask: NDArray[np.float32], size: tuple[int, int]) -> Mask:
-    stamp = stamped(box, mask, size, 0.5)
+    placed = paste_probabilities(box, mask, size, 0.5)
     canvas = np.zeros(size, dtype=bool)
-    height, width = stamp.pixels.shape
-    canvas[stamp.top : stamp.top + height, stamp.left : stamp.left + width] = stamp.pixels
+    height, width = placed.pixels.shape
+    canvas[placed.top : placed.top + height, placed.left : placed.left + width] = placed.pixels
     return canvas
 
 
@@ -127,7 +127,7 @@ def instances(settings: SegmentationSettings, count: int = 2) -> Instances:
 
 def told(**settings: Any) -> list[Any]:
     given = instances(SegmentationSettings(**settings))
-    return outlined(given, objects(given, ["can", "carton"]))
+    return with_outlines(given, objects(given, ["can", "carton"]))
 
 
 def test_objects_get_their_outlines() -> None:

@@ -17,7 +17,7 @@ def _architecture(name: str) -> DetectorArchitecture:
         build=lambda classes, settings: on_cpu(lambda: _build(resnet, classes)),
         library_defaults=LIBRARY_DEFAULTS,
         adapt=fitted,
-        adapter=TorchvisionAdapter.of_regions(),
+        adapter=TorchvisionAdapter.of_rcnn(),
         background=True,
     )
 

@@ -22,7 +22,7 @@ def _architecture(name: str) -> DetectorArchitecture:
         build=lambda classes, settings: on_cpu(lambda: _build(resnet, classes)),
         library_defaults=LIBRARY_DEFAULTS,
         adapt=_adapt,
-        adapter=TorchvisionAdapter.of_regions(),
+        adapter=TorchvisionAdapter.of_rcnn(),
         background=True,
         tasks=("segmentation",),
         settings=SegmentationSettings,

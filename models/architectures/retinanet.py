@@ -19,10 +19,10 @@ def _architecture(name: str) -> DetectorArchitecture:
         library_defaults=LIBRARY_DEFAULTS,
         adapt=fitted,
         adapter=TorchvisionAdapter(
-            head=lambda network: network,
-            dense="head",
-            shaped=lambda found: dict(zip(("cls_logits", "bbox_regression"), found, strict=True)),
-            maps=("0", "1", "2", "p6", "p7"),
+            thresholds=lambda network: network,
+            dense_head="head",
+            unflatten=lambda outputs: dict(zip(("cls_logits", "bbox_regression"), outputs, strict=True)),
+            map_names=("0", "1", "2", "p6", "p7"),
             first_label=0,  # it has no class for the background
         ),
     )
