@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from models.architecture.architecture import ClassifierArchitecture
 from models.definition import Definition
 from models.errors import ModelError, first_line
-from models.images.calibration import calibration_pictures
-from models.images.decoding import AMPLE, ImageLimits, decode
+from models.images.calibration import calibration_images
+from models.images.decoding import DECODED_SCALE, ImageLimits, decode
 from models.images.model_input import DecodedImage, ModelInput
 from models.images.preprocess import Preprocess
 from models.predictions import ClassScores, Prediction
@@ -74,15 +74,15 @@ class Classifier:
         """Return how many passes of the network a picture takes: one."""
         return 1
 
-    def picture(self, data: bytes | memoryview, limits: ImageLimits) -> Tensor:
+    def crop(self, data: bytes | memoryview, limits: ImageLimits) -> Tensor:
         """Decode and crop: uint8 [crop, crop, 3] in [0, 255] on the CPU. Raises ImageError."""
         preprocess = self.preprocess
-        image = decode(data, limits, exif=preprocess.statistics.upright, enough=AMPLE * preprocess.resize)
-        return preprocess.picture(image)
+        image = decode(data, limits, exif=preprocess.statistics.exif, enough=DECODED_SCALE * preprocess.resize)
+        return preprocess.cropped(image)
 
     def read(self, data: bytes | memoryview, limits: ImageLimits, settings: ModelSettings) -> DecodedImage:
         """Decode an image to one input, its centre crop. Raises ImageError."""
-        return DecodedImage((ModelInput(self.picture(data, limits), self.pixels),))
+        return DecodedImage((ModelInput(self.crop(data, limits), self.pixels),))
 
     def example(self, count: int) -> list[Tensor]:
         """Return `count` pictures of mid grey, for warm-up and probes."""
@@ -90,7 +90,7 @@ class Classifier:
 
     def calibration(self) -> list[list[Tensor]]:
         """Return batches on which two ways to compute are compared."""
-        inputs = [self.preprocess.picture(picture) for picture in calibration_pictures(_CALIBRATION)]
+        inputs = [self.preprocess.cropped(picture) for picture in calibration_images(_CALIBRATION)]
         return [inputs, inputs[:1]]
 
     def graph_source(self) -> GraphSource:
@@ -154,7 +154,7 @@ class Classifier:
         # as large as it need be to be resized, for which code is compiled now and not when the first request waits
         grey = Image.new("RGB", (2 * self.preprocess.resize, 2 * self.preprocess.resize), (_GREY, _GREY, _GREY))
         try:
-            output = self.outputs([self.preprocess.picture(grey)])[0]
+            output = self.outputs([self.preprocess.cropped(grey)])[0]
         except (RuntimeError, ValueError, AssertionError) as error:
             side = self.preprocess.crop
             raise ModelError(

@@ -14,8 +14,8 @@ from models.definition import Definition
 from models.detection.adapter import Detections, DetectorAdapter, DetectorInput
 from models.detection.instances import join
 from models.errors import ImageError, ModelError, first_line
-from models.images.calibration import calibration_pictures
-from models.images.decoding import AMPLE, ImageLimits, decode
+from models.images.calibration import calibration_images
+from models.images.decoding import DECODED_SCALE, ImageLimits, decode
 from models.images.model_input import DecodedImage, ModelInput
 from models.images.tiling import Tile, tiles
 from models.predictions import Prediction
@@ -69,7 +69,7 @@ class Detector:
     def read(self, data: bytes | memoryview, limits: ImageLimits, settings: Any) -> DecodedImage:
         """Decode an image once to an input of the whole of it, and one of each tile. Raises ImageError."""
         # tiles are as sharp as the image allows
-        enough = AMPLE * self.adapter.side(settings) if settings.tile_grid_size is None else None
+        enough = DECODED_SCALE * self.adapter.side(settings) if settings.tile_grid_size is None else None
         pixels = torch.from_numpy(np.array(decode(data, limits, exif=settings.exif, enough=enough)))
         height, width = pixels.shape[:2]
         parts = [Tile(0, 0, width, height), *_tiles(width, height, settings)]
@@ -88,7 +88,7 @@ class Detector:
     def calibration(self) -> list[list[DetectorInput]]:
         """Return batches, each of its own shape, on which two ways to compute are compared."""
         settings = self.definition.settings.values
-        parts = (torch.from_numpy(np.array(picture)) for picture in calibration_pictures(_CALIBRATION))
+        parts = (torch.from_numpy(np.array(picture)) for picture in calibration_images(_CALIBRATION))
         inputs = [self.adapter.prepare(part, settings) for part in parts]
         return [[one, one] if number == 0 else [one] for number, one in enumerate(inputs)]
 

@@ -46,14 +46,14 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def seen(model: Classifier, data: bytes) -> Tensor:
-    return model.preprocess.inputs(torch.stack([model.picture(data, LIMITS)]))[0]
+    return model.preprocess.inputs(torch.stack([model.crop(data, LIMITS)]))[0]
 
 
 def test_pictures_and_scores_are_those_of_the_library(served: Served) -> None:
     model, scores = served.model, []
     for data in PICTURES:
         assert (seen(model, data) - served.original.inputs(data)["pixel_values"][0]).abs().max() <= 1e-6
-        (found,) = model.outputs([model.picture(data, LIMITS)])
+        (found,) = model.outputs([model.crop(data, LIMITS)])
         expected = served.original.outputs(data).logits[0]
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
         scores.append(expected)
@@ -65,14 +65,14 @@ def test_what_is_served_is_described(served: Served) -> None:
     assert definition.architecture.name == f"transformers/{served.name}"
     assert (definition.labels, definition.task.name) == (LABELS, "multiclass")
     assert definition.settings.sources["valid_crop_size"] == "architecture"
-    prediction = served.model.prediction(served.model.outputs([served.model.picture(PICTURES[0], LIMITS)])[0])
+    prediction = served.model.prediction(served.model.outputs([served.model.crop(PICTURES[0], LIMITS)])[0])
     assert prediction.probs == pytest.approx(
         served.original.outputs(PICTURES[0]).logits[0].softmax(0).tolist(), abs=1e-5
     )
 
 
 def test_a_batch_scores_as_each_picture_alone(served: Served) -> None:
-    views = [served.model.picture(data, LIMITS) for data in PICTURES]
+    views = [served.model.crop(data, LIMITS) for data in PICTURES]
     for view, found in zip(views, served.model.outputs(views), strict=True):
         torch.testing.assert_close(found, served.model.outputs([view])[0], atol=1e-5, rtol=1e-5)
 
@@ -108,7 +108,7 @@ def test_gradcam_reads_maps_or_a_square_of_tokens_that_the_score_depends_on(serv
 
 @pytest.mark.parametrize("algorithm", ["gradcam", "integrated_gradients", "guided_backprop", "xrai"])
 def test_explanations_are_the_same_whatever_was_asked_before(served: Served, algorithm: str) -> None:
-    view = served.model.picture(PICTURES[0], LIMITS)
+    view = served.model.crop(PICTURES[0], LIMITS)
     method = Method(algorithm, n_steps=6)
     found = [explain(Executor.through(served.model), view, method, fixed_targets(1)).attributions[0] for _ in range(2)]
     assert torch.equal(found[0].values, found[1].values)
@@ -121,7 +121,7 @@ def test_explanations_are_the_same_whatever_was_asked_before(served: Served, alg
 
 
 def test_gradients_are_those_of_the_library(served: Served) -> None:
-    view = served.model.picture(PICTURES[0], LIMITS)
+    view = served.model.crop(PICTURES[0], LIMITS)
     found = explain(
         Executor.through(served.model), view, Method("guided_backprop", guide_relu6=False), fixed_targets(2)
     )
@@ -136,7 +136,7 @@ def test_several_labels_may_hold_where_the_network_was_trained_so(tmp_path: Path
     folder = save(tmp_path / "m", "ViTForImageClassification", problem_type="multi_label_classification")
     model = load_classifier(folder)
     assert model.definition.task.name == "multilabel"
-    (logits,) = model.outputs([model.picture(PICTURES[0], LIMITS)])
+    (logits,) = model.outputs([model.crop(PICTURES[0], LIMITS)])
     scores = model.prediction(logits)
     assert isinstance(scores, ClassScores)
     assert scores.probs == pytest.approx(logits.sigmoid().tolist())

@@ -30,7 +30,7 @@ VIT, DETR = "ViTForImageClassification", "DetrForObjectDetection"
 
 def logits(folder: Path) -> list[float]:
     model = load_classifier(folder)
-    return [float(value) for value in model.outputs([model.picture(PICTURE, LIMITS)])[0]]
+    return [float(value) for value in model.outputs([model.crop(PICTURE, LIMITS)])[0]]
 
 
 @pytest.fixture(scope="module")
@@ -132,11 +132,11 @@ def test_tensors_of_a_smaller_type_are_served_in_float32(vit: Path, copy: Path) 
 
 def test_a_file_that_is_overwritten_while_it_is_served_changes_nothing(copy: Path) -> None:
     model = load_classifier(copy)
-    before = model.outputs([model.picture(PICTURE, LIMITS)])[0].clone()
+    before = model.outputs([model.crop(PICTURE, LIMITS)])[0].clone()
     with (copy / "model.safetensors").open("r+b") as file:
         file.seek(-2000, 2)
         file.write(b"\x7f" * 2000)
-    assert torch.equal(model.outputs([model.picture(PICTURE, LIMITS)])[0], before)
+    assert torch.equal(model.outputs([model.crop(PICTURE, LIMITS)])[0], before)
 
 
 @pytest.mark.parametrize("name", [VIT, DETR])

@@ -28,7 +28,7 @@ def model(fridge_folder: Path) -> Classifier:
 
 @pytest.fixture(scope="module")
 def pictures(model: Classifier) -> list[torch.Tensor]:
-    return [model.picture(encoded(picture(seed, 100, 90), "PNG"), LIMITS) for seed in range(4)]
+    return [model.crop(encoded(picture(seed, 100, 90), "PNG"), LIMITS) for seed in range(4)]
 
 
 def test_a_loaded_model_knows_what_it_is(model: Classifier, fridge_folder: Path) -> None:
@@ -43,10 +43,10 @@ def test_a_loaded_model_knows_what_it_is(model: Classifier, fridge_folder: Path)
 
 
 def test_a_picture_is_decoded_and_cropped(model: Classifier) -> None:
-    found = model.picture(encoded(picture(1, 100, 90), "PNG"), LIMITS)
+    found = model.crop(encoded(picture(1, 100, 90), "PNG"), LIMITS)
     assert (found.shape, found.dtype) == ((64, 64, 3), torch.uint8)
     with pytest.raises(ImageError):
-        model.picture(b"no picture", LIMITS)
+        model.crop(b"no picture", LIMITS)
 
 
 def test_examples_can_be_scored(model: Classifier) -> None:

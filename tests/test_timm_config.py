@@ -39,7 +39,7 @@ def test_scores_equal_those_of_timm_with_its_own_transform(tmp_path: Path) -> No
     transform = create_transform(**resolve_data_config(TIMM_TRAINED, pretrained_cfg={}))
     for seed in range(3):
         pixels = picture(seed, 150, 110)
-        (found,) = model.outputs([model.picture(encoded(pixels, "PNG"), ImageLimits(10**7, 10**7))])
+        (found,) = model.outputs([model.crop(encoded(pixels, "PNG"), ImageLimits(10**7, 10**7))])
         with torch.no_grad():
             expected = network(transform(Image.fromarray(pixels))[None])[0]
         scores = model.prediction(found)
@@ -93,7 +93,7 @@ def test_squash_gives_up_the_aspect_ratio_like_timm(height: int) -> None:
     statistics = statistics_of(TIMM_TRAINED | {"crop_mode": "squash", "interpolation": "bilinear"})
     transform = create_transform((3, 64, 64), crop_pct=0.9, crop_mode="squash", interpolation="bilinear")
     expected = transform.transforms[1](transform.transforms[0](image))
-    assert np.array_equal(Preprocess(71, 64, statistics).picture(image).numpy(), np.asarray(expected))
+    assert np.array_equal(Preprocess(71, 64, statistics).cropped(image).numpy(), np.asarray(expected))
 
 
 def test_ways_to_prepare_pictures_that_are_not_known_are_refused() -> None:

@@ -15,7 +15,7 @@ from models.runtime.runtime import ComputeOptions
 from models.runtimes.eager import RUNTIME as EAGER
 from settings.model import YoloSettings
 from tests.contract import contract
-from tests.test_resampling import noise
+from tests.test_area_resize import noise
 from tests.test_yolov5 import drawn
 
 ADAPTER: DetectorAdapter = YoloAdapter()

@@ -72,7 +72,7 @@ def _preprocess(recipe: Recipe, file: Path) -> Preprocess:
 
 
 def _seen(preprocess: Preprocess, picture: Image.Image) -> NDArray[np.float32]:
-    seen: NDArray[np.float32] = preprocess.inputs(torch.stack([preprocess.picture(picture)]))[0].numpy()
+    seen: NDArray[np.float32] = preprocess.inputs(torch.stack([preprocess.cropped(picture)]))[0].numpy()
     return seen
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from models.errors import ModelError, first_line
 from models.huggingface.library_processor import library_processor
-from models.images.calibration import calibration_pictures
+from models.images.calibration import calibration_images
 from models.images.preprocess import Statistics
 from settings.json_file import JsonFile
 
@@ -105,7 +105,7 @@ def verify_preprocessing(file: Path, processor: Any, seen: Callable[[Image.Image
 
     ModelError where they differ.
     """
-    pictures = list(calibration_pictures(2))
+    pictures = list(calibration_images(2))
     for picture in (*pictures, pictures[0].crop((0, 0, *_ODD))):
         try:
             wanted = processor(images=picture, return_tensors="np")["pixel_values"][0]
@@ -164,8 +164,8 @@ def _statistics(processor: Any) -> Statistics:
         tuple(value / unit for value in mean),
         tuple(value / unit for value in std),
         name,
-        uneven="transformers",
-        upright=True,
+        crop_rounding="transformers",
+        exif=True,
     )
 
 

@@ -97,8 +97,8 @@ def best(found: Detections, settings: QueryDetectionSettings) -> tuple[Detection
 
 def _prepared(recipe: Recipe, image: Tensor, settings: QueryDetectionSettings | None = None) -> DetectorInput:
     height, width = recipe.resized(image.shape[0], image.shape[1])
-    way = FILTERS[recipe.statistics.interpolation]
-    values = resized(Image.fromarray(image.numpy()), (width, height), (0, 0, width, height), way)
+    kernel = FILTERS[recipe.statistics.interpolation]
+    values = resized(Image.fromarray(image.numpy()), (width, height), (0, 0, width, height), kernel)
     return DetectorInput(torch.from_numpy(values), (height, width), recipe.padded((height, width)), settings)
 
 

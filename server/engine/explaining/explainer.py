@@ -124,7 +124,7 @@ class Explainer:
         scores = {"probs": prediction.probs, "labels": prediction.labels}
         whole = None
         if task.draws_whole:
-            picture = np.asarray(decode(task.data, limits, exif=self._preprocess.statistics.upright))
+            picture = np.asarray(decode(task.data, limits, exif=self._preprocess.statistics.exif))
             whole = FullImage(picture, self._preprocess.box(picture.shape[1], picture.shape[0]))
         return scores | explained(
             task.picture, prediction, explanation, task.parameters, independent=self._independent, whole=whole
