@@ -95,7 +95,7 @@ class Classifier:
 
     def graph_source(self) -> GraphSource:
         """Return what a runtime is to compute."""
-        return classifying(self.preprocess, self.network)
+        return classifier_graph(self.preprocess, self.network)
 
     def with_runtime(self, name: str, graph: Graph) -> "Classifier":
         """Return the same model with another runtime for its scores."""
@@ -177,7 +177,7 @@ def batch_size(count: int, device: torch.device) -> int:
     return halfway if halfway >= max(count, HALFWAY_FROM) else size
 
 
-def classifying(preprocess: Preprocess, network: nn.Module) -> GraphSource:
+def classifier_graph(preprocess: Preprocess, network: nn.Module) -> GraphSource:
     """Return what a runtime is to compute for a classifier: uint8 [N, crop, crop, 3] -> logits [N, C]."""
     return GraphSource(_NormalisedNetwork(preprocess, network), _grey(preprocess, _EXAMPLES))
 

@@ -103,7 +103,7 @@ class Detector:
     def deviation(self, outputs: Sequence[Detections], expected: Sequence[Detections]) -> Deviation:
         """Tell how far outputs are from those expected, of inputs of one size."""
         settings: Any = self.definition.settings.values
-        sure = 0.0 if self.precision.exact else settings.box_score_thresh + _UNSURE
+        sure = 0.0 if self.precision.full else settings.box_score_thresh + _UNSURE
         apart = [_apart(one, other, sure) for one, other in zip(outputs, expected, strict=True)]
         side = math.sqrt(self.pixels)
         return Deviation("boxes, in pixels of the network's input,", side * max(apart), _SAME[self.precision.name])

@@ -7,11 +7,11 @@ from torch import nn
 
 from models.architecture.architecture import DetectorArchitecture
 from models.assembly import assemble
-from models.classifier import Classifier, classifying
+from models.classifier import Classifier, classifier_graph
 from models.definition import Definition
 from models.detector import Detector
 from models.errors import ModelError
-from models.runtime.precision import FP32, PRECISIONS, Precision, multiply_exactly
+from models.runtime.precision import FP32, PRECISIONS, Precision, disable_tf32
 from models.runtime.runtime import EAGER, ComputeOptions, Graph, GraphSource
 from models.runtimes.eager import RUNTIME
 
@@ -29,7 +29,7 @@ def load(path: Path, *, device: str = "cpu", precision: str = "fp32", strict: bo
     arithmetic = PRECISIONS[precision]
     if arithmetic.needs_gpu and target.type == "cpu":
         raise ModelError(f"Precision {precision} needs a GPU, but the device is cpu. Use fp32 or bf16.")
-    multiply_exactly()
+    disable_tf32()
     network = network.to(target).to(memory_format=torch.channels_last)
     eager = RUNTIME.load(_graph_source(definition, network, arithmetic), None, ComputeOptions(target, arithmetic))
     kind = Detector if isinstance(definition.architecture, DetectorArchitecture) else Classifier
@@ -47,9 +47,9 @@ def load_without_weights(path: Path, graph: Graph, *, precision: str, runtime: s
     return Classifier(definition, network.to("meta"), torch.device("meta"), PRECISIONS[precision], graph, runtime)
 
 
-def exact(model: LoadedModel) -> LoadedModel:
+def reference_model(model: LoadedModel) -> LoadedModel:
     """Return the same model computing eagerly in fp32, which any other way of computing is compared with."""
-    if model.precision.exact and model.runtime == EAGER:
+    if model.precision.full and model.runtime == EAGER:
         return model
     options = ComputeOptions(model.device, FP32)
     return model.with_runtime(EAGER, RUNTIME.load(_graph_source(model.definition, model.network, FP32), None, options))
@@ -58,7 +58,7 @@ def exact(model: LoadedModel) -> LoadedModel:
 def _graph_source(definition: Definition, network: nn.Module, precision: Precision) -> GraphSource:
     if isinstance(definition.architecture, DetectorArchitecture):
         return definition.architecture.adapter.graph_source(network, precision)
-    return classifying(definition.preprocess, network)
+    return classifier_graph(definition.preprocess, network)
 
 
 def load_classifier(path: Path, *, device: str = "cpu", precision: str = "fp32", strict: bool = False) -> Classifier:

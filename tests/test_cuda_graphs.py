@@ -65,8 +65,8 @@ def test_the_next_batch_leaves_outputs_alone() -> None:
 
 def test_it_is_for_gpus_and_for_pictures_of_one_size(tmp_path: Path) -> None:
     runtime = available()["cuda_graphs"]
-    assert runtime.obstacle(ComputeOptions(torch.device("cpu"), FP32)) == "it computes on NVIDIA GPUs"
-    assert runtime.obstacle(ComputeOptions(torch.device("cuda"), FP32)) is None
+    assert runtime.unavailable_reason(ComputeOptions(torch.device("cpu"), FP32)) == "it computes on NVIDIA GPUs"
+    assert runtime.unavailable_reason(ComputeOptions(torch.device("cuda"), FP32)) is None
 
 
 class NothingFromPython(TorchFunctionMode):

@@ -154,7 +154,7 @@ def test_float32_is_multiplied_as_it_is_unless_tf32_is_asked_for(fridge_folder: 
     assert fast() == [False, False]
     with PRECISIONS["fp32"].applied(torch.device("cpu")):
         assert fast() == [False, False]
-    assert [name for name, precision in PRECISIONS.items() if precision.exact] == ["fp32"]
+    assert [name for name, precision in PRECISIONS.items() if precision.full] == ["fp32"]
 
 
 @pytest.mark.parametrize("form", ["automl", "plain"])

@@ -76,7 +76,7 @@ class TorchvisionAdapter:
 
     def graph_source(self, network: nn.Module, precision: Precision) -> GraphSource:
         """Return the backbone, and in fp32 the dense head too: smaller types cannot tell a pixel of a box."""
-        dense_head = network.get_submodule(self.dense_head) if precision.exact else None
+        dense_head = network.get_submodule(self.dense_head) if precision.full else None
         return GraphSource(
             _BackboneAndHead(network.get_submodule("backbone"), dense_head),
             torch.zeros(_TRACED),

@@ -19,7 +19,7 @@ import uvloop
 from models.classifier import Classifier
 from models.errors import ModelError
 from models.loaded import LoadedModel, load
-from models.runtime.agreement import check_precision, precision_of
+from models.runtime.agreement import check_precision, precision_agreement
 from models.runtime.runtime import EAGER, ComputeOptions
 from server.cores import cpu_threads, usable_cores
 from server.engine.explaining.explainer import Explainer
@@ -195,7 +195,7 @@ def _load(config: ProcessConfig) -> LoadedModel:
         torch.set_num_threads(1)
     for warning in model.definition.settings.warnings:
         logger.warning("%s", warning)
-    if (found := precision_of(model)) is not None:
+    if (found := precision_agreement(model)) is not None:
         check_precision(found, settings.force_precision)
         logger.info("precision=%s: %s", settings.precision, found)
     return model

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from models.loaded import LoadedModel, load
-from models.runtime.agreement import check_precision, precision_of
+from models.runtime.agreement import check_precision, precision_agreement
 from models.runtime.runtime import EAGER, ComputeOptions
 from server.cores import cpu_threads
 from server.engine.pipeline.device import Device, batch_overhead_s, best_batch
@@ -26,7 +26,7 @@ def check(folder: Path, settings: ServerSettings) -> str:
     started = time.monotonic()
     model = load(folder, device=settings.device[0], precision=settings.precision, strict=settings.strict_settings)
     loaded_s = time.monotonic() - started
-    precise = precision_of(model)
+    precise = precision_agreement(model)
     check_precision(precise, settings.force_precision)
     definition = model.definition
     between, most = batch_overhead_s(model.device), settings.max_batch_images
