@@ -48,7 +48,7 @@ def load_without_weights(path: Path, graph: Graph, *, precision: str, runtime: s
 
 
 def reference_model(model: LoadedModel) -> LoadedModel:
-    """Return the same model computing eagerly in fp32, which any other way of computing is compared with."""
+    """Return the same model with eager scores in fp32, the reference for other runtimes and precisions."""
     if model.precision.full and model.runtime == EAGER:
         return model
     options = ComputeOptions(model.device, FP32)
