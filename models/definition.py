@@ -1,4 +1,4 @@
-"""Definition: what a model folder says about its model, resolved from checkpoint, manifest, configs and settings."""
+"""Definition: what a model is, resolved from all that its folder says: checkpoint, manifest, configs and settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from typing import Any
 from torch import nn
 
 from models import tasks
+from models.architecture import catalog
 from models.architecture.architecture import Architecture, ClassifierArchitecture, DetectorArchitecture, State
 from models.architecture.building import build_network
-from models.architecture.catalog import architecture, saved_architecture
 from models.discovery import constants
 from models.errors import ModelError
 from models.folder.content import FolderContent
@@ -48,9 +48,9 @@ class Definition:
     @property
     def preprocess(self) -> Preprocess:
         """The sizes and statistics of the images that a classifier sees."""
-        values, found = self.settings.values, self.architecture
-        assert isinstance(values, ClassificationSettings) and isinstance(found, ClassifierArchitecture)
-        return Preprocess(values.valid_resize_size, values.valid_crop_size, found.statistics)
+        values, architecture = self.settings.values, self.architecture
+        assert isinstance(values, ClassificationSettings) and isinstance(architecture, ClassifierArchitecture)
+        return Preprocess(values.valid_resize_size, values.valid_crop_size, architecture.statistics)
 
     def sizes(self) -> dict[str, int]:
         """Return the settings that fix the size of what the network sees."""
@@ -75,25 +75,30 @@ def resolve(content: FolderContent, *, strict: bool = False) -> Definition:
     served.
     """
     if content.checkpoint.model_name is None:
-        found, task, labels = _from_companions(content)
+        architecture, task, labels = _from_companions(content)
         saved: Mapping[str, Any] = {}
     else:
-        found, task, labels = _from_checkpoint(content)
-        saved = _saved_settings(found, _mapping(content.checkpoint.specs))
+        architecture, task, labels = _from_checkpoint(content)
+        saved = _saved_settings(architecture, _mapping(content.checkpoint.specs))
     load = partial(
-        load_model_settings, found.settings, file=content.settings, checkpoint=saved, fixed=found.fixed, strict=strict
+        load_model_settings,
+        architecture.settings,
+        file=content.settings,
+        checkpoint=saved,
+        fixed=architecture.fixed,
+        strict=strict,
     )
-    settings = load(defaults=found.defaults)
-    defaults = found.library_defaults if isinstance(found, DetectorArchitecture) else {}
+    settings = load(defaults=architecture.defaults)
+    defaults = architecture.library_defaults if isinstance(architecture, DetectorArchitecture) else {}
     if defaults and all(settings.sources[name] == "default" for name in defaults):
         settings = load(defaults=defaults)
-    return Definition(content.folder, content.used, found, task_named(task), labels, settings, content.signature)
+    return Definition(content.folder, content.used, architecture, task_named(task), labels, settings, content.signature)
 
 
 def task_named(name: str) -> Task:
     """Return the task that manifests call `name`."""
-    found: Task = next(task for _, task in constants(tasks, "TASK") if task.name == name)
-    return found
+    task: Task = next(each for _, each in constants(tasks, "TASK") if each.name == name)
+    return task
 
 
 def _from_companions(content: FolderContent) -> tuple[Architecture, TaskName, tuple[str, ...]]:
@@ -104,25 +109,25 @@ def _from_companions(content: FolderContent) -> tuple[Architecture, TaskName, tu
         saved = saved_model(content.config, content.processor)
     config = timm_config(content.config.content) if content.config is not None else None
     if saved is not None:
-        found, labels = saved_architecture(saved), _labels(content, saved)
+        architecture, labels = catalog.saved_architecture(saved), _labels(content, saved)
     elif manifest is not None:
-        found, labels = architecture(manifest.architecture), tuple(manifest.labels)
+        architecture, labels = catalog.architecture(manifest.architecture), tuple(manifest.labels)
     elif config is not None and config.architecture and config.labels:
-        found, labels = architecture(config.architecture), config.labels
+        architecture, labels = catalog.architecture(config.architecture), config.labels
     else:
         raise ModelError(
             f"{folder.weights} holds weights only. Put a {MANIFEST} beside it that names them: "
             '{"architecture": "resnet50", "labels": ["can", "carton"], "task": "multiclass"}.'
         )
-    task = (manifest.task if manifest is not None else None) or found.tasks[0]
-    if task not in found.tasks:
+    task = (manifest.task if manifest is not None else None) or architecture.tasks[0]
+    if task not in architecture.tasks:
         raise ModelError(
-            f"{folder.manifest}: the task is {task!r}, but {found.name} is for {' or '.join(found.tasks)}. "
-            "Correct one of the two."
+            f"{folder.manifest}: the task is {task!r}, but {architecture.name} is for "
+            f"{' or '.join(architecture.tasks)}. Correct one of the two."
         )
-    if isinstance(found, ClassifierArchitecture):
-        return config.fitted(found) if config else found, task, labels
-    return found, task, _without_background(found, labels)
+    if isinstance(architecture, ClassifierArchitecture):
+        return config.applied_to(architecture) if config else architecture, task, labels
+    return architecture, task, _without_background(architecture, labels)
 
 
 def _labels(content: FolderContent, saved: SavedModel) -> tuple[str, ...]:
@@ -142,8 +147,8 @@ def _from_checkpoint(content: FolderContent) -> tuple[Architecture, TaskName, tu
     """Return architecture, task and labels of a checkpoint of AutoML for Images, which describes itself."""
     checkpoint, weights = content.checkpoint, content.folder.weights
     specs = _mapping(checkpoint.specs)
-    found = architecture(str(checkpoint.model_name))
-    key = "labels" if isinstance(found, ClassifierArchitecture) else "classes"
+    architecture = catalog.architecture(str(checkpoint.model_name))
+    key = "labels" if isinstance(architecture, ClassifierArchitecture) else "classes"
     labels = specs.get(key)
     if not isinstance(labels, (list, tuple)) or not labels or not all(isinstance(label, str) for label in labels):
         raise ModelError(f"{weights}: specs[{key!r}] is {labels!r}; expected a list of texts, one a class.")
@@ -152,28 +157,27 @@ def _from_checkpoint(content: FolderContent) -> tuple[Architecture, TaskName, tu
             f"{weights} says it has {checkpoint.number_of_classes} classes, but lists {len(labels)} {key}. "
             "Both must agree."
         )
-    if isinstance(found, ClassifierArchitecture):
-        return found, "multilabel" if specs.get("multilabel") else "multiclass", tuple(labels)
-    labels = _without_background(found, tuple(labels))
+    if isinstance(architecture, ClassifierArchitecture):
+        return architecture, "multilabel" if specs.get("multilabel") else "multiclass", tuple(labels)
+    labels = _without_background(architecture, tuple(labels))
     if not labels:
         raise ModelError(f"{weights}: specs['classes'] names the background only; expected labels after it.")
-    return found, found.tasks[0], labels
+    return architecture, architecture.tasks[0], labels
 
 
-def _without_background(found: Architecture, labels: tuple[str, ...]) -> tuple[str, ...]:
+def _without_background(architecture: Architecture, labels: tuple[str, ...]) -> tuple[str, ...]:
     """Leave out the background, which some detectors count as their first class."""
-    counted = isinstance(found, DetectorArchitecture) and found.background
+    counted = isinstance(architecture, DetectorArchitecture) and architecture.background
     return labels[1:] if counted and labels[0] == BACKGROUND else labels
 
 
-def _saved_settings(found: Architecture, specs: Mapping[str, Any]) -> dict[str, Any]:
+def _saved_settings(architecture: Architecture, specs: Mapping[str, Any]) -> dict[str, Any]:
     """Gather the settings that a checkpoint holds: those of inference win over those of the model and of training.
 
     Some checkpoints keep all settings of their training as `model_specs`, of which only exact names count.
     """
-    trained = {
-        key: value for key, value in _mapping(specs.get("model_specs")).items() if key in found.settings.model_fields
-    }
+    known = architecture.settings.model_fields
+    trained = {key: value for key, value in _mapping(specs.get("model_specs")).items() if key in known}
     return {**trained, **_mapping(specs.get("model_settings")), **_mapping(specs.get("inference_settings"))}
 
 

@@ -15,7 +15,7 @@ from models.assembly import assemble
 from models.errors import ModelError
 from models.folder.layout import locate
 from models.folder.registry import look_up
-from models.huggingface.processor import Recipe
+from models.huggingface.processor_spec import ProcessorSpec
 from models.images.decoding import ImageLimits
 from models.images.preprocess import Statistics
 from models.loaded import load, load_classifier
@@ -345,18 +345,18 @@ EDGES = [(800, 1333), (480, 640), (60, 90), (224, 448)]
 def test_sizes_are_those_of_the_library(shortest: int, longest: int) -> None:
     from transformers.image_transforms import get_size_with_aspect_ratio
 
-    recipe = Recipe({"shortest_edge": shortest, "longest_edge": longest}, Statistics())
+    spec = ProcessorSpec({"shortest_edge": shortest, "longest_edge": longest}, Statistics())
     for height in range(1, 1600, 37):
         for width in range(1, 1600, 41):
             expected = get_size_with_aspect_ratio((height, width), shortest, longest)
-            assert recipe.resized(height, width) == tuple(max(1, side) for side in expected)
+            assert spec.resized(height, width) == tuple(max(1, side) for side in expected)
 
 
 def test_pictures_fit_into_a_box_as_in_the_library() -> None:
     from transformers.image_utils import get_image_size_for_max_height_width
 
-    recipe = Recipe({"max_height": 480, "max_width": 333}, Statistics())
+    spec = ProcessorSpec({"max_height": 480, "max_width": 333}, Statistics())
     for height in range(1, 1600, 37):
         for width in range(1, 1600, 41):
             expected = get_image_size_for_max_height_width((height, width), 480, 333)
-            assert recipe.resized(height, width) == tuple(max(1, side) for side in expected)
+            assert spec.resized(height, width) == tuple(max(1, side) for side in expected)

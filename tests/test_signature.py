@@ -67,7 +67,7 @@ def test_a_column_holds_the_pictures_and_others_may_be_required(
     tmp_path: Path, inputs: Any, picture: str, missing: list[str]
 ) -> None:
     found = read(tmp_path, inputs)
-    assert found.picture == picture
+    assert found.image_column == picture
     assert [column.name for column in found.columns] == [column["name"] for column in inputs]
     assert found.missing([]) == missing
     assert found.missing(missing) == []

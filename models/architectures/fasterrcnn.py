@@ -6,7 +6,7 @@ from torchvision.models.detection import FasterRCNN
 
 from models.architecture.architecture import DetectorArchitecture, Family
 from models.detection.torchvision_adapter import LIBRARY_DEFAULTS, TorchvisionAdapter
-from models.networks.pyramid import RESNETS, fitted, on_cpu, pyramid
+from models.networks.pyramid import RESNETS, on_cpu, pyramid, renamed
 from models.networks.region_pool import RegionPool
 
 
@@ -16,7 +16,7 @@ def _architecture(name: str) -> DetectorArchitecture:
         name,
         build=lambda classes, settings: on_cpu(lambda: _build(resnet, classes)),
         library_defaults=LIBRARY_DEFAULTS,
-        adapt=fitted,
+        adapt=renamed,
         adapter=TorchvisionAdapter.of_rcnn(),
         background=True,
     )

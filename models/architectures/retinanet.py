@@ -7,7 +7,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from models.architecture.architecture import DetectorArchitecture, Family
 from models.detection.torchvision_adapter import LIBRARY_DEFAULTS, TorchvisionAdapter
-from models.networks.pyramid import fitted, on_cpu, pyramid
+from models.networks.pyramid import on_cpu, pyramid, renamed
 
 _CHANNELS = 256
 
@@ -17,7 +17,7 @@ def _architecture(name: str) -> DetectorArchitecture:
         name,
         build=lambda classes, settings: on_cpu(lambda: _build(classes)),
         library_defaults=LIBRARY_DEFAULTS,
-        adapt=fitted,
+        adapt=renamed,
         adapter=TorchvisionAdapter(
             thresholds=lambda network: network,
             dense_head="head",

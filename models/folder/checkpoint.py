@@ -26,7 +26,7 @@ from models.folder.opened import WeightsFile
 
 logger = logging.getLogger(__name__)
 
-# The keys a checkpoint of AutoML for Images is read for; optimizer state and metrics are left on disk
+# The keys of a checkpoint of AutoML for Images that are used; optimizer state and metrics stay on disk
 _AUTOML_KEYS = ("model_name", "number_of_classes", "specs", "model_state")
 _WRAPPERS = ("model_state", "state_dict", "model_state_dict", "model")
 _ZIP = b"PK\x03\x04"  # how the files start that torch.load can map into memory
@@ -35,7 +35,7 @@ _PREFIXES = ("module.", "_orig_mod.")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a file of weights holds. The first three are None for a plain state dict."""
+    """The content of a file of weights. The first three are None for a plain state dict."""
 
     model_name: str | None
     number_of_classes: int | None
@@ -98,7 +98,7 @@ def _read_torch(weights: WeightsFile) -> Any:
             f"{file} holds an object of type {refused[1]}, which is refused because loading it could run code. "
             "Save a dict of model_name, number_of_classes, specs and model_state only, or a plain state dict."
         ) from None
-    except Exception as error:  # a damaged archive surfaces as almost any type
+    except Exception as error:  # a damaged archive raises almost any type
         if "TorchScript" in str(error):
             raise ModelError(f"{file} is a TorchScript archive. Save model.state_dict() of the original.") from None
         logger.debug("torch.load failed", exc_info=True)

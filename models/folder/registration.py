@@ -1,4 +1,4 @@
-"""Registering: copy a model folder, prove that it can be served, describe it, publish it."""
+"""Registering: copies a model folder, proves that it can be served, describes it and publishes it."""
 
 import shutil
 from pathlib import Path
@@ -16,7 +16,7 @@ from models.folder.verification import hashes
 def register(source: Path, root: Path, name: str, version: int | None = None) -> Registered:
     """Copy `source` into `root` as NAME/VERSION with a manifest; ModelError where it cannot be served.
 
-    Nothing is visible under its name until it is complete, whatever interrupts the copying.
+    The version becomes visible only when it is complete, whatever interrupts the copying.
     """
     check_name(name)
     if version is not None and version < 1:

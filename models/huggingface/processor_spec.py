@@ -1,7 +1,7 @@
-"""preprocessor_config.json: how the image processors of transformers prepare pictures, in words of our own.
+"""ProcessorSpec: what an image processor of transformers does, in terms of resizing, cropping, scaling and padding.
 
-The library's Pillow processor fills in what the file leaves out. Whether our words say the same as it does is verified
-on drawn images, since a processor may do anything.
+The values come from the library's own processor, which fills in what preprocessor_config.json leaves out. A processor
+may do anything else besides, so the result is compared with it on drawn images.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,21 +22,22 @@ from settings.json_file import JsonFile
 _FILTERS = {Image.Resampling.BILINEAR: "bilinear", Image.Resampling.BICUBIC: "bicubic"} | {
     Image.Resampling.LANCZOS: "lanczos"
 }
-_CELLS = {"YolosImageProcessorPil": 16}  # pixels
+_FLOOR_MULTIPLES = {"YolosImageProcessorPil": 16}  # pixels
 _UNBOUNDED = 10**9  # pixels
-_ODD = (151, 97)  # pixels of a picture that leaves odd remainders
-_SAME = 1e-4  # of normalised values
+_ODD = (151, 97)  # pixels of an image that leaves odd remainders
+_ALLOWED = 1e-4  # difference of normalised values
 
 Size = tuple[int, int]  # height, width
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a processor prepares a picture. `size` has the keys that the library has, in pixels.
+class ProcessorSpec:
+    """How a processor prepares an image. `size` has the keys of the library, in pixels.
 
-    `crop` is the size that is cut out of the middle after that, `pad` what a picture is padded to on the right and
-    below; None for neither. Sizes are rounded up to multiples of `divisor`, those that keep the aspect ratio down to
-    multiples of `cell`. With `share` a side below 384 is that of a crop, so large a share of what is cropped.
+    After resizing, `crop` (height, width) is cut out of the middle, and the image is padded on the right and below to
+    `pad`; None leaves a step out. Sizes are rounded up to multiples of `divisor`; before that, sizes that keep
+    the aspect ratio are rounded down to multiples of `floor_multiple`. With `crop_fraction`, a `shortest_edge` below
+    384 is the side of a crop, which is that fraction of the resized side.
     """
 
     size: Mapping[str, int]
@@ -44,17 +45,17 @@ class Recipe:
     crop: Size | None = None
     pad: Size | None = None
     divisor: int = 1
-    cell: int = 1
-    share: float | None = None
+    floor_multiple: int = 1
+    crop_fraction: float | None = None
 
     @property
     def fixed(self) -> Size | None:
-        """The (height, width) of the network's input where it is the same for all pictures."""
+        """The (height, width) of the network's input where it is the same for all images."""
         return self.pad or (self.resized(1, 1) if "height" in self.size else None)
 
     @property
     def largest(self) -> Size:
-        """The (height, width) that no picture exceeds before it is padded."""
+        """The (height, width) that no image exceeds before it is padded."""
         size = self.size
         if "height" in size or "max_height" in size:
             return size.get("height", size.get("max_height", 0)), size.get("width", size.get("max_width", 0))
@@ -62,57 +63,57 @@ class Recipe:
 
     @property
     def side(self) -> int:
-        """The shorter side, in pixels, that a picture is resized to at most."""
+        """The longest shorter side, in pixels, that an image is resized to."""
         return self.size.get("shortest_edge") or max(self.largest)
 
     def resized(self, height: int, width: int) -> Size:
-        """Return the (height, width) in pixels that a picture is resized to before anything is cropped or padded."""
+        """Return the (height, width) in pixels that an image is resized to, before any crop or padding."""
         size = self.size
         if "height" in size:
-            found = size["height"], size["width"]
+            sides = size["height"], size["width"]
         elif "max_height" in size:
             scale = min(size["max_height"] / height, size["max_width"] / width)
-            found = int(height * scale), int(width * scale)
+            sides = int(height * scale), int(width * scale)
         else:
-            found = _fitted(height, width, size["shortest_edge"], size.get("longest_edge", _UNBOUNDED))
-        # a side of a very thin picture would vanish
-        height, width = (max(side // self.cell * self.cell, self.cell) for side in found)
+            sides = _fitted(height, width, size["shortest_edge"], size.get("longest_edge", _UNBOUNDED))
+        # at least one multiple of a very thin image
+        height, width = (max(side // self.floor_multiple * self.floor_multiple, self.floor_multiple) for side in sides)
         return -(-height // self.divisor) * self.divisor, -(-width // self.divisor) * self.divisor
 
     def padded(self, size: Size) -> Size:
-        """Return the (height, width) of the network's input for a picture that was resized to `size`."""
+        """Return the (height, width) of the network's input for an image that was resized to `size`."""
         return self.pad or size
 
 
-def read_recipe(file: JsonFile, config: Any) -> tuple[Recipe, Any]:
-    """Return the recipe that a preprocessor_config.json describes, and the library's processor, to verify it.
+def processor_spec(file: JsonFile, config: Any) -> tuple[ProcessorSpec, Any]:
+    """Return the spec of a preprocessor_config.json, and the library's processor to verify it with.
 
     `config` is the library's configuration of the network. ModelError where the file describes no processor, or one
-    that does something else than resizing, cropping, scaling and padding.
+    whose steps are not supported.
     """
     try:
         processor = library_processor(file.content, config)
-        recipe = _recipe(processor)
+        spec = _spec(processor)
     except ModelError as error:
         raise ModelError(f"{file.path}: {error}") from None
     except Exception as error:  # whatever the constructors of the library raise
         raise ModelError(f"{file.path} describes no image processor: {first_line(error).rstrip('.')}.") from None
-    return recipe, processor
+    return spec, processor
 
 
-def verify_preprocessing(file: Path, processor: Any, seen: Callable[[Image.Image], NDArray[np.float32]]) -> None:
-    """Compare `seen`, from a picture to what the network sees, float32 [3, H, W], with what a processor makes of it.
+def verify_preprocessing(file: Path, processor: Any, prepare: Callable[[Image.Image], NDArray[np.float32]]) -> None:
+    """Compare `prepare`, from an image to the network's input, float32 [3, H, W], with the library's processor.
 
     ModelError where they differ.
     """
-    pictures = list(calibration_images(2))
-    for picture in (*pictures, pictures[0].crop((0, 0, *_ODD))):
+    images = list(calibration_images(2))
+    for image in (*images, images[0].crop((0, 0, *_ODD))):
         try:
-            wanted = processor(images=picture, return_tensors="np")["pixel_values"][0]
-        except Exception as error:  # as above
+            expected = processor(images=image, return_tensors="np")["pixel_values"][0]
+        except Exception as error:  # whatever the library raises
             raise ModelError(f"{file}: the processor fails with a picture: {first_line(error)}") from None
-        found = seen(picture)
-        if found.shape != wanted.shape or float(np.abs(found - wanted).max()) > _SAME:
+        prepared = prepare(image)
+        if prepared.shape != expected.shape or float(np.abs(prepared - expected).max()) > _ALLOWED:
             kind = type(processor).__name__.removesuffix("Pil")
             raise ModelError(
                 f"{file}: a {kind} with these values prepares pictures in a way of its own, which is not supported. "
@@ -120,38 +121,38 @@ def verify_preprocessing(file: Path, processor: Any, seen: Callable[[Image.Image
             )
 
 
-def _recipe(processor: Any) -> Recipe:
-    told = {name: value for name, value in dict(processor.size or {}).items() if value}
-    if not getattr(processor, "do_resize", False) or set(told) not in (
+def _spec(processor: Any) -> ProcessorSpec:
+    size = {name: value for name, value in dict(processor.size or {}).items() if value}
+    if not getattr(processor, "do_resize", False) or set(size) not in (
         {"height", "width"},
         {"shortest_edge"},
         {"shortest_edge", "longest_edge"},
         {"max_height", "max_width"},
     ):
         raise ModelError(
-            f"do_resize is {getattr(processor, 'do_resize', None)!r} and size {told}; expected true, and height and "
+            f"do_resize is {getattr(processor, 'do_resize', None)!r} and size {size}; expected true, and height and "
             "width, shortest_edge with or without longest_edge, or max_height and max_width."
         )
     pads = getattr(processor, "do_pad", False) and getattr(processor, "pad_size", None)
-    recipe = Recipe(
-        told,
+    spec = ProcessorSpec(
+        size,
         _statistics(processor),
         crop=_pair(processor.crop_size) if getattr(processor, "do_center_crop", False) else None,
         pad=_pair(processor.pad_size) if pads else None,
         divisor=getattr(processor, "size_divisor", None) or 1,
-        cell=_CELLS.get(type(processor).__name__, 1) if "shortest_edge" in told else 1,
-        share=getattr(processor, "crop_pct", None),
+        floor_multiple=_FLOOR_MULTIPLES.get(type(processor).__name__, 1) if "shortest_edge" in size else 1,
+        crop_fraction=getattr(processor, "crop_pct", None),
     )
-    if recipe.pad is not None and any(side > pad for side, pad in zip(recipe.largest, recipe.pad, strict=True)):
+    if spec.pad is not None and any(side > pad for side, pad in zip(spec.largest, spec.pad, strict=True)):
         raise ModelError(
-            f"pad_size is {recipe.pad[1]}x{recipe.pad[0]}, but pictures of size {told} may be larger. Enlarge "
+            f"pad_size is {spec.pad[1]}x{spec.pad[0]}, but pictures of size {size} may be larger. Enlarge "
             "pad_size, or leave it out."
         )
-    return recipe
+    return spec
 
 
 def _statistics(processor: Any) -> Statistics:
-    """Gather how values are scaled: what is normalised is in units of [0, 1] here, whatever the factor there."""
+    """Return how values are scaled: here in units of [0, 1], whatever the factor in the processor."""
     factor = processor.rescale_factor if processor.do_rescale else 1.0
     mean, std = (processor.image_mean, processor.image_std) if processor.do_normalize else ([0.0] * 3, [1.0] * 3)
     if len(mean) != 3 or len(std) != 3:
@@ -174,7 +175,7 @@ def _pair(size: Any) -> Size:
 
 
 def _fitted(height: int, width: int, shortest: int, longest: int) -> Size:
-    """Fit the shorter side, or the longer where that would be too long; which of them is rounded is the library's."""
+    """Fit the shorter side, or the longer side where it would be too long; sides are rounded as in the library."""
     short, long = min(height, width), max(height, width)
     scale: float = shortest
     if long / short * shortest > longest:
@@ -182,6 +183,6 @@ def _fitted(height: int, width: int, shortest: int, longest: int) -> Size:
     side = round(scale)
     if short == side:
         return height, width
-    # in this order, as a product is rounded before it is divided
+    # in this order, as floating point rounds the product before the division
     other = int(scale * long / short)
     return (other, side) if width < height else (side, other)
