@@ -1,4 +1,4 @@
-"""Merge settings.json, checkpoint and defaults. Every error names the file, the key, the value and the expectation."""
+"""Merges settings.json, checkpoint and defaults. Each error names the file, the key, the value and the expectation."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -50,10 +50,10 @@ def load_model_settings(
 
 
 def override(values: Schema, given: Mapping[str, Any], source: str) -> Schema:
-    """Return `values` with what a request sets otherwise; SettingsError where a key or a value does not fit.
+    """Return `values` with the changes that a request asks for; SettingsError where a key or a value does not fit.
 
-    Only the fields that the schema calls `per_request` may be set; null takes the value that has no number, such as no
-    tiles, where there is one, and else the effective value.
+    Only the fields in the schema's `per_request` may be set. A null is a value where the field allows it, such as no
+    tiles; otherwise it leaves the field as it is.
     """
     schema = type(values)
     known = [key for key, name in spellings(schema).items() if name in schema.per_request]
@@ -86,13 +86,13 @@ def _sort_keys(schema: type[ModelSettings], content: Mapping[str, Any], source: 
     warnings = []
     for key, entry in content.items():
         name = known.get(key)
-        value = entry.tolist() if hasattr(entry, "tolist") else entry  # checkpoints hold numbers of numpy and PyTorch
+        value = entry.tolist() if hasattr(entry, "tolist") else entry  # checkpoints hold numbers of NumPy and PyTorch
         if name is None:
             why = "belongs to another kind of model" if key in elsewhere else "is not known"
             near = "" if key in elsewhere else did_you_mean(str(key), known)
             warnings.append(f"{source}: the key {key!r} {why} and is ignored.{near}")
-        # null means "not decided here", as in the files that training writes for options that were not used; only
-        # where null is a value of its own does it overrule
+        # null means "not decided here", as in the files that training writes for unused options; it is a value only
+        # where it is the default of the field
         elif value is None and schema.model_fields[name].default is not None:
             continue
         elif name in given and given[name][0] != value:
