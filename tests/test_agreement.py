@@ -1,4 +1,4 @@
-"""What decides whether another way of computing may score: how far it is from float32."""
+"""What decides whether another runtime or precision may score: how far it is from float32."""
 
 import math
 from pathlib import Path
@@ -28,8 +28,8 @@ def test_bf16_is_compared_with_fp32_and_fp32_with_nothing(fridge_folder: Path) -
 def test_the_reference_is_eager_float32(fridge_folder: Path) -> None:
     half: Any = reference_model(load(fridge_folder, precision="bf16"))
     full: Any = load(fridge_folder)
-    views = half.calibration()[0]
-    assert all(torch.equal(one, other) for one, other in zip(half.outputs(views), full.outputs(views), strict=True))
+    inputs = half.calibration()[0]
+    assert all(torch.equal(one, other) for one, other in zip(half.outputs(inputs), full.outputs(inputs), strict=True))
 
 
 def test_a_precision_that_is_too_small_is_refused_unless_forced() -> None:
@@ -71,7 +71,7 @@ def test_boxes_are_compared_with_the_nearest_of_their_label(tmp_path: Path) -> N
     assert model.deviation([nothing], [nothing]).largest == 0
 
 
-def test_a_detector_is_compared_view_by_view(tmp_path: Path) -> None:
+def test_a_detector_is_compared_input_by_input(tmp_path: Path) -> None:
     half: Any = load_detector(write_detector_folder(tmp_path / "model"), precision="bf16")
     reference: Any = reference_model(half)
     found = compare(reference, reference, half.calibration()[0])

@@ -171,7 +171,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         load_detector(write_detector_folder(tmp_path / "model", state=state))
 
 
-def test_whoever_needs_a_classifier_is_told(tmp_path: Path) -> None:
+def test_a_detector_where_a_classifier_is_needed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="holds a model for detection; expected one that classifies"):
         load_classifier(write_detector_folder(tmp_path / "model"))
 
@@ -204,7 +204,7 @@ def test_a_registered_detector_finds_the_same(tmp_path: Path) -> None:
     assert detected(load_detector(registered.path), PICTURES[0]) == detected(load_detector(folder), PICTURES[0])
 
 
-def test_thousands_of_boxes_are_told(tmp_path: Path) -> None:
+def test_thousands_of_boxes_are_returned(tmp_path: Path) -> None:
     model = load_detector(write_detector_folder(tmp_path / "model"))
     given = {"box_score_thresh": 0.0, "nms_iou_thresh": 1.0, "box_detections_per_img": 10000, "tile_grid_size": [2, 2]}
     found = detected(model, PICTURES[0], **given)

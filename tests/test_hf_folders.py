@@ -1,4 +1,4 @@
-"""Folders of transformers as they are found, registered, split, broken: what is served, and what is said otherwise."""
+"""Folders of transformers as they are found, registered, split, broken: what is served, and what is refused."""
 
 import json
 import pickle

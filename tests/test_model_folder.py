@@ -123,7 +123,7 @@ def test_what_does_not_exist_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "seen"),
+    ("files", "listed"),
     [
         ([], "found an empty folder."),
         (["b.txt", "a/x.txt"], "found a/, b.txt."),
@@ -135,8 +135,8 @@ def test_what_does_not_exist_is_named(tmp_path: Path) -> None:
     ],
     ids=["empty", "other files", "many files", "too deep", "two folders", "a folder called model.pt", "onnx only"],
 )
-def test_a_folder_without_a_model_says_what_is_in_it(tmp_path: Path, files: list[str], seen: str) -> None:
+def test_a_folder_without_a_model_says_what_is_in_it(tmp_path: Path, files: list[str], listed: str) -> None:
     with pytest.raises(ModelError) as caught:
         locate(touch(tmp_path, *files))
     assert str(caught.value).startswith(f"{tmp_path} holds no model. Expected model.pt or model.safetensors")
-    assert str(caught.value).endswith(seen)
+    assert str(caught.value).endswith(listed)

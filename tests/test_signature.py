@@ -1,4 +1,4 @@
-"""The signature of an MLflow folder: where it is found, what it says, and what is done where it says nothing."""
+"""The signature of an MLflow folder: where it lies, how it is read, and the default without one."""
 
 import json
 from pathlib import Path

@@ -134,7 +134,7 @@ class Tuner:
         if self._reference is None:
             self._reference = self._on_device(lambda: reference_model(self._model))
         batches = self._on_device(self._model.calibration)
-        steps = [partial(compare, rival, self._reference, views) for views in (batches[-1:] if brief else batches)]
+        steps = [partial(compare, rival, self._reference, inputs) for inputs in (batches[-1:] if brief else batches)]
         return merge([self._on_device(step) for step in steps])
 
 
