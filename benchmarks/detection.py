@@ -28,7 +28,7 @@ from benchmarks.report import write_report
 from benchmarks.serving import DETECTION, free_port, spread
 from models.detection.adapter import Detections, DetectorInput
 from models.detection.instances import Instances, objects
-from models.detection.masks import outlined
+from models.detection.masks import with_outlines
 from models.detector import Detector
 from models.images.decoding import ImageLimits
 from models.loaded import load
@@ -103,7 +103,7 @@ def bench_outlines(rounds: int) -> dict[str, list[float]]:
     for _ in range(rounds):
         found["recipe_ms"].append(1000 / _INSTANCES * seconds_of(recipe))
         found["ours_ms"].append(
-            1000 / _INSTANCES * seconds_of(lambda: outlined(instances, objects(instances, ["object"])))
+            1000 / _INSTANCES * seconds_of(lambda: with_outlines(instances, objects(instances, ["object"])))
         )
     return found
 

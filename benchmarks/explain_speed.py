@@ -103,7 +103,7 @@ class Bench:
         self._executor = Executor(
             self._network, torch.device("cpu"), preprocess.inputs, classifier_architecture(name).cam_layer
         )
-        self._picture = preprocess.picture(Image.fromarray(draw_scene(7, size=(SIDE, SIDE), count=1).picture))
+        self._picture = preprocess.cropped(Image.fromarray(draw_scene(7, size=(SIDE, SIDE), count=1).picture))
         self._inputs = preprocess.inputs(self._picture[None])
         self.sizes = self._tuned()
 

@@ -76,7 +76,7 @@ def _steps() -> dict[str, dict[str, Callable[[], Any]]]:
             "ours, scaled": lambda: decode(photo, _SCALED, enough=2 * preprocess.resize),
         },
         "resize and crop": {
-            "ours": lambda: preprocess.picture(image),
+            "ours": lambda: preprocess.cropped(image),
             "Pillow": lambda: np.asarray(image.resize((341, 256), Image.Resampling.BILINEAR).crop((58, 16, 282, 240))),
         },
         "pixels to an array": {"numpy": lambda: np.asarray(image)},

@@ -1,4 +1,4 @@
-"""A picture in, scores out: model folders, architectures, tasks, decoding. No HTTP, no queue.
+"""An image in, scores out: model folders, architectures, tasks, decoding. No HTTP, no queue.
 
-Code only; model folders are data and live in a model root elsewhere. Imports settings and nothing else of ours.
+Code only; model folders are data and live in a model root elsewhere. Of our packages it imports only settings.
 """

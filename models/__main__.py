@@ -1,4 +1,4 @@
-"""python -m models register | list | check: keeps the models under a model root."""
+"""python -m models register | list | check: the registered models under a model root."""
 
 import argparse
 import sys
@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from models.errors import ModelError
-from models.folder.registry import Registered, registered, resolve
+from models.folder.registry import Registered, look_up, registered
 from settings.errors import SettingsError
 
 _CANNOT_SERVE = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return 0, or 3 with a sentence on stderr where a model cannot be served."""
+    """Run one command; return 0, or 3 and a sentence on stderr where a model cannot be served."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _register(options: argparse.Namespace) -> int:
-    from models.folder.registration import register  # imports PyTorch, which listing has no use for
+    from models.folder.registration import register  # imports PyTorch, which listing does not need
 
     model = register(options.folder, options.model_root, options.name, options.version)
     print(f"registered {model.name}@{model.version} in {model.path}")
@@ -68,15 +68,15 @@ def _check(options: argparse.Namespace) -> int:
         return "ok"
 
     named = options.name is not None
-    return _each([resolve(options.model_root, options.name)] if named else registered(options.model_root), verify)
+    return _each([look_up(options.model_root, options.name)] if named else registered(options.model_root), verify)
 
 
-def _each(models: Sequence[Registered], say: Callable[[Registered], str]) -> int:
-    """Print a line for each model, also after one that is broken."""
+def _each(models: Sequence[Registered], describe: Callable[[Registered], str]) -> int:
+    """Print a line for each model, also after a broken one."""
     code = 0
     for model in models:
         try:
-            print(f"{model.name}@{model.version}  {say(model)}")
+            print(f"{model.name}@{model.version}  {describe(model)}")
         except (ModelError, SettingsError) as error:
             code = _CANNOT_SERVE
             print(f"{model.name}@{model.version}  {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Classifier: a loaded network that gives every label of a picture a probability."""
+"""Classifier: a loaded network that gives each label a probability for an image."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from models.architecture.architecture import ClassifierArchitecture
 from models.definition import Definition
 from models.errors import ModelError, first_line
-from models.images.calibration import calibration_pictures
-from models.images.decoding import AMPLE, ImageLimits, decode
+from models.images.calibration import calibration_images
+from models.images.decoding import DECODED_SCALE, ImageLimits, decode
 from models.images.model_input import DecodedImage, ModelInput
 from models.images.preprocess import Preprocess
 from models.predictions import ClassScores, Prediction
@@ -22,19 +22,19 @@ from models.runtime.precision import Precision
 from models.runtime.runtime import EAGER, Graph, GraphSource
 from settings.model import ModelSettings
 
-_SAME = {"fp32": 1e-5, "tf32": 0.01, "bf16": 0.05, "fp16": 0.01}  # of a probability
-_CALIBRATION = 8
+_ALLOWED = {"fp32": 1e-5, "tf32": 0.01, "bf16": 0.05, "fp16": 0.01}  # deviation of a probability
+_CALIBRATION = 8  # images
 _GREY = 128
-_DIMENSIONS = 3  # of a picture
-HALFWAY_FROM = 48  # a few pictures more or less matter little
-_EXAMPLES = 2  # a batch of one would be taken for a constant by some tracers
+_DIMENSIONS = 3  # of an input
+HALFWAY_FROM = 48  # images; in smaller batches a few more or less matter little
+_EXAMPLES = 2  # some tracers take a batch of one for a constant
 
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """A network with everything around it: `graph` scores with it, explanations look at its layers.
+    """A network with everything around it: `graph` computes its scores, explanations use its layers.
 
-    `outputs` is for one thread at a time, the rest for any.
+    Only one thread at a time may call `outputs`; the rest is thread-safe.
     """
 
     definition: Definition
@@ -47,65 +47,65 @@ class Classifier:
     @property
     def architecture(self) -> ClassifierArchitecture:
         """The architecture of the network."""
-        found = self.definition.architecture
-        assert isinstance(found, ClassifierArchitecture)
-        return found
+        architecture = self.definition.architecture
+        assert isinstance(architecture, ClassifierArchitecture)
+        return architecture
 
     @property
     def preprocess(self) -> Preprocess:
-        """The sizes and statistics of the pictures this network sees."""
+        """The sizes and statistics with which images are prepared."""
         return self.definition.preprocess
 
     @property
     def slow_to_encode(self) -> bool:
-        """Whether `combine` takes long: it does not."""
+        """False: `combine` is quick."""
         return False
 
     @property
     def pixels(self) -> int:
-        """The pixels of one network input, the unit that batches are measured in."""
+        """The pixels of one network input, by which batches are measured."""
         return self.preprocess.crop**2
 
     def settings(self, given: Mapping[str, Any]) -> ModelSettings:
-        """Return the settings of a request that sets `given`; SettingsError, as a classifier leaves nothing to set."""
+        """Return the settings of a request; SettingsError where it sets any, since a classifier has none to set."""
         return self.definition.settings_for(given)
 
     def max_inputs(self, settings: ModelSettings) -> int:
-        """Return how many passes of the network a picture takes: one."""
+        """Return how many inputs an image has: one."""
         return 1
 
-    def picture(self, data: bytes | memoryview, limits: ImageLimits) -> Tensor:
+    def crop(self, data: bytes | memoryview, limits: ImageLimits) -> Tensor:
         """Decode and crop: uint8 [crop, crop, 3] in [0, 255] on the CPU. Raises ImageError."""
         preprocess = self.preprocess
-        image = decode(data, limits, exif=preprocess.statistics.upright, enough=AMPLE * preprocess.resize)
-        return preprocess.picture(image)
+        image = decode(data, limits, exif=preprocess.statistics.exif, enough=DECODED_SCALE * preprocess.resize)
+        return preprocess.cropped(image)
 
     def read(self, data: bytes | memoryview, limits: ImageLimits, settings: ModelSettings) -> DecodedImage:
         """Decode an image to one input, its centre crop. Raises ImageError."""
-        return DecodedImage((ModelInput(self.picture(data, limits), self.pixels),))
+        return DecodedImage((ModelInput(self.crop(data, limits), self.pixels),))
 
     def example(self, count: int) -> list[Tensor]:
-        """Return `count` pictures of mid grey, for warm-up and probes."""
+        """Return `count` inputs of mid grey, for warm-up and probes."""
         return list(_grey(self.preprocess, count))
 
     def calibration(self) -> list[list[Tensor]]:
-        """Return batches on which two ways to compute are compared."""
-        inputs = [self.preprocess.picture(picture) for picture in calibration_pictures(_CALIBRATION)]
+        """Return the batches on which runtimes and precisions are compared."""
+        inputs = [self.preprocess.cropped(image) for image in calibration_images(_CALIBRATION)]
         return [inputs, inputs[:1]]
 
     def graph_source(self) -> GraphSource:
-        """Return what a runtime is to compute."""
-        return classifying(self.preprocess, self.network)
+        """Return the computation that a runtime takes over."""
+        return classifier_graph(self.preprocess, self.network)
 
     def with_runtime(self, name: str, graph: Graph) -> "Classifier":
-        """Return the same model with another runtime for its scores."""
+        """Return the same model with scores from another runtime."""
         return replace(self, graph=graph, runtime=name)
 
     def deviation(self, outputs: Sequence[Tensor], expected: Sequence[Tensor]) -> Deviation:
-        """Tell how far outputs are from those expected, in float32, of the same inputs."""
+        """Compare outputs with those expected in float32, for the same inputs."""
         pairs = zip(map(self.prediction, outputs), map(self.prediction, expected), strict=True)
-        apart = [abs(p - q) for one, other in pairs for p, q in zip(one.probs, other.probs, strict=True)]
-        return Deviation("probabilities", max(apart), _SAME[self.precision.name])
+        differences = [abs(p - q) for one, other in pairs for p, q in zip(one.probs, other.probs, strict=True)]
+        return Deviation("probabilities", max(differences), _ALLOWED[self.precision.name])
 
     def outputs(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """Run one batch: uint8 [crop, crop, 3] each -> the logits of each, float32 [C] on the CPU.
@@ -116,9 +116,9 @@ class Classifier:
             return self._of_several(inputs)
         count = len(inputs)
         shape = batch_size(count, self.device), *inputs[0].shape
-        # from pinned memory, which is kept for the next batch, a GPU copies by itself
+        # a GPU copies from pinned memory by itself; PyTorch keeps that memory for the next batch
         batch = torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
-        # not by PyTorch: its threads look for more to do afterwards, on the cores that the runtime is about to use
+        # not by PyTorch, whose threads would go on spinning on the cores that the runtime needs next
         np.stack([one.numpy() for one in inputs], out=batch.numpy()[:count])
         return list(self._logits(batch, count))
 
@@ -137,12 +137,12 @@ class Classifier:
             (logits,) = self.graph(batch)
             return logits.float().cpu()[:count]
 
-    def combine(self, picture: DecodedImage, outputs: Sequence[Tensor]) -> Prediction:
-        """Turn the output of an image's only input into a prediction; ModelError as `prediction`."""
+    def combine(self, image: DecodedImage, outputs: Sequence[Tensor]) -> Prediction:
+        """Turn the output of an image's only input into a prediction; ModelError as for `prediction`."""
         return self.prediction(outputs[0])
 
     def prediction(self, logits: Tensor) -> ClassScores:
-        """Turn the logits of one picture into a prediction; ModelError where the network computed no numbers."""
+        """Turn the logits of one image, float32 [C], into a prediction; ModelError where they are not finite."""
         if not torch.isfinite(logits).all():
             raise ModelError("The network computed values that are not finite. Check its weights and the precision.")
         scores = self.definition.task.prediction(logits, self.definition.labels)
@@ -150,11 +150,11 @@ class Classifier:
         return scores
 
     def smoke_test(self) -> None:
-        """Score an example; ModelError where the network cannot see pictures of this size or computes no numbers."""
-        # as large as it need be to be resized, for which code is compiled now and not when the first request waits
+        """Score an example; ModelError where the network cannot take this size or its outputs are not finite."""
+        # larger than the crop: resizing then compiles its code now, not while the first request waits
         grey = Image.new("RGB", (2 * self.preprocess.resize, 2 * self.preprocess.resize), (_GREY, _GREY, _GREY))
         try:
-            output = self.outputs([self.preprocess.picture(grey)])[0]
+            output = self.outputs([self.preprocess.cropped(grey)])[0]
         except (RuntimeError, ValueError, AssertionError) as error:
             side = self.preprocess.crop
             raise ModelError(
@@ -165,10 +165,10 @@ class Classifier:
 
 
 def batch_size(count: int, device: torch.device) -> int:
-    """Return of how many pictures a batch of `count` is made; what follows the last one is computed in vain.
+    """Return the size to which a batch of `count` images is padded; the results of the padding are dropped.
 
-    A GPU finds the kernels for each size anew, which took an H100 about a second: it is given powers of two, and the
-    large ones halfway between them, which warming up has seen.
+    A GPU selects kernels anew for each size, which took an H100 about a second. It therefore gets only powers of two
+    and, from 48 on, the sizes halfway between them; warm-up has run all of these.
     """
     if device.type != "cuda":
         return count
@@ -177,8 +177,8 @@ def batch_size(count: int, device: torch.device) -> int:
     return halfway if halfway >= max(count, HALFWAY_FROM) else size
 
 
-def classifying(preprocess: Preprocess, network: nn.Module) -> GraphSource:
-    """Return what a runtime is to compute for a classifier: uint8 [N, crop, crop, 3] -> logits [N, C]."""
+def classifier_graph(preprocess: Preprocess, network: nn.Module) -> GraphSource:
+    """Return the computation of a classifier for a runtime: uint8 [N, crop, crop, 3] -> logits [N, C]."""
     return GraphSource(_NormalisedNetwork(preprocess, network), _grey(preprocess, _EXAMPLES))
 
 
@@ -188,7 +188,7 @@ def _grey(preprocess: Preprocess, count: int) -> Tensor:
 
 
 class _NormalisedNetwork(nn.Module):
-    """A network from bytes to logits, so that a runtime computes what leads to its inputs too."""
+    """A network from bytes to logits: the runtime normalises the inputs too."""
 
     mean: Tensor
     std: Tensor
@@ -197,10 +197,10 @@ class _NormalisedNetwork(nn.Module):
         super().__init__()
         self.preprocess, self.network = preprocess, network
         mean, std = preprocess.statistics.constants(next(network.parameters()).device)
-        # on the device from the start: recordings of a GPU's work can hold no copies of values that Python has
+        # on the device from the start: a CUDA graph cannot hold copies from the CPU's memory
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        logits: Tensor = self.network(self.preprocess.inputs(pictures, (self.mean, self.std)))
+    def forward(self, crops: Tensor) -> Tensor:
+        logits: Tensor = self.network(self.preprocess.inputs(crops, (self.mean, self.std)))
         return logits

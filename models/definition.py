@@ -1,24 +1,25 @@
-"""Definition: what a model folder says about its model, gathered from checkpoint, manifest and settings.json."""
+"""Definition: what a model is, resolved from all that its folder says: checkpoint, manifest, configs and settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from models import tasks
+from models.architecture import catalog
 from models.architecture.architecture import Architecture, ClassifierArchitecture, DetectorArchitecture, State
-from models.architecture.catalog import architecture, saved_architecture
+from models.architecture.building import build_network
 from models.discovery import constants
 from models.errors import ModelError
+from models.folder.content import FolderContent
 from models.folder.layout import ModelFolder
-from models.folder.manifest import MANIFEST, Manifest, TaskName, read_manifest
-from models.folder.signature import Signature, read_signature
-from models.folder.timm_config import read_timm_config
-from models.folder.weights import Checkpoint, build_network, read_checkpoint
-from models.huggingface.config import PREFIX as TRANSFORMERS
-from models.huggingface.saved import SavedModel, read_saved
+from models.folder.manifest import MANIFEST, TaskName
+from models.folder.signature import Signature
+from models.folder.timm_config import timm_config
+from models.huggingface.saved import SavedModel, saved_model
 from models.images.preprocess import Preprocess
 from models.task import Task
 from settings.load import load_model_settings, override
@@ -31,9 +32,13 @@ BACKGROUND = "--bg--"
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A model without its weights: enough to show, to register and to build it."""
+    """A model without its weights: enough to show, to register and to build it.
+
+    `used` are the files that decide what the model says.
+    """
 
     folder: ModelFolder
+    used: tuple[Path, ...]
     architecture: Architecture
     task: Task
     labels: tuple[str, ...]
@@ -42,10 +47,10 @@ class Definition:
 
     @property
     def preprocess(self) -> Preprocess:
-        """The sizes and statistics of the pictures that a classifier sees."""
-        values, found = self.settings.values, self.architecture
-        assert isinstance(values, ClassificationSettings) and isinstance(found, ClassifierArchitecture)
-        return Preprocess(values.valid_resize_size, values.valid_crop_size, found.statistics)
+        """The sizes and statistics of the images that a classifier sees."""
+        values, architecture = self.settings.values, self.architecture
+        assert isinstance(values, ClassificationSettings) and isinstance(architecture, ClassifierArchitecture)
+        return Preprocess(values.valid_resize_size, values.valid_crop_size, architecture.statistics)
 
     def sizes(self) -> dict[str, int]:
         """Return the settings that fix the size of what the network sees."""
@@ -63,103 +68,116 @@ class Definition:
         return build_network(self.architecture, classes, self.settings.values, state, self.folder.weights)
 
 
-def define(folder: ModelFolder, *, strict: bool = False) -> tuple[Definition, State]:
-    """Read a folder's definition and its tensors. ModelError or SettingsError where it cannot be served."""
-    checkpoint = read_checkpoint(folder.weights)
-    if checkpoint.model_name is None:
-        found, task, labels = _from_manifest(folder)
+def resolve(content: FolderContent, *, strict: bool = False) -> Definition:
+    """Decide what a folder's model is and how it is set up, from all that its files say.
+
+    With `strict`, unknown keys of settings.json are refused. ModelError or SettingsError where the model cannot be
+    served.
+    """
+    if content.checkpoint.model_name is None:
+        architecture, task, labels = _from_companions(content)
         saved: Mapping[str, Any] = {}
     else:
-        found, task, labels = _from_checkpoint(folder, checkpoint)
-        saved = _saved(found, _mapping(checkpoint.specs))
-    read = partial(
-        load_model_settings, found.settings, file=folder.settings, checkpoint=saved, fixed=found.fixed, strict=strict
+        architecture, task, labels = _from_checkpoint(content)
+        saved = _saved_settings(architecture, _mapping(content.checkpoint.specs))
+    load = partial(
+        load_model_settings,
+        architecture.settings,
+        file=content.settings,
+        checkpoint=saved,
+        fixed=architecture.fixed,
+        strict=strict,
     )
-    settings = read(defaults=found.defaults)
-    if isinstance(found, DetectorArchitecture) and all(settings.sources[name] == "default" for name in found.untold):
-        settings = read(defaults=found.untold)
-    signature = read_signature(folder.mlmodel)
-    return Definition(folder, found, task_named(task), labels, settings, signature), checkpoint.state
+    settings = load(defaults=architecture.defaults)
+    defaults = architecture.library_defaults if isinstance(architecture, DetectorArchitecture) else {}
+    if defaults and all(settings.sources[name] == "default" for name in defaults):
+        settings = load(defaults=defaults)
+    return Definition(content.folder, content.used, architecture, task_named(task), labels, settings, content.signature)
 
 
 def task_named(name: str) -> Task:
     """Return the task that manifests call `name`."""
-    found: Task = next(task for _, task in constants(tasks, "TASK") if task.name == name)
-    return found
+    task: Task = next(each for _, each in constants(tasks, "TASK") if each.name == name)
+    return task
 
 
-def _from_manifest(folder: ModelFolder) -> tuple[Architecture, TaskName, tuple[str, ...]]:
-    manifest = read_manifest(folder.manifest) if folder.manifest is not None else None
-    saved = read_saved(folder) if manifest is None or manifest.architecture.startswith(TRANSFORMERS) else None
-    config = read_timm_config(folder.config) if folder.config else None
+def _from_companions(content: FolderContent) -> tuple[Architecture, TaskName, tuple[str, ...]]:
+    """Return architecture, task and labels of plain weights, from the manifest and config.json beside them."""
+    folder, manifest = content.folder, content.manifest
+    saved = None
+    if content.config is not None and content.of_transformers:
+        saved = saved_model(content.config, content.processor)
+    config = timm_config(content.config.content) if content.config is not None else None
     if saved is not None:
-        found, labels = saved_architecture(saved), saved.labels
+        architecture, labels = catalog.saved_architecture(saved), _labels(content, saved)
     elif manifest is not None:
-        found, labels = architecture(manifest.architecture), tuple(manifest.labels)
+        architecture, labels = catalog.architecture(manifest.architecture), tuple(manifest.labels)
     elif config is not None and config.architecture and config.labels:
-        found, labels = architecture(config.architecture), config.labels
+        architecture, labels = catalog.architecture(config.architecture), config.labels
     else:
         raise ModelError(
             f"{folder.weights} holds weights only. Put a {MANIFEST} beside it that names them: "
             '{"architecture": "resnet50", "labels": ["can", "carton"], "task": "multiclass"}.'
         )
-    if manifest is not None and saved is not None:
-        labels = _renamed(folder, manifest, saved)
-    task = (manifest.task if manifest is not None else None) or found.tasks[0]
-    if task not in found.tasks:
+    task = (manifest.task if manifest is not None else None) or architecture.tasks[0]
+    if task not in architecture.tasks:
         raise ModelError(
-            f"{folder.manifest}: the task is {task!r}, but {found.name} is for {' or '.join(found.tasks)}. "
-            "Correct one of the two."
+            f"{folder.manifest}: the task is {task!r}, but {architecture.name} is for "
+            f"{' or '.join(architecture.tasks)}. Correct one of the two."
         )
-    if isinstance(found, ClassifierArchitecture):
-        return config.fitted(found) if config else found, task, labels
-    return found, task, _objects(found, labels)
+    if isinstance(architecture, ClassifierArchitecture):
+        return config.applied_to(architecture) if config else architecture, task, labels
+    return architecture, task, _without_background(architecture, labels)
 
 
-def _renamed(folder: ModelFolder, manifest: Manifest, saved: SavedModel) -> tuple[str, ...]:
-    """Return the labels that a manifest gives to a model of transformers."""
+def _labels(content: FolderContent, saved: SavedModel) -> tuple[str, ...]:
+    """Return the labels of a model of transformers; a manifest may give them other names."""
+    manifest = content.manifest
+    if manifest is None:
+        return saved.labels
     if manifest.architecture != saved.name or len(manifest.labels) != len(saved.labels):
         raise ModelError(
-            f"{folder.manifest} describes {manifest.architecture} with {len(manifest.labels)} labels, but "
-            f"{folder.config} {saved.name} with {len(saved.labels)}. Both must agree."
+            f"{content.folder.manifest} describes {manifest.architecture} with {len(manifest.labels)} labels, but "
+            f"{content.folder.config} {saved.name} with {len(saved.labels)}. Both must agree."
         )
     return tuple(manifest.labels)
 
 
-def _from_checkpoint(folder: ModelFolder, checkpoint: Checkpoint) -> tuple[Architecture, TaskName, tuple[str, ...]]:
+def _from_checkpoint(content: FolderContent) -> tuple[Architecture, TaskName, tuple[str, ...]]:
+    """Return architecture, task and labels of a checkpoint of AutoML for Images, which describes itself."""
+    checkpoint, weights = content.checkpoint, content.folder.weights
     specs = _mapping(checkpoint.specs)
-    found = architecture(str(checkpoint.model_name))
-    key = "labels" if isinstance(found, ClassifierArchitecture) else "classes"
+    architecture = catalog.architecture(str(checkpoint.model_name))
+    key = "labels" if isinstance(architecture, ClassifierArchitecture) else "classes"
     labels = specs.get(key)
     if not isinstance(labels, (list, tuple)) or not labels or not all(isinstance(label, str) for label in labels):
-        raise ModelError(f"{folder.weights}: specs[{key!r}] is {labels!r}; expected a list of texts, one a class.")
+        raise ModelError(f"{weights}: specs[{key!r}] is {labels!r}; expected a list of texts, one a class.")
     if len(labels) != checkpoint.number_of_classes:
         raise ModelError(
-            f"{folder.weights} says it has {checkpoint.number_of_classes} classes, but lists {len(labels)} {key}. "
+            f"{weights} says it has {checkpoint.number_of_classes} classes, but lists {len(labels)} {key}. "
             "Both must agree."
         )
-    if isinstance(found, ClassifierArchitecture):
-        return found, "multilabel" if specs.get("multilabel") else "multiclass", tuple(labels)
-    labels = _objects(found, tuple(labels))
+    if isinstance(architecture, ClassifierArchitecture):
+        return architecture, "multilabel" if specs.get("multilabel") else "multiclass", tuple(labels)
+    labels = _without_background(architecture, tuple(labels))
     if not labels:
-        raise ModelError(f"{folder.weights}: specs['classes'] names the background only; expected labels after it.")
-    return found, found.tasks[0], labels
+        raise ModelError(f"{weights}: specs['classes'] names the background only; expected labels after it.")
+    return architecture, architecture.tasks[0], labels
 
 
-def _objects(found: Architecture, labels: tuple[str, ...]) -> tuple[str, ...]:
+def _without_background(architecture: Architecture, labels: tuple[str, ...]) -> tuple[str, ...]:
     """Leave out the background, which some detectors count as their first class."""
-    counted = isinstance(found, DetectorArchitecture) and found.background
+    counted = isinstance(architecture, DetectorArchitecture) and architecture.background
     return labels[1:] if counted and labels[0] == BACKGROUND else labels
 
 
-def _saved(found: Architecture, specs: Mapping[str, Any]) -> dict[str, Any]:
-    """Gather the settings that a checkpoint holds, the later ones first in rank.
+def _saved_settings(architecture: Architecture, specs: Mapping[str, Any]) -> dict[str, Any]:
+    """Gather the settings that a checkpoint holds: those of inference win over those of the model and of training.
 
-    Some checkpoints keep all of their training's settings as `model_specs`, of which only exact names count.
+    Some checkpoints keep all settings of their training as `model_specs`, of which only exact names count.
     """
-    trained = {
-        key: value for key, value in _mapping(specs.get("model_specs")).items() if key in found.settings.model_fields
-    }
+    known = architecture.settings.model_fields
+    trained = {key: value for key, value in _mapping(specs.get("model_specs")).items() if key in known}
     return {**trained, **_mapping(specs.get("model_settings")), **_mapping(specs.get("inference_settings"))}
 
 

@@ -1,4 +1,4 @@
-"""Detector: a loaded network that finds objects in pictures, in the whole of each and, if asked to, in its tiles."""
+"""Detector: a loaded network that finds objects in an image and, where the settings ask for it, in its tiles."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,8 @@ from models.definition import Definition
 from models.detection.adapter import Detections, DetectorAdapter, DetectorInput
 from models.detection.instances import join
 from models.errors import ImageError, ModelError, first_line
-from models.images.calibration import calibration_pictures
-from models.images.decoding import AMPLE, ImageLimits, decode
+from models.images.calibration import calibration_images
+from models.images.decoding import DECODED_SCALE, ImageLimits, decode
 from models.images.model_input import DecodedImage, ModelInput
 from models.images.tiling import Tile, tiles
 from models.predictions import Prediction
@@ -23,15 +23,15 @@ from models.runtime.deviation import Deviation
 from models.runtime.precision import Precision
 from models.runtime.runtime import EAGER, Graph, GraphSource
 
-_EXAMPLE = (600, 800)
-_CALIBRATION = 3
-_UNSURE = 0.1  # of a score: in a smaller type, boxes so close to the threshold may come and go
-_SAME = {"fp32": 1e-3, "tf32": 1.0, "bf16": 4.0, "fp16": 1.0}  # pixels
+_EXAMPLE = (600, 800)  # height and width
+_CALIBRATION = 3  # images
+_MARGIN = 0.1  # of a score: below fp32, boxes that close to the threshold may come and go
+_ALLOWED = {"fp32": 1e-3, "tf32": 1.0, "bf16": 4.0, "fp16": 1.0}  # deviation in pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Detector:
-    """A network with everything around it. `outputs` is for one thread at a time, the rest for any."""
+    """A network with everything around it. One thread at a time may call `outputs`; the rest is thread-safe."""
 
     definition: Definition
     network: nn.Module
@@ -42,19 +42,19 @@ class Detector:
 
     @property
     def adapter(self) -> DetectorAdapter:
-        """How networks of this architecture see."""
-        found = self.definition.architecture
-        assert isinstance(found, DetectorArchitecture)
-        return found.adapter
+        """How networks of this architecture are fed and read."""
+        architecture = self.definition.architecture
+        assert isinstance(architecture, DetectorArchitecture)
+        return architecture.adapter
 
     @property
     def slow_to_encode(self) -> bool:
-        """Whether `combine` takes long, as outlines do."""
+        """Whether `combine` takes long, as it does for outlines."""
         return self.definition.task.slow_to_encode
 
     @property
     def pixels(self) -> int:
-        """The pixels of the network's input for a usual picture, the unit that batches are measured in."""
+        """The pixels of the network's input for a usual image, by which batches are measured."""
         return self.adapter.pixels(self.definition.settings.values)
 
     def settings(self, given: Mapping[str, Any]) -> Any:
@@ -67,16 +67,16 @@ class Detector:
         return 1 if grid is None else 1 + grid[0] * grid[1]
 
     def read(self, data: bytes | memoryview, limits: ImageLimits, settings: Any) -> DecodedImage:
-        """Decode an image once to an input of the whole of it, and one of each tile. Raises ImageError."""
-        # tiles are as sharp as the image allows
-        enough = AMPLE * self.adapter.side(settings) if settings.tile_grid_size is None else None
+        """Decode an image once, to an input of the whole image and one of each tile. Raises ImageError."""
+        # tiles need the image at its full size
+        enough = DECODED_SCALE * self.adapter.side(settings) if settings.tile_grid_size is None else None
         pixels = torch.from_numpy(np.array(decode(data, limits, exif=settings.exif, enough=enough)))
         height, width = pixels.shape[:2]
         parts = [Tile(0, 0, width, height), *_tiles(width, height, settings)]
-        seen = [
+        prepared = [
             self.adapter.prepare(pixels[tile.top : tile.bottom, tile.left : tile.right], settings) for tile in parts
         ]
-        inputs = tuple(ModelInput(one, one.pixels, (one.padded, settings)) for one in seen)
+        inputs = tuple(ModelInput(each, each.pixels, (each.padded, settings)) for each in prepared)
         return DecodedImage(inputs, settings, tuple(parts))
 
     def example(self, count: int) -> list[DetectorInput]:
@@ -86,14 +86,14 @@ class Detector:
         return [self.adapter.prepare(grey, settings) for _ in range(count)]
 
     def calibration(self) -> list[list[DetectorInput]]:
-        """Return batches, each of its own shape, on which two ways to compute are compared."""
+        """Return the batches, each of its own shape, on which runtimes and precisions are compared."""
         settings = self.definition.settings.values
-        parts = (torch.from_numpy(np.array(picture)) for picture in calibration_pictures(_CALIBRATION))
-        inputs = [self.adapter.prepare(part, settings) for part in parts]
-        return [[one, one] if number == 0 else [one] for number, one in enumerate(inputs)]
+        images = (torch.from_numpy(np.array(image)) for image in calibration_images(_CALIBRATION))
+        inputs = [self.adapter.prepare(image, settings) for image in images]
+        return [[each, each] if number == 0 else [each] for number, each in enumerate(inputs)]
 
     def graph_source(self) -> GraphSource:
-        """Return what a runtime is to compute."""
+        """Return the computation that a runtime takes over."""
         return self.adapter.graph_source(self.network, self.precision)
 
     def with_runtime(self, name: str, graph: Graph) -> "Detector":
@@ -101,25 +101,27 @@ class Detector:
         return replace(self, graph=graph, runtime=name)
 
     def deviation(self, outputs: Sequence[Detections], expected: Sequence[Detections]) -> Deviation:
-        """Tell how far outputs are from those expected, of inputs of one size."""
+        """Compare outputs with those expected in float32, for the same inputs of one size."""
         settings: Any = self.definition.settings.values
-        sure = 0.0 if self.precision.exact else settings.box_score_thresh + _UNSURE
-        apart = [_apart(one, other, sure) for one, other in zip(outputs, expected, strict=True)]
+        certain = 0.0 if self.precision.full else settings.box_score_thresh + _MARGIN
+        distances = [_distance(one, other, certain) for one, other in zip(outputs, expected, strict=True)]
         side = math.sqrt(self.pixels)
-        return Deviation("boxes, in pixels of the network's input,", side * max(apart), _SAME[self.precision.name])
+        return Deviation(
+            "boxes, in pixels of the network's input,", side * max(distances), _ALLOWED[self.precision.name]
+        )
 
     def outputs(self, inputs: Sequence[DetectorInput]) -> list[Detections]:
         """Run one batch of inputs of one shape."""
         with torch.inference_mode():
             return self.adapter.detect(self.network, self.graph, inputs)
 
-    def combine(self, picture: DecodedImage, outputs: Sequence[Detections]) -> Prediction:
-        """Join what was found in all inputs of an image."""
-        instances = join(picture, outputs, picture.inputs[0].data.size)
+    def combine(self, image: DecodedImage, outputs: Sequence[Detections]) -> Prediction:
+        """Join the detections in all inputs of an image to its prediction."""
+        instances = join(image, outputs, image.inputs[0].data.size)
         return self.definition.task.prediction(instances, self.definition.labels)
 
     def smoke_test(self) -> None:
-        """ModelInput at an example; ModelError where that is not possible or the weights are no numbers."""
+        """Score an example; ModelError where the network cannot take its size or a weight is not finite."""
         broken = [name for name, each in self.network.named_parameters() if not torch.isfinite(each).all()]
         if broken:
             raise ModelError(f"{self.definition.folder.weights}: the values of {broken[0]} are not finite.")
@@ -133,17 +135,18 @@ class Detector:
             ) from error
 
 
-def _apart(one: Detections, other: Detections, sure: float) -> float:
-    """Return the largest distance of an edge to that of the nearest box of its label, as a share of the side.
+def _distance(one: Detections, other: Detections, certain: float) -> float:
+    """Return the largest distance of an edge to that of the nearest box of the same label, as a share of the side.
 
-    Only boxes with scores above `sure` need one; infinite where there is none.
+    Only boxes with scores above `certain` must have a counterpart; the distance is infinite where one has none.
     """
     distances = (one.boxes[:, None] - other.boxes[None]).abs().amax(2)
     distances[one.labels[:, None] != other.labels[None]] = math.inf
-    lonely = [distances.new_full((len(found.labels), 1), math.inf) for found in (one, other)]
-    nearest = torch.cat([distances, lonely[0]], 1).amin(1), torch.cat([distances.T, lonely[1]], 1).amin(1)
-    known = [near[found.scores > sure] for near, found in zip(nearest, (one, other), strict=True)]
-    return float(torch.cat([torch.zeros(1), *known]).max())
+    # a column of infinities, so that there is a minimum where the other side has no boxes
+    unmatched = [distances.new_full((len(each.labels), 1), math.inf) for each in (one, other)]
+    nearest = torch.cat([distances, unmatched[0]], 1).amin(1), torch.cat([distances.T, unmatched[1]], 1).amin(1)
+    counted = [near[each.scores > certain] for near, each in zip(nearest, (one, other), strict=True)]
+    return float(torch.cat([torch.zeros(1), *counted]).max())
 
 
 def _tiles(width: int, height: int, settings: Any) -> list[Tile]:

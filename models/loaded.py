@@ -6,13 +6,12 @@ import torch
 from torch import nn
 
 from models.architecture.architecture import DetectorArchitecture
-from models.classifier import Classifier, classifying
-from models.definition import Definition, define
+from models.assembly import assemble
+from models.classifier import Classifier, classifier_graph
+from models.definition import Definition
 from models.detector import Detector
 from models.errors import ModelError
-from models.folder.layout import ModelFolder
-from models.folder.registry import verify
-from models.runtime.precision import FP32, PRECISIONS, Precision, multiply_exactly
+from models.runtime.precision import FP32, PRECISIONS, Precision, disable_tf32
 from models.runtime.runtime import EAGER, ComputeOptions, Graph, GraphSource
 from models.runtimes.eager import RUNTIME
 
@@ -20,22 +19,19 @@ LoadedModel = Classifier | Detector
 
 
 def load(path: Path, *, device: str = "cpu", precision: str = "fp32", strict: bool = False) -> LoadedModel:
-    """Open the model folder `path` and bring it to a device.
+    """Assemble the model in `path`, bring it to a device and score an example.
 
-    `device` is "cpu", "cuda", "cuda:N", or "auto" for a GPU if there is one. A registered folder's
-    hashes are verified first, and an example is scored. ModelError or SettingsError where it cannot be served.
+    `device` is "cpu", "cuda", "cuda:N", or "auto" for a GPU if there is one. ModelError or SettingsError where the
+    model cannot be served.
     """
-    folder = ModelFolder.open(path)
-    verify(folder)
-    definition, state = define(folder, strict=strict)
-    network = definition.build(state)
+    definition, network = assemble(path, strict=strict)
     target = _device(device)
     arithmetic = PRECISIONS[precision]
     if arithmetic.needs_gpu and target.type == "cpu":
         raise ModelError(f"Precision {precision} needs a GPU, but the device is cpu. Use fp32 or bf16.")
-    multiply_exactly()
+    disable_tf32()
     network = network.to(target).to(memory_format=torch.channels_last)
-    eager = RUNTIME.load(_work(definition, network, arithmetic), None, ComputeOptions(target, arithmetic))
+    eager = RUNTIME.load(_graph_source(definition, network, arithmetic), None, ComputeOptions(target, arithmetic))
     kind = Detector if isinstance(definition.architecture, DetectorArchitecture) else Classifier
     loaded = kind(definition, network, target, arithmetic, eager)
     loaded.smoke_test()
@@ -43,31 +39,30 @@ def load(path: Path, *, device: str = "cpu", precision: str = "fp32", strict: bo
 
 
 def load_without_weights(path: Path, graph: Graph, *, precision: str, runtime: str, strict: bool) -> Classifier:
-    """Open the model folder `path` of a classifier for a process that has no device: `graph` asks another to compute.
+    """Assemble the classifier in `path` for a process without a device, whose `graph` asks another one to compute.
 
-    ModelError or SettingsError where it cannot be served.
+    That other process has verified the files. ModelError or SettingsError where the model cannot be served.
     """
-    definition, state = define(ModelFolder.open(path), strict=strict)
-    network = definition.build(state).to("meta")
-    return Classifier(definition, network, torch.device("meta"), PRECISIONS[precision], graph, runtime)
+    definition, network = assemble(path, verified=True, strict=strict)
+    return Classifier(definition, network.to("meta"), torch.device("meta"), PRECISIONS[precision], graph, runtime)
 
 
-def exact(model: LoadedModel) -> LoadedModel:
-    """Return the same model computing eagerly in fp32, which any other way of computing is compared with."""
-    if model.precision.exact and model.runtime == EAGER:
+def reference_model(model: LoadedModel) -> LoadedModel:
+    """Return the same model with eager scores in fp32, the reference for other runtimes and precisions."""
+    if model.precision.full and model.runtime == EAGER:
         return model
     options = ComputeOptions(model.device, FP32)
-    return model.with_runtime(EAGER, RUNTIME.load(_work(model.definition, model.network, FP32), None, options))
+    return model.with_runtime(EAGER, RUNTIME.load(_graph_source(model.definition, model.network, FP32), None, options))
 
 
-def _work(definition: Definition, network: nn.Module, precision: Precision) -> GraphSource:
+def _graph_source(definition: Definition, network: nn.Module, precision: Precision) -> GraphSource:
     if isinstance(definition.architecture, DetectorArchitecture):
         return definition.architecture.adapter.graph_source(network, precision)
-    return classifying(definition.preprocess, network)
+    return classifier_graph(definition.preprocess, network)
 
 
 def load_classifier(path: Path, *, device: str = "cpu", precision: str = "fp32", strict: bool = False) -> Classifier:
-    """Open the model folder `path` as `load` does, for whoever needs probabilities; ModelError where it has none."""
+    """Load as `load` does, for callers that need probabilities; ModelError where the model has none."""
     model = load(path, device=device, precision=precision, strict=strict)
     if not isinstance(model, Classifier):
         raise ModelError(f"{path} holds a model for {model.definition.task.name}; expected one that classifies.")

@@ -9,11 +9,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def compiled(function: F) -> F:
-    """Compile `function` at its first call, and keep the code beside the file or in the user's cache for later runs."""
+    """Compile `function` at its first call; keep the code beside the file or in the user's cache for later runs."""
     try:
         compiler: Any = njit(nogil=True, cache=True)
         result: F = compiler(function)
-    except RuntimeError:  # neither place can be written to, as in a container with a read-only file system
+    except RuntimeError:  # neither place is writable, as in a container with a read-only file system
         compiler = njit(nogil=True)
         result = compiler(function)
     return result

@@ -1,4 +1,4 @@
-"""What a model says of one picture, in the names and order of the wire contract."""
+"""What a model predicts for one image, with the names and the order of the wire contract."""
 
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
@@ -13,7 +13,7 @@ class ClassScores:
 
 
 class Corners(TypedDict):
-    """The corners of a box, as shares of the picture's width and height in [0, 1]."""
+    """The corners of a box, as shares of the image's width and height in [0, 1]."""
 
     topX: float
     topY: float
@@ -22,7 +22,7 @@ class Corners(TypedDict):
 
 
 class Object(TypedDict):
-    """One object. `polygon` holds its outlines, each x, y, x, y and so on in [0, 1]; `mask` a picture in base64."""
+    """One object. `polygon` holds its outlines, each x, y, x, y and so on in [0, 1]; `mask` an image in base64."""
 
     box: Corners
     label: str
@@ -33,7 +33,7 @@ class Object(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Boxes:
-    """The objects found in a picture."""
+    """The objects in an image."""
 
     boxes: list[Object]
 

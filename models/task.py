@@ -12,8 +12,8 @@ from models.predictions import Prediction
 class Task:
     """`name` is what a manifest calls the task, `hosted_name` what AutoML for Images calls it.
 
-    `prediction(output, labels)` turns what a network says of one picture, logits float32 [C] or Instances, into what a
-    client is told. `slow_to_encode` says that this takes so long that it takes turns with a device on the same cores.
+    `prediction(output, labels)` turns the output for one image, logits float32 [C] or Instances, into the content of a
+    reply. `slow_to_encode` says that this takes long enough to share cores with the device in turns.
     """
 
     name: TaskName

@@ -1,4 +1,4 @@
-"""From a command line and an environment to ServerSettings; every error names the flag or variable at fault."""
+"""From a command line and an environment to ServerSettings; each error names the flag or variable at fault."""
 
 import argparse
 import re
@@ -12,15 +12,15 @@ from pydantic_core import ErrorDetails
 from settings.errors import SettingsError
 from settings.expectation import did_you_mean, expectation
 from settings.hosted import KEYS, Given, hosted_service, hosted_values
-from settings.load import read_json_object
+from settings.json_file import JsonFile
 from settings.resolved import Resolved
 from settings.server import ENV_PREFIX, ServerSettings
 
-_SERVED = {"model", "name", "deployments", "entry_script"}  # a flag for one replaces what else says any of them
+_SERVED = {"model", "name", "deployments", "entry_script"}  # a flag for one of them hides all others
 
 
 def server_parser(prog: str) -> argparse.ArgumentParser:
-    """Build a parser with one flag for every field of ServerSettings; an absent flag leaves no attribute."""
+    """Build a parser with a flag for each field of ServerSettings; an absent flag sets no attribute."""
     parser = argparse.ArgumentParser(
         prog=prog,
         description="Serve a model folder or a scoring script.",
@@ -40,16 +40,16 @@ def server_parser(prog: str) -> argparse.ArgumentParser:
 def load_server_settings(given: Mapping[str, Any], env: Mapping[str, str]) -> Resolved[ServerSettings]:
     """Merge flags (`given`, by field name) over `env` over the config file over defaults.
 
-    SettingsError where a value does not fit. Variables of the hosted service count below our own; without a model or a
-    script among all of them, they name it as well.
+    SettingsError where a value does not fit. Variables of the hosted service rank below our own; they also name the
+    model or the script where nothing else does.
     """
     env = {key: value for key, value in env.items() if not _is_service_link(key, value)}
     file = given.get("config_file") or env.get(variable("config_file")) or env.get("AZUREML_CONFIG_FILE")
-    content = read_json_object(Path(file)) if file else {}
-    merged = _told(content, f"{file}: ") | _told(env, "")
+    content = JsonFile.read(Path(file)).content if file else {}
+    merged = _given(content, f"{file}: ") | _given(env, "")
     if _SERVED & given.keys():
         hidden = _SERVED | {"version"} | (set() if "entry_script" in given else {"model_dir"})
-        merged = {name: found for name, found in merged.items() if name not in hidden}
+        merged = {name: value for name, value in merged.items() if name not in hidden}
     merged |= {name: (value, flag(name)) for name, value in given.items()}
     merged |= hosted_service(merged, content | {key: value for key, value in env.items() if value})
     try:
@@ -60,22 +60,22 @@ def load_server_settings(given: Mapping[str, Any], env: Mapping[str, str]) -> Re
     return Resolved(values, sources, _warnings(content, str(file), env))
 
 
-def _told(values: Mapping[str, Any], place: str) -> Given:
-    """Gather what an environment or the content of a config file sets: field -> (value, where it stands)."""
-    found: Given = {field: (value, f"{place}{key}") for field, value, key in hosted_values(values)}
+def _given(values: Mapping[str, Any], place: str) -> Given:
+    """Gather the values in an environment or in the content of a config file: field -> (value, where it stands)."""
+    given: Given = {field: (value, f"{place}{key}") for field, value, key in hosted_values(values)}
     for name in ServerSettings.model_fields:
         for key in (name, variable(name)) if place else (variable(name),):
             if values.get(key) not in (None, ""):
-                found[name] = (values[key], f"{place}{key}")
-    return found
+                given[name] = (values[key], f"{place}{key}")
+    return given
 
 
 def _warnings(content: Mapping[str, Any], file: str, env: Mapping[str, str]) -> tuple[str, ...]:
     known = [variable(name) for name in ServerSettings.model_fields]
-    strange = [key for key in sorted(env) if key.startswith(ENV_PREFIX) and key not in known]
+    unknown = [key for key in sorted(env) if key.startswith(ENV_PREFIX) and key not in known]
     keys = [*ServerSettings.model_fields, *known, *KEYS]
     return (
-        *(f"The environment variable {key} is not known and is ignored.{did_you_mean(key, known)}" for key in strange),
+        *(f"The environment variable {key} is not known and is ignored.{did_you_mean(key, known)}" for key in unknown),
         *(
             f"{file}: the key {key!r} is not known and is ignored.{did_you_mean(key, keys)}"
             for key in content
@@ -85,12 +85,12 @@ def _warnings(content: Mapping[str, Any], file: str, env: Mapping[str, str]) -> 
 
 
 def _is_service_link(key: str, value: str) -> bool:
-    # Kubernetes describes a service called "sightglass" to every pod as SIGHTGLASS_PORT=tcp://... and the like
+    # Kubernetes gives every pod variables such as SIGHTGLASS_PORT=tcp://... about a service named "sightglass"
     return value.startswith("tcp://") or re.fullmatch(ENV_PREFIX + r"(SERVICE_\w+|PORT_\d+_\w+)", key) is not None
 
 
 def unknown_flags(words: Sequence[str]) -> str:
-    """Say which of `words` no flag knows, with near matches."""
+    """Return a sentence about command-line words that are no flags, with near matches."""
     known = [flag(name) for name in ServerSettings.model_fields]
     hints = "".join(did_you_mean(word.split("=")[0], known) for word in words if word.startswith("--"))
     return f"Unknown arguments: {' '.join(words)}.{hints}"
@@ -107,7 +107,7 @@ def variable(name: str) -> str:
 
 
 def default_text(name: str) -> str:
-    """Return a field's default as it would be typed."""
+    """Return a field's default as an operator would type it."""
     default = ServerSettings.model_fields[name].default
     if default is None:
         return "none"

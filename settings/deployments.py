@@ -1,4 +1,4 @@
-"""Deployments: the models that one server holds by name, and how requests are shared among them."""
+"""Deployments: the models that one server holds by name, and the shares of requests that they get."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,13 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from settings.errors import SettingsError
 from settings.excerpt import excerpt, shortened
 from settings.expectation import did_you_mean, expectation
-from settings.load import read_json_object
+from settings.json_file import JsonFile
 from settings.server import ServerSettings
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
-# what a deployment may set otherwise than the server: all that is about its model or its script, and none of what is
-# about the port
+# What a deployment may set in place of the server: everything about its model or script, nothing about the port
 _OF_MODELS = (
     "device",
     "precision",
@@ -44,7 +43,7 @@ Name = Annotated[str, Field(pattern=NAME)]
 
 
 class DeploymentSpec(BaseModel):
-    """A model folder, a registered model by name and version, or a script; and what is set otherwise for it."""
+    """A model folder, a registered model by name and version, or a script; and settings for it alone."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
@@ -58,7 +57,7 @@ class DeploymentSpec(BaseModel):
 
     @property
     def kind(self) -> Literal["model", "script"]:
-        """What it is."""
+        """What the deployment serves."""
         return "model" if self.entry_script is None else "script"
 
     @model_validator(mode="after")
@@ -73,13 +72,13 @@ class DeploymentSpec(BaseModel):
         return self
 
     def relative_to(self, home: Path) -> "DeploymentSpec":
-        """Return it with all paths that are relative taken from `home`."""
+        """Return it with relative paths taken from `home`."""
         paths = {name: getattr(self, name) for name in ("model", "entry_script", *_FOLDERS)}
         return self.model_copy(update={name: home / path for name, path in paths.items() if path is not None})
 
 
 class Plan(BaseModel):
-    """All deployments, and what percentage of requests each gets: of `traffic` to answer, of `mirror` as a copy."""
+    """All deployments and their percentages of requests: `traffic` to answer, `mirror` as copies."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -102,12 +101,12 @@ class Plan(BaseModel):
 
 
 def single(name: str, deployment: DeploymentSpec) -> Plan:
-    """Return the plan of a server of one model or script."""
+    """Return the plan of a server with one model or script."""
     return Plan(deployments={name: deployment}, traffic={name: 100})
 
 
 def read_plan(content: Mapping[str, Any], source: str) -> Plan:
-    """Check a plan; SettingsError where it is none. A single deployment gets all traffic without being told to."""
+    """Check a plan; SettingsError where it does not fit. A single deployment gets all traffic by default."""
     deployments = content.get("deployments")
     if "traffic" not in content and isinstance(deployments, dict) and len(deployments) == 1:
         content = {**content, "traffic": dict.fromkeys(deployments, 100)}
@@ -122,14 +121,14 @@ def read_plan(content: Mapping[str, Any], source: str) -> Plan:
 
 
 def load_plan(file: Path) -> Plan:
-    """Read a plan from a JSON file, in which folders are relative to the file's; SettingsError where it is none."""
-    plan = read_plan(read_json_object(file), str(file))
-    deployments = {name: one.relative_to(file.parent) for name, one in plan.deployments.items()}
+    """Read a plan from a JSON file, whose folder relative paths start at; SettingsError where it does not fit."""
+    plan = read_plan(JsonFile.read(file).content, str(file))
+    deployments = {name: each.relative_to(file.parent) for name, each in plan.deployments.items()}
     return plan.model_copy(update={"deployments": deployments})
 
 
 def own_settings(server: ServerSettings, deployment: DeploymentSpec, source: str) -> ServerSettings:
-    """Return the server's settings with those of a deployment; SettingsError where one does not fit."""
+    """Return the server's settings, replaced by those of a deployment; SettingsError where one does not fit."""
     own, others = (_OF_MODELS, _OF_SCRIPTS) if deployment.kind == "model" else (_OF_SCRIPTS, _OF_MODELS)
     for key in deployment.settings:
         if key not in own:

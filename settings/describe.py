@@ -1,4 +1,4 @@
-"""Settings in writing: the effective values for `--check`, and the tables that the docs hold."""
+"""Settings as text: the effective values for `--check`, and the tables in the docs."""
 
 from pydantic import BaseModel
 
@@ -22,7 +22,7 @@ def effective_values(title: str, resolved: Resolved[BaseModel]) -> str:
 
 
 def server_settings_table() -> str:
-    """Render ServerSettings as a Markdown table, a row for each flag."""
+    """Render ServerSettings as a Markdown table with a row per flag."""
     rows = []
     for name, field in ServerSettings.model_fields.items():
         accepts = expectation(ServerSettings, name).removesuffix(" or null")  # an absent flag is the null
@@ -33,7 +33,7 @@ def server_settings_table() -> str:
 
 
 def model_settings_table(schema: type[ModelSettings]) -> str:
-    """Render one settings.json schema as a Markdown table, a row for each key."""
+    """Render one settings.json schema as a Markdown table with a row per key."""
     rows = []
     for name, field in schema.model_fields.items():
         aliases = ", ".join(f"`{key}`" for key, owner in spellings(schema).items() if owner == name and key != name)

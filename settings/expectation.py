@@ -1,4 +1,4 @@
-"""What a field accepts, in words: the one source for error messages, `--help` and the tables in the docs."""
+"""What a field accepts, in words, for error messages, `--help` and the tables in the docs."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -17,7 +17,7 @@ _KINDS = {
 
 
 def expectation(schema: type[BaseModel], name: str) -> str:
-    """Describe the values field `name` of `schema` accepts, such as "a whole number from 1 to 8192"."""
+    """Describe the values that field `name` of `schema` accepts, such as "a whole number from 1 to 8192"."""
     return _words(schema.model_json_schema(by_alias=False)["properties"][name])
 
 
@@ -48,6 +48,6 @@ def _bounds(part: dict[str, Any]) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'x' or 'y'?" with near matches of `word`, or nothing where none is near."""
+    """Return " Did you mean 'x' or 'y'?" with near matches of `word`, or an empty text where none is near."""
     near = get_close_matches(word, list(known), n=2, cutoff=0.6)
     return f" Did you mean {' or '.join(repr(match) for match in near)}?" if near else ""

@@ -1,10 +1,10 @@
-"""What the hosted endpoint's server is told by its environment and its config file, as far as it makes sense here."""
+"""The variables and config keys of the hosted endpoint's server that apply here too."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-# variable -> the field that it sets
+# Variable -> the field that it sets
 VARIABLES: Mapping[str, str] = {
     "SCORING_TIMEOUT_MS": "request_timeout_ms",
     "AML_CORS_ORIGINS": "cors_origins",
@@ -17,7 +17,7 @@ VARIABLES: Mapping[str, str] = {
 }
 _HEALTH_SWITCH = "SEPERATE_HEALTH_ENDPOINT"  # as it is spelt
 _LEVELS = {"critical": "error", "fatal": "error", "warn": "warning", "notset": "debug"}
-# variable -> field, for scripts; honoured only where there is one, since WORKER_COUNT may be about anything
+# Variable -> field, used only where a script is served, since WORKER_COUNT may be about anything
 _OF_SCRIPTS = {
     "AZUREML_ENTRY_SCRIPT": "entry_script",
     "AZUREML_MODEL_DIR": "model_dir",
@@ -28,13 +28,13 @@ _OF_SCRIPTS = {
 }
 _BELOW_ROOT = ("entry_script", "source_dir")
 
-KEYS = (*VARIABLES, *_OF_SCRIPTS, "MLFLOW_MODEL_FOLDER", _HEALTH_SWITCH)  # all that is understood
+KEYS = (*VARIABLES, *_OF_SCRIPTS, "MLFLOW_MODEL_FOLDER", _HEALTH_SWITCH)  # every variable and key that is understood
 
 Given = dict[str, tuple[Any, str]]  # field -> value, and where it stands
 
 
 def hosted_values(values: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    """Yield (field, value, variable) for what is set, as a flag would have it."""
+    """Yield (field, value, variable) for each variable that is set, with the value that a flag would have."""
     for variable, field in VARIABLES.items():
         value = values.get(variable)
         if value in (None, ""):
@@ -47,22 +47,22 @@ def hosted_values(values: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
 
 
 def hosted_service(given: Given, values: Mapping[str, Any]) -> Given:
-    """Return what `values` say is served, a script or a model folder, as far as `given` does not say it already.
+    """Return the script or the model folder that `values` name, unless `given` names what to serve.
 
-    A script wins over a model folder, as it does there. What `given` serves wins over both.
+    A script wins over a model folder, as at the hosted endpoint.
     """
     if {"model", "name", "deployments"} & given.keys():
         return {}
     if "entry_script" in given or values.get("AZUREML_ENTRY_SCRIPT"):
-        found: Given = {
+        service: Given = {
             field: (values[name], name)
             for name, field in _OF_SCRIPTS.items()
             if values.get(name) and field not in given
         }
-        root = str((given | found).get("app_root", ("",))[0])
+        root = str((given | service).get("app_root", ("",))[0])
         return {
             field: (str(Path(root, value)) if field in _BELOW_ROOT else value, name)
-            for field, (value, name) in found.items()
+            for field, (value, name) in service.items()
         }
     if values.get("AZUREML_MODEL_DIR"):
         folder = "/".join(filter(None, [values["AZUREML_MODEL_DIR"], values.get("MLFLOW_MODEL_FOLDER")]))

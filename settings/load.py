@@ -1,8 +1,6 @@
-"""Merge settings.json, checkpoint and defaults. Every error names the file, the key, the value and the expectation."""
+"""Merges settings.json, checkpoint and defaults. Each error names the file, the key, the value and the expectation."""
 
-import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import AliasChoices, ValidationError
@@ -11,6 +9,7 @@ from pydantic_core import ErrorDetails
 from settings.errors import SettingsError
 from settings.excerpt import excerpt
 from settings.expectation import did_you_mean, expectation
+from settings.json_file import JsonFile
 from settings.model import SCHEMAS, ModelSettings
 from settings.resolved import Resolved
 
@@ -21,7 +20,7 @@ Given = dict[str, tuple[Any, str, str]]  # field -> (value, where it stands, the
 def load_model_settings(
     schema: type[Schema],
     *,
-    file: Path | None = None,
+    file: JsonFile | None = None,
     checkpoint: Mapping[str, Any] | None = None,
     defaults: Mapping[str, Any] | None = None,
     fixed: Mapping[str, Any] | None = None,
@@ -29,22 +28,22 @@ def load_model_settings(
 ) -> Resolved[Schema]:
     """Resolve the settings of one model folder: `fixed` by the architecture, then `file`, `checkpoint`, `defaults`.
 
-    Keys that `schema` does not know become warnings, or with `strict` a SettingsError; so does a value that is
-    of the wrong type or out of range, and a file that is not a JSON object.
+    Keys that `schema` does not know become warnings, or with `strict` a SettingsError. A value of the wrong type or
+    out of range is always a SettingsError.
     """
     checkpoint_given, _ = _sort_keys(schema, checkpoint or {}, "checkpoint")
     file_given: Given = {}
     warnings: list[str] = []
     if file is not None:
-        file_given, warnings = _sort_keys(schema, read_json_object(file), str(file))
+        file_given, warnings = _sort_keys(schema, file.content, str(file.path))
         if strict and warnings:
             raise SettingsError(" ".join(warnings))
     own_defaults = {name: (value, "architecture default", name) for name, value in (defaults or {}).items()}
     merged = own_defaults | checkpoint_given | file_given
     for name, value in (fixed or {}).items():
         if name in file_given and file_given[name][0] != value:
-            other, _, key = file_given[name]
-            warnings.append(f"{file}: {key!r} is {other!r}, but this architecture always uses {value!r}.")
+            other, source, key = file_given[name]
+            warnings.append(f"{source}: {key!r} is {other!r}, but this architecture always uses {value!r}.")
         merged[name] = (value, "architecture", name)
     values = _validated(schema, merged)
     sources = {name: merged[name][1] if name in merged else "default" for name in schema.model_fields}
@@ -52,10 +51,10 @@ def load_model_settings(
 
 
 def override(values: Schema, given: Mapping[str, Any], source: str) -> Schema:
-    """Return `values` with what a request sets otherwise; SettingsError where a key or a value does not fit.
+    """Return `values` with the changes that a request asks for; SettingsError where a key or a value does not fit.
 
-    Only the fields that the schema calls `per_request` may be set; null takes the value that has no number, such as no
-    tiles, where there is one, and else the effective value.
+    Only the fields in the schema's `per_request` may be set. A null is a value where the field allows it, such as no
+    tiles; otherwise it leaves the field as it is.
     """
     schema = type(values)
     known = [key for key, name in spellings(schema).items() if name in schema.per_request]
@@ -69,19 +68,6 @@ def override(values: Schema, given: Mapping[str, Any], source: str) -> Schema:
     changed, _ = _sort_keys(schema, given, source)
     kept: Given = {name: (getattr(values, name), "settings", name) for name in schema.model_fields}
     return _validated(schema, kept | changed)
-
-
-def read_json_object(file: Path) -> dict[str, Any]:
-    """Read a JSON object; SettingsError where the file cannot be read, is no JSON, or is something else."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise SettingsError(f"{file} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{file} is not valid JSON: {error}. Correct the file or remove it.") from None
-    if not isinstance(content, dict):
-        raise SettingsError(f"{file} holds a JSON {type(content).__name__}; expected an object of keys and values.")
-    return content
 
 
 def spellings(schema: type[ModelSettings]) -> dict[str, str]:
@@ -101,13 +87,13 @@ def _sort_keys(schema: type[ModelSettings], content: Mapping[str, Any], source: 
     warnings = []
     for key, entry in content.items():
         name = known.get(key)
-        value = entry.tolist() if hasattr(entry, "tolist") else entry  # checkpoints hold numbers of numpy and PyTorch
+        value = entry.tolist() if hasattr(entry, "tolist") else entry  # checkpoints hold numbers of NumPy and PyTorch
         if name is None:
             why = "belongs to another kind of model" if key in elsewhere else "is not known"
             near = "" if key in elsewhere else did_you_mean(str(key), known)
             warnings.append(f"{source}: the key {key!r} {why} and is ignored.{near}")
-        # null means "not decided here", as in the files that training writes for options that were not used; only
-        # where null is a value of its own does it overrule
+        # null means "not decided here", as in the files that training writes for unused options; it is a value only
+        # where it is the default of the field
         elif value is None and schema.model_fields[name].default is not None:
             continue
         elif name in given and given[name][0] != value:

@@ -1,6 +1,6 @@
-"""settings.json: one frozen model per kind of network, with the keys, aliases and ranges a model folder may hold.
+"""settings.json: one frozen model per kind of network, with its keys, aliases and ranges.
 
-Defaults are those of AutoML for Images, so that a folder without the file scores as it does when hosted.
+Defaults are those of AutoML for Images: a folder without the file scores as it does at the hosted endpoint.
 """
 
 import re
@@ -16,7 +16,7 @@ _GRID_TEXT = re.compile(r"\(?\s*(\d+)\s*[xX,]\s*(\d+)\s*\)?")
 
 
 def _tile_grid(value: Any) -> Any:
-    """Accept the spellings used in training, `"(3, 2)"` and `"3x2"`, beside the list that serving asks for."""
+    """Accept the spellings of training, `"(3, 2)"` and `"3x2"`, besides the list of serving."""
     if isinstance(value, str):
         match = _GRID_TEXT.fullmatch(value.strip())
         if match is None:
@@ -41,9 +41,9 @@ TileGrid = Annotated[
 
 
 class ModelSettings(BaseModel):
-    """Base of every settings.json schema: typed strictly, although a whole number may stand for a fraction.
+    """Base of every settings.json schema: strictly typed, but a whole number may stand for a fraction.
 
-    `sizes` names the fields that fix the size of what the network sees, `per_request` those a single request may set.
+    `sizes` names the fields that determine the size of the network's input, `per_request` those that a request may set.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
@@ -53,14 +53,14 @@ class ModelSettings(BaseModel):
 
 
 class ClassificationSettings(ModelSettings):
-    """Sizes of the picture a classification network sees."""
+    """Sizes of the input of a classification network."""
 
     sizes: ClassVar[tuple[str, ...]] = ("valid_resize_size", "valid_crop_size")
 
     valid_resize_size: Side = Field(
         256,
         validation_alias=AliasChoices("valid_resize_size", "resize_size"),
-        description="The shorter side, in pixels, that a picture is resized to before the centre crop.",
+        description="The shorter side, in pixels, that an image is resized to before the centre crop.",
     )
     valid_crop_size: Side = Field(
         224,
@@ -71,7 +71,7 @@ class ClassificationSettings(ModelSettings):
 
 
 class _BoxSettings(ModelSettings):
-    """What all detectors share: thresholds on the predicted boxes, tiling, and how to read a picture."""
+    """What all detectors share: thresholds on boxes, tiling, and how to read an image."""
 
     per_request: ClassVar[tuple[str, ...]] = (
         "box_score_thresh",
@@ -93,16 +93,14 @@ class _BoxSettings(ModelSettings):
         None, description="Tiles along the width and along the height, such as [3, 2]; null switches tiling off."
     )
     tile_overlap_ratio: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        0.25, description="The share of a tile that the next tile covers again."
+        0.25, description="The share of a tile that the next tile overlaps."
     )
     tile_predictions_nms_thresh: Fraction = Field(
         0.25, description="IoU above which a box of one tile suppresses the same label's box of another tile."
     )
-    exif: bool = Field(
-        False, description="Turn a picture as its EXIF orientation says; boxes are those of the turned one."
-    )
+    exif: bool = Field(False, description="Turn an image by its EXIF orientation; boxes are those of the turned image.")
     compatibility: Literal["azureml"] | None = Field(
-        None, description="azureml: with tiling, all boxes that are left, in the hosted endpoint's order."
+        None, description="azureml: with tiling, return all remaining boxes, in the hosted endpoint's order."
     )
 
 
@@ -112,15 +110,15 @@ class DetectionSettings(_BoxSettings):
     sizes: ClassVar[tuple[str, ...]] = ("min_size", "max_size")
     per_request: ClassVar[tuple[str, ...]] = (*_BoxSettings.per_request, "box_detections_per_img")
 
-    min_size: Side = Field(600, description="The shorter side, in pixels, that a picture is resized to.")
+    min_size: Side = Field(600, description="The shorter side, in pixels, that an image is resized to.")
     max_size: Side = Field(1333, description="The bound, in pixels, on the longer side after that resize.")
     box_detections_per_img: Annotated[int, Field(ge=1, le=10000)] = Field(
-        100, description="The most boxes returned for a picture, and for each of its tiles."
+        100, description="The most boxes returned for an image, and for each of its tiles."
     )
 
     @property
     def most_boxes(self) -> int:
-        """The most boxes returned for a picture."""
+        """The most boxes returned for an image."""
         return self.box_detections_per_img
 
     @model_validator(mode="after")
@@ -131,7 +129,7 @@ class DetectionSettings(_BoxSettings):
 
 
 class _MaskSettings(ModelSettings):
-    """What all networks that find masks share."""
+    """What all networks that predict masks share."""
 
     per_request: ClassVar[tuple[str, ...]] = (
         "mask_pixel_score_threshold",
@@ -164,24 +162,22 @@ class YoloSettings(_BoxSettings):
     box_score_thresh: Fraction = Field(0.1, description="Only boxes with a score above this are returned.")
     img_size: Annotated[int, Field(ge=_CELL, le=8192), AfterValidator(_whole_cells)] = Field(
         640,
-        description="The side, in pixels, of the square that a picture is fitted into.",
+        description="The side, in pixels, of the square that an image is fitted into.",
         json_schema_extra={"expectation": f"a multiple of {_CELL} from {_CELL} to 8192"},
     )
-    exif: bool = Field(
-        True, description="Turn a picture as its EXIF orientation says; boxes are those of the turned one."
-    )
+    exif: bool = Field(True, description="Turn an image by its EXIF orientation; boxes are those of the turned image.")
     model_size: Literal["small", "medium", "large", "xlarge", "extra_large"] = Field(
         "medium", description="The size of the network; it must match the weights."
     )
 
     @property
     def most_boxes(self) -> int:
-        """The most boxes returned for a picture, which this network does not leave to a setting."""
+        """The most boxes returned for an image, which is not a setting of this network."""
         return 300
 
 
 class QueryDetectionSettings(_BoxSettings):
-    """Detectors of transformers. What their pictures are resized to stands in preprocessor_config.json."""
+    """Detectors of transformers. The size of their input is in preprocessor_config.json."""
 
     per_request: ClassVar[tuple[str, ...]] = (*_BoxSettings.per_request, "box_detections_per_img")
 
@@ -189,18 +185,17 @@ class QueryDetectionSettings(_BoxSettings):
     nms_iou_thresh: Fraction = Field(
         1.0,
         validation_alias=AliasChoices("nms_iou_thresh", "box_nms_thresh", "box_iou_thresh"),
-        description="Of two boxes of one label that overlap by more than this IoU, the lower score goes; 1 keeps all.",
+        description="Of two boxes of one label that overlap by more than this IoU, the lower score is dropped; "
+        "1 keeps all.",
     )
-    exif: bool = Field(
-        True, description="Turn a picture as its EXIF orientation says; boxes are those of the turned one."
-    )
+    exif: bool = Field(True, description="Turn an image by its EXIF orientation; boxes are those of the turned image.")
     box_detections_per_img: Annotated[int, Field(ge=1, le=10000)] = Field(
-        100, description="The most boxes returned for a picture, and for each of its tiles."
+        100, description="The most boxes returned for an image, and for each of its tiles."
     )
 
     @property
     def most_boxes(self) -> int:
-        """The most boxes returned for a picture."""
+        """The most boxes returned for an image."""
         return self.box_detections_per_img
 
 

@@ -1,4 +1,4 @@
-"""Values together with where each came from, so that `--check` can answer "why is it this?"."""
+"""Values and where each came from, so that `--check` can answer "why is it this?"."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Schema_co = TypeVar("Schema_co", bound=BaseModel, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Resolved(Generic[Schema_co]):
-    """Effective settings. `sources` maps every field to its origin; `warnings` are sentences for the log."""
+    """Effective settings. `sources` maps each field to its origin; `warnings` are sentences for the log."""
 
     values: Schema_co
     sources: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""ServerSettings: how this process serves. A flag wins over its environment variable, which wins over the default."""
+"""ServerSettings: how this process serves. A flag wins over its variable, which wins over the default."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,7 +30,7 @@ Origins = Annotated[
 
 
 class ServerSettings(BaseModel):
-    """Everything about serving that is not a property of the model."""
+    """Everything about serving that is no property of the model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
@@ -47,14 +47,16 @@ class ServerSettings(BaseModel):
     )
 
     deployments: Path | None = Field(
-        None, description="Instead of one model: a JSON file with several and their shares of traffic; kept up to date."
+        None,
+        description="Instead of one model: a JSON file of several and their shares of traffic; the server updates it.",
     )
 
     entry_script: Path | None = Field(
         None, description="Instead of a model: a scoring script with `init()` and `run()` to serve."
     )
     model_dir: Path | None = Field(
-        None, description="The folder that --entry-script finds its model in, by the variable AZUREML_MODEL_DIR."
+        None,
+        description="The model folder of --entry-script, which reads it from the variable AZUREML_MODEL_DIR.",
     )
     app_root: Path | None = Field(
         None, description="The folder that scripts run in and import from; by default that of the script."
@@ -64,24 +66,24 @@ class ServerSettings(BaseModel):
         None, description="The Python, 3.10 or newer, that runs scripts with the packages they need; else the server's."
     )
     workers: Annotated[int, Field(ge=1, le=256)] = Field(
-        1, description="Processes of a script, each with its own model: so many requests are worked on at a time."
+        1, description="Processes of a script, each with its own model; each handles one request at a time."
     )
     scoring_timeout_ms: Annotated[int, Field(ge=1, le=3_600_000)] = Field(
         3_600_000,
-        description="Kill a script's process that works on a request for longer than this or --request-timeout-ms.",
+        description="Kill a script's process when a request takes longer than this or --request-timeout-ms.",
     )
 
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 for all of them.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(5001, description="The port to listen on; 0 picks a free one.")
     health_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
-        None, description="A second port for probes that are asked for elsewhere; all that answers on --port does here."
+        None, description="A second port for probes; it answers everything that --port answers."
     )
     cors_origins: Origins = Field(
-        (), description="Origins whose web pages may ask, separated by commas, or * for all; none by default."
+        (), description="Origins whose web pages may send requests, separated by commas, or * for all; none by default."
     )
     swagger_title: str = Field("ML service", description="The title in /swagger.json.")
     swagger_version: str = Field("1.0", description="The version in /swagger.json.")
-    swagger_prefix: str = Field("", description="What /swagger.json says comes before the paths.")
+    swagger_prefix: str = Field("", description="The prefix of all paths in /swagger.json.")
     http_processes: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = Field(
         "auto", description="Processes that parse and reply; auto starts one for each four cores that no model needs."
     )
@@ -92,7 +94,7 @@ class ServerSettings(BaseModel):
     )
     decode_workers: Annotated[int, Field(ge=0, le=64)] | Literal["auto"] = Field(
         "auto",
-        description="Processes that decode and batch pictures for each GPU that classifies; auto starts one for each "
+        description="Processes that decode and batch images for each GPU that classifies; auto starts one for each "
         "four cores, and none for a CPU.",
     )
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = Field(
@@ -103,24 +105,24 @@ class ServerSettings(BaseModel):
     )
     runtime: Literal["auto", "eager", "compiled", "cuda_graphs", "openvino"] = Field(
         "auto",
-        description="What computes scores: auto finds the fastest that says the same, while it serves already.",
+        description="What computes scores: auto finds the fastest with the same scores, while it serves already.",
     )
     cache_folder: Path | None = Field(
         None,
-        description="Where the files of runtimes and the choice among them stay; by default ~/.cache/sightglass.",
+        description="The folder for the files of runtimes and the choice of one; by default ~/.cache/sightglass.",
     )
     cpu_threads: Annotated[int, Field(ge=0, le=1024)] = Field(
         0, description="CPU threads for decoding and for the model; 0 uses every core the process may use."
     )
 
     max_batch_images: Annotated[int, Field(ge=0, le=4096)] = Field(
-        0, description="The most pictures in one batch; 0 takes the best size measured at warm-up."
+        0, description="The most images in one batch; 0 takes the best size measured at warm-up."
     )
     max_batch_pixels: Annotated[int, Field(ge=0)] = Field(
-        0, description="The most network input pixels in one batch; 0 sets no bound besides the number of pictures."
+        0, description="The most network input pixels in one batch; 0 sets no bound besides the number of images."
     )
     max_delay_ms: Milliseconds = Field(
-        0, description="How long the oldest picture may wait, from its arrival, for a fuller batch; 0 never waits."
+        0, description="How long the oldest image may wait for a fuller batch, from its arrival; 0 never waits."
     )
     queue_limit_ms: Milliseconds = Field(
         5_000, description="Refuse requests (429) while the work queued before them is predicted to take longer."
@@ -130,19 +132,20 @@ class ServerSettings(BaseModel):
     )
 
     max_body_bytes: Positive = Field(64 * 2**20, description="The largest request body (413 above it).")
-    max_image_bytes: Positive = Field(32 * 2**20, description="The largest encoded picture.")
-    max_image_pixels: Positive = Field(100_000_000, description="The largest picture, width times height.")
+    max_image_bytes: Positive = Field(32 * 2**20, description="The largest encoded image.")
+    max_image_pixels: Positive = Field(100_000_000, description="The largest image, width times height.")
     scaled_decode: bool = Field(
-        False, description="Decode large JPEGs at a fraction of their size, twice what the network needs: other pixels."
+        False,
+        description="Decode large JPEGs at a fraction of their size, twice what the network needs; changes pixels.",
     )
-    max_images: Annotated[int, Field(ge=1, le=65_536)] = Field(256, description="The most pictures in one request.")
+    max_images: Annotated[int, Field(ge=1, le=65_536)] = Field(256, description="The most images in one request.")
     bad_images: Literal["reject", "report", "drop"] = Field(
         "reject",
-        description="An unreadable picture: reject the request (422), report an error in its place, or drop it.",
+        description="An unreadable image: reject the request (422), report an error in its place, or drop the image.",
     )
 
     inference_parameters: bool = Field(
-        True, description="Let a request set thresholds, tiling and the like for its own pictures."
+        True, description="Let a request set thresholds, tiling and the like for its own images."
     )
 
     keys_file: Path | None = Field(
@@ -150,7 +153,7 @@ class ServerSettings(BaseModel):
     )
     admin_keys_file: Path | None = Field(
         None,
-        description="A file like --keys-file, with the keys of those who may change deployments; none: nobody may.",
+        description="A file like --keys-file, with the keys that may change deployments; without it nobody may.",
     )
     log_format: Literal["text", "json"] = Field("text", description="The form of the log lines.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

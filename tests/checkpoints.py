@@ -37,6 +37,21 @@ SOURCES = {
 # the inputs of the signature that training writes
 SIGNATURE: Sequence[Mapping[str, Any]] = ({"name": "image", "type": "binary"},)
 
+TIMM_TRAINED: dict[str, Any] = {
+    "input_size": [3, 64, 64],
+    "crop_pct": 0.9,
+    "crop_mode": "center",
+    "interpolation": "bicubic",
+    "mean": [0.5, 0.4, 0.3],
+    "std": [0.2, 0.25, 0.3],
+}
+TIMM_CONFIG: dict[str, Any] = {
+    "architecture": "resnet10t",
+    "num_classes": 3,
+    "label_names": ["a", "b", "c"],
+    "pretrained_cfg": TIMM_TRAINED,
+}
+
 Layout = Literal["mlflow-model", "artifacts", "outputs", "run", "train_artifacts", "bare"]
 Sizes = tuple[int, int]  # resize, crop
 
@@ -173,6 +188,18 @@ def write_plain_folder(
     chosen = {"valid_resize_size": resize, "valid_crop_size": crop} if settings is None else settings
     write_json(path / "settings.json", chosen)
     write_json(path / "manifest.json", {"architecture": architecture, "labels": list(labels), "task": task})
+    return path
+
+
+def write_timm_folder(
+    path: Path, config: Mapping[str, Any] = TIMM_CONFIG, manifest: Mapping[str, Any] | None = None
+) -> Path:
+    """Write a small network as timm saves it, perhaps with a manifest.json, and return `path`."""
+    path.mkdir()
+    save_file(seeded_network("timm/resnet10t", 3, 64).state_dict(), path / "model.safetensors")
+    write_json(path / "config.json", config)
+    if manifest is not None:
+        write_json(path / "manifest.json", manifest)
     return path
 
 

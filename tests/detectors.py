@@ -48,7 +48,7 @@ Objects = list[dict[str, Any]]
 
 
 def build(name: str, classes: int, **options: Any) -> Any:
-    """Build a detector of torchvision with any weights and, unless told otherwise, its own way to prepare pictures."""
+    """Build a detector of torchvision with any weights and, by default, its own preparation of images."""
     kind, resnet, _ = name.split("_")
     extra = {"returned_layers": [2, 3, 4], "extra_blocks": LastLevelP6P7(256, 256)} if kind == "retinanet" else {}
     backbone = resnet_fpn_backbone(
@@ -167,7 +167,7 @@ class Reference:
         ).eval()
 
     def raw(self, image: Image.Image) -> tuple[dict[str, Tensor], tuple[int, int]]:
-        """What the network finds in a picture, in pixels of its resized form, and that form's (height, width)."""
+        """The network's outputs for an image, in pixels of its resized form, and that form's (height, width)."""
         values = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1).float() / 255
         resized, _ = self.transform.resize(self.transform.normalize(values))
         with torch.inference_mode():
@@ -175,14 +175,14 @@ class Reference:
         return found, (int(resized.shape[1]), int(resized.shape[2]))
 
     def boxes(self, data: bytes) -> Objects:
-        """What a client is told of an encoded picture."""
+        """The objects in an encoded image, as a reply lists them."""
         found, (height, width) = self.raw(Image.open(BytesIO(data)).convert("RGB"))
-        return self.told(found, (height, width))
+        return self.objects(found, (height, width))
 
-    def told(self, found: Mapping[str, Tensor], size: tuple[int, int]) -> Objects:
-        """Put boxes in pixels of the resized picture into the words of the contract."""
+    def objects(self, found: Mapping[str, Tensor], size: tuple[int, int]) -> Objects:
+        """Convert boxes in pixels of the resized image to the keys of the contract."""
         height, width = size
-        told: Objects = []
+        listed: Objects = []
         for number, (left, top, right, bottom) in enumerate(found["boxes"].tolist()):
             one: dict[str, Any] = {
                 "box": {
@@ -199,8 +199,8 @@ class Reference:
                     found["masks"][number : number + 1], found["boxes"][number : number + 1], (height, width)
                 )[0, 0].numpy()
                 one["polygon"] = plain_polygons(mask > self.settings.get("mask_pixel_score_threshold", 0.5), 100)
-            told.append(one)
-        return told
+            listed.append(one)
+        return listed
 
 
 def plain_polygons(mask: NDArray[np.bool_], most_points: int) -> list[list[float]]:

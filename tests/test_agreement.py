@@ -1,4 +1,4 @@
-"""What decides whether another way of computing may score: how far it is from float32."""
+"""What decides whether another runtime or precision may score: how far it is from float32."""
 
 import math
 from pathlib import Path
@@ -9,27 +9,27 @@ import torch
 
 from models.detection.adapter import Detections
 from models.errors import ModelError
-from models.loaded import exact, load
-from models.runtime.agreement import Agreement, check_precision, compared, precision_of, together
+from models.loaded import load, reference_model
+from models.runtime.agreement import Agreement, check_precision, compare, merge, precision_agreement
 from models.runtime.deviation import Deviation
 from tests.detectors import load_detector, write_detector_folder
 from tests.live_server import run_server
 
 
 def test_bf16_is_compared_with_fp32_and_fp32_with_nothing(fridge_folder: Path) -> None:
-    assert precision_of(load(fridge_folder)) is None
-    found = precision_of(load(fridge_folder, precision="bf16"))
+    assert precision_agreement(load(fridge_folder)) is None
+    found = precision_agreement(load(fridge_folder, precision="bf16"))
     assert found is not None
-    assert (found.same, found.pictures) == (9, 9)
+    assert (found.same, found.images) == (9, 9)
     assert 1e-5 < found.deviation.largest < 0.05
     check_precision(found, forced=False)
 
 
 def test_the_reference_is_eager_float32(fridge_folder: Path) -> None:
-    half: Any = exact(load(fridge_folder, precision="bf16"))
+    half: Any = reference_model(load(fridge_folder, precision="bf16"))
     full: Any = load(fridge_folder)
-    views = half.calibration()[0]
-    assert all(torch.equal(one, other) for one, other in zip(half.outputs(views), full.outputs(views), strict=True))
+    inputs = half.calibration()[0]
+    assert all(torch.equal(one, other) for one, other in zip(half.outputs(inputs), full.outputs(inputs), strict=True))
 
 
 def test_a_precision_that_is_too_small_is_refused_unless_forced() -> None:
@@ -44,8 +44,8 @@ def test_a_precision_that_is_too_small_is_refused_unless_forced() -> None:
 
 def test_the_worst_batch_counts() -> None:
     batches = [Agreement(2, 2, Deviation("boxes", value, 1.0)) for value in (0.5, math.nan, 0.7)]
-    assert math.isnan(together(batches).deviation.largest)
-    assert together(batches[::2]) == Agreement(4, 4, Deviation("boxes", 0.7, 1.0))
+    assert math.isnan(merge(batches).deviation.largest)
+    assert merge(batches[::2]) == Agreement(4, 4, Deviation("boxes", 0.7, 1.0))
 
 
 def boxes(*found: tuple[float, float, int]) -> Detections:
@@ -71,11 +71,11 @@ def test_boxes_are_compared_with_the_nearest_of_their_label(tmp_path: Path) -> N
     assert model.deviation([nothing], [nothing]).largest == 0
 
 
-def test_a_detector_is_compared_view_by_view(tmp_path: Path) -> None:
+def test_a_detector_is_compared_input_by_input(tmp_path: Path) -> None:
     half: Any = load_detector(write_detector_folder(tmp_path / "model"), precision="bf16")
-    reference: Any = exact(half)
-    found = compared(reference, reference, half.calibration()[0])
-    assert (found.same, found.pictures, found.deviation.largest) == (2, 2, 0.0)
+    reference: Any = reference_model(half)
+    found = compare(reference, reference, half.calibration()[0])
+    assert (found.same, found.images, found.deviation.largest) == (2, 2, 0.0)
 
 
 def test_check_tells_of_precision(fridge_folder: Path, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def independent(origin: nn.Module, inputs: Sequence[Tensor]) -> Tensor:
 
 
 def scores(model: Classifier) -> Tensor:
-    outputs = model.outputs([model.picture(data, LIMITS) for data in PICTURES])
+    outputs = model.outputs([model.crop(data, LIMITS) for data in PICTURES])
     return torch.tensor([model.prediction(output).probs for output in outputs])
 
 
@@ -119,7 +119,7 @@ def test_probabilities_are_those_of_torchvision_or_timm(served: Served) -> None:
 
 
 def test_a_batch_of_one_scores_as_in_a_batch_of_three(served: Served) -> None:
-    pictures = [served.model.picture(data, LIMITS) for data in PICTURES]
+    pictures = [served.model.crop(data, LIMITS) for data in PICTURES]
     together = torch.stack(served.model.outputs(pictures))
     alone = torch.cat([torch.stack(served.model.outputs([each])) for each in pictures])
     # other batch sizes choose other kernels, which add up in another order
@@ -143,7 +143,7 @@ def test_the_cam_layer_gives_maps_or_a_square_of_tokens_that_the_score_depends_o
         read.append(inputs[0] if layer.side == "input" else output)
         read[0].retain_grad()
 
-    pixels = served.model.preprocess.inputs(torch.stack([served.model.picture(PICTURES[0], LIMITS)]))
+    pixels = served.model.preprocess.inputs(torch.stack([served.model.crop(PICTURES[0], LIMITS)]))
     with network.get_submodule(layer.name).register_forward_hook(hook):
         network(pixels.requires_grad_()).max().backward()
     (activation,) = read

@@ -132,7 +132,7 @@ def test_the_custom_picture_lies_over_what_the_network_saw(
     sizes = custom_picture.sizes_of(site.server.url, "fridge")
     pixels = custom_picture.seen(files[1], sizes)
     with Image.open(files[1]) as opened:
-        assert np.array_equal(pixels, Preprocess(80, 64).picture(opened.convert("RGB")).numpy())
+        assert np.array_equal(pixels, Preprocess(80, 64).cropped(opened.convert("RGB")).numpy())
     (row,) = rows_of(site, cell(OTHER, xai_algorithm="gradcam", attributions=True))
     (values,) = explanations.maps_of(row)
     figure = custom_picture.draw(values, pixels, "a title", "blended_heat_map", "positive")

@@ -65,8 +65,8 @@ def test_the_next_batch_leaves_outputs_alone() -> None:
 
 def test_it_is_for_gpus_and_for_pictures_of_one_size(tmp_path: Path) -> None:
     runtime = available()["cuda_graphs"]
-    assert runtime.obstacle(ComputeOptions(torch.device("cpu"), FP32)) == "it computes on NVIDIA GPUs"
-    assert runtime.obstacle(ComputeOptions(torch.device("cuda"), FP32)) is None
+    assert runtime.unavailable_reason(ComputeOptions(torch.device("cpu"), FP32)) == "it computes on NVIDIA GPUs"
+    assert runtime.unavailable_reason(ComputeOptions(torch.device("cuda"), FP32)) is None
 
 
 class NothingFromPython(TorchFunctionMode):
@@ -92,7 +92,7 @@ def test_a_recorded_network_says_the_same(tmp_path: Path) -> None:
     model: Any = load(write_automl_folder(tmp_path / "model", name="resnet18", sizes=(80, 64)), device="cuda")
     options = ComputeOptions(model.device, FP32)
     rival = model.with_runtime("cuda_graphs", available()["cuda_graphs"].load(model.graph_source(), None, options))
-    views, _ = model.calibration()
-    for length in (1, 3, len(views), 1):
-        expected, found = model.outputs(views[:length]), rival.outputs(views[:length])
+    inputs, _ = model.calibration()
+    for length in (1, 3, len(inputs), 1):
+        expected, found = model.outputs(inputs[:length]), rival.outputs(inputs[:length])
         assert rival.deviation(found, expected).fits

@@ -58,7 +58,7 @@ def test_they_say_what_the_engine_says(server: LiveServer, fridge_folder: Path) 
         replies = list(clients.map(lambda data: server.score([data]), 4 * PICTURES))
     for data, reply in zip(4 * PICTURES, replies, strict=True):
         assert reply.status_code == 200
-        (logits,) = model.outputs([model.picture(data, LIMITS)])
+        (logits,) = model.outputs([model.crop(data, LIMITS)])
         assert reply.json()[0]["probs"] == pytest.approx(model.prediction(logits).probs, abs=1e-5)
     assert server.metric("sightglass_batch_images_sum") - before == 4 * len(PICTURES), "each picture counts once"
     assert all(process.cpu_times().user > 0 for process in decode_workers(server))
@@ -146,10 +146,10 @@ def test_together_they_fill_a_batch_and_use_the_cores_once(fridge_folder: Path, 
 
 def test_inputs_of_several_pictures_say_the_same_as_one_by_one(fridge_folder: Path) -> None:
     model = load_classifier(fridge_folder)
-    views = [model.picture(data, LIMITS) for data in PICTURES[:5]]
-    together = model.outputs([torch.stack(views[:3]), torch.stack(views[3:])])
+    inputs = [model.crop(data, LIMITS) for data in PICTURES[:5]]
+    together = model.outputs([torch.stack(inputs[:3]), torch.stack(inputs[3:])])
     assert [len(part) for part in together] == [3, 2]
-    torch.testing.assert_close(torch.cat(together), torch.stack(model.outputs(views)), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(torch.cat(together), torch.stack(model.outputs(inputs)), rtol=1e-5, atol=1e-5)
 
 
 def test_a_model_without_weights_reads_pictures_and_has_others_compute(fridge_folder: Path) -> None:
@@ -161,10 +161,10 @@ def test_a_model_without_weights_reads_pictures_and_has_others_compute(fridge_fo
 
     model: Any = load_without_weights(fridge_folder, graph, precision="fp32", runtime="eager", strict=False)
     assert all(parameter.is_meta for parameter in model.network.parameters())
-    view = model.picture(PICTURES[0], LIMITS)
-    assert torch.equal(view, whole.picture(PICTURES[0], LIMITS))
-    assert [output.tolist() for output in model.outputs([view, view])] == [[0.0] * 4] * 2
-    assert torch.equal(seen[0], torch.stack([view, view]))
+    one = model.crop(PICTURES[0], LIMITS)
+    assert torch.equal(one, whole.crop(PICTURES[0], LIMITS))
+    assert [output.tolist() for output in model.outputs([one, one])] == [[0.0] * 4] * 2
+    assert torch.equal(seen[0], torch.stack([one, one]))
 
 
 def test_what_one_process_puts_into_shared_memory_the_other_sees() -> None:

@@ -49,7 +49,7 @@ def overlap(one: Any, other: Any) -> float:
 
 
 @pytest.mark.parametrize("name", [FASTER, MASK, "yolov5"])
-def test_only_scores_above_the_threshold_are_told(models: dict[str, Detector], name: str) -> None:
+def test_only_scores_above_the_threshold_are_returned(models: dict[str, Detector], name: str) -> None:
     found = detected(models[name], DATA)
     middle = scores(found)[len(found) // 2]
     fewer = detected(models[name], DATA, box_score_thresh=middle)
@@ -97,7 +97,7 @@ def test_the_square_of_yolov5_is_as_large_as_set(tmp_path: Path, folders: dict[s
         each.adapter.prepare(torch.zeros(40, 80, 3, dtype=torch.uint8), s)
         for each, s in ((small, small.settings({})), (large, settings))
     ]
-    assert [(seen.padded, seen.size) for seen in inputs] == [((128, 128), (64, 128)), ((192, 192), (96, 192))]
+    assert [(each.padded, each.size) for each in inputs] == [((128, 128), (64, 128)), ((192, 192), (96, 192))]
 
 
 def test_yolov5_reads_its_size_from_what_training_left(models: dict[str, Detector]) -> None:

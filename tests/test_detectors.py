@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from models.architecture.catalog import architecture, architecture_names
-from models.definition import define
+from models.assembly import assemble
 from models.errors import ModelError
-from models.folder.layout import ModelFolder
 from models.folder.registration import register
 from models.loaded import load_classifier
 from tests.checkpoints import LABELS, write_json
@@ -139,7 +138,7 @@ def test_where_nothing_is_set_the_defaults_are_those_of_torchvision(tmp_path: Pa
     write_json(tmp_path / "settings.json", {"tile_overlap_ratio": 0.5})
 
     def sizes() -> tuple[Any, ...]:
-        values: Any = define(ModelFolder.open(tmp_path))[0].settings.values
+        values: Any = assemble(tmp_path)[0].settings.values
         return values.min_size, values.max_size, values.box_score_thresh, values.tile_overlap_ratio
 
     assert sizes() == (800, 1333, 0.05, 0.5)
@@ -172,7 +171,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         load_detector(write_detector_folder(tmp_path / "model", state=state))
 
 
-def test_whoever_needs_a_classifier_is_told(tmp_path: Path) -> None:
+def test_a_detector_where_a_classifier_is_needed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="holds a model for detection; expected one that classifies"):
         load_classifier(write_detector_folder(tmp_path / "model"))
 
@@ -205,7 +204,7 @@ def test_a_registered_detector_finds_the_same(tmp_path: Path) -> None:
     assert detected(load_detector(registered.path), PICTURES[0]) == detected(load_detector(folder), PICTURES[0])
 
 
-def test_thousands_of_boxes_are_told(tmp_path: Path) -> None:
+def test_thousands_of_boxes_are_returned(tmp_path: Path) -> None:
     model = load_detector(write_detector_folder(tmp_path / "model"))
     given = {"box_score_thresh": 0.0, "nms_iou_thresh": 1.0, "box_detections_per_img": 10000, "tile_grid_size": [2, 2]}
     found = detected(model, PICTURES[0], **given)

@@ -100,7 +100,7 @@ def test_both_keys_are_there_and_null_when_switched_off(server: LiveServer) -> N
 def test_maps_are_those_of_the_library(server: LiveServer, model: Classifier, algorithm: str) -> None:
     asked = {"xai_algorithm": algorithm} | NUMBERS
     (row,) = rows(server, cell(PICTURES[1], asked))
-    seen = model.picture(PICTURES[1], ImageLimits(10**7, 10**7))
+    seen = model.crop(PICTURES[1], ImageLimits(10**7, 10**7))
     found = explain(Executor.for_model(model), seen, read_parameters(asked), predicted_target).attributions[0]
     values = found.values.numpy()
     expected = values if values.ndim == 3 else np.stack([values] * 3)

@@ -1,4 +1,4 @@
-"""Classifiers of transformers against the library itself: what they see, what they score, where Grad-CAM reads them."""
+"""Classifiers of transformers against the library itself: their inputs, their scores, where Grad-CAM reads them."""
 
 import math
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from tests.pictures import encoded, picture
 from tests.transformers_folders import CLASSIFIERS, Reference, save
 
 LIMITS = ImageLimits(10**8, 10**8)
-# odd remainders on both axes, tall, and smaller than what is seen
+# odd remainders on both axes, tall, and smaller than the input
 PICTURES = [encoded(picture(seed, *size), "PNG") for seed, size in enumerate([(151, 97), (90, 207), (41, 30)])]
 
 
@@ -45,15 +45,15 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     yield Served(request.param, folder, load_classifier(folder), Reference(folder, request.param))
 
 
-def seen(model: Classifier, data: bytes) -> Tensor:
-    return model.preprocess.inputs(torch.stack([model.picture(data, LIMITS)]))[0]
+def inputs_of(model: Classifier, data: bytes) -> Tensor:
+    return model.preprocess.inputs(torch.stack([model.crop(data, LIMITS)]))[0]
 
 
 def test_pictures_and_scores_are_those_of_the_library(served: Served) -> None:
     model, scores = served.model, []
     for data in PICTURES:
-        assert (seen(model, data) - served.original.inputs(data)["pixel_values"][0]).abs().max() <= 1e-6
-        (found,) = model.outputs([model.picture(data, LIMITS)])
+        assert (inputs_of(model, data) - served.original.inputs(data)["pixel_values"][0]).abs().max() <= 1e-6
+        (found,) = model.outputs([model.crop(data, LIMITS)])
         expected = served.original.outputs(data).logits[0]
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
         scores.append(expected)
@@ -65,16 +65,16 @@ def test_what_is_served_is_described(served: Served) -> None:
     assert definition.architecture.name == f"transformers/{served.name}"
     assert (definition.labels, definition.task.name) == (LABELS, "multiclass")
     assert definition.settings.sources["valid_crop_size"] == "architecture"
-    prediction = served.model.prediction(served.model.outputs([served.model.picture(PICTURES[0], LIMITS)])[0])
+    prediction = served.model.prediction(served.model.outputs([served.model.crop(PICTURES[0], LIMITS)])[0])
     assert prediction.probs == pytest.approx(
         served.original.outputs(PICTURES[0]).logits[0].softmax(0).tolist(), abs=1e-5
     )
 
 
 def test_a_batch_scores_as_each_picture_alone(served: Served) -> None:
-    views = [served.model.picture(data, LIMITS) for data in PICTURES]
-    for view, found in zip(views, served.model.outputs(views), strict=True):
-        torch.testing.assert_close(found, served.model.outputs([view])[0], atol=1e-5, rtol=1e-5)
+    inputs = [served.model.crop(data, LIMITS) for data in PICTURES]
+    for one, found in zip(inputs, served.model.outputs(inputs), strict=True):
+        torch.testing.assert_close(found, served.model.outputs([one])[0], atol=1e-5, rtol=1e-5)
 
 
 def test_any_network_built_anew_has_the_same_tensors(served: Served) -> None:
@@ -92,7 +92,7 @@ def test_gradcam_reads_maps_or_a_square_of_tokens_that_the_score_depends_on(serv
         read[0].retain_grad()
 
     with served.model.network.get_submodule(layer.name).register_forward_hook(hook):
-        served.model.network(seen(served.model, PICTURES[0])[None].requires_grad_()).max().backward()
+        served.model.network(inputs_of(served.model, PICTURES[0])[None].requires_grad_()).max().backward()
     (activation,) = read
     assert activation.grad is not None
     if layer.prefix_tokens is None:
@@ -108,7 +108,7 @@ def test_gradcam_reads_maps_or_a_square_of_tokens_that_the_score_depends_on(serv
 
 @pytest.mark.parametrize("algorithm", ["gradcam", "integrated_gradients", "guided_backprop", "xrai"])
 def test_explanations_are_the_same_whatever_was_asked_before(served: Served, algorithm: str) -> None:
-    view = served.model.picture(PICTURES[0], LIMITS)
+    view = served.model.crop(PICTURES[0], LIMITS)
     parameters = parameters_for(algorithm, n_steps=6)
     found = [
         explain(Executor.for_model(served.model), view, parameters, fixed_targets(1)).attributions[0] for _ in range(2)
@@ -123,7 +123,7 @@ def test_explanations_are_the_same_whatever_was_asked_before(served: Served, alg
 
 
 def test_gradients_are_those_of_the_library(served: Served) -> None:
-    view = served.model.picture(PICTURES[0], LIMITS)
+    view = served.model.crop(PICTURES[0], LIMITS)
     found = explain(
         Executor.for_model(served.model), view, parameters_for("guided_backprop", guided_relu6=False), fixed_targets(2)
     )
@@ -138,7 +138,7 @@ def test_several_labels_may_hold_where_the_network_was_trained_so(tmp_path: Path
     folder = save(tmp_path / "m", "ViTForImageClassification", problem_type="multi_label_classification")
     model = load_classifier(folder)
     assert model.definition.task.name == "multilabel"
-    (logits,) = model.outputs([model.picture(PICTURES[0], LIMITS)])
+    (logits,) = model.outputs([model.crop(PICTURES[0], LIMITS)])
     scores = model.prediction(logits)
     assert isinstance(scores, ClassScores)
     assert scores.probs == pytest.approx(logits.sigmoid().tolist())
@@ -155,8 +155,8 @@ def test_pictures_are_turned_as_their_metadata_say(served: Served, orientation: 
     exif[0x0112] = orientation
     image = Image.open(BytesIO(PICTURES[0]))
     data = encoded(image, "PNG", exif=exif)
-    assert (seen(served.model, data) - served.original.inputs(data)["pixel_values"][0]).abs().max() <= 1e-6
-    assert torch.equal(seen(served.model, data), seen(served.model, PICTURES[0])) == (orientation == 1)
+    assert (inputs_of(served.model, data) - served.original.inputs(data)["pixel_values"][0]).abs().max() <= 1e-6
+    assert torch.equal(inputs_of(served.model, data), inputs_of(served.model, PICTURES[0])) == (orientation == 1)
 
 
 def processors() -> list[Any]:
@@ -176,4 +176,6 @@ def test_values_are_scaled_as_the_processor_says(tmp_path: Path, processor: dict
     folder = save(tmp_path / "m", "ViTForImageClassification", processor=processor)
     model, library = load_classifier(folder), Reference(folder, "ViTForImageClassification")
     for data in PICTURES:
-        torch.testing.assert_close(seen(model, data), library.inputs(data)["pixel_values"][0], atol=1e-4, rtol=1e-6)
+        torch.testing.assert_close(
+            inputs_of(model, data), library.inputs(data)["pixel_values"][0], atol=1e-4, rtol=1e-6
+        )

@@ -53,8 +53,8 @@ def loaded(folder: Path) -> Detector:
     return model
 
 
-def told(model: Detector, data: bytes, **given: Any) -> Rows:
-    """What a client is told of a picture: label, score and box of each object."""
+def predicted(model: Detector, data: bytes, **given: Any) -> Rows:
+    """The prediction for an image: label, score and box of each object."""
     read = model.read(data, LIMITS, model.settings(given))
     outputs = [model.outputs([one.data])[0] for one in read.inputs]
     prediction = model.combine(read, outputs)
@@ -81,19 +81,19 @@ def assert_alike(found: Rows, expected: Rows, tolerance: float = 1e-4) -> None:
 def test_boxes_are_those_of_the_library(served: Served) -> None:
     for data in PICTURES:
         expected = served.original.boxes(data, 0.5)
-        assert_alike(told(served.model, data), expected)
+        assert_alike(predicted(served.model, data), expected)
         scores = [score for _, score, _ in expected]
         assert len(set(scores)) >= 3, "the network tells its queries apart"
         lower = served.original.boxes(data, min(scores) - 0.2)
-        assert_alike(told(served.model, data, box_score_thresh=min(scores) - 0.2), lower[:100])
+        assert_alike(predicted(served.model, data, box_score_thresh=min(scores) - 0.2), lower[:100])
 
 
 def test_boxes_come_best_first_within_the_picture(served: Served) -> None:
     for data in PICTURES:
-        rows = told(served.model, data, box_score_thresh=0.0)
+        rows = predicted(served.model, data, box_score_thresh=0.0)
         assert [score for _, score, _ in rows] == sorted((score for _, score, _ in rows), reverse=True)
         assert all(0 <= left <= right <= 1 and 0 <= top <= bottom <= 1 for _, _, (left, top, right, bottom) in rows)
-        assert told(served.model, data, box_score_thresh=0.0, box_detections_per_img=3) == rows[:3]
+        assert predicted(served.model, data, box_score_thresh=0.0, box_detections_per_img=3) == rows[:3]
 
 
 def test_what_shares_a_batch_changes_nothing(served: Served) -> None:
@@ -108,8 +108,8 @@ def test_what_shares_a_batch_changes_nothing(served: Served) -> None:
         served.name == CONDITIONAL or "RT" in served.name or "DF" in served.name
     )
     batch = [one.data for one in inputs if one.shape == inputs[0].shape]
-    for view, found in zip(batch, model.outputs(batch), strict=True):
-        (alone,) = model.outputs([view])
+    for one, found in zip(batch, model.outputs(batch), strict=True):
+        (alone,) = model.outputs([one])
         assert_alike(rows(found), rows(alone))
 
 
@@ -129,7 +129,7 @@ def test_what_is_served_is_described(served: Served) -> None:
 
 
 def test_padding_is_no_part_of_the_picture(tmp_path: Path) -> None:
-    """The network is told where the picture ends: without that, boxes would be shares of the padded square."""
+    """The network gets a mask of the image: without it, boxes would be shares of the padded square."""
     model = loaded(save(tmp_path / "m", CONDITIONAL))
     one = model.read(PICTURES[0], LIMITS, model.settings({})).inputs[0].data
     assert (one.size, one.padded) == ((51, 80), (96, 96))
@@ -154,18 +154,18 @@ def test_a_tile_shows_what_its_part_of_the_picture_shows_alone(tmp_path: Path) -
     image = Image.open(BytesIO(PICTURES[0]))
     for one, tile in zip(read.inputs, read.tiles, strict=True):
         part = encoded(image.crop((tile.left, tile.top, tile.right, tile.bottom)), "PNG")
-        assert_alike(rows(model.outputs([one.data])[0]), told(model, part, box_score_thresh=0.6))
-    joined = told(model, PICTURES[0], tile_grid_size=[2, 1], box_score_thresh=0.6)
+        assert_alike(rows(model.outputs([one.data])[0]), predicted(model, part, box_score_thresh=0.6))
+    joined = predicted(model, PICTURES[0], tile_grid_size=[2, 1], box_score_thresh=0.6)
     assert joined[0][1] == max(float(model.outputs([one.data])[0].scores.max()) for one in read.inputs)
 
 
 def test_boxes_suppress_each_other_only_where_that_is_asked_for(tmp_path: Path) -> None:
     model = loaded(save(tmp_path / "m", DEFORMABLE))
-    every, apart = told(model, PICTURES[0]), told(model, PICTURES[0], nms_iou_thresh=0.3)
-    assert 0 < len(apart) < len(every)
-    assert apart[0] == every[0]
-    for number, (label, _, box) in enumerate(apart):
-        rivals = [other for name, _, other in apart[:number] if name == label]
+    every, suppressed = predicted(model, PICTURES[0]), predicted(model, PICTURES[0], nms_iou_thresh=0.3)
+    assert 0 < len(suppressed) < len(every)
+    assert suppressed[0] == every[0]
+    for number, (label, _, box) in enumerate(suppressed):
+        rivals = [other for name, _, other in suppressed[:number] if name == label]
         if rivals:
             assert box_iou(torch.tensor([box]), torch.tensor(rivals)).max() <= 0.3 + 1e-4
 
@@ -192,17 +192,17 @@ def test_a_backbone_of_timm_is_built_without_a_network(
         raise AssertionError(f"a connection to {address}")
 
     monkeypatch.setattr("socket.socket.connect", connect)
-    assert_alike(told(loaded(folder), PICTURES[0]), Reference(folder, name).boxes(PICTURES[0], 0.5))
+    assert_alike(predicted(loaded(folder), PICTURES[0]), Reference(folder, name).boxes(PICTURES[0], 0.5))
 
 
 def test_a_network_that_computes_no_numbers_is_an_error(tmp_path: Path) -> None:
     model = loaded(save(tmp_path / "m", DETR))
-    view = model.read(PICTURES[0], LIMITS, model.settings({})).inputs[0].data
+    one = model.read(PICTURES[0], LIMITS, model.settings({})).inputs[0].data
     broken = model.with_runtime(
         "broken", lambda batch: [torch.full_like(each, torch.nan) for each in model.graph(batch)]
     )
     with pytest.raises(ModelError, match="not finite"):
-        broken.outputs([view])
+        broken.outputs([one])
 
 
 def settings(**values: Any) -> QueryDetectionSettings:

@@ -1,4 +1,4 @@
-"""Folders of transformers as they are found, registered, split, broken: what is served, and what is said otherwise."""
+"""Folders of transformers as they are found, registered, split, broken: what is served, and what is refused."""
 
 import json
 import pickle
@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models.__main__ import main
-from models.definition import define
+from models.assembly import assemble
 from models.errors import ModelError
-from models.folder.layout import ModelFolder
-from models.folder.registry import resolve
-from models.huggingface.processor import Recipe
+from models.folder.layout import locate
+from models.folder.registry import look_up
+from models.huggingface.processor_spec import ProcessorSpec
 from models.images.decoding import ImageLimits
 from models.images.preprocess import Statistics
 from models.loaded import load, load_classifier
@@ -30,7 +30,7 @@ VIT, DETR = "ViTForImageClassification", "DetrForObjectDetection"
 
 def logits(folder: Path) -> list[float]:
     model = load_classifier(folder)
-    return [float(value) for value in model.outputs([model.picture(PICTURE, LIMITS)])[0]]
+    return [float(value) for value in model.outputs([model.crop(PICTURE, LIMITS)])[0]]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_weights_in_several_files_score_alike(vit: Path, tmp_path: Path) -> None
     network.save_pretrained(tmp_path, max_shard_size="20KB")
     (tmp_path / "preprocessor_config.json").write_bytes((vit / "preprocessor_config.json").read_bytes())
     assert len(list(tmp_path.glob("model-*.safetensors"))) > 2
-    assert ModelFolder.open(tmp_path).weights.name == "model.safetensors.index.json"
+    assert locate(tmp_path).weights.name == "model.safetensors.index.json"
     assert logits(tmp_path) == pytest.approx(logits(vit), abs=1e-6)
     gone = min(tmp_path.glob("model-*.safetensors"))
     gone.unlink()
@@ -111,7 +111,7 @@ def test_weights_as_the_library_saved_them_before(vit: Path, copy: Path) -> None
     torch.save(load_file(copy / "model.safetensors"), copy / "pytorch_model.bin")
     (copy / "model.safetensors").unlink()
     (copy / "training_args.bin").write_bytes(pickle.dumps(object()))
-    assert ModelFolder.open(copy).weights.name == "pytorch_model.bin"
+    assert locate(copy).weights.name == "pytorch_model.bin"
     assert logits(copy) == pytest.approx(logits(vit), abs=1e-6)
 
 
@@ -132,11 +132,11 @@ def test_tensors_of_a_smaller_type_are_served_in_float32(vit: Path, copy: Path) 
 
 def test_a_file_that_is_overwritten_while_it_is_served_changes_nothing(copy: Path) -> None:
     model = load_classifier(copy)
-    before = model.outputs([model.picture(PICTURE, LIMITS)])[0].clone()
+    before = model.outputs([model.crop(PICTURE, LIMITS)])[0].clone()
     with (copy / "model.safetensors").open("r+b") as file:
         file.seek(-2000, 2)
         file.write(b"\x7f" * 2000)
-    assert torch.equal(model.outputs([model.picture(PICTURE, LIMITS)])[0], before)
+    assert torch.equal(model.outputs([model.crop(PICTURE, LIMITS)])[0], before)
 
 
 @pytest.mark.parametrize("name", [VIT, DETR])
@@ -148,9 +148,9 @@ def test_a_registered_folder_is_served_and_checked(
     assert main(["list", "--model-root", str(root)]) == 0
     assert f"transformers/{name}  4 labels" in capsys.readouterr().out
     assert main(["check", "--model-root", str(root)]) == 0
-    registered = resolve(root, "small")
+    registered = look_up(root, "small")
     assert (registered.manifest.labels, registered.manifest.architecture) == (list(LABELS), f"transformers/{name}")
-    assert define(ModelFolder.open(registered.path))[0].labels == LABELS
+    assert assemble(registered.path)[0].labels == LABELS
     change(registered.path / "preprocessor_config.json", resample=3)
     assert main(["check", "--model-root", str(root)]) == 3
     assert "preprocessor_config.json missing, added or changed" in capsys.readouterr().err
@@ -160,7 +160,7 @@ def test_a_file_of_weights_is_registered_with_its_companions(vit: Path, tmp_path
     root = tmp_path / "root"
     file = vit / "model.safetensors"
     assert main(["register", str(file), "--name", "small", "--model-root", str(root)]) == 0
-    assert logits(resolve(root, "small").path) == logits(vit)
+    assert logits(look_up(root, "small").path) == logits(vit)
 
 
 def test_a_manifest_may_name_the_labels_otherwise(copy: Path) -> None:
@@ -186,9 +186,9 @@ def test_a_detector_takes_thresholds_from_settings_json(tmp_path: Path) -> None:
 
 def test_as_many_answers_as_queries_unless_settings_say_otherwise(tmp_path: Path) -> None:
     folder = save(tmp_path / "m", "RTDetrForObjectDetection")
-    assert define(ModelFolder.open(folder))[0].settings.values.box_detections_per_img == 10  # type: ignore[attr-defined]
+    assert assemble(folder)[0].settings.values.box_detections_per_img == 10  # type: ignore[attr-defined]
     write_json(folder / "settings.json", {"box_detections_per_img": 5})
-    assert define(ModelFolder.open(folder))[0].settings.values.box_detections_per_img == 5  # type: ignore[attr-defined]
+    assert assemble(folder)[0].settings.values.box_detections_per_img == 5  # type: ignore[attr-defined]
 
 
 CONFIG: list[tuple[dict[str, Any], str]] = [
@@ -345,18 +345,18 @@ EDGES = [(800, 1333), (480, 640), (60, 90), (224, 448)]
 def test_sizes_are_those_of_the_library(shortest: int, longest: int) -> None:
     from transformers.image_transforms import get_size_with_aspect_ratio
 
-    recipe = Recipe({"shortest_edge": shortest, "longest_edge": longest}, Statistics())
+    spec = ProcessorSpec({"shortest_edge": shortest, "longest_edge": longest}, Statistics())
     for height in range(1, 1600, 37):
         for width in range(1, 1600, 41):
             expected = get_size_with_aspect_ratio((height, width), shortest, longest)
-            assert recipe.resized(height, width) == tuple(max(1, side) for side in expected)
+            assert spec.resized(height, width) == tuple(max(1, side) for side in expected)
 
 
 def test_pictures_fit_into_a_box_as_in_the_library() -> None:
     from transformers.image_utils import get_image_size_for_max_height_width
 
-    recipe = Recipe({"max_height": 480, "max_width": 333}, Statistics())
+    spec = ProcessorSpec({"max_height": 480, "max_width": 333}, Statistics())
     for height in range(1, 1600, 37):
         for width in range(1, 1600, 41):
             expected = get_image_size_for_max_height_width((height, width), 480, 333)
-            assert recipe.resized(height, width) == tuple(max(1, side) for side in expected)
+            assert spec.resized(height, width) == tuple(max(1, side) for side in expected)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.detection.masks import filled
+from models.detection.masks import paste_pixels
 from models.detector import Detector
 from models.errors import ModelError
 from models.huggingface.mask_adapter import select
@@ -48,7 +48,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     yield Served(request.param, model, Reference(folder, request.param))
 
 
-def told(model: Detector, data: bytes, **given: Any) -> list[Object]:
+def predicted(model: Detector, data: bytes, **given: Any) -> list[Object]:
     read = model.read(data, LIMITS, model.settings(given))
     prediction = model.combine(read, [model.outputs([one.data])[0] for one in read.inputs])
     assert isinstance(prediction, Boxes)
@@ -62,9 +62,9 @@ def size_of(model: Detector, data: bytes) -> tuple[int, int]:
 
 def whole(mask: torch.Tensor, box: torch.Tensor, size: tuple[int, int]) -> NDArray[np.bool_]:
     canvas = np.zeros(size, dtype=np.bool_)
-    stamp = filled(box.double().numpy() * [*size[::-1], *size[::-1]], mask.numpy(), size)
-    height, width = stamp.pixels.shape
-    canvas[stamp.top : stamp.top + height, stamp.left : stamp.left + width] = stamp.pixels
+    placed = paste_pixels(box.double().numpy() * [*size[::-1], *size[::-1]], mask.numpy(), size)
+    height, width = placed.pixels.shape
+    canvas[placed.top : placed.top + height, placed.left : placed.left + width] = placed.pixels
     return canvas
 
 
@@ -88,7 +88,7 @@ def test_masks_are_those_of_the_library(served: Served) -> None:
 def test_outlines_and_boxes_surround_the_masks(served: Served) -> None:
     data = PICTURES[0]
     height, width = size = size_of(served.model, data)
-    objects = told(served.model, data, box_score_thresh=0.4, max_number_of_polygon_points=100000)
+    objects = predicted(served.model, data, box_score_thresh=0.4, max_number_of_polygon_points=100000)
     expected = served.original.masks(data, 0.4, size)
     assert len(objects) == len(expected) >= 3
     exact = 0
@@ -106,7 +106,7 @@ def test_outlines_and_boxes_surround_the_masks(served: Served) -> None:
 def test_masks_come_as_pictures_of_the_size_that_was_seen(served: Served) -> None:
     height, width = size = size_of(served.model, PICTURES[0])
     options = {"box_score_thresh": 0.4, "export_as_image": True, "image_type": "PNG"}
-    (best, *_) = told(served.model, PICTURES[0], **options)
+    (best, *_) = predicted(served.model, PICTURES[0], **options)
     drawn = np.asarray(Image.open(BytesIO(b64decode(best["mask"]))))
     assert drawn.shape == (height, width)
     (_, _, mask), *_ = served.original.masks(PICTURES[0], 0.4, size)
@@ -135,8 +135,8 @@ def test_masks_follow_their_boxes_into_tiles(served: Served) -> None:
     model = served.model
     data = PICTURES[0]
     height, width = size_of(model, data)
-    objects = told(model, data, box_score_thresh=0.4, tile_grid_size=[2, 1], tile_predictions_nms_thresh=1.0)
-    assert len(objects) > len(told(model, data, box_score_thresh=0.4))
+    objects = predicted(model, data, box_score_thresh=0.4, tile_grid_size=[2, 1], tile_predictions_nms_thresh=1.0)
+    assert len(objects) > len(predicted(model, data, box_score_thresh=0.4))
     for one in objects:
         left, top, right, bottom = one["box"].values()
         xs = [x for outline in one["polygon"] for x in outline[::2]]
@@ -157,9 +157,9 @@ def test_a_mask_as_worked_by_hand() -> None:
     masks[1, 2, 3] = 1.0
     shares = torch.tensor([[0.1, 0.8, 0.1], [0.6, 0.1, 0.3]])  # the last column means nothing
     found = select(shares.log(), masks, (6, 8), settings())
-    sure = torch.tensor([4.0, 1.0]).sigmoid()
+    mask_scores = torch.tensor([4.0, 1.0]).sigmoid()
     assert found.labels.tolist() == [1, 0]
-    assert found.scores.tolist() == pytest.approx([0.8 * float(sure[0]), 0.6 * float(sure[1])], abs=1e-5)
+    assert found.scores.tolist() == pytest.approx([0.8 * float(mask_scores[0]), 0.6 * float(mask_scores[1])], abs=1e-5)
     assert found.boxes.tolist() == [[0.25, 0, 0.75, pytest.approx(1 / 3)], [0.75, pytest.approx(2 / 3), 1, 1]]
     assert found.masks is not None
     assert [mask.shape for mask in found.masks] == [(2, 4), (2, 2)]
@@ -190,13 +190,13 @@ def test_overlapping_masks_of_a_label_may_be_suppressed() -> None:
     [((2, 1, 6, 5), (4, 4)), ((2.2, 0.9, 5.8, 5.1), (9, 3)), ((7.6, 5.9, 8, 6), (40, 30)), ((0, 0, 8, 6), (1, 1))],
 )
 def test_a_mask_fills_its_box_within_the_picture(box: tuple[float, ...], shape: tuple[int, int]) -> None:
-    stamp = filled(np.array(box), np.ones(shape, dtype=np.bool_), (6, 8))
-    height, width = stamp.pixels.shape
-    assert stamp.pixels.all()
-    assert 0 <= stamp.left <= stamp.left + width <= 8
-    assert 0 <= stamp.top <= stamp.top + height <= 6
+    placed = paste_pixels(np.array(box), np.ones(shape, dtype=np.bool_), (6, 8))
+    height, width = placed.pixels.shape
+    assert placed.pixels.all()
+    assert 0 <= placed.left <= placed.left + width <= 8
+    assert 0 <= placed.top <= placed.top + height <= 6
     if shape == (4, 4):
-        assert (stamp.left, stamp.top, width, height) == (2, 1, 4, 4)
+        assert (placed.left, placed.top, width, height) == (2, 1, 4, 4)
 
 
 def test_padded_masks_are_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests import http
 from tests.checkpoints import LABELS, write_json
 from tests.live_server import LiveServer, run_server
 from tests.pictures import encoded, picture
-from tests.test_hf_detectors import assert_alike, told
+from tests.test_hf_detectors import assert_alike, predicted
 from tests.transformers_folders import Reference, save
 
 PICTURES = [encoded(picture(seed, 120 + seed, 90), "JPEG") for seed in range(4)]
@@ -83,7 +83,7 @@ def test_a_detector_finds_boxes_in_pictures_and_tiles(tmp_path: Path) -> None:
         options = {"tile_grid_size": [2, 2], "box_score_thresh": 0.9, "box_detections_per_img": 20}
         tiled = post(server, *map(text, PICTURES), inference_parameters=options).json()
         for row, data in zip(tiled, PICTURES, strict=True):
-            assert_alike(objects(row), told(model, data, **options))
+            assert_alike(objects(row), predicted(model, data, **options))
         assert any(row["boxes"] for row in tiled)
         refused = post(server, text(PICTURES[0]), inference_parameters={"min_size": 100})
         assert (refused.status_code, refused.json()["code"]) == (422, "inference_parameters_invalid")

@@ -5,7 +5,7 @@ import torch
 
 from models.images.letterbox import GREY, fit, letterbox, margin
 from tests.contract import contract
-from tests.test_resampling import Picture, noise
+from tests.test_area_resize import Picture, noise
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def model(fridge_folder: Path) -> Classifier:
 
 @pytest.fixture(scope="module")
 def pictures(model: Classifier) -> list[torch.Tensor]:
-    return [model.picture(encoded(picture(seed, 100, 90), "PNG"), LIMITS) for seed in range(4)]
+    return [model.crop(encoded(picture(seed, 100, 90), "PNG"), LIMITS) for seed in range(4)]
 
 
 def test_a_loaded_model_knows_what_it_is(model: Classifier, fridge_folder: Path) -> None:
@@ -43,10 +43,10 @@ def test_a_loaded_model_knows_what_it_is(model: Classifier, fridge_folder: Path)
 
 
 def test_a_picture_is_decoded_and_cropped(model: Classifier) -> None:
-    found = model.picture(encoded(picture(1, 100, 90), "PNG"), LIMITS)
+    found = model.crop(encoded(picture(1, 100, 90), "PNG"), LIMITS)
     assert (found.shape, found.dtype) == ((64, 64, 3), torch.uint8)
     with pytest.raises(ImageError):
-        model.picture(b"no picture", LIMITS)
+        model.crop(b"no picture", LIMITS)
 
 
 def test_examples_can_be_scored(model: Classifier) -> None:
@@ -99,14 +99,14 @@ def test_warnings_are_carried_and_with_strict_refused(tmp_path: Path) -> None:
         load_classifier(folder, strict=True)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="looks for what happens without a GPU")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="tests what happens without a GPU")
 @pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:7"])
 def test_a_device_that_is_not_there_is_named(fridge_folder: Path, device: str) -> None:
     with pytest.raises(ModelError, match=rf"The device {device} does not exist: PyTorch sees 0 GPUs"):
         load_classifier(fridge_folder, device=device)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="looks for what happens without a GPU")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="tests what happens without a GPU")
 def test_auto_is_the_cpu_without_a_gpu(fridge_folder: Path) -> None:
     assert load_classifier(fridge_folder, device="auto").device.type == "cpu"
 
@@ -145,7 +145,7 @@ def test_float32_is_multiplied_as_it_is_unless_tf32_is_asked_for(fridge_folder: 
     load_classifier(fridge_folder)
 
     def fast() -> list[bool]:
-        # what traces networks reads these, which fail where PyTorch was told in another way
+        # the code that traces networks reads these, and fails where the newer settings were used
         return [torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32]
 
     assert fast() == [False, False], "explanations too"
@@ -154,7 +154,7 @@ def test_float32_is_multiplied_as_it_is_unless_tf32_is_asked_for(fridge_folder: 
     assert fast() == [False, False]
     with PRECISIONS["fp32"].applied(torch.device("cpu")):
         assert fast() == [False, False]
-    assert [name for name, precision in PRECISIONS.items() if precision.exact] == ["fp32"]
+    assert [name for name, precision in PRECISIONS.items() if precision.full] == ["fp32"]
 
 
 @pytest.mark.parametrize("form", ["automl", "plain"])
@@ -165,7 +165,7 @@ def test_overwriting_the_files_afterwards_changes_nothing(
     found = load_classifier(folder)
     before = found.outputs(pictures)
     for file in folder.rglob("model.*"):
-        with file.open("r+b") as stream:  # in place, under whoever still has the file mapped
+        with file.open("r+b") as stream:  # in place, under a process that has the file mapped
             stream.write(bytes(file.stat().st_size))
         file.write_bytes(b"")
     for ours, theirs in zip(found.outputs(pictures), before, strict=True):
@@ -203,7 +203,7 @@ def test_mid_grey_is_the_example(model: Classifier) -> None:
 
 
 def test_examples_and_batches_are_put_together_without_threads_of_pytorch(fridge_folder: Path) -> None:
-    # those would look for more to do while a runtime with threads of its own is timed
+    # its threads would go on spinning while a runtime with threads of its own is timed
     program = f"""
 import os
 import torch

@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageDraw
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from models.detection.instances import Instances, objects
-from models.detection.masks import outlined, stamped
+from models.detection.masks import paste_probabilities, with_outlines
 from models.detection.polygons import polygons
 from settings.model import SegmentationSettings
 from tests.contract import contract
@@ -27,10 +27,10 @@ def smooth(random: np.random.Generator) -> NDArray[np.float32]:
 
 
 def whole(box: NDArray[np.float64], mask: NDArray[np.float32], size: tuple[int, int]) -> Mask:
-    stamp = stamped(box, mask, size, 0.5)
+    placed = paste_probabilities(box, mask, size, 0.5)
     canvas = np.zeros(size, dtype=bool)
-    height, width = stamp.pixels.shape
-    canvas[stamp.top : stamp.top + height, stamp.left : stamp.left + width] = stamp.pixels
+    height, width = placed.pixels.shape
+    canvas[placed.top : placed.top + height, placed.left : placed.left + width] = placed.pixels
     return canvas
 
 
@@ -125,13 +125,13 @@ def instances(settings: SegmentationSettings, count: int = 2) -> Instances:
     return Instances(boxes, scores, labels, list(masks), (60, 90), settings)
 
 
-def told(**settings: Any) -> list[Any]:
+def predicted(**settings: Any) -> list[Any]:
     given = instances(SegmentationSettings(**settings))
-    return outlined(given, objects(given, ["can", "carton"]))
+    return with_outlines(given, objects(given, ["can", "carton"]))
 
 
 def test_objects_get_their_outlines() -> None:
-    found = told()
+    found = predicted()
     assert [list(one) for one in found] == [["box", "label", "score", "polygon"]] * 2
     for one, box in zip(found, instances(SegmentationSettings()).boxes, strict=True):
         x = [value for outline in one["polygon"] for value in outline[::2]]
@@ -140,7 +140,7 @@ def test_objects_get_their_outlines() -> None:
 
 @pytest.mark.parametrize(("kind", "form"), [("JPG", "JPEG"), ("PNG", "PNG"), ("BMP", "BMP")])
 def test_masks_come_as_pictures_of_the_kind_that_is_set(kind: str, form: str) -> None:
-    for one, plain in zip(told(export_as_image=True, image_type=kind), told(), strict=True):
+    for one, plain in zip(predicted(export_as_image=True, image_type=kind), predicted(), strict=True):
         image = Image.open(BytesIO(b64decode(one["mask"])))
         assert (image.format, image.size, image.mode) == (form, (90, 60), "L")
         drawn = np.asarray(image) > 127
@@ -150,7 +150,7 @@ def test_masks_come_as_pictures_of_the_kind_that_is_set(kind: str, form: str) ->
 
 def test_a_higher_threshold_draws_less() -> None:
     def areas(threshold: float) -> list[int]:
-        found = told(mask_pixel_score_threshold=threshold, export_as_image=True, image_type="PNG")
+        found = predicted(mask_pixel_score_threshold=threshold, export_as_image=True, image_type="PNG")
         return [int((np.asarray(Image.open(BytesIO(b64decode(one["mask"])))) > 0).sum()) for one in found]
 
     assert all(more > less > 0 for more, less in zip(areas(0.4), areas(0.6), strict=True))

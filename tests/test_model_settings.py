@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from settings.errors import SettingsError
 from settings.excerpt import excerpt
+from settings.json_file import JsonFile
 from settings.load import load_model_settings, spellings
 from settings.model import (
     SCHEMAS,
@@ -133,7 +134,9 @@ RANGES = [
 
 
 def load(schema: type[ModelSettings], folder: Path, content: Any, **others: Any) -> ModelSettings:
-    return load_model_settings(schema, file=write_json(folder / "settings.json", content), **others).values
+    return load_model_settings(
+        schema, file=JsonFile.read(write_json(folder / "settings.json", content)), **others
+    ).values
 
 
 @contract("settings.json", "All keys and their defaults")
@@ -248,7 +251,7 @@ def test_several_wrong_values_are_all_named(tmp_path: Path) -> None:
 def test_the_file_wins_over_the_checkpoint_and_that_over_the_default(tmp_path: Path) -> None:
     file = write_json(tmp_path / "settings.json", {"resize_size": 300})
     saved = {"valid_resize_size": 280, "valid_crop_size": 240}
-    resolved = load_model_settings(ClassificationSettings, file=file, checkpoint=saved)
+    resolved = load_model_settings(ClassificationSettings, file=JsonFile.read(file), checkpoint=saved)
     assert resolved.values.model_dump() == {
         "valid_resize_size": 300,
         "valid_crop_size": 240,
@@ -265,7 +268,7 @@ def test_what_the_architecture_fixes_wins_and_a_contradiction_is_a_warning(tmp_p
     file = write_json(tmp_path / "settings.json", {"crop_size": 300, "valid_resize_size": 256})
     fixed = {"valid_resize_size": 256, "valid_crop_size": 224}
     saved = {"valid_crop_size": 299}
-    resolved = load_model_settings(ClassificationSettings, file=file, checkpoint=saved, fixed=fixed)
+    resolved = load_model_settings(ClassificationSettings, file=JsonFile.read(file), checkpoint=saved, fixed=fixed)
     assert resolved.values.valid_crop_size == 224
     assert resolved.sources["valid_crop_size"] == "architecture"
     (warning,) = resolved.warnings
@@ -306,12 +309,12 @@ def test_null_leaves_the_decision_to_other_sources_whatever_its_place(tmp_path: 
 )
 def test_a_stray_key_is_a_warning_or_with_strict_an_error(tmp_path: Path, key: str, hint: str) -> None:
     file = write_json(tmp_path / "settings.json", {key: 64})
-    resolved = load_model_settings(ClassificationSettings, file=file)
+    resolved = load_model_settings(ClassificationSettings, file=JsonFile.read(file))
     assert resolved.values == ClassificationSettings()
     (warning,) = resolved.warnings
     assert warning.startswith(f"{file}: the key {key!r} {hint}")
     with pytest.raises(SettingsError, match="the key"):
-        load_model_settings(ClassificationSettings, file=file, strict=True)
+        load_model_settings(ClassificationSettings, file=JsonFile.read(file), strict=True)
 
 
 def test_stray_keys_of_a_checkpoint_are_nobodys_fault() -> None:
@@ -343,7 +346,7 @@ def test_a_file_that_is_no_object_is_named(tmp_path: Path, text: bytes, why: str
     file = tmp_path / "settings.json"
     file.write_bytes(text)
     with pytest.raises(SettingsError) as caught:
-        load_model_settings(ClassificationSettings, file=file)
+        load_model_settings(ClassificationSettings, file=JsonFile.read(file))
     assert str(caught.value).startswith(str(file))
     assert why in str(caught.value)
 
@@ -351,7 +354,7 @@ def test_a_file_that_is_no_object_is_named(tmp_path: Path, text: bytes, why: str
 def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
     file.write_bytes(b"\xef\xbb\xbf" + json.dumps({"valid_crop_size": 64}).encode())
-    assert load_model_settings(ClassificationSettings, file=file).values.valid_crop_size == 64
+    assert load_model_settings(ClassificationSettings, file=JsonFile.read(file)).values.valid_crop_size == 64
 
 
 @pytest.mark.parametrize("what", ["missing", "folder"])
@@ -360,7 +363,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, what: str) -> None:
     if what == "folder":
         file.mkdir()
     with pytest.raises(SettingsError, match="cannot be read"):
-        load_model_settings(ClassificationSettings, file=file)
+        load_model_settings(ClassificationSettings, file=JsonFile.read(file))
 
 
 @pytest.mark.parametrize(
@@ -391,7 +394,7 @@ def test_settings_cannot_be_changed_afterwards() -> None:
 
 def test_null_switches_off_the_tiling_that_a_checkpoint_asks_for(tmp_path: Path) -> None:
     file = write_json(tmp_path / "settings.json", {"tile_grid_size": None})
-    found = load_model_settings(DetectionSettings, file=file, checkpoint={"tile_grid_size": (3, 2)})
+    found = load_model_settings(DetectionSettings, file=JsonFile.read(file), checkpoint={"tile_grid_size": (3, 2)})
     assert found.values.tile_grid_size is None
     assert found.sources["tile_grid_size"] == str(file)
 

@@ -42,7 +42,7 @@ def torchvisions(pixels: Pixels, resize: int, crop: int, mode: str = "bilinear")
 
 
 def ours(pixels: Pixels, resize: int, crop: int, mode: str = "bilinear") -> Pixels:
-    found = Preprocess(resize, crop, Statistics(interpolation=mode)).picture(Image.fromarray(pixels))
+    found = Preprocess(resize, crop, Statistics(interpolation=mode)).cropped(Image.fromarray(pixels))
     assert found.dtype == torch.uint8
     return found.numpy()
 
@@ -81,7 +81,7 @@ def test_a_long_narrow_picture_stays_cheap(width: int, height: int) -> None:
     image = Image.fromarray(picture(3, width, height))
     ours(picture(3, 2, 2), 256, 224)  # compiles
     started = time.process_time()
-    found = Preprocess(256, 224).picture(image)
+    found = Preprocess(256, 224).cropped(image)
     # the whole resized picture would have more than a gigapixel and take several seconds
     assert time.process_time() - started < 0.5
     assert found.shape == (224, 224, 3)

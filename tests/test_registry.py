@@ -12,10 +12,12 @@ import pytest
 import torch
 
 from models.errors import ModelError
-from models.folder.layout import ModelFolder
+from models.folder.layout import locate
 from models.folder.manifest import Manifest, read_manifest
+from models.folder.opened import OpenedFolder
 from models.folder.registration import register
-from models.folder.registry import Registered, check_name, incoming, publish, registered, resolve, verify
+from models.folder.registry import Registered, check_name, incoming, look_up, publish, registered
+from models.folder.verification import verify
 from models.loaded import load_classifier
 from settings.errors import SettingsError
 from tests.checkpoints import LABELS, write_automl_folder, write_json, write_plain_folder
@@ -36,6 +38,11 @@ def publish_empty(root: Path, name: str, version: int | None = None) -> Register
     with incoming(root) as folder:
         (folder / "content").mkdir()
         return publish(folder / "content", root, manifest)
+
+
+def verified(path: Path) -> None:
+    with OpenedFolder(locate(path)) as files:
+        verify(files)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -89,10 +96,10 @@ def test_versions_count_up_and_latest_is_the_highest_number(tmp_path: Path) -> N
     found = [(model.name, model.version) for model in registered(tmp_path)]
     assert found == [("arctic", 1), *(("fridge", version) for version in (1, 2, 5, 9, 10))]
     for reference in ("fridge", "fridge@latest", "fridge@10", "fridge@"):
-        assert resolve(tmp_path, reference).version == 10
+        assert look_up(tmp_path, reference).version == 10
     assert (
-        resolve(tmp_path, "fridge", "2")
-        == resolve(tmp_path, "fridge@2")
+        look_up(tmp_path, "fridge", "2")
+        == look_up(tmp_path, "fridge@2")
         == Registered("fridge", 2, tmp_path / "fridge/2")
     )
 
@@ -138,14 +145,14 @@ def test_a_name_may_hold(name: str) -> None:
 
 def test_what_is_not_registered_is_answered_with_what_is(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"No model 'fridge' is registered in .*\. Registered: none\."):
-        resolve(tmp_path / "nothing", "fridge")
+        look_up(tmp_path / "nothing", "fridge")
     for version in (1, 2):
         publish_empty(tmp_path, "fridge", version)
     with pytest.raises(ModelError, match=r"No model 'frigde' .* Registered: fridge\. Did you mean 'fridge'"):
-        resolve(tmp_path, "frigde")
+        look_up(tmp_path, "frigde")
     for wanted in ("3", "x", "01", "-1"):
         with pytest.raises(ModelError, match=rf"'fridge' has no version '{wanted}'\. Versions: 1, 2, or latest"):
-            resolve(tmp_path, "fridge", wanted)
+            look_up(tmp_path, "fridge", wanted)
 
 
 def spoil_weights(folder: Path) -> None:
@@ -234,7 +241,7 @@ def test_a_change_after_registering_is_found_before_anything_is_served(tmp_path:
     if name is None:
         load_classifier(found.path)
         return
-    for use in (lambda: load_classifier(found.path), lambda: verify(ModelFolder.open(found.path))):
+    for use in (lambda: load_classifier(found.path), lambda: verified(found.path)):
         with pytest.raises(ModelError) as caught:
             use()
         assert str(caught.value).startswith(f"{found.path} is not as it was registered: {name} missing, added or ch")
@@ -242,7 +249,7 @@ def test_a_change_after_registering_is_found_before_anything_is_served(tmp_path:
 
 def test_a_manifest_of_ones_own_promises_nothing(source: Path) -> None:
     assert read_manifest(source / "manifest.json").files == {}
-    verify(ModelFolder.open(source))
+    verified(source)
 
 
 # Forks from one process that has imported the libraries, or two dozen imports would take up all the time
@@ -274,7 +281,7 @@ def test_two_dozen_processes_get_two_dozen_versions(tmp_path: Path, source: Path
     )
     assert [model.version for model in registered(root)] == list(range(1, 25))
     for model in registered(root):
-        verify(ModelFolder.open(model.path))
+        verified(model.path)
         assert model.manifest.version == model.version
         assert len(model.manifest.files) == 2
     assert [entry.name for entry in root.iterdir()] == ["fridge"]
@@ -308,7 +315,7 @@ def test_a_killed_process_leaves_nothing_visible_and_the_next_one_clears_up(tmp_
     assert leftover.is_dir()
     assert [model.name for model in registered(root)] == ["meanwhile"]
     with pytest.raises(ModelError, match="Registered: meanwhile"):
-        resolve(root, "fridge")
+        look_up(root, "fridge")
     assert register(source, root, "fridge").version == 1
     assert not leftover.exists()
     assert {entry.name for entry in root.iterdir()} == {"meanwhile", "fridge"}

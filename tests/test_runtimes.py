@@ -20,15 +20,15 @@ from tests.pictures import encoded, picture
 from tests.test_yolov5 import drawn
 
 CPU = torch.device("cpu")
-TERMS = ComputeOptions(CPU, FP32, threads=2)
+OPTIONS = ComputeOptions(CPU, FP32, threads=2)
 SIZES = [(320, 240), (150, 200), (60, 50), (333, 90)]
 
 
 def converted(model: LoadedModel, name: str, into: Path) -> Any:
     runtime = available()[name]
     into.mkdir()
-    runtime.convert(model.graph_source(), TERMS, into)
-    return model.with_runtime(name, runtime.load(model.graph_source(), into, TERMS))
+    runtime.convert(model.graph_source(), OPTIONS, into)
+    return model.with_runtime(name, runtime.load(model.graph_source(), into, OPTIONS))
 
 
 def test_runtimes_that_are_made_quickly_come_first() -> None:
@@ -71,8 +71,8 @@ def test_boxes_of_openvino_are_those_of_eager(tmp_path: Path, name: str) -> None
 def test_maps_of_yolov5_by_openvino_are_those_of_eager(tmp_path: Path) -> None:
     source = YoloAdapter().graph_source(drawn(), FP32)
     openvino = available()["openvino"]
-    openvino.convert(source, TERMS, tmp_path)
-    graph, eager = openvino.load(source, tmp_path, TERMS), available()[EAGER].load(source, None, TERMS)
+    openvino.convert(source, OPTIONS, tmp_path)
+    graph, eager = openvino.load(source, tmp_path, OPTIONS), available()[EAGER].load(source, None, OPTIONS)
     for count, side in ((1, 128), (3, 96)):
         chance = torch.Generator().manual_seed(count)
         squares = torch.randint(0, 256, (count, side, side, 3), dtype=torch.uint8, generator=chance)
@@ -84,15 +84,15 @@ def test_compiled_code_computes_the_same(tmp_path: Path) -> None:
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
     source = GraphSource(network.eval(), torch.zeros(2, 3, 24, 32), free=(0,))
     compiled = available()["compiled"]
-    compiled.convert(source, TERMS, tmp_path)
-    graph, eager = compiled.load(source, tmp_path, TERMS), available()[EAGER].load(source, None, TERMS)
+    compiled.convert(source, OPTIONS, tmp_path)
+    graph, eager = compiled.load(source, tmp_path, OPTIONS), available()[EAGER].load(source, None, OPTIONS)
     for count, layout in itertools.product((1, 5), (torch.contiguous_format, torch.channels_last)):
         inputs = torch.randn((count, 3, 24, 32), generator=torch.Generator().manual_seed(1))
         (found,), (expected,) = graph(inputs.contiguous(memory_format=layout)), eager(inputs)
         assert found.shape == (count, 32)
         assert torch.allclose(found, expected, atol=1e-6)
     with pytest.raises(ValueError, match="pictures of one size only"):
-        compiled.convert(GraphSource(network, source.example, free=(0, 2, 3)), TERMS, tmp_path)
+        compiled.convert(GraphSource(network, source.example, free=(0, 2, 3)), OPTIONS, tmp_path)
 
 
 def test_a_conversion_in_a_process_of_its_own_says_why_it_failed(tmp_path: Path) -> None:
@@ -101,8 +101,8 @@ def test_a_conversion_in_a_process_of_its_own_says_why_it_failed(tmp_path: Path)
 
 
 def test_what_a_machine_cannot_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert available()["openvino"].obstacle(TERMS) is None
-    assert "CPU" in str(available()["openvino"].obstacle(ComputeOptions(torch.device("cuda"), FP32)))
-    assert "fp16" in str(available()["openvino"].obstacle(ComputeOptions(CPU, PRECISIONS["fp16"])))
+    assert available()["openvino"].unavailable_reason(OPTIONS) is None
+    assert "CPU" in str(available()["openvino"].unavailable_reason(ComputeOptions(torch.device("cuda"), FP32)))
+    assert "fp16" in str(available()["openvino"].unavailable_reason(ComputeOptions(CPU, PRECISIONS["fp16"])))
     monkeypatch.setenv("CXX", "no-such-compiler")
-    assert "no-such-compiler" in str(available()["compiled"].obstacle(TERMS))
+    assert "no-such-compiler" in str(available()["compiled"].unavailable_reason(OPTIONS))

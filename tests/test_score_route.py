@@ -47,7 +47,7 @@ def post_json(server: LiveServer, body: object) -> httpx.Response:
 
 
 def expected(model: Classifier, data: bytes) -> list[float]:
-    (output,) = model.outputs([model.picture(data, ImageLimits(10**7, 10**7))])
+    (output,) = model.outputs([model.crop(data, ImageLimits(10**7, 10**7))])
     return list(model.prediction(output).probs)
 
 

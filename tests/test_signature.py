@@ -1,4 +1,4 @@
-"""The signature of an MLflow folder: where it is found, what it says, and what is done where it says nothing."""
+"""The signature of an MLflow folder: where it lies, how it is read, and the default without one."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from models.errors import ModelError
-from models.folder.layout import ModelFolder
-from models.folder.signature import Column, Signature, read_signature
+from models.folder.layout import locate
+from models.folder.signature import Column, Signature, parse_signature
 from server.ipc.model_facts import ModelFacts
 from tests.checkpoints import Layout, write_automl_folder, write_mlmodel
 from tests.live_server import run_server
@@ -17,27 +17,32 @@ IMAGE = Signature((Column("image", "binary"),))
 
 
 def read(folder: Path, inputs: Any) -> Signature:
-    return read_signature(write_mlmodel(folder, inputs))
+    return parsed(write_mlmodel(folder, inputs))
+
+
+def parsed(file: Path | None) -> Signature:
+    assert file is not None
+    return parse_signature(file, file.read_bytes())
 
 
 @pytest.mark.parametrize("layout", ["mlflow-model", "artifacts", "run"])
 def test_it_lies_beside_the_artifacts(tmp_path: Path, layout: Layout) -> None:
     signature = [{"name": "picture", "type": "binary"}]
-    folder = ModelFolder.open(write_automl_folder(tmp_path, layout, state={}, signature=signature))
-    assert read_signature(folder.mlmodel) == Signature((Column("picture", "binary"),))
+    folder = locate(write_automl_folder(tmp_path, layout, state={}, signature=signature))
+    assert parsed(folder.mlmodel) == Signature((Column("picture", "binary"),))
 
 
 @pytest.mark.parametrize("layout", ["outputs", "train_artifacts", "bare"])
 def test_other_folders_have_none(tmp_path: Path, layout: Layout) -> None:
-    folder = ModelFolder.open(write_automl_folder(tmp_path, layout, state={}))
+    folder = locate(write_automl_folder(tmp_path, layout, state={}))
     assert folder.mlmodel is None
-    assert read_signature(None) == IMAGE
+    assert Signature() == IMAGE
 
 
 def test_a_checkpoint_named_by_itself_has_it_too(tmp_path: Path) -> None:
     write_automl_folder(tmp_path, "artifacts", state={}, signature=[{"name": "picture", "type": "string"}])
-    folder = ModelFolder.open(tmp_path / "artifacts/model.pt")
-    assert str(read_signature(folder.mlmodel)) == "picture: string (required)"
+    folder = locate(tmp_path / "artifacts/model.pt")
+    assert str(parsed(folder.mlmodel)) == "picture: string (required)"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +67,7 @@ def test_a_column_holds_the_pictures_and_others_may_be_required(
     tmp_path: Path, inputs: Any, picture: str, missing: list[str]
 ) -> None:
     found = read(tmp_path, inputs)
-    assert found.picture == picture
+    assert found.image_column == picture
     assert [column.name for column in found.columns] == [column["name"] for column in inputs]
     assert found.missing([]) == missing
     assert found.missing(missing) == []
@@ -89,7 +94,7 @@ def test_one_of_no_table_of_pictures_is_passed_over(
 @pytest.mark.parametrize("text", ["", "flavors: {}\n", "signature: null\n", "signature:\n  inputs: null\n", "- 1\n"])
 def test_a_file_without_a_signature_says_nothing(tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "MLmodel").write_text(text)
-    assert read_signature(tmp_path / "MLmodel") == IMAGE
+    assert parsed(tmp_path / "MLmodel") == IMAGE
     assert not caplog.text
 
 
@@ -108,7 +113,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, wor
     file = tmp_path / "MLmodel"
     file.write_bytes(content)
     with pytest.raises(ModelError, match=words) as caught:
-        read_signature(file)
+        parsed(file)
     assert str(file) in str(caught.value)
 
 

@@ -1,4 +1,4 @@
-"""Tiles and what is joined from them: hand-worked cases, and a slow way that does everything picture by picture."""
+"""Tiles and what is joined from them: hand-worked cases, and a slow reference that works tile by tile."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,7 +79,7 @@ def left_over(boxes: Sequence[Box], scores: Sequence[float], labels: Sequence[in
     return [int(index) for index in found]
 
 
-def test_the_same_object_in_two_tiles_is_told_once() -> None:
+def test_the_same_object_in_two_tiles_is_returned_once() -> None:
     boxes: list[Box] = [(0, 0, 10, 10), (1, 0, 11, 10), (0, 0, 10, 10), (0, 0, 10, 10)]
     # 0 and 1 overlap by 9/11, but 2 has another label and 3 comes from the tile of 0
     assert left_over(boxes, [0.9, 0.8, 0.7, 0.6], [1, 1, 2, 1], [0, 1, 1, 0]) == [0, 2, 3]
@@ -139,10 +139,10 @@ def test_a_tiled_picture_is_what_the_slow_way_finds(tmp_path: Path, name: str) -
     # no flatter, as torchvision alone takes its padding for a part of it and pools from wrong places
     data = encoded(picture(1, 203, 151), "PNG")
     model = load_detector(write_detector_folder(tmp_path / "model", name))
-    told = detected(model, data, tile_grid_size=[3, 2], tile_overlap_ratio=0.2, tile_predictions_nms_thresh=0.3)
+    found = detected(model, data, tile_grid_size=[3, 2], tile_overlap_ratio=0.2, tile_predictions_nms_thresh=0.3)
     expected = slowly(Reference(name, SETTINGS, seeded_detector(name)), data, (3, 2), overlap=0.2, threshold=0.3)
-    assert len(told) == SETTINGS["box_detections_per_img"]
-    assert_alike(told, expected)
+    assert len(found) == SETTINGS["box_detections_per_img"]
+    assert_alike(found, expected)
 
 
 @pytest.fixture(scope="module")

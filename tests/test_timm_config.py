@@ -6,60 +6,40 @@ import pytest
 import timm
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 from timm.data import create_transform, resolve_data_config
 
 from models.architecture.catalog import classifier_architecture
-from models.definition import Definition, define
+from models.assembly import assemble
+from models.definition import Definition
 from models.errors import ModelError
-from models.folder.layout import ModelFolder
 from models.folder.registration import register
-from models.folder.timm_config import read_timm_config, sizes_of, statistics_of
+from models.folder.timm_config import sizes_of, statistics_of, timm_config
 from models.images.decoding import ImageLimits
 from models.images.preprocess import Preprocess, Statistics
 from models.loaded import load_classifier
 from models.predictions import ClassScores
-from tests.checkpoints import seeded_network, write_json
+from tests.checkpoints import TIMM_TRAINED, seeded_network, write_json, write_timm_folder
 from tests.pictures import encoded, picture
-
-TRAINED: dict[str, Any] = {
-    "input_size": [3, 64, 64],
-    "crop_pct": 0.9,
-    "crop_mode": "center",
-    "interpolation": "bicubic",
-    "mean": [0.5, 0.4, 0.3],
-    "std": [0.2, 0.25, 0.3],
-}
-CONFIG = {"architecture": "resnet10t", "num_classes": 3, "label_names": ["a", "b", "c"], "pretrained_cfg": TRAINED}
-
-
-def write_folder(path: Path, config: dict[str, Any] = CONFIG, manifest: dict[str, Any] | None = None) -> Path:
-    path.mkdir()
-    save_file(seeded_network("timm/resnet10t", 3, 64).state_dict(), path / "model.safetensors")
-    write_json(path / "config.json", config)
-    if manifest is not None:
-        write_json(path / "manifest.json", manifest)
-    return path
 
 
 def definition_of(path: Path) -> Definition:
-    return define(ModelFolder.open(path))[0]
+    return assemble(path)[0]
 
 
 def test_architecture_labels_sizes_and_statistics_are_read(tmp_path: Path) -> None:
-    found = definition_of(write_folder(tmp_path / "model"))
+    found = definition_of(write_timm_folder(tmp_path / "model"))
     assert (found.architecture.name, found.labels, found.task.name) == ("timm/resnet10t", ("a", "b", "c"), "multiclass")
     assert found.preprocess == Preprocess(71, 64, Statistics((0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "bicubic"))
     assert found.settings.sources["valid_crop_size"] == "architecture default"
 
 
 def test_scores_equal_those_of_timm_with_its_own_transform(tmp_path: Path) -> None:
-    model = load_classifier(write_folder(tmp_path / "model"))
+    model = load_classifier(write_timm_folder(tmp_path / "model"))
     network = seeded_network("timm/resnet10t", 3, 64)
-    transform = create_transform(**resolve_data_config(TRAINED, pretrained_cfg={}))
+    transform = create_transform(**resolve_data_config(TIMM_TRAINED, pretrained_cfg={}))
     for seed in range(3):
         pixels = picture(seed, 150, 110)
-        (found,) = model.outputs([model.picture(encoded(pixels, "PNG"), ImageLimits(10**7, 10**7))])
+        (found,) = model.outputs([model.crop(encoded(pixels, "PNG"), ImageLimits(10**7, 10**7))])
         with torch.no_grad():
             expected = network(transform(Image.fromarray(pixels))[None])[0]
         scores = model.prediction(found)
@@ -68,26 +48,25 @@ def test_scores_equal_those_of_timm_with_its_own_transform(tmp_path: Path) -> No
 
 
 def test_settings_json_still_decides_the_sizes(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / "model")
+    folder = write_timm_folder(tmp_path / "model")
     write_json(folder / "settings.json", {"valid_crop_size": 96})
     assert (definition_of(folder).preprocess.resize, definition_of(folder).preprocess.crop) == (71, 96)
 
 
 def test_a_manifest_names_the_labels_and_keeps_the_statistics(tmp_path: Path) -> None:
     manifest = {"architecture": "timm/resnet10t", "labels": ["x", "y", "z"], "task": "multilabel"}
-    found = definition_of(write_folder(tmp_path / "model", manifest=manifest))
+    found = definition_of(write_timm_folder(tmp_path / "model", manifest=manifest))
     assert (found.labels, found.task.name) == (("x", "y", "z"), "multilabel")
     assert found.preprocess.statistics.mean == (0.5, 0.4, 0.3)
 
 
 def test_registering_keeps_the_statistics(tmp_path: Path) -> None:
-    registered = register(write_folder(tmp_path / "model"), tmp_path / "root", "small")
+    registered = register(write_timm_folder(tmp_path / "model"), tmp_path / "root", "small")
     assert definition_of(registered.path).preprocess == definition_of(tmp_path / "model").preprocess
 
 
-def test_without_labels_classes_are_numbered(tmp_path: Path) -> None:
-    file = write_json(tmp_path / "config.json", {"architecture": "resnet10t", "num_classes": 3})
-    assert read_timm_config(file).labels == ("0", "1", "2")
+def test_without_labels_classes_are_numbered() -> None:
+    assert timm_config({"architecture": "resnet10t", "num_classes": 3}).labels == ("0", "1", "2")
 
 
 @pytest.mark.parametrize(
@@ -96,13 +75,13 @@ def test_without_labels_classes_are_numbered(tmp_path: Path) -> None:
     ids=["empty", "no classes", "no architecture", "number for a name", "of another library"],
 )
 def test_a_config_of_something_else_asks_for_a_manifest(tmp_path: Path, content: dict[str, Any]) -> None:
-    folder = write_folder(tmp_path / "model", content)
+    folder = write_timm_folder(tmp_path / "model", content)
     with pytest.raises(ModelError, match=r"holds weights only\. Put a manifest\.json"):
         definition_of(folder)
 
 
 def test_a_config_that_is_no_json_is_named(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / "model")
+    folder = write_timm_folder(tmp_path / "model")
     (folder / "config.json").write_text("{")
     with pytest.raises(ModelError, match=r"config\.json is not valid JSON"):
         definition_of(folder)
@@ -111,19 +90,19 @@ def test_a_config_that_is_no_json_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("height", [1, 40, 100])
 def test_squash_gives_up_the_aspect_ratio_like_timm(height: int) -> None:
     image = Image.fromarray(picture(5, 70, height))
-    statistics = statistics_of(TRAINED | {"crop_mode": "squash", "interpolation": "bilinear"})
+    statistics = statistics_of(TIMM_TRAINED | {"crop_mode": "squash", "interpolation": "bilinear"})
     transform = create_transform((3, 64, 64), crop_pct=0.9, crop_mode="squash", interpolation="bilinear")
     expected = transform.transforms[1](transform.transforms[0](image))
-    assert np.array_equal(Preprocess(71, 64, statistics).picture(image).numpy(), np.asarray(expected))
+    assert np.array_equal(Preprocess(71, 64, statistics).cropped(image).numpy(), np.asarray(expected))
 
 
 def test_ways_to_prepare_pictures_that_are_not_known_are_refused() -> None:
     with pytest.raises(ModelError, match="crop mode 'border'"):
-        statistics_of(TRAINED | {"crop_mode": "border"})
+        statistics_of(TIMM_TRAINED | {"crop_mode": "border"})
     with pytest.raises(ModelError, match="filter 'random'"):
-        statistics_of(TRAINED | {"interpolation": "random"})
+        statistics_of(TIMM_TRAINED | {"interpolation": "random"})
     with pytest.raises(ModelError, match="64x32 pixels; only square"):
-        sizes_of(TRAINED | {"input_size": [3, 32, 64]})
+        sizes_of(TIMM_TRAINED | {"input_size": [3, 32, 64]})
 
 
 def test_what_timm_knows_of_its_networks_is_taken_over() -> None:

@@ -22,7 +22,7 @@ from server.engine.startup.runtime_benchmark import RuntimeBenchmark
 from server.engine.startup.tuner import Tuner, open_cache
 from tests.checkpoints import write_automl_folder
 
-TERMS = ComputeOptions(torch.device("cpu"), FP32)
+OPTIONS = ComputeOptions(torch.device("cpu"), FP32)
 
 
 class FakeRuntime:
@@ -38,7 +38,7 @@ class FakeRuntime:
         self._obstacle = obstacle
         self.eager: Any = None
 
-    def obstacle(self, options: ComputeOptions) -> str | None:
+    def unavailable_reason(self, options: ComputeOptions) -> str | None:
         return self._obstacle
 
     def version(self) -> str:
@@ -101,10 +101,10 @@ def choosing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
         monkeypatch.setattr(
             tuner_module,
             "convert_apart",
-            lambda folder, name, precision, device, into: found[name].convert(model.graph_source(), TERMS, into),
+            lambda folder, name, precision, device, into: found[name].convert(model.graph_source(), OPTIONS, into),
         )
-        cache = RuntimeCache.open(tmp_path / "cache", model.definition, TERMS)
-        return Tuner(folder, model, TERMS, cache, precision="fp32", on_device=lambda step: step())
+        cache = RuntimeCache.open(tmp_path / "cache", model.definition, OPTIONS)
+        return Tuner(folder, model, OPTIONS, cache, precision="fp32", on_device=lambda step: step())
 
     return make
 
@@ -210,23 +210,23 @@ def test_a_cache_that_others_may_write_to_is_refused(folder: Path, tmp_path: Pat
     shared.mkdir()
     shared.chmod(0o777)
     with pytest.raises(ModelError, match="can be written to by others"):
-        RuntimeCache.open(shared, definition, TERMS)
-    found = open_cache(shared, definition, TERMS, otherwise=tmp_path / "otherwise")
+        RuntimeCache.open(shared, definition, OPTIONS)
+    found = open_cache(shared, definition, OPTIONS, otherwise=tmp_path / "otherwise")
     assert found.folder.parent == tmp_path / "otherwise"
     assert "will not be remembered" in caplog.text
     with pytest.raises(ModelError, match="cannot be used: Not a directory"):
-        RuntimeCache.open(Path(__file__) / "cache", definition, TERMS)
+        RuntimeCache.open(Path(__file__) / "cache", definition, OPTIONS)
 
 
 def test_a_model_finds_its_own_files_and_no_others(folder: Path, tmp_path: Path) -> None:
     definition = load_classifier(folder).definition
-    mine = RuntimeCache.open(tmp_path, definition, TERMS)
-    assert RuntimeCache.open(tmp_path, definition, TERMS).folder == mine.folder
-    fewer = ComputeOptions(TERMS.device, TERMS.precision, TERMS.threads + 1)
-    half = ComputeOptions(TERMS.device, PRECISIONS["bf16"])
+    mine = RuntimeCache.open(tmp_path, definition, OPTIONS)
+    assert RuntimeCache.open(tmp_path, definition, OPTIONS).folder == mine.folder
+    fewer = ComputeOptions(OPTIONS.device, OPTIONS.precision, OPTIONS.threads + 1)
+    half = ComputeOptions(OPTIONS.device, PRECISIONS["bf16"])
     another = load_classifier(write_automl_folder(tmp_path / "another", name="resnet18", sizes=(40, 36)))
-    folders = {RuntimeCache.open(tmp_path, definition, options).folder for options in (TERMS, fewer, half)}
-    assert len(folders | {RuntimeCache.open(tmp_path, another.definition, TERMS).folder}) == 4
+    folders = {RuntimeCache.open(tmp_path, definition, options).folder for options in (OPTIONS, fewer, half)}
+    assert len(folders | {RuntimeCache.open(tmp_path, another.definition, OPTIONS).folder}) == 4
 
 
 def test_what_ended_a_process_twice_is_not_tried_again(choosing: Callable[..., Tuner], tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_what_ended_a_process_twice_is_not_tried_again(choosing: Callable[..., T
 def test_engines_that_try_the_same_at_once_are_no_processes_that_ended(tmp_path: Path) -> None:
     with ExitStack() as engines:
         for _ in range(4):
-            engines.enter_context(RuntimeCache(tmp_path).trying("popular"))
+            engines.enter_context(RuntimeCache(tmp_path).attempt("popular"))
         assert len(list(tmp_path.iterdir())) == 4
     assert not list(tmp_path.iterdir())
 
@@ -256,11 +256,11 @@ def test_engines_that_try_the_same_at_once_are_no_processes_that_ended(tmp_path:
 def test_a_process_that_was_killed_while_it_tried_leaves_a_note(tmp_path: Path) -> None:
     script = (
         "import os, sys; from pathlib import Path; from models.runtime.cache import RuntimeCache\n"
-        "tried = RuntimeCache(Path(sys.argv[1])).trying('deadly'); tried.__enter__(); os._exit(9)"
+        "tried = RuntimeCache(Path(sys.argv[1])).attempt('deadly'); tried.__enter__(); os._exit(9)"
     )
     for _ in range(2):
         assert subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False).returncode == 9
-    with pytest.raises(ModelError, match="ended 2 times"), RuntimeCache(tmp_path).trying("deadly"):
+    with pytest.raises(ModelError, match="ended 2 times"), RuntimeCache(tmp_path).attempt("deadly"):
         pass
 
 
@@ -270,8 +270,8 @@ def test_models_that_were_not_used_for_long_make_room(tmp_path: Path) -> None:
         folder.mkdir()
         cache = RuntimeCache(folder)
         cache.files("fake", lambda into: None)
-        cache.choose("fake", {})
-        assert RuntimeCache(tmp_path / "0").chosen() == ("fake", {})  # which makes it the latest
+        cache.write_choice("fake", {})
+        assert RuntimeCache(tmp_path / "0").read_choice() == ("fake", {})  # which makes it the latest
     assert {int(folder.name) for folder in tmp_path.iterdir()} == {0, 3, 4, 5, 6, 7, 8, 9}
 
 

@@ -15,7 +15,7 @@ from models.runtime.runtime import ComputeOptions
 from models.runtimes.eager import RUNTIME as EAGER
 from settings.model import YoloSettings
 from tests.contract import contract
-from tests.test_resampling import noise
+from tests.test_area_resize import noise
 from tests.test_yolov5 import drawn
 
 ADAPTER: DetectorAdapter = YoloAdapter()
@@ -166,13 +166,13 @@ def test_a_batch_finds_what_each_input_holds_alone_a_thin_one_first() -> None:
 
 
 def test_the_network_sees_colours_in_their_order_between_0_and_1() -> None:
-    network, seen = drawn(), []
-    network[0].register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    network, received = drawn(), []
+    network[0].register_forward_pre_hook(lambda module, given: received.append(given[0]))
     picture = torch.tensor([255, 51, 0], dtype=torch.uint8).expand(32, 96, 3)
     find(network, [ADAPTER.prepare(picture, settings())])
-    assert (seen[0].shape, seen[0].dtype) == ((1, 3, 96, 96), torch.float32)
-    assert seen[0][0, :, 48, 10].tolist() == pytest.approx([1, 0.2, 0])
-    assert seen[0][0, :, 10, 48].tolist() == pytest.approx([114 / 255] * 3)
+    assert (received[0].shape, received[0].dtype) == ((1, 3, 96, 96), torch.float32)
+    assert received[0][0, :, 48, 10].tolist() == pytest.approx([1, 0.2, 0])
+    assert received[0][0, :, 10, 48].tolist() == pytest.approx([114 / 255] * 3)
 
 
 def test_a_planted_object_is_found_where_it_was_planted() -> None:
@@ -198,14 +198,14 @@ def test_a_network_that_computes_no_numbers_is_an_error(value: float) -> None:
 
 
 def test_arithmetic_is_reduced_before_the_head_only() -> None:
-    network, seen = drawn(), []
-    network[23].register_forward_hook(lambda module, given, made: seen.append(made.dtype))
-    network.head.register_forward_pre_hook(lambda module, given: seen.extend(each.dtype for each in given[0]))
+    network, dtypes = drawn(), []
+    network[23].register_forward_hook(lambda module, given, made: dtypes.append(made.dtype))
+    network.head.register_forward_pre_hook(lambda module, given: dtypes.extend(each.dtype for each in given[0]))
     graph = EAGER.load(ADAPTER.graph_source(network, BF16), None, ComputeOptions(torch.device("cpu"), BF16))
-    seen.clear()
+    dtypes.clear()
     one = ADAPTER.prepare(torch.from_numpy(noise(60, 90)), settings(box_score_thresh=0.3))
     (result,) = ADAPTER.detect(network, graph, [one])
-    assert seen == [torch.bfloat16, torch.float32, torch.float32, torch.float32]
+    assert dtypes == [torch.bfloat16, torch.float32, torch.float32, torch.float32]
     assert result.boxes.dtype == result.scores.dtype == torch.float32
 
 

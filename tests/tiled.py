@@ -44,7 +44,7 @@ def slowly(reference: Reference, data: bytes, grid: tuple[int, int], *, overlap:
             kept.append(entry)
     kept = kept[: reference.settings["box_detections_per_img"]]
     stacked = {name: torch.stack([entry[name] for entry in kept]) for name in kept[0] if name != "tile"}
-    return reference.told(stacked, size)
+    return reference.objects(stacked, size)
 
 
 def _iou(one: dict[str, Any], other: dict[str, Any]) -> float:

@@ -194,7 +194,7 @@ def save(path: Path, name: str, *, seed: int = 0, processor: Mapping[str, Any] |
 
 
 def _enliven(network: nn.Module) -> None:
-    """Draw weights that tell pictures apart, where those of a fresh network say nearly the same of all."""
+    """Draw weights whose outputs differ clearly between images; those of a fresh network hardly differ."""
     for title, parameter in network.named_parameters():
         if ("quer" in title and "position" in title) or "detection_tokens" in title:
             parameter.normal_(std=3)
@@ -216,7 +216,7 @@ def _enliven(network: nn.Module) -> None:
 
 
 class Reference:
-    """A saved folder as the library itself loads and uses it, a picture at a time."""
+    """A saved folder as the library itself loads and uses it, an image at a time."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.network = getattr(transformers, name).from_pretrained(folder).eval()
@@ -244,5 +244,5 @@ class Reference:
             self.outputs(data), threshold, target_sizes=[size], return_binary_maps=True
         )
         rows = zip(found["segments_info"], found["segmentation"], strict=True) if found["segments_info"] else ()
-        told = [(LABELS[one["label_id"]], one["score"], mask.bool()) for one, mask in rows]
-        return sorted(told, key=lambda row: -row[1])
+        named = [(LABELS[one["label_id"]], one["score"], mask.bool()) for one, mask in rows]
+        return sorted(named, key=lambda row: -row[1])

@@ -49,7 +49,7 @@ def _probabilities(network: nn.Module, drawings: Sequence[Drawing]) -> NDArray[n
     with torch.inference_mode():
         for start in range(0, len(drawings), 8):
             chosen = drawings[start : start + 8]
-            pictures = torch.stack([PREPROCESS.picture(Image.fromarray(drawing.picture)) for drawing in chosen])
+            pictures = torch.stack([PREPROCESS.cropped(Image.fromarray(drawing.picture)) for drawing in chosen])
             rows.append(network(PREPROCESS.inputs(pictures)).softmax(1).numpy())
             progress.advance(len(chosen))
     return np.concatenate(rows)

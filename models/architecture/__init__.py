@@ -1,1 +1,1 @@
-"""What the product knows of a family of networks, and how a family is found by its name."""
+"""What the product knows about a family of networks, how a family is found by name, and how a network is built."""

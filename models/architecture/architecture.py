@@ -1,4 +1,4 @@
-"""What the product knows of a network family: how to build it, and what scoring and explaining need of it."""
+"""What the product knows about a network family: how to build it, and what scoring and explaining need from it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
@@ -24,13 +24,13 @@ def _unchanged(network: nn.Module, state: State) -> State:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """One network by the name its checkpoints give it.
+    """One network, by its name in checkpoints.
 
-    `build(classes, settings)` returns the network with any weights, for the effective values of its settings;
-    `adapt(network, state)` brings a state dict that differs from the network's in naming or resolution into its form.
-    Where a library builds and fills its networks itself, `load(state, file)` does both.
-    `fixed` holds the settings that the architecture decides whatever a folder says, `defaults` those that stand below
-    the checkpoint's. The first of `tasks` is what a folder is for that does not say.
+    `build(classes, settings)` returns the network with any weights, for the effective values of its settings.
+    `adapt(network, state)` converts a state dict that differs from the network's in names or resolution. Where a
+    library builds and fills its networks itself, `load(state, file)` does both.
+    `fixed` holds settings that the architecture decides, whatever a folder says; `defaults` holds settings that a
+    checkpoint or a settings.json may replace. A folder that names no task has the first of `tasks`.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Architecture:
 
 @dataclass(frozen=True, slots=True)
 class ClassifierArchitecture(Architecture):
-    """A network with a logit for each label of a picture, and the place where Grad-CAM reads it."""
+    """A network with a logit for each label, and the layer where Grad-CAM reads it."""
 
     _: KW_ONLY
     cam_layer: Callable[[nn.Module], CamLayer]
@@ -59,12 +59,13 @@ class ClassifierArchitecture(Architecture):
 class DetectorArchitecture(Architecture):
     """A network that finds objects. `background` says that its first class is none of the labels.
 
-    `untold` are the settings of a folder that sets none of them: those of the library, as the hosted endpoint has it.
+    `library_defaults` hold together where a folder sets none of these settings: they are those of the library that the
+    network comes from, as at the hosted endpoint.
     """
 
     _: KW_ONLY
     adapter: DetectorAdapter
-    untold: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))
+    library_defaults: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))
     tasks: tuple[TaskName, ...] = ("detection",)
     settings: type[ModelSettings] = DetectionSettings
     background: bool = False
@@ -74,8 +75,8 @@ class DetectorArchitecture(Architecture):
 class Family:
     """The networks that one file describes.
 
-    `names` are exact, or hold a `*` where a library knows the rest. `saved` is for networks that only what transformers
-    saved beside their weights describes; `architecture` then says so.
+    `names` are exact, or hold a `*` where a library knows the rest. Networks of transformers are only described by the
+    files beside their weights: `saved` resolves these, and `architecture` raises ModelError.
     """
 
     names: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""CamLayer: where Grad-CAM reads a network, and the rules that find the place in most of them."""
+"""CamLayer: where Grad-CAM reads a network, and the rules that find this layer in most networks."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,10 +10,10 @@ from models.errors import ModelError
 
 @dataclass(frozen=True, slots=True)
 class CamLayer:
-    """Where Grad-CAM reads the network.
+    """The layer that Grad-CAM reads.
 
-    `name` is the module's dotted name, `side` whether its input or its output is weighed. `prefix_tokens` is None
-    for maps [N, C, H, W]; for token sequences [N, T, C] it counts the tokens before the square grid of patches.
+    `name` is the module's dotted name; `side` says whether its input or its output is weighted. `prefix_tokens` is None
+    for maps [N, C, H, W]; for token sequences [N, T, C] it is the number of tokens before the square grid of patches.
     """
 
     name: str
@@ -22,12 +22,12 @@ class CamLayer:
 
 
 def last_block_of_layer4(network: nn.Module) -> CamLayer:
-    """Return the last residual block, the deepest map of the networks whose four stages are called `layer1` on."""
+    """Return the last residual block, the deepest map of networks with the stages `layer1` to `layer4`."""
     return CamLayer(f"layer4.{len(list(network.get_submodule('layer4').children())) - 1}")
 
 
 def last_convolution(network: nn.Module) -> CamLayer:
-    """Return the last convolution, the deepest map of a network nothing else is known of.
+    """Return the last convolution, the deepest map of a network without a rule of its own.
 
     ModelError where there is none after the first layer, as in a transformer.
     """

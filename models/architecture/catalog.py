@@ -1,4 +1,4 @@
-"""Finds architectures by the names that checkpoints give them."""
+"""Finds architectures by their names in checkpoints."""
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -12,28 +12,28 @@ from settings.expectation import did_you_mean
 
 
 def architecture_names() -> tuple[str, ...]:
-    """List every name `architecture` accepts; one with a `*` in it stands for all that a library knows."""
+    """List every name that `architecture` accepts; a `*` stands for the names that a library knows."""
     return tuple(name for family in _families() for name in family.names)
 
 
 def architecture(name: str) -> Architecture:
-    """Return the architecture that checkpoints call `name`; ModelError with near matches where there is none."""
+    """Return the architecture with this name in checkpoints; ModelError with near matches where there is none."""
     return _family(name).architecture(name)
 
 
 def saved_architecture(model: SavedModel) -> Architecture:
-    """Return the architecture of a folder of transformers; ModelError where its network is of no use here."""
+    """Return the architecture of a folder of transformers; ModelError where its network is not supported."""
     family = _family(model.name)
     assert family.saved is not None
     return family.saved(model)
 
 
 def classifier_architecture(name: str) -> ClassifierArchitecture:
-    """Return the architecture that checkpoints call `name`; ModelError where there is none, or it finds objects."""
-    found = architecture(name)
-    if not isinstance(found, ClassifierArchitecture):
-        raise ModelError(f"The architecture {name!r} is for {' or '.join(found.tasks)}; expected one that classifies.")
-    return found
+    """Return the architecture with this name; ModelError where there is none, or where it detects objects."""
+    named = architecture(name)
+    if not isinstance(named, ClassifierArchitecture):
+        raise ModelError(f"The architecture {name!r} is for {' or '.join(named.tasks)}; expected one that classifies.")
+    return named
 
 
 def _family(name: str) -> Family:

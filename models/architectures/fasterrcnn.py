@@ -5,8 +5,8 @@ from typing import Any
 from torchvision.models.detection import FasterRCNN
 
 from models.architecture.architecture import DetectorArchitecture, Family
-from models.detection.torchvision_adapter import UNTOLD, TorchvisionAdapter
-from models.networks.pyramid import RESNETS, fitted, on_cpu, pyramid
+from models.detection.torchvision_adapter import LIBRARY_DEFAULTS, TorchvisionAdapter
+from models.networks.pyramid import RESNETS, on_cpu, pyramid, renamed
 from models.networks.region_pool import RegionPool
 
 
@@ -15,9 +15,9 @@ def _architecture(name: str) -> DetectorArchitecture:
     return DetectorArchitecture(
         name,
         build=lambda classes, settings: on_cpu(lambda: _build(resnet, classes)),
-        untold=UNTOLD,
-        adapt=fitted,
-        adapter=TorchvisionAdapter.of_regions(),
+        library_defaults=LIBRARY_DEFAULTS,
+        adapt=renamed,
+        adapter=TorchvisionAdapter.of_rcnn(),
         background=True,
     )
 

@@ -7,8 +7,8 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 
 from models.architecture.architecture import DetectorArchitecture, Family, State
-from models.detection.torchvision_adapter import UNTOLD, TorchvisionAdapter
-from models.networks.pyramid import RESNETS, fitted, on_cpu, pyramid
+from models.detection.torchvision_adapter import LIBRARY_DEFAULTS, TorchvisionAdapter
+from models.networks.pyramid import RESNETS, on_cpu, pyramid, renamed
 from models.networks.region_pool import RegionPool
 from settings.model import SegmentationSettings
 
@@ -20,9 +20,9 @@ def _architecture(name: str) -> DetectorArchitecture:
     return DetectorArchitecture(
         name,
         build=lambda classes, settings: on_cpu(lambda: _build(resnet, classes)),
-        untold=UNTOLD,
+        library_defaults=LIBRARY_DEFAULTS,
         adapt=_adapt,
-        adapter=TorchvisionAdapter.of_regions(),
+        adapter=TorchvisionAdapter.of_rcnn(),
         background=True,
         tasks=("segmentation",),
         settings=SegmentationSettings,
@@ -36,8 +36,8 @@ def _build(resnet: str, classes: int) -> Any:
 
 
 def _adapt(network: nn.Module, state: State) -> State:
-    """Name the tensors as the network does, and give its mask predictor the width that they have."""
-    state = fitted(network, state)
+    """Give the tensors the names of the network, and its mask predictor the width of the tensors."""
+    state = renamed(network, state)
     given, wanted = state.get(_HIDDEN), network.state_dict()[_HIDDEN]
     if given is not None and given.dim() == wanted.dim() and given.shape[1] != wanted.shape[1]:
         heads: Any = network.get_submodule("roi_heads")

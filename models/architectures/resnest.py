@@ -18,7 +18,7 @@ def _architecture(name: str) -> ClassifierArchitecture:
 
 
 def _build(name: str, classes: int) -> nn.Module:
-    import timm  # takes a second to import; only a folder that needs it pays
+    import timm  # takes a second to import, which other folders leave out
 
     network: nn.Module = timm.create_model(_TIMM_NAMES[name], num_classes=classes)
     return network

@@ -6,8 +6,8 @@ from torchvision.models.detection import RetinaNet
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from models.architecture.architecture import DetectorArchitecture, Family
-from models.detection.torchvision_adapter import UNTOLD, TorchvisionAdapter
-from models.networks.pyramid import fitted, on_cpu, pyramid
+from models.detection.torchvision_adapter import LIBRARY_DEFAULTS, TorchvisionAdapter
+from models.networks.pyramid import on_cpu, pyramid, renamed
 
 _CHANNELS = 256
 
@@ -16,13 +16,13 @@ def _architecture(name: str) -> DetectorArchitecture:
     return DetectorArchitecture(
         name,
         build=lambda classes, settings: on_cpu(lambda: _build(classes)),
-        untold=UNTOLD,
-        adapt=fitted,
+        library_defaults=LIBRARY_DEFAULTS,
+        adapt=renamed,
         adapter=TorchvisionAdapter(
-            head=lambda network: network,
-            dense="head",
-            shaped=lambda found: dict(zip(("cls_logits", "bbox_regression"), found, strict=True)),
-            maps=("0", "1", "2", "p6", "p7"),
+            thresholds=lambda network: network,
+            dense_head="head",
+            unflatten=lambda outputs: dict(zip(("cls_logits", "bbox_regression"), outputs, strict=True)),
+            map_names=("0", "1", "2", "p6", "p7"),
             first_label=0,  # it has no class for the background
         ),
     )

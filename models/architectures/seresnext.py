@@ -14,7 +14,7 @@ def _architecture(name: str) -> ClassifierArchitecture:
         name,
         build=lambda classes, settings: _build(classes),
         cam_layer=last_block_of_layer4,
-        # training never passed the configured sizes on to this network
+        # training never passes the configured sizes on to this network
         fixed={"valid_resize_size": 256, "valid_crop_size": 224, "train_crop_size": 224},
     )
 

@@ -1,6 +1,6 @@
 """Any classification network of timm, as `timm/NAME`, for weights saved with that library.
 
-Sizes, statistics and filter default to what timm says the network was trained with.
+Sizes, statistics and filter default to those that timm gives for the training of the network.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ def _architecture(name: str) -> ClassifierArchitecture:
         raise ModelError(f"timm has no network {bare!r}.{near}")
     try:
         config: Any = timm.get_pretrained_cfg(bare, allow_unregistered=True)
-    except RuntimeError as error:  # the part after the dot
+    except RuntimeError as error:  # an unknown tag after the dot
         raise ModelError(f"timm has no network {bare!r}: {error} Leave the tag out or correct it.") from None
     return ClassifierArchitecture(
         name,

@@ -1,7 +1,7 @@
-"""Networks of transformers that classify pictures (https://huggingface.co/docs/transformers), as its folders hold them.
+"""Networks of transformers that classify images (https://huggingface.co/docs/transformers), from its folders.
 
-Any that takes nothing but square pictures of one size and has a logit a label: ViT, DeiT, BEiT, Swin, SwinV2, ConvNeXt,
-ResNet and so on.
+Any network that takes only square images of one size and has a logit per label: ViT, DeiT, BEiT, Swin, SwinV2,
+ConvNeXt, ResNet and so on.
 """
 
 from dataclasses import replace
@@ -20,20 +20,20 @@ from models.architecture.cam_layer import CamLayer, last_convolution
 from models.errors import ModelError
 from models.folder.manifest import TaskName
 from models.huggingface.network import Outputs, load_network
-from models.huggingface.processor import Recipe
+from models.huggingface.processor_spec import ProcessorSpec
 from models.huggingface.saved import SavedModel, only_saved
 from models.images.preprocess import Preprocess
 
-# Networks that read their logits off tokens of their own, by how many of those come before the patches
+# Networks that compute their logits from special tokens, and how many of those come before the patches
 _PREFIX_TOKENS = MappingProxyType({"vit": 1, "deit": 2, "beit": 1, "dinov2": 1})
 # Networks that end with the mean of all patches, after a norm
 _AVERAGED = ("swin", "swinv2")
-_WHOLE_FROM = 384  # pixels, from which on a processor that otherwise crops a share squashes the whole picture
+_SQUASHED_FROM = 384  # pixels; from here on, a processor with a crop fraction squashes the whole image instead
 
 
 def _architecture(saved: SavedModel) -> ClassifierArchitecture:
-    preprocess = _preprocess(saved.recipe, saved.processor_file)
-    saved.verify_preprocessing(partial(_seen, preprocess))
+    preprocess = _preprocess(saved.spec, saved.processor_file)
+    saved.verify_preprocessing(partial(_network_input, preprocess))
     return ClassifierArchitecture(
         saved.name,
         build=lambda classes, settings: Outputs(saved.network(saved.config), "logits"),
@@ -46,7 +46,7 @@ def _architecture(saved: SavedModel) -> ClassifierArchitecture:
 
 
 def _tasks(saved: SavedModel) -> tuple[TaskName, ...]:
-    """Return the tasks, first the one that the network was trained for, as the library decides."""
+    """Return the tasks; the first is the one that the network was trained for, by the rules of the library."""
     kind = saved.config.problem_type
     if kind == "regression":
         raise ModelError(f"{saved.name} was trained for a regression (problem_type); expected one that classifies.")
@@ -55,25 +55,25 @@ def _tasks(saved: SavedModel) -> tuple[TaskName, ...]:
     return "multiclass", "multilabel"
 
 
-def _preprocess(recipe: Recipe, file: Path) -> Preprocess:
-    """Return a recipe for square pictures as sizes of a resize and a crop; ModelError for any other."""
-    size, squash = recipe.size, "height" in recipe.size
+def _preprocess(spec: ProcessorSpec, file: Path) -> Preprocess:
+    """Convert a spec to the sizes of a resize and a crop; ModelError unless it gives squares of one size."""
+    size, squash = spec.size, "height" in spec.size
     resize = size.get("height", size.get("shortest_edge", 0))
-    crop = recipe.crop or ((size["height"], size["width"]) if squash else (0, 0))
-    if recipe.share is not None and not squash:
-        crop, squash = (resize, resize), resize >= _WHOLE_FROM
-        resize = resize if squash else int(resize / recipe.share)
+    crop = spec.crop or ((size["height"], size["width"]) if squash else (0, 0))
+    if spec.crop_fraction is not None and not squash:
+        crop, squash = (resize, resize), resize >= _SQUASHED_FROM
+        resize = resize if squash else int(resize / spec.crop_fraction)
     if crop[0] != crop[1] or not crop[0] or (squash and len(set(size.values())) > 1) or "longest_edge" in size:
         raise ModelError(
-            f"{file}: size {dict(size)} and crop_size {recipe.crop} make pictures that are not all squares of one "
+            f"{file}: size {dict(size)} and crop_size {spec.crop} make pictures that are not all squares of one "
             "size; only those are supported."
         )
-    return Preprocess(resize, crop[0], replace(recipe.statistics, squash=squash))
+    return Preprocess(resize, crop[0], replace(spec.statistics, squash=squash))
 
 
-def _seen(preprocess: Preprocess, picture: Image.Image) -> NDArray[np.float32]:
-    seen: NDArray[np.float32] = preprocess.inputs(torch.stack([preprocess.picture(picture)]))[0].numpy()
-    return seen
+def _network_input(preprocess: Preprocess, image: Image.Image) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = preprocess.inputs(torch.stack([preprocess.cropped(image)]))[0].numpy()
+    return values
 
 
 def _cam_layer(kind: str, network: nn.Module) -> CamLayer:
@@ -81,9 +81,9 @@ def _cam_layer(kind: str, network: nn.Module) -> CamLayer:
     if kind in _AVERAGED:
         return CamLayer(f"network.{inner.base_model_prefix}.layernorm", prefix_tokens=0)
     if kind in _PREFIX_TOKENS:
-        # after the last block only tokens that are no patches reach the head
-        blocks, found = next(pair for pair in inner.named_modules() if isinstance(pair[1], nn.ModuleList))
-        return CamLayer(f"network.{blocks}.{len(found) - 1}", side="input", prefix_tokens=_PREFIX_TOKENS[kind])
+        # after the last block, only the special tokens reach the head
+        name, blocks = next(pair for pair in inner.named_modules() if isinstance(pair[1], nn.ModuleList))
+        return CamLayer(f"network.{name}.{len(blocks) - 1}", side="input", prefix_tokens=_PREFIX_TOKENS[kind])
     return CamLayer(f"network.{last_convolution(inner).name}")
 
 

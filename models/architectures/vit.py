@@ -1,6 +1,6 @@
 """Vision transformers (Dosovitskiy et al., https://arxiv.org/abs/2010.11929) in timm's form, patches of 16 pixels.
 
-The network is built for the crop; a checkpoint of another crop has its position embedding interpolated.
+The network is built for the crop; the position embedding of a checkpoint for another crop is interpolated.
 """
 
 import math
@@ -54,9 +54,9 @@ def _fit_position_embedding(network: nn.Module, state: State) -> State:
         return state
     old, new = math.isqrt(given.shape[1] - 1), math.isqrt(wanted.shape[1] - 1)
     if old**2 != given.shape[1] - 1:
-        return state  # no square of patches after a class token; its shape will be named as the problem
+        return state  # no square of patches after a class token; building reports the shape
     grid = given[:, 1:].float().reshape(1, old, old, -1).permute(0, 3, 1, 2)
-    # bilinear, as in the version of timm that trained these checkpoints; newer ones do it differently
+    # bilinear, as in the version of timm that trained these checkpoints; newer versions use another filter
     grid = functional.interpolate(grid, size=(new, new), mode="bilinear")
     return state | {"pos_embed": torch.cat([given[:, :1].float(), grid.flatten(2).transpose(1, 2)], dim=1)}
 

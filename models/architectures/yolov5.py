@@ -1,4 +1,4 @@
-"""YOLOv5 in its form of 2020, whose checkpoints name layers by their number alone, such as `0.conv.conv.weight`."""
+"""YOLOv5 in its form of 2020, whose checkpoints name layers by number only, such as `0.conv.conv.weight`."""
 
 from models.architecture.architecture import DetectorArchitecture, Family
 from models.detection.yolov5_adapter import YoloAdapter

@@ -1,1 +1,1 @@
-"""Detectors: how each family is fed and read, and what becomes of the boxes and masks that it finds."""
+"""Detectors: how each family is fed and read, and how its boxes and masks become a prediction."""

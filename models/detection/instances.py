@@ -1,4 +1,4 @@
-"""Instances: what was found in all inputs of an image, joined in the image's own frame."""
+"""Instances: the detections in all inputs of an image, joined in the coordinates of the image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from models.predictions import Object
 
 @dataclass(frozen=True, slots=True)
 class Instances:
-    """Objects in the order they are told.
+    """Objects in the order of the reply.
 
     `boxes` float64 [N, 4]: left, top, right, bottom as shares of the image in [0, 1]. `scores` float32 [N], `labels`
     int64 [N]. `masks` are those of Detections, or None. `size` is the (height, width) in pixels at which masks are
-    drawn, `settings` what the request asked for.
+    pasted, `settings` are those of the request.
     """
 
     boxes: NDArray[np.float64]
@@ -29,41 +29,42 @@ class Instances:
     size: tuple[int, int]
     settings: Any
 
-    def chosen(self, which: NDArray[Any]) -> "Instances":
-        """Return those that an array of indexes selects, in its order."""
-        masks = None if self.masks is None else [self.masks[number] for number in which]
-        return Instances(self.boxes[which], self.scores[which], self.labels[which], masks, self.size, self.settings)
+    def select(self, indexes: NDArray[Any]) -> "Instances":
+        """Return the objects at `indexes`, in that order."""
+        masks = None if self.masks is None else [self.masks[index] for index in indexes]
+        return Instances(
+            self.boxes[indexes], self.scores[indexes], self.labels[indexes], masks, self.size, self.settings
+        )
 
 
-def join(picture: DecodedImage, found: Sequence[Detections], size: tuple[int, int]) -> Instances:
-    """Join what was found in the inputs of an image, best score first, as many as the settings allow.
+def join(image: DecodedImage, detections: Sequence[Detections], size: tuple[int, int]) -> Instances:
+    """Join the detections in the inputs of an image, best score first, as many as the settings allow.
 
-    With tiles, an object that several tiles show is told once, see tiling.surviving. With `compatibility:
-    azureml` the order is that of the tiles, and all that are left are told, as by the hosted endpoint.
+    With tiles, an object that several tiles show is kept once, see tiling.surviving. With `compatibility: azureml` the
+    order is that of the tiles and all remaining objects are kept, as at the hosted endpoint.
     """
-    boxes = np.concatenate(
-        [_placed(one, tile, picture.tiles[0]) for one, tile in zip(found, picture.tiles, strict=True)]
-    )
-    masks = [mask.numpy() for one in found for mask in one.masks or ()]
+    settings, whole = image.settings, image.tiles[0]
+    boxes = [_in_image(each, tile, whole) for each, tile in zip(detections, image.tiles, strict=True)]
+    masks = [mask.numpy() for each in detections for mask in each.masks or ()]
     joined = Instances(
-        boxes,
-        np.concatenate([one.scores.numpy() for one in found]),
-        np.concatenate([one.labels.numpy() for one in found]),
-        None if found[0].masks is None else masks,
+        np.concatenate(boxes),
+        np.concatenate([each.scores.numpy() for each in detections]),
+        np.concatenate([each.labels.numpy() for each in detections]),
+        None if detections[0].masks is None else masks,
         size,
-        picture.settings,
+        settings,
     )
-    if len(found) > 1:
-        owners = np.repeat(np.arange(len(found)), [len(one.scores) for one in found])
-        threshold = picture.settings.tile_predictions_nms_thresh
-        joined = joined.chosen(surviving(joined.boxes, joined.scores, joined.labels, owners, threshold))
-        if picture.settings.compatibility == "azureml":
+    if len(detections) > 1:
+        owners = np.repeat(np.arange(len(detections)), [len(each.scores) for each in detections])
+        threshold = settings.tile_predictions_nms_thresh
+        joined = joined.select(surviving(joined.boxes, joined.scores, joined.labels, owners, threshold))
+        if settings.compatibility == "azureml":
             return joined
-    return joined.chosen(np.argsort(-joined.scores, kind="stable")[: picture.settings.most_boxes])
+    return joined.select(np.argsort(-joined.scores, kind="stable")[: settings.most_boxes])
 
 
 def objects(instances: Instances, labels: Sequence[str]) -> list[Object]:
-    """Write instances in the words of the wire contract."""
+    """Write instances with the keys of the wire contract."""
     return [
         {
             "box": {"topX": left, "topY": top, "bottomX": right, "bottomY": bottom},
@@ -76,9 +77,9 @@ def objects(instances: Instances, labels: Sequence[str]) -> list[Object]:
     ]
 
 
-def _placed(found: Detections, tile: Tile, whole: Tile) -> NDArray[np.float64]:
-    """Bring boxes from shares of a tile to shares of the whole picture."""
-    boxes = found.boxes.numpy().astype(np.float64)
+def _in_image(detections: Detections, tile: Tile, whole: Tile) -> NDArray[np.float64]:
+    """Convert boxes from shares of a tile to shares of the whole image."""
+    boxes = detections.boxes.numpy().astype(np.float64)
     if tile == whole:
         return boxes
     placed: NDArray[np.float64] = (boxes * (tile.size * 2) + (tile.left, tile.top) * 2) / (whole.size * 2)

@@ -1,7 +1,8 @@
-"""How yolov5 sees: a letterboxed square in, and of its many boxes those that stand out.
+"""How yolov5 is fed and read: a letterboxed square in, the boxes that pass the thresholds out.
 
-The rules, their order and their bounds are those of AutoML for Images: a box's objectness must pass the threshold, then
-its score, which is objectness times that of its best class; boxes of one class suppress each other.
+The rules, their order and their bounds are those of AutoML for Images: first the objectness of a box must pass the
+threshold, then its score, which is the objectness times the score of its best class; boxes of one class suppress each
+other.
 """
 
 from collections.abc import Sequence
@@ -18,22 +19,22 @@ from models.runtime.precision import Precision
 from models.runtime.runtime import Graph, GraphSource
 from settings.model import YoloSettings
 
-# Boxes of different classes are moved this many pixels apart, so that one pass suppresses within classes only
+# Boxes of different classes are moved this many pixels apart: one pass then suppresses within classes only
 _APART = 4096
 
-_ROUNDING = 1e-4  # maps that are off by so much move boxes by far less than a pixel
-_TRACED = 128  # the side of the example that runtimes convert with; any other works
+_ROUNDING = 1e-4  # an error of the maps that moves boxes by far less than a pixel
+_TRACED = 128  # the side of the example that runtimes convert with; other sides work too
 
 
 class YoloAdapter:
     """Adapter of YoloV5. It holds no state."""
 
     def pixels(self, settings: YoloSettings) -> int:
-        """Return the pixels of the square that any picture becomes."""
+        """Return the pixels of the square that every image becomes."""
         return settings.img_size**2
 
     def side(self, settings: YoloSettings) -> int:
-        """Return the side of the square, which the longer side of a picture fills."""
+        """Return the side of the square, which the longer side of an image fills."""
         return settings.img_size
 
     def prepare(self, image: Tensor, settings: YoloSettings) -> DetectorInput:
@@ -42,7 +43,10 @@ class YoloAdapter:
         return DetectorInput(torch.from_numpy(square), size, (settings.img_size, settings.img_size), settings)
 
     def graph_source(self, network: nn.Module, precision: Precision) -> GraphSource:
-        """Return all before the head, from uint8 [N, S, S, 3] to maps; a box is told by small differences in those."""
+        """Return all layers before the head, from uint8 [N, S, S, 3] to maps.
+
+        The head runs in fp32, as small differences between values decide about a box.
+        """
         assert isinstance(network, YoloV5)
         return GraphSource(
             _Maps(network), torch.zeros((2, _TRACED, _TRACED, 3), dtype=torch.uint8), free=(0, 1, 2), rounding=_ROUNDING
@@ -54,7 +58,7 @@ class YoloAdapter:
         with torch.inference_mode():
             maps = graph(torch.stack([one.image for one in inputs]))
             grids = network.head([values.float() for values in maps])
-            # sigmoids would turn infinities into plausible scores, and thresholds drop what is not a number
+            # sigmoids would turn infinities into plausible scores, and thresholds would drop NaN silently
             if not all(bool(torch.isfinite(grid).all()) for grid in grids):
                 raise ModelError("The network computed values that are not finite. Check its weights and precision.")
             rows = network.head.decode(grids)
@@ -62,7 +66,7 @@ class YoloAdapter:
 
 
 class _Maps(nn.Module):
-    """The layers of a network before its head, from pictures in [0, 255]."""
+    """The layers of a network before its head, from images in [0, 255]."""
 
     def __init__(self, network: YoloV5) -> None:
         super().__init__()
@@ -73,9 +77,9 @@ class _Maps(nn.Module):
 
 
 def select(rows: Tensor, settings: YoloSettings) -> Detections:
-    """Choose among the decoded boxes of one input, float32 [N, 5 + classes] as `Detect.decode` makes them.
+    """Select among the decoded boxes of one input, float32 [N, 5 + classes] from `Detect.decode`.
 
-    Boxes of the result are in pixels of the square: left, top, right, bottom; at most 300, on the device of `rows`.
+    Returns at most 300 boxes on the device of `rows`: left, top, right, bottom in pixels of the square.
     """
     likely = rows[rows[:, 4] > settings.box_score_thresh]
     scores, labels = (likely[:, 4:5] * likely[:, 5:]).max(1)
@@ -85,11 +89,11 @@ def select(rows: Tensor, settings: YoloSettings) -> Detections:
     return Detections(boxes[best], scores[best], labels[best])
 
 
-def within(found: Detections, seen: DetectorInput) -> Detections:
-    """Turn boxes in pixels of the square into shares of the content, clipped to it, and move them to the CPU."""
-    height, width = seen.size
-    left, top = margin(width, seen.padded[1]), margin(height, seen.padded[0])
-    across = (found.boxes[:, 0::2] - left).clamp(0, width) / width
-    down = (found.boxes[:, 1::2] - top).clamp(0, height) / height
+def within(detections: Detections, source: DetectorInput) -> Detections:
+    """Convert boxes from pixels of the square to shares of its content, clip them and move them to the CPU."""
+    height, width = source.size
+    left, top = margin(width, source.padded[1]), margin(height, source.padded[0])
+    across = (detections.boxes[:, 0::2] - left).clamp(0, width) / width
+    down = (detections.boxes[:, 1::2] - top).clamp(0, height) / height
     boxes = torch.stack([across, down], 2).flatten(1)
-    return Detections(boxes.cpu(), found.scores.cpu(), found.labels.cpu())
+    return Detections(boxes.cpu(), detections.scores.cpu(), detections.labels.cpu())

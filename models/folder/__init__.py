@@ -1,1 +1,1 @@
-"""Model folders: where their files lie, what they say, and the registry that keeps them."""
+"""Model folders: where their files lie, what they say, and the registry that holds them."""

@@ -1,16 +1,16 @@
 """manifest.json: the file that describes a model folder.
 
-Whoever brings plain weights writes `architecture`, `labels` and perhaps `task`; registering adds the rest.
+Somebody who brings plain weights writes `architecture`, `labels` and perhaps `task`; registering adds the rest.
 """
 
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.errors import ModelError
 from settings.errors import SettingsError
-from settings.load import read_json_object
+from settings.json_file import JsonFile
 
 MANIFEST = "manifest.json"
 
@@ -40,18 +40,18 @@ class Manifest(BaseModel):
 def read_manifest(file: Path) -> Manifest:
     """Read and check manifest.json; ModelError where it is no JSON object or a key is missing, unknown or wrong."""
     try:
-        return Manifest.model_validate(read_object(file))
+        return check_manifest(JsonFile.read(file))
+    except SettingsError as error:
+        raise ModelError(str(error)) from None
+
+
+def check_manifest(file: JsonFile) -> Manifest:
+    """Return a manifest that was read; ModelError where a key is missing, unknown or wrong."""
+    try:
+        return Manifest.model_validate(file.content)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, item['loc']))!r}: {item['msg']}" for item in error.errors())
         raise ModelError(
-            f"{file} does not describe a model: {problems}. "
+            f"{file.path} does not describe a model: {problems}. "
             f'Expected {{"architecture": NAME, "labels": [TEXT, ...], "task": {_TASKS}}}.'
         ) from None
-
-
-def read_object(file: Path) -> dict[str, Any]:
-    """Read a JSON object; ModelError where the file is none."""
-    try:
-        return read_json_object(file)
-    except SettingsError as error:
-        raise ModelError(str(error)) from None

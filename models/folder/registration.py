@@ -1,24 +1,27 @@
-"""Registering: copy a model folder, prove that it can be served, describe it, publish it."""
+"""Registering: copies a model folder, proves that it can be served, describes it and publishes it."""
 
 import shutil
 from pathlib import Path
 
-from models.definition import Definition, define
+from models.assembly import assemble
+from models.definition import Definition
 from models.errors import ModelError
-from models.folder.layout import ModelFolder
+from models.folder.layout import ModelFolder, locate
 from models.folder.manifest import MANIFEST, Manifest
-from models.folder.registry import Registered, check_name, hashes, incoming, now, publish
+from models.folder.opened import OpenedFolder
+from models.folder.registry import Registered, check_name, incoming, now, publish
+from models.folder.verification import hashes
 
 
 def register(source: Path, root: Path, name: str, version: int | None = None) -> Registered:
     """Copy `source` into `root` as NAME/VERSION with a manifest; ModelError where it cannot be served.
 
-    Nothing is visible under its name until it is complete, whatever interrupts the copying.
+    The version becomes visible only when it is complete, whatever interrupts the copying.
     """
     check_name(name)
     if version is not None and version < 1:
         raise ModelError(f"The version is {version}; expected a whole number of at least 1.")
-    folder = ModelFolder.open(source)
+    folder = locate(source)
     if source.is_dir() and root.resolve().is_relative_to(source.resolve()):
         raise ModelError(
             f"The model root {root} lies inside {source}, which would be copied into itself. Name another."
@@ -26,8 +29,7 @@ def register(source: Path, root: Path, name: str, version: int | None = None) ->
     with incoming(root) as place:
         content = place / "content"
         _copy(source, folder, content)
-        definition, state = define(ModelFolder.open(content))
-        definition.build(state)
+        definition, _ = assemble(content, verified=True)
         return publish(content, root, _manifest(definition, content, name, version))
 
 
@@ -39,7 +41,9 @@ def _copy(source: Path, folder: ModelFolder, content: Path) -> None:
             raise ModelError(f"{source} cannot be copied: {error.args[0][0][2]}. Mend or remove that file.") from None
         return
     content.mkdir()
-    for file in (*folder.used, source.with_name(MANIFEST)):
+    with OpenedFolder(folder) as files:
+        used = files.used
+    for file in (*used, source.with_name(MANIFEST)):
         if file.is_file():
             shutil.copy2(file, content)
 

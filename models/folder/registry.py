@@ -1,7 +1,6 @@
-"""Registered models: NAME/VERSION folders under a model root, each complete, hashed and never changed again."""
+"""Registered models: NAME/VERSION folders under a model root, each complete, hashed and never changed."""
 
 import fcntl
-import hashlib
 import os
 import re
 import shutil
@@ -13,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from models.errors import ModelError
-from models.folder.layout import ModelFolder
 from models.folder.manifest import MANIFEST, Manifest, read_manifest
 from settings.expectation import did_you_mean
 
@@ -31,12 +29,12 @@ class Registered:
 
     @property
     def manifest(self) -> Manifest:
-        """The manifest that registering wrote."""
+        """The manifest that registering has written."""
         return read_manifest(self.path / MANIFEST)
 
 
 def registered(root: Path, name: str | None = None) -> list[Registered]:
-    """List what is registered under `root`, by name and version."""
+    """List the models that are registered under `root`, by name and version."""
     return sorted(
         (
             Registered(version.parent.name, int(version.name), version)
@@ -47,8 +45,8 @@ def registered(root: Path, name: str | None = None) -> list[Registered]:
     )
 
 
-def resolve(root: Path, reference: str, version: str = "latest") -> Registered:
-    """Find `NAME`, `NAME@VERSION` or `NAME@latest`; ModelError lists what there is instead."""
+def look_up(root: Path, reference: str, version: str = "latest") -> Registered:
+    """Find `NAME`, `NAME@VERSION` or `NAME@latest`; ModelError lists the models or versions that exist."""
     name, _, inner = reference.partition("@")
     wanted = inner or version
     versions = registered(root, check_name(name))
@@ -68,7 +66,7 @@ def resolve(root: Path, reference: str, version: str = "latest") -> Registered:
 
 
 def check_name(name: str) -> str:
-    """Return `name` if a model may be called so; ModelError otherwise."""
+    """Return `name` if it is a valid name of a model; ModelError otherwise."""
     if not _NAME.fullmatch(name):
         raise ModelError(f"{name!r} is no name for a model. Use letters, digits, '.', '_' and '-', up to 128 of them.")
     return name
@@ -76,9 +74,9 @@ def check_name(name: str) -> str:
 
 @contextmanager
 def incoming(root: Path) -> Iterator[Path]:
-    """Give a private folder inside `root` that disappears unless it is published; clear those of dead processes."""
+    """Yield a private folder inside `root`, which is removed afterwards; remove those of dead processes first."""
     root.mkdir(parents=True, exist_ok=True)
-    with _locked(root):  # so that nobody takes the new folder for a dead one before it is locked
+    with _locked(root):  # nobody may take the new folder for a dead one before it is locked
         for leftover in root.glob(_INCOMING + "*"):
             _remove_if_dead(leftover)
         folder = Path(tempfile.mkdtemp(prefix=_INCOMING, dir=root))
@@ -92,7 +90,7 @@ def incoming(root: Path) -> Iterator[Path]:
 
 
 def publish(content: Path, root: Path, manifest: Manifest) -> Registered:
-    """Write the manifest into a finished folder and move it to its place in one step.
+    """Write the manifest into a finished folder and move the folder to its place in one step.
 
     A manifest without a version gets the next free number; ModelError where its version is taken.
     """
@@ -105,42 +103,13 @@ def publish(content: Path, root: Path, manifest: Manifest) -> Registered:
         (content / MANIFEST).write_text(final.model_dump_json(indent=2, exclude_none=True) + "\n")
         parent.mkdir(exist_ok=True)
         try:
-            # a rename never replaces a folder that holds something
+            # a rename never replaces a folder that is not empty
             content.rename(parent / str(version))
         except OSError:
             raise ModelError(
                 f"The model {name!r} already has a version {version}. Versions never change; give another number."
             ) from None
     return Registered(name, version, parent / str(version))
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    """Return the sha256 of every file below `folder` by relative path, the manifest's own left out."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and file != folder / MANIFEST)
-    return {str(file.relative_to(folder)): sha256(file) for file in files}
-
-
-def verify(folder: ModelFolder) -> None:
-    """Compare a registered folder with its manifest; ModelError names the files that differ. Others pass."""
-    if folder.manifest is None:
-        return
-    promised = read_manifest(folder.manifest).files
-    home = folder.manifest.parent
-    wrong = [name for name, digest in promised.items() if not (home / name).is_file() or sha256(home / name) != digest]
-    if promised:  # a settings.json that came later would change the scores unnoticed
-        names = [str(file.relative_to(home)) for file in folder.used]
-        wrong += [name for name in names if name not in promised]
-    if wrong:
-        raise ModelError(
-            f"{home} is not as it was registered: {', '.join(wrong[:5])} missing, added or changed. "
-            "Register the model again."
-        )
-
-
-def sha256(file: Path) -> str:
-    """Return the hash of a file in hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def now() -> str:

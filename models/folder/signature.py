@@ -1,4 +1,4 @@
-"""Signature: the columns of the table that a model takes, as the file MLmodel of an MLflow folder says."""
+"""Signature: the columns of the table that a model takes, from the file MLmodel of an MLflow folder."""
 
 import json
 import logging
@@ -16,12 +16,12 @@ MLMODEL = "MLmodel"
 logger = logging.getLogger(__name__)
 
 _IMAGE = "image"
-_KINDS = ("binary", "string")  # what a column of pictures may be, the likelier one first
+_KINDS = ("binary", "string")  # types of a column of images, the likelier one first
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: `type` is MLflow's name of what its cells are."""
+    """One column: `type` is MLflow's name for the type of its cells."""
 
     name: str
     type: str
@@ -33,7 +33,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The columns in their order; one of them holds the pictures. Without an MLmodel it is AutoML's: image, binary."""
+    """The columns in order, one of which holds the images; by default that of AutoML: one column, image, binary."""
 
     columns: tuple[Column, ...] = (Column(_IMAGE, _KINDS[0]),)
 
@@ -41,34 +41,32 @@ class Signature:
         return ", ".join(map(str, self.columns))
 
     @property
-    def picture(self) -> str:
-        """The name of the column that holds the pictures: `image`, or the first binary one, or the first of texts."""
-        name = _picture_in(self.columns)
+    def image_column(self) -> str:
+        """The name of the column with the images: `image`, else the first of binaries, else the first of texts."""
+        name = _image_column(self.columns)
         assert name is not None
         return name
 
     def missing(self, given: Collection[Any]) -> list[str]:
-        """Return the names of those columns that a table with the columns `given` has to have and does not."""
+        """Return the names of the columns that a table with the columns `given` lacks."""
         return [
             column.name
             for column in self.columns
-            if column.name not in given and (column.required or column.name == self.picture)
+            if column.name not in given and (column.required or column.name == self.image_column)
         ]
 
 
-def read_signature(file: Path | None) -> Signature:
-    """Read the signature in an MLmodel; without a file or a signature in it, the default.
+def parse_signature(file: Path, data: bytes) -> Signature:
+    """Parse the bytes of an MLmodel; a file without a signature has the default one.
 
-    One that describes no table with a column for pictures is passed over with a warning, as the model itself can be
-    served all the same. ModelError where the file cannot be read.
+    A signature of anything but a table with a column for images is replaced by the default with a warning, since the
+    model itself can be served all the same. ModelError where the bytes are no MLmodel.
     """
-    if file is None:
-        return Signature()
-    inputs = _inputs(file)
+    inputs = _inputs(file, data)
     if inputs is None:
         return Signature()
     columns = tuple(_column(each) for each in inputs if isinstance(each, dict) and isinstance(each.get("name"), str))
-    if len(columns) < len(inputs) or _picture_in(columns) is None:
+    if len(columns) < len(inputs) or _image_column(columns) is None:
         logger.warning(
             "%s: the signature %s is not of a table with a column of binaries or texts. %s is assumed.",
             file,
@@ -79,29 +77,29 @@ def read_signature(file: Path | None) -> Signature:
     return Signature(columns)
 
 
-def _inputs(file: Path) -> list[Any] | None:
-    """Return the inputs of the signature, which lie as a JSON text within the YAML."""
+def _inputs(file: Path, data: bytes) -> list[Any] | None:
+    """Return the inputs of the signature, which are a JSON text within the YAML."""
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml.safe_load(data.decode("utf-8"))
         signature = content.get("signature") if isinstance(content, dict) else None
         inputs = signature.get("inputs") if isinstance(signature, dict) else None
-        found = json.loads(inputs) if isinstance(inputs, str) else inputs
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        columns = json.loads(inputs) if isinstance(inputs, str) else inputs
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise ModelError(f"{file} cannot be read: {first_line(error)}. Mend it, or remove it.") from None
-    if found is not None and not isinstance(found, list):
+    if columns is not None and not isinstance(columns, list):
         raise ModelError(
             f"{file}: the inputs of the signature are {inputs!r}; expected a JSON list such as "
             '[{"name": "image", "type": "binary"}].'
         )
-    return found
+    return columns
 
 
 def _column(described: dict[str, Any]) -> Column:
-    # `optional` is how older versions of MLflow write that a column is not required
+    # older versions of MLflow write `optional` where a column is not required
     required = described.get("required", not described.get("optional", False))
     return Column(described["name"], str(described.get("type")), bool(required))
 
 
-def _picture_in(columns: Collection[Column]) -> str | None:
+def _image_column(columns: Collection[Column]) -> str | None:
     likely = [column.name for kind in _KINDS for column in columns if column.type == kind]
     return _IMAGE if _IMAGE in likely else next(iter(likely), None)

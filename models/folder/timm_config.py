@@ -1,35 +1,32 @@
-"""config.json as timm saves it beside its weights: architecture, classes, and how pictures were prepared."""
+"""config.json as timm saves it beside its weights: architecture, classes, and how images were prepared."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from models.architecture.architecture import ClassifierArchitecture
 from models.errors import ModelError
-from models.folder.manifest import read_object
 from models.images.preprocess import INTERPOLATIONS, Statistics
 
 
 @dataclass(frozen=True, slots=True)
 class TimmConfig:
-    """What the file says. `architecture` is empty in a file of another library, `trained` where timm left it out."""
+    """The content of the file. `architecture` is empty for another library's file, `trained` where timm wrote none."""
 
     architecture: str
     labels: tuple[str, ...]
     trained: Mapping[str, Any]
 
-    def fitted(self, architecture: ClassifierArchitecture) -> ClassifierArchitecture:
-        """Return `architecture` with the sizes and statistics of this file, if it is the one the file is about."""
+    def applied_to(self, architecture: ClassifierArchitecture) -> ClassifierArchitecture:
+        """Return `architecture` with the sizes and statistics of this file, if the file describes it."""
         if architecture.name != self.architecture or "mean" not in self.trained:
             return architecture
         return replace(architecture, defaults=sizes_of(self.trained), statistics=statistics_of(self.trained))
 
 
-def read_timm_config(file: Path) -> TimmConfig:
-    """Read timm's config.json; ModelError where it is no JSON object."""
-    content = read_object(file)
+def timm_config(content: Mapping[str, Any]) -> TimmConfig:
+    """Read timm's keys in the content of a config.json; another library's file has few of them or none."""
     name, classes, trained = content.get("architecture"), content.get("num_classes"), content.get("pretrained_cfg")
     labels = content.get("label_names") or list(range(classes if isinstance(classes, int) else 0))
     return TimmConfig(
@@ -48,7 +45,7 @@ def sizes_of(config: Mapping[str, Any]) -> dict[str, int]:
 
 
 def statistics_of(config: Mapping[str, Any]) -> Statistics:
-    """Translate timm's mean, std, filter and crop mode; ModelError for a way to prepare pictures that is not known."""
+    """Translate timm's mean, std, filter and crop mode; ModelError where they are not supported."""
     mode, interpolation = config.get("crop_mode") or "center", config.get("interpolation") or "bicubic"
     if mode not in ("center", "squash") or interpolation not in INTERPOLATIONS:
         raise ModelError(

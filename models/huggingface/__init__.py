@@ -1,1 +1,1 @@
-"""Hugging Face: what the folders that transformers saves have in common, whatever their task."""
+"""Hugging Face: reads the folders that transformers saves, and feeds and reads their networks."""

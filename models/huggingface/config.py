@@ -1,6 +1,6 @@
 """config.json as transformers saves it beside its weights: which network it is, and how large.
 
-Nothing in it makes code of the folder run, loads anything from a network, or changes how attention is computed.
+Nothing in it can run code of the folder, download anything, or change how attention is computed.
 """
 
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import ModelError, first_line
-from models.folder.manifest import read_object
 from models.huggingface.importing import import_transformers
 from settings.expectation import did_you_mean
+from settings.json_file import JsonFile
 
 PREFIX = "transformers/"
 
-# name code, kernels or rewritten layers to be used instead of the library's own, or ask for outputs of no use here
+# these name code, kernels or rewritten layers to use instead of the library's own, or ask for outputs of no use here
 _LEFT_OUT = frozenset(
     {
         "_attn_implementation",
@@ -36,7 +36,7 @@ _LEFT_OUT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class TransformersConfig:
-    """What the file says. `network` is the name of a class, `kind` that of its family, such as `vit`."""
+    """The content of the file. `network` is the name of a class, `kind` of its family, such as `vit`."""
 
     file: Path
     network: str
@@ -45,7 +45,7 @@ class TransformersConfig:
 
     @property
     def name(self) -> str:
-        """What manifests call the architecture."""
+        """The name of the architecture in manifests."""
         return PREFIX + self.network
 
     def loaded(self) -> Any:
@@ -60,32 +60,34 @@ class TransformersConfig:
             raise ModelError(f"{self.file}: the weights are quantized, which is not supported. Save them in float32.")
         try:
             config = known[self.kind].from_dict(_cleaned(self.content))
-        except Exception as error:  # whatever the checks of the library raise
+        except Exception as error:  # whatever the library's checks raise
             raise ModelError(f"{self.file} does not describe a {self.kind}: {first_line(error).rstrip('.')}.") from None
         return config
 
 
-def read_transformers_config(file: Path) -> TransformersConfig | None:
-    """Read config.json; None for one of another library, ModelError where transformers' own names no network."""
-    content = read_object(file)
-    kind, networks = content.get("model_type"), content.get("architectures")
-    if not isinstance(kind, str):
-        return None
+def saved_by_transformers(config: JsonFile | None) -> bool:
+    """Whether a config.json is one of transformers."""
+    return config is not None and isinstance(config.content.get("model_type"), str)
+
+
+def transformers_config(config: JsonFile) -> TransformersConfig:
+    """Return what a config.json of transformers says; ModelError where it does not name one network."""
+    networks = config.content.get("architectures")
     if not isinstance(networks, list) or len(networks) != 1 or not isinstance(networks[0], str):
         raise ModelError(
-            f"{file}: 'architectures' is {networks!r}; expected the name of one network, such as "
+            f"{config.path}: 'architectures' is {networks!r}; expected the name of one network, such as "
             '["ViTForImageClassification"]. Save the whole network with save_pretrained.'
         )
-    return TransformersConfig(file, networks[0], kind, content)
+    return TransformersConfig(config.path, networks[0], config.content["model_type"], config.content)
 
 
 def network_class(config: TransformersConfig) -> Any:
     """Return the class that a configuration names; ModelError where the library has no such network of its kind."""
     library = import_transformers()
-    found: Any = getattr(library, config.network, None)
-    if not (isinstance(found, type) and issubclass(found, library.PreTrainedModel)):
+    named: Any = getattr(library, config.network, None)
+    if not (isinstance(named, type) and issubclass(named, library.PreTrainedModel)):
         raise ModelError(f"{config.file}: the installed transformers has no network {config.network!r}.")
-    kind: Any = found
+    kind: Any = named
     if kind.config_class.model_type != config.kind:
         raise ModelError(f"{config.file}: {config.network} is no network of the model_type {config.kind!r}.")
     return kind

@@ -1,6 +1,6 @@
-"""Imports transformers, an extra, for the folders that it saved: offline, and silent but for errors.
+"""Imports transformers, an extra, for the folders that it saved: offline, and without any output but errors.
 
-It takes some seconds to import, which the engines of other models are spared.
+The import takes some seconds, so engines of other models leave it out.
 """
 
 import importlib
@@ -20,7 +20,7 @@ def import_transformers() -> Any:
             "This folder was saved by transformers, which is not installed: pip install 'transformers>=5.24'."
         )
     os.environ.update(_OFFLINE)
-    # timm may have imported the client of the hub, and with it the answer to whether it may use the network
+    # timm may have imported the client of the hub, which has read the variables by then
     constants = importlib.import_module("huggingface_hub.constants")
     for name in _OFFLINE:
         setattr(constants, name, True)

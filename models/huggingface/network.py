@@ -1,6 +1,6 @@
 """Networks of transformers: built from their configuration, with tensors that were read here.
 
-The library itself gives the tensors of older versions their present names, and computes what is part of no file.
+The library itself renames the tensors of older versions, and computes buffers that no file holds.
 """
 
 import inspect
@@ -12,18 +12,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models.architecture.building import refuse_misfits
 from models.errors import ModelError, first_line
-from models.folder.weights import refuse_misfits
 
 logger = logging.getLogger(__name__)
 
-_COUNTERS = "num_batches_tracked"  # of batch norms, of no use in scoring
+_COUNTERS = "num_batches_tracked"  # of batch norms, which scoring does not need
 
 
 class Outputs(nn.Module):
-    """A network that takes one tensor and returns some of the outputs that its library names.
+    """A network that maps one tensor to some of its named outputs.
 
-    Takes float32 [N, 3, H, W]. With `masked`, a fourth channel says where there is picture: 1, and where padding: 0.
+    Takes float32 [N, 3, H, W]. With `masked`, a fourth channel is 1 in the image and 0 in the padding.
     """
 
     def __init__(self, network: nn.Module, *names: str, masked: bool = False) -> None:
@@ -33,9 +33,9 @@ class Outputs(nn.Module):
         self._masked = masked and "pixel_mask" in inspect.signature(network.forward).parameters
 
     def forward(self, inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Return the one output, or a tuple of several."""
+        """Return the output, or a tuple of several."""
         if torch.is_inference_mode_enabled():
-            # the library keeps some of what it computes for later passes, which may need gradients
+            # the library keeps some values for later passes, which may need gradients
             with torch.inference_mode(False), torch.no_grad():
                 return self._outputs(inputs)
         return self._outputs(inputs)
@@ -43,16 +43,16 @@ class Outputs(nn.Module):
     def _outputs(self, inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         mask = {"pixel_mask": inputs[:, 3].long()} if self._masked else {}
         outputs = self.network(pixel_values=inputs[:, :3], **mask)
-        found = tuple(outputs[name] for name in self._names)
-        return found[0] if len(found) == 1 else found
+        named = tuple(outputs[name] for name in self._names)
+        return named[0] if len(named) == 1 else named
 
 
 def load_network(kind: Any, config: Any, state: Mapping[str, Tensor], file: Path) -> nn.Module:
     """Build a network of the class `kind` with the tensors of `state` as its weights, in float32.
 
-    ModelError names missing and wrongly shaped tensors of `file`; those that have no place are logged.
+    ModelError names missing and wrongly shaped tensors of `file`; tensors without a place are logged.
     """
-    # copied, because the file is mapped into memory: overwriting it would change or kill a running server
+    # copied, as the file is mapped into memory: overwriting it would change or kill a running server
     owned = {name: tensor.clone() for name, tensor in state.items()}
     try:
         network, report = kind.from_pretrained(
@@ -64,7 +64,7 @@ def load_network(kind: Any, config: Any, state: Mapping[str, Tensor], file: Path
             ignore_mismatched_sizes=True,
             local_files_only=True,
         )
-    except Exception as error:  # configurations that fit no network surface as almost any type
+    except Exception as error:  # a configuration that fits no network raises almost any type
         raise ModelError(f"{file}: transformers cannot build {kind.__name__}: {first_line(error)}") from None
     wrong = [f"{name} is {list(given)}, expected {list(wanted)}" for name, given, wanted in report["mismatched_keys"]]
     missing = [name for name in report["missing_keys"] if not name.endswith(_COUNTERS)]

@@ -1,4 +1,4 @@
-"""SavedModel: a folder that transformers saved, read but for its weights."""
+"""SavedModel: a folder that transformers saved, resolved except for its weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.errors import ModelError
-from models.folder.layout import ModelFolder
-from models.huggingface.config import labels_of, network_class, read_transformers_config
-from models.huggingface.processor import Recipe, read_recipe, verify_preprocessing
+from models.huggingface.config import labels_of, network_class, transformers_config
+from models.huggingface.processor_spec import ProcessorSpec, processor_spec, verify_preprocessing
+from settings.json_file import JsonFile
 
 
 @dataclass(frozen=True, slots=True)
 class SavedModel:
-    """What a folder says of its model.
+    """A model as its folder describes it.
 
-    `network` is the class of the network in the library, `config` the library's object for it, `kind` its family there,
-    such as `vit`. `processor` is the library's own, `recipe` what it does.
+    `network` is the class of the network in the library, `config` the library's object for it, and `kind` its family,
+    such as `vit`. `processor` is the library's image processor, `spec` what it does.
     """
 
     name: str
@@ -28,42 +28,32 @@ class SavedModel:
     labels: tuple[str, ...]
     network: Any
     config: Any
-    recipe: Recipe
+    spec: ProcessorSpec
     processor: Any
     processor_file: Path
 
-    def verify_preprocessing(self, seen: Callable[[Image.Image], NDArray[np.float32]]) -> None:
-        """Compare what a network is going to see of a picture with what the processor makes of it; ModelError."""
-        verify_preprocessing(self.processor_file, self.processor, seen)
+    def verify_preprocessing(self, prepare: Callable[[Image.Image], NDArray[np.float32]]) -> None:
+        """Compare `prepare`, from an image to the network's input, with the processor; ModelError where they differ."""
+        verify_preprocessing(self.processor_file, self.processor, prepare)
 
 
-def read_saved(folder: ModelFolder) -> SavedModel | None:
-    """Read what transformers wrote beside the weights; None for folders of others, ModelError for broken ones."""
-    described = read_transformers_config(folder.config) if folder.config is not None else None
-    if described is None:
-        return None
-    if folder.processor is None:
+def saved_model(file: JsonFile, processor: JsonFile | None) -> SavedModel:
+    """Resolve a config.json and a preprocessor_config.json of transformers; ModelError where they describe no model."""
+    described = transformers_config(file)
+    if processor is None:
         raise ModelError(
-            f"{described.file.parent} holds no preprocessor_config.json, so how pictures are prepared for "
+            f"{file.path.parent} holds no preprocessor_config.json, so how pictures are prepared for "
             f"{described.network} is not known. Save the image processor there too, with save_pretrained."
         )
     config = described.loaded()
-    recipe, processor = read_recipe(folder.processor)
-    labels = labels_of(config, described.file)
-    return SavedModel(
-        described.name,
-        described.kind,
-        labels,
-        network_class(described),
-        config,
-        recipe,
-        processor,
-        folder.processor,
-    )
+    spec, loaded = processor_spec(processor, config)
+    labels = labels_of(config, file.path)
+    kind = network_class(described)
+    return SavedModel(described.name, described.kind, labels, kind, config, spec, loaded, processor.path)
 
 
 def only_saved(name: str) -> Any:
-    """Raise ModelError: no name alone says enough of a network of transformers to build it."""
+    """Raise ModelError: a name alone does not suffice to build a network of transformers."""
     raise ModelError(
         f"The architecture {name!r} is built as a config.json of transformers describes it, and none lies beside the "
         "weights. Copy the whole folder that save_pretrained wrote."

@@ -1,7 +1,7 @@
-"""Resizes a picture as Pillow 13 does, bit for bit, but only what a crop keeps of it, and several times as fast.
+"""Resizes an image as Pillow 13 does, bit for bit, but only the part that a crop keeps, and several times as fast.
 
-Each result is a weighted sum of the values that the filter covers, which widens as the picture shrinks: along one axis
-after the other, rounded to bytes after each. Weights are whole numbers, so that the order of sums is free.
+Each result is a weighted sum of the values under the filter, which widens as the image shrinks. One axis follows the
+other, and each rounds its results to bytes. Weights are whole numbers, so sums may be added in any order.
 """
 
 from collections.abc import Callable
@@ -16,8 +16,8 @@ from models.images.pixels import pixels_of
 from models.machine_code import compiled
 
 _BITS = 22  # of the fraction of a weight
-_TOGETHER = 32  # rows that are worked on side by side, so that a processor computes many at once
-_KEPT = 128  # axes, as most pictures that a server sees are of a few sizes; each of some kilobytes
+_ROWS = 32  # computed side by side, so that a processor handles many at once
+_KEPT = 128  # axes of some kilobytes each; most images of a server have one of a few sizes
 
 Pixels = NDArray[np.uint8]
 Values = NDArray[np.float64]
@@ -26,7 +26,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """How much a value counts by its distance from the centre of a result, up to `reach`; in pixels."""
+    """The weight of a value by its distance from the centre of a result, up to `reach`; both in pixels."""
 
     weight: Callable[[Values], Values]
     reach: float
@@ -50,15 +50,15 @@ def _lanczos(distance: Values) -> Values:
 FILTERS = {"bilinear": Filter(_linear, 1.0), "bicubic": Filter(_cubic, 2.0), "lanczos": Filter(_lanczos, 3.0)}
 
 
-def resized(image: Image.Image, size: tuple[int, int], box: Box, way: Filter) -> Pixels:
-    """Resize a picture of mode RGB to `size`, width and height, and return a part of it: uint8 [H, W, 3].
+def resized(image: Image.Image, size: tuple[int, int], box: Box, kernel: Filter) -> Pixels:
+    """Resize an image of mode RGB to `size` (width, height) and return a part of the result: uint8 [H, W, 3].
 
-    `box` is that part, left, top, right and bottom, within `size` and not empty.
+    `box` is that part: left, top, right, bottom within `size`, not empty.
     """
     left, top, right, bottom = box
-    columns = _ResizeAxis.of(image.width, size[0], left, right, way)
-    rows = _ResizeAxis.of(image.height, size[1], top, bottom, way)
-    # which axis comes first shows in the rounding; earlier versions of Pillow always begin with the columns
+    columns = _ResizeAxis.of(image.width, size[0], left, right, kernel)
+    rows = _ResizeAxis.of(image.height, size[1], top, bottom, kernel)
+    # the order of the axes shows in the rounding; Pillow before 13 always begins with the columns
     down_first = 0 < image.height - size[1] > 2 * (image.width - size[0])
     part = (_down_first if down_first else _across_first)(pixels_of(image), columns, rows)
     return part.reshape(bottom - top, right - left, 3)
@@ -82,7 +82,7 @@ def _down_first(pixels: Pixels, columns: "_ResizeAxis", rows: "_ResizeAxis") -> 
 
 @dataclass(frozen=True, slots=True)
 class _ResizeAxis:
-    """What results take of the values from `start` up to `stop`.
+    """The weights with which results sum up the values from `start` up to `stop`.
 
     Result k is the sum of `weights[k, j]` times value `start + first[k] + j` for j up to `count[k]`.
     """
@@ -95,18 +95,18 @@ class _ResizeAxis:
 
     @classmethod
     @lru_cache(maxsize=_KEPT)
-    def of(cls, before: int, after: int, start: int, stop: int, way: Filter) -> "_ResizeAxis":
-        """Weigh `before` values for the results from `start` up to `stop` of `after`."""
+    def of(cls, before: int, after: int, start: int, stop: int, kernel: Filter) -> "_ResizeAxis":
+        """Return the weights for resizing `before` values to `after`, for the results from `start` up to `stop`."""
         scale = before / after
-        wide = max(scale, 1.0)
+        stretch = max(scale, 1.0)
         centres = (np.arange(start, stop) + 0.5) * scale
-        first = (centres - way.reach * wide + 0.5).astype(np.int64).clip(0)
-        last = (centres + way.reach * wide + 0.5).astype(np.int64).clip(None, before)
+        first = (centres - kernel.reach * stretch + 0.5).astype(np.int64).clip(0)
+        last = (centres + kernel.reach * stretch + 0.5).astype(np.int64).clip(None, before)
         count = last - first
         place = np.arange(count.max())
-        distance = np.abs(place + first[:, None] - centres[:, None] + 0.5) * (1 / wide)
-        shares = np.where(place < count[:, None], way.weight(distance), 0.0)
-        # one by one, as the rounding of a sum depends on its order
+        distance = np.abs(place + first[:, None] - centres[:, None] + 0.5) * (1 / stretch)
+        shares = np.where(place < count[:, None], kernel.weight(distance), 0.0)
+        # added one by one, as the rounding of a floating-point sum depends on its order
         shares /= np.add.accumulate(shares, axis=1)[:, -1:]
         weights = np.trunc(shares * 2**_BITS + np.copysign(0.5, shares)).astype(np.int32)
         begin = int(first.min())
@@ -114,7 +114,7 @@ class _ResizeAxis:
 
 
 @compiled
-def _across(  # noqa: PLR0917 - compiled functions take arrays and numbers, one by one
+def _across(  # noqa: PLR0917 - compiled functions take arrays and numbers, not objects
     pixels: Pixels,
     start: int,
     first: NDArray[np.int32],
@@ -124,15 +124,15 @@ def _across(  # noqa: PLR0917 - compiled functions take arrays and numbers, one 
 ) -> None:
     """Resize each row of uint8 [rows, 4 * columns], from column `start` on, into the same row of `lines`.
 
-    Of four bytes a pixel the last is left out.
+    The last of the four bytes of a pixel is left out.
     """
     width, read = 3 * len(first), first[-1] + count[-1]
-    size = 3 * _TOGETHER
-    turned = np.empty((3 * read, _TOGETHER), np.uint8)
-    values, found = turned.reshape(-1), np.empty((width, _TOGETHER), np.uint8)
-    results, sums = found.reshape(-1), np.empty(size, np.int32)
-    for top in range(0, len(pixels), _TOGETHER):
-        rows = min(_TOGETHER, len(pixels) - top)
+    size = 3 * _ROWS
+    turned = np.empty((3 * read, _ROWS), np.uint8)
+    values, columns = turned.reshape(-1), np.empty((width, _ROWS), np.uint8)
+    results, sums = columns.reshape(-1), np.empty(size, np.int32)
+    for top in range(0, len(pixels), _ROWS):
+        rows = min(_ROWS, len(pixels) - top)
         for row in range(rows):
             line = pixels[top + row]
             for column in range(read):
@@ -143,16 +143,16 @@ def _across(  # noqa: PLR0917 - compiled functions take arrays and numbers, one 
             sums[:] = 1 << (_BITS - 1)
             for tap in range(count[number]):
                 weight, at = weights[number, tap], (first[number] + tap) * size
-                under = values[at : at + size]
+                covered = values[at : at + size]
                 for place in range(size):
-                    sums[place] += np.int32(under[place]) * weight
+                    sums[place] += np.int32(covered[place]) * weight
             result = results[number * size : (number + 1) * size]
             for place in range(size):
                 result[place] = np.uint8(min(max(sums[place] >> _BITS, 0), 255))
         for row in range(rows):
             line = lines[top + row]
             for place in range(width):
-                line[place] = found[place, row]
+                line[place] = columns[place, row]
 
 
 @compiled
@@ -171,9 +171,9 @@ def _down(  # noqa: PLR0917 - as above
     for number in range(len(first)):
         sums[:] = 1 << (_BITS - 1)
         for tap in range(count[number]):
-            weight, under = weights[number, tap], lines[top + first[number] + tap, left : left + width]
+            weight, covered = weights[number, tap], lines[top + first[number] + tap, left : left + width]
             for place in range(width):
-                sums[place] += np.int32(under[place]) * weight
+                sums[place] += np.int32(covered[place]) * weight
         result = part[number]
         for place in range(width):
             result[place] = np.uint8(min(max(sums[place] >> _BITS, 0), 255))

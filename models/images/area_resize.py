@@ -1,7 +1,7 @@
-"""Resizes pictures as detectors saw them in training: by covered area where they shrink, linearly where they grow.
+"""Resizes images as in the training of detectors: by covered area where they shrink, linearly where they grow.
 
-Both are separable, so a picture is multiplied by one sparse matrix for its rows and one for its columns. Equal to
-OpenCV's INTER_AREA and INTER_LINEAR up to rounding, at most one level of 255.
+Both are separable: an image is multiplied by one sparse matrix for its rows and one for its columns. Equal to OpenCV's
+INTER_AREA and INTER_LINEAR up to rounding, at most one level of 255.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-# Values of the picture that are floating point at any one time: more would not fit into a processor's cache
+# Values of the image that are floating point at any one time; more would not fit into a processor's cache
 _VALUES_AT_ONCE = 2**19
 
 
 @dataclass(frozen=True, slots=True)
 class _Weights:
-    """What each of `len(starts) - 1` results takes of the `length` values on one axis.
+    """The weights with which each of `len(starts) - 1` results sums up the `length` values on one axis.
 
     Result k is the sum of `shares[j]` times value `sources[j]` for j from `starts[k]` up to `starts[k + 1]`.
     """
@@ -28,7 +28,7 @@ class _Weights:
     length: int
 
     def part(self, first: int, last: int) -> tuple[Any, int, int]:
-        """Return the matrix for results `first` up to `last` and the range of values that it multiplies."""
+        """Return the matrix for the results from `first` up to `last`, and the range of values that it multiplies."""
         low, high = int(self.starts[first]), int(self.starts[last])
         sources = self.sources[low:high]
         begin, end = int(sources[0]), int(sources[-1]) + 1  # sources never fall from one result to the next
@@ -36,9 +36,9 @@ class _Weights:
         return sparse.csr_array(content, shape=(last - first, end - begin)), begin, end
 
 
-def resize(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Resize uint8 [h, w, channels] to [height, width, channels], all of them at least 1; any strides will do."""
-    before_h, before_w, channels = picture.shape
+def resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Resize uint8 [h, w, channels] to [height, width, channels], all at least 1. `image` may have any strides."""
+    before_h, before_w, channels = image.shape
     down, across = _weights(before_h, height), _weights(before_w, width)
     columns, _, _ = across.part(0, width)
     resized = np.empty((height, width, channels), dtype=np.uint8)
@@ -46,7 +46,7 @@ def resize(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
     for top in range(0, height, rows_at_once):
         bottom = min(top + rows_at_once, height)
         rows, begin, end = down.part(top, bottom)
-        values = picture[begin:end].astype(np.float32, order="C").reshape(end - begin, -1)
+        values = image[begin:end].astype(np.float32, order="C").reshape(end - begin, -1)
         lines = (rows @ values).reshape(bottom - top, before_w, channels)
         flat = columns @ np.ascontiguousarray(lines.swapaxes(0, 1)).reshape(before_w, -1)
         part = flat.reshape(width, bottom - top, channels).swapaxes(0, 1)
@@ -59,8 +59,8 @@ def _weights(before: int, after: int) -> _Weights:
 
 
 def _areas(before: int, after: int) -> _Weights:
-    """Each result is the mean of the values below it, counting those at its ends for the part that it covers."""
-    # in units of 1 / (before * after) of the axis a value is `after` wide and a result `before`, both whole numbers
+    """Each result is the mean of the values below it; values at its ends count with the part that it covers."""
+    # in units of 1 / (before * after) of the axis, a value is `after` wide and a result `before`: whole numbers
     edges = np.arange(after + 1, dtype=np.int64) * before
     first, last = edges[:-1] // after, -(-edges[1:] // after)
     starts = np.concatenate([[0], np.cumsum(last - first)])
@@ -72,7 +72,7 @@ def _areas(before: int, after: int) -> _Weights:
 
 
 def _lines(before: int, after: int) -> _Weights:
-    """Each result lies between the centres of two values; beyond the outer centres it equals the outer value."""
+    """Each result lies between the centres of two values; beyond the outermost centre it equals that value."""
     places = ((np.arange(after) + 0.5) * (before / after) - 0.5).clip(0, before - 1)
     low = np.floor(places).astype(np.int32)
     beyond = places - low

@@ -1,6 +1,6 @@
-"""Pictures on which runtimes and precisions are compared: drawn, the same everywhere, with shades, edges and texture.
+"""Images on which runtimes and precisions are compared: drawn, the same everywhere, with shades, edges and texture.
 
-Noise alone would average out to the same grey when it is resized, and tell nothing.
+Noise alone would average out to the same grey when resized and show no difference.
 """
 
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ _SIZES = ((400, 300), (300, 420), (500, 240))
 _BLOCKS = 8
 
 
-def calibration_pictures(count: int) -> Iterator[Image.Image]:
-    """Draw `count` pictures, mode RGB, wide and tall ones."""
+def calibration_images(count: int) -> Iterator[Image.Image]:
+    """Draw `count` images of mode RGB, wide and tall ones."""
     for seed in range(count):
         width, height = _SIZES[seed % len(_SIZES)]
         chance = np.random.default_rng(seed)

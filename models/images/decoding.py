@@ -1,4 +1,4 @@
-"""Encoded bytes -> an RGB picture, within limits that are checked before a pixel is decoded."""
+"""Encoded bytes -> an RGB image, within limits that are checked before a pixel is decoded."""
 
 import math
 import struct
@@ -10,23 +10,23 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from models.errors import ImageError
 
-# times as large as a network sees it: a picture that is resized from there is hardly another one
-AMPLE = 2
+# Times the size at which a network sees an image; an image that is resized from there hardly differs
+DECODED_SCALE = 2
 
-# a JPEG that carries a second picture, as phones make them, opens as JPEG too
+# JPEGs with a second image inside, as phones write them, open as JPEG too
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 
-# Our own limit below is checked for every picture and is a setting; Pillow's is a constant and, first, only a warning
+# Our own limit below is a setting and always an error; Pillow's is a constant and at first only a warning
 Image.MAX_IMAGE_PIXELS = None
-# Pillow loads its rarer formats on first use, and only then knows their names
+# Pillow knows the names of its rarer formats only once it has loaded them
 Image.init()
 
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """The largest picture accepted: encoded bytes, and width times height in pixels.
+    """The largest image accepted: encoded bytes, and width times height in pixels.
 
-    `scaled` lets a JPEG be decoded at a half, a quarter or an eighth of its size where that is enough.
+    With `scaled`, a JPEG may be decoded at a half, a quarter or an eighth of its size where that is enough.
     """
 
     max_bytes: int
@@ -39,17 +39,17 @@ def decode(
 ) -> Image.Image:
     """Decode the first frame of a JPEG, PNG, WebP, BMP, GIF or TIFF into mode RGB, 8 bits a channel.
 
-    Alpha is dropped. With `exif` a picture is turned as its EXIF orientation says; without, it is not (but Pillow
-    itself turns a TIFF), as in AutoML for Images. `enough` is the shorter side, in pixels, that a picture needs at
-    least; where the limits let it, a JPEG is then decoded no larger than it has to be, to pixels that differ a little.
-    Raises ImageError with the code `image_empty`, `image_too_large`, `image_format` or `image_unreadable`.
+    Alpha is dropped. With `exif` an image is turned by its EXIF orientation; without it stays as stored, as in AutoML
+    for Images, except that Pillow itself turns a TIFF. `enough` is the smallest shorter side, in pixels, that will do:
+    where `limits.scaled` allows, a JPEG is decoded no larger than necessary, to pixels that differ a little.
+    ImageError with the code `image_empty`, `image_too_large`, `image_format` or `image_unreadable`.
     """
     image = _open(data, limits)
     if enough is not None and limits.scaled:
         shrink = enough / min(image.size)
         image.draft("RGB", (max(1, math.ceil(image.width * shrink)), max(1, math.ceil(image.height * shrink))))
     try:
-        return _to_rgb(_upright(image) if exif else image)
+        return _to_rgb(_turned(image) if exif else image)
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, MemoryError) as error:
         raise ImageError(
             "image_unreadable", f"The {image.format} picture is damaged or incomplete ({error}). Send it again whole."
@@ -83,24 +83,24 @@ def _open(data: bytes | memoryview, limits: ImageLimits) -> Image.Image:
     return image
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _turned(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
     except (struct.error, KeyError, AttributeError, ZeroDivisionError, SyntaxError):
-        return image  # damaged metadata say nothing about the orientation, and the pixels may be whole
+        return image  # damaged metadata say nothing about the orientation, but the pixels may be whole
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode == "I":
         return _from_deep_grey(image)
-    # an unchanged RGB file still has to be read: convert() alone would hand back a lazy picture
+    # convert() does not read the pixels of an image that is RGB already
     image.load()
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _from_deep_grey(image: Image.Image) -> Image.Image:
-    # Pillow's own conversion cuts 16-bit grey off at 255, which leaves a white picture; keep the high byte,
-    # as it does itself for 16-bit colour
+    # Pillow's own conversion cuts 16-bit grey off at 255, which leaves a white image; the high byte is kept instead,
+    # as Pillow does for 16-bit colour
     values = np.asarray(image).astype(np.int64)
     high = np.clip(values >> 8, 0, 255).astype(np.uint8)
     return Image.fromarray(high).convert("RGB")

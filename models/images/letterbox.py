@@ -1,6 +1,6 @@
-"""Fits a picture into a square as yolov5 was trained: its longer side fills the square, grey fills the rest.
+"""Fits an image into a square as in the training of yolov5: its longer side fills the square, grey fills the rest.
 
-The arithmetic is that of training to the last rounding, so boxes fall on the same pixels.
+The arithmetic is that of training, including every rounding, so boxes fall on the same pixels.
 """
 
 import numpy as np
@@ -12,9 +12,9 @@ GREY = 114  # of 255
 
 
 def fit(height: int, width: int, side: int) -> tuple[int, int]:
-    """Return the (height, width) in pixels that a picture is resized to for a square of `side`, at least 1 each.
+    """Return the (height, width) in pixels that an image is resized to for a square of `side`, at least 1 each.
 
-    Fractions are dropped, even those that floating point makes: a longer side may end up one short of the square.
+    Fractions are dropped, even those from floating-point errors: the longer side may be one pixel short of the square.
     """
     longer = max(height, width)
     if longer == side:
@@ -24,15 +24,15 @@ def fit(height: int, width: int, side: int) -> tuple[int, int]:
 
 
 def margin(length: int, side: int) -> int:
-    """Return the grey pixels before a content of `length` pixels; one more may follow after it than stands before."""
+    """Return the grey pixels before a content of `length` pixels; there may be one more after it."""
     return (side - length) // 2
 
 
-def letterbox(picture: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Return uint8 [side, side, 3] with the picture, uint8 [h, w, 3], in its middle, and its (height, width) there."""
-    height, width = fit(picture.shape[0], picture.shape[1], side)
+def letterbox(image: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Return uint8 [side, side, 3] with the image, uint8 [h, w, 3], in the middle, and its (height, width) there."""
+    height, width = fit(image.shape[0], image.shape[1], side)
     square = np.full((side, side, 3), GREY, dtype=np.uint8)
     top, left = margin(height, side), margin(width, side)
-    content = picture if picture.shape[:2] == (height, width) else resize(picture, height, width)
+    content = image if image.shape[:2] == (height, width) else resize(image, height, width)
     square[top : top + height, left : left + width] = content
     return square, (height, width)

@@ -1,4 +1,4 @@
-"""DecodedImage: an image as a model sees it, in one input or in several."""
+"""DecodedImage: an image as one model input, or as several: the whole image and its tiles."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from models.images.tiling import Tile
 class ModelInput:
     """An image or a tile of it as the network sees it.
 
-    `data` is what Model.outputs takes. Inputs of the same `shape` may share a batch; `pixels`, those of the network's
-    input, are the cost of one.
+    `data` is what the `outputs` of the model takes. Inputs of the same `shape` may share a batch. `pixels`, of the
+    network's input, are its cost.
     """
 
     data: Any
@@ -24,7 +24,7 @@ class ModelInput:
 class DecodedImage:
     """The inputs of one image under `settings`, and the `tiles` that they show, the whole image first.
 
-    A model with one input for each image needs no `tiles`.
+    Models with a single input per image leave `tiles` empty.
     """
 
     inputs: tuple[ModelInput, ...]

@@ -1,4 +1,4 @@
-"""The pixels of a picture where Pillow keeps them, without a copy.
+"""The pixels of an image where Pillow keeps them, without a copy.
 
 By the Arrow C data interface, https://arrow.apache.org/docs/format/CDataInterface.html, of Pillow since 11.3.
 """
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, _imaging
 
-# pictures that Pillow keeps in several pieces cannot be looked at in place
+# Pillow would keep large images in several pieces, which no single array can show
 _imaging.set_use_block_allocator(1)
 
 _pointer = ctypes.pythonapi.PyCapsule_GetPointer
@@ -33,9 +33,9 @@ class _ArrowArray(ctypes.Structure):
 
 
 def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
-    """Return the memory of a picture of mode RGB: uint8 [H, 4 * W], red, green, blue and a byte without meaning.
+    """Return the memory of an image of mode RGB: uint8 [H, 4 * W], red, green, blue and a byte without meaning.
 
-    It is the picture's own, not to be written to, and lives as long as the array does.
+    It is the image's own memory, which must not be written to. It lives as long as the array.
     """
     try:
         _, capsule = image.__arrow_c_array__()
@@ -44,5 +44,5 @@ def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
     pixels = _ArrowArray.from_address(_pointer(capsule, b"arrow_array")).children[0]
     start = _ArrowArray.from_address(pixels).buffers[1]
     memory: Any = (ctypes.c_uint8 * (4 * image.width * image.height)).from_address(start or 0)
-    memory.capsule = capsule  # which keeps the memory
+    memory.capsule = capsule  # keeps the memory alive
     return np.frombuffer(memory, np.uint8).reshape(image.height, 4 * image.width)

@@ -1,1 +1,1 @@
-"""Building blocks and whole networks that no library has in the form that checkpoints need."""
+"""Building blocks and whole networks that no library has in the form of the checkpoints."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-_EPS, _MOMENTUM = 1e-3, 0.03  # of batch norms, as in that release
+_EPS, _MOMENTUM = 1e-3, 0.03  # of batch norms in that release
 
 
 class Conv(nn.Module):
@@ -23,12 +23,12 @@ class Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, before, H, W] to [N, after, H / stride, W / stride]."""
-        found: Tensor = self.act(self.bn(self.conv(x)))
-        return found
+        outputs: Tensor = self.act(self.bn(self.conv(x)))
+        return outputs
 
 
 class Focus(nn.Module):
-    """Puts the four pixels of each 2x2 square behind one another, then convolves."""
+    """Stacks the four pixels of each 2x2 square as channels, then convolves."""
 
     def __init__(self, before: int, after: int, kernel: int) -> None:
         super().__init__()
@@ -37,12 +37,12 @@ class Focus(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, before, H, W] to [N, after, H / 2, W / 2]."""
         corners = [x[..., row::2, column::2] for column in (0, 1) for row in (0, 1)]
-        found: Tensor = self.conv(torch.cat(corners, 1))
-        return found
+        outputs: Tensor = self.conv(torch.cat(corners, 1))
+        return outputs
 
 
 class Bottleneck(nn.Module):
-    """Two convolutions, with or without a way around them."""
+    """Two convolutions, with or without a shortcut."""
 
     def __init__(self, channels: int, shortcut: bool) -> None:
         super().__init__()
@@ -52,8 +52,8 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, channels, H, W] to the same."""
-        found: Tensor = self.cv2(self.cv1(x))
-        return x + found if self.shortcut else found
+        outputs: Tensor = self.cv2(self.cv1(x))
+        return x + outputs if self.shortcut else outputs
 
 
 class BottleneckCSP(nn.Module):
@@ -73,12 +73,12 @@ class BottleneckCSP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, before, H, W] to [N, after, H, W]."""
         through, around = self.cv3(self.m(self.cv1(x))), self.cv2(x)
-        found: Tensor = self.cv4(self.act(self.bn(torch.cat([through, around], 1))))
-        return found
+        outputs: Tensor = self.cv4(self.act(self.bn(torch.cat([through, around], 1))))
+        return outputs
 
 
 class SPP(nn.Module):
-    """Sees each place at four scales."""
+    """Spatial pyramid pooling: describes each place at four scales."""
 
     def __init__(self, before: int, after: int, kernels: Sequence[int] = (5, 9, 13)) -> None:
         super().__init__()
@@ -90,5 +90,5 @@ class SPP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, before, H, W] to [N, after, H, W]."""
         x = self.cv1(x)
-        found: Tensor = self.cv2(torch.cat([x, *(pool(x) for pool in self.m)], 1))
-        return found
+        outputs: Tensor = self.cv2(torch.cat([x, *(pool(x) for pool in self.m)], 1))
+        return outputs

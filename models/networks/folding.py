@@ -1,4 +1,4 @@
-"""Folding: batch norms that no longer learn become part of the convolutions before them, which saves their time."""
+"""Folding: batch norms that no longer learn become part of the convolutions before them, which saves time."""
 
 from itertools import pairwise
 

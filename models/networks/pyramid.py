@@ -1,4 +1,4 @@
-"""What the detectors of torchvision have in common: a feature pyramid on a ResNet, and the names of its tensors.
+"""What the detectors of torchvision share: a feature pyramid on a ResNet, and the names of its tensors.
 
 Feature pyramid networks: Lin et al., https://arxiv.org/abs/1612.03144.
 """
@@ -17,7 +17,7 @@ from models.architecture.architecture import State
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 
-# names of torchvision before 0.13, when what is now a block was a lone convolution
+# names of torchvision before 0.13, where a single convolution stood in place of a block
 _OLD_NAMES: Sequence[tuple[str, Callable[["re.Match[str]"], str]]] = (
     (r"(backbone\.fpn\.(?:inner|layer)_blocks\.\d+)\.(weight|bias)", lambda m: f"{m[1]}.0.{m[2]}"),
     (r"rpn\.head\.conv\.(weight|bias)", lambda m: f"rpn.head.conv.0.0.{m[1]}"),
@@ -27,7 +27,7 @@ _OLD_NAMES: Sequence[tuple[str, Callable[["re.Match[str]"], str]]] = (
 
 
 def pyramid(resnet: str, layers: Sequence[int], extra: ExtraFPNBlock | None = None) -> BackboneWithFPN:
-    """Build a feature pyramid on the given stages of a ResNet, its batch norms frozen."""
+    """Build a feature pyramid on the given stages of a ResNet, with frozen batch norms."""
     return resnet_fpn_backbone(
         backbone_name=resnet,
         weights=None,
@@ -39,24 +39,24 @@ def pyramid(resnet: str, layers: Sequence[int], extra: ExtraFPNBlock | None = No
 
 
 def on_cpu(build: Callable[[], Any]) -> nn.Module:
-    """Build a network whose constructor computes values that are part of no state dict, such as its anchors."""
+    """Build a network whose constructor computes values outside its state dict, such as anchors."""
     with torch.device("cpu"):
         network: nn.Module = build()
     return network
 
 
-def fitted(network: nn.Module, state: State) -> State:
-    """Give the tensors of a state dict, of any version of torchvision, the names that the network has."""
+def renamed(network: nn.Module, state: State) -> State:
+    """Return a state dict of any version of torchvision with the names of the network."""
     wanted = network.state_dict().keys()
     return {
-        (name if name in wanted else _renamed(name)): tensor
+        (name if name in wanted else _current_name(name)): tensor
         for name, tensor in state.items()
-        # frozen batch norms count no steps
+        # frozen batch norms have no step counters
         if name in wanted or not name.endswith("num_batches_tracked")
     }
 
 
-def _renamed(name: str) -> str:
+def _current_name(name: str) -> str:
     for pattern, new in _OLD_NAMES:
         if match := re.fullmatch(pattern, name):
             return new(match)

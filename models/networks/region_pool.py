@@ -1,6 +1,6 @@
-"""Regions of feature maps pooled into cells, with all of a CPU's threads.
+"""Regions of feature maps, pooled into cells with all of a CPU's threads.
 
-RoIAlign: He et al., https://arxiv.org/abs/1703.06870. A cell is the mean of two by two points, a point a mixture of
+RoIAlign: He et al., https://arxiv.org/abs/1703.06870. A cell is the mean of two by two points, and a point interpolates
 the four values around it; so each cell is one weighted sum of sixteen places of a map. torchvision's kernel for CPUs
 runs on one thread and takes seven times as long on two cores.
 """
@@ -14,15 +14,15 @@ from torchvision.ops import MultiScaleRoIAlign
 from torchvision.ops.poolers import initLevelMapper
 
 _LEVELS = ["0", "1", "2", "3"]
-_FIRST, _LAST = 2, 5  # the maps' sides are the input's, halved so many times
+_FIRST, _LAST = 2, 5  # how many times the input's sides are halved for the first and the last map
 _POINTS = 2  # in a cell, along a side
 
 
 class RegionPool(MultiScaleRoIAlign):  # type: ignore[misc]  # its package has no types
     """Pools regions into `side` by `side` cells, for a pyramid on all four stages of a ResNet.
 
-    Left to itself torchvision takes the scales of the maps from the first picture that it sees and keeps them: a thin
-    one, whose maps are rounded up a lot, would spoil the boxes of all later ones.
+    torchvision would derive the scales of the maps from the first image and keep them: a thin image, whose maps are
+    rounded up a lot, would spoil the boxes of all later ones.
     """
 
     def __init__(self, side: int) -> None:
@@ -32,30 +32,30 @@ class RegionPool(MultiScaleRoIAlign):  # type: ignore[misc]  # its package has n
         self.map_levels: Any = initLevelMapper(_FIRST, _LAST)
 
     def forward(self, x: dict[str, Tensor], boxes: list[Tensor], image_shapes: list[tuple[int, int]]) -> Tensor:
-        """Pool [K, 4] corners in pixels of each picture from maps of [N, C, h, w]: [sum of K, C, side, side]."""
+        """Pool corners [K, 4], in pixels of each image, from maps [N, C, h, w]: [sum of K, C, side, side]."""
         if boxes[0].device.type != "cpu":
             pooled: Tensor = super().forward(x, boxes, image_shapes)
             return pooled
         corners = torch.cat(boxes)
-        picture = torch.repeat_interleave(torch.tensor([len(found) for found in boxes]))
+        image = torch.repeat_interleave(torch.tensor([len(each) for each in boxes]))
         level = self.map_levels(boxes)
         channels = x[_LEVELS[0]].shape[1]
         cells = corners.new_zeros((len(corners), self.side**2, channels))
         for index, (name, scale) in enumerate(zip(_LEVELS, self.scales, strict=True)):
             rows = torch.where(level == index)[0]
             if len(rows):
-                cells[rows] = self._sums(x[name], corners[rows] * scale, picture[rows])
+                cells[rows] = self._sums(x[name], corners[rows] * scale, image[rows])
         return cells.transpose(1, 2).reshape(-1, channels, self.side, self.side)
 
-    def _sums(self, values: Tensor, corners: Tensor, picture: Tensor) -> Tensor:
-        """Pool from one map, [N, C, h, w], by corners in its own pixels: [K, side * side, C]."""
+    def _sums(self, values: Tensor, corners: Tensor, image: Tensor) -> Tensor:
+        """Pool from one map, [N, C, h, w], by corners in pixels of the map: [K, side * side, C]."""
         height, width = values.shape[2:]
-        # sums of rows that do not lie in one piece take ten times as long
+        # sums of rows that are not contiguous take ten times as long
         rows = values.permute(0, 2, 3, 1).contiguous()
         left, top, right, bottom = corners.unbind(1)
         column, across = _places(left, right, self.side, width)
         row, down = _places(top, bottom, self.side, height)
-        row = row + (picture * height)[:, None, None]
+        row = row + (image * height)[:, None, None]
         places = row[:, :, None, :, None] * width + column[:, None, :, None, :]
         shares = down[:, :, None, :, None] * across[:, None, :, None, :] / _POINTS**2
         sums = functional.embedding_bag(
@@ -68,7 +68,7 @@ class RegionPool(MultiScaleRoIAlign):  # type: ignore[misc]  # its package has n
 
 
 def _places(low: Tensor, high: Tensor, side: int, length: int) -> tuple[Tensor, Tensor]:
-    """Return which places along one side of a map the cells of each region mix, and their shares: [K, side, 4] each."""
+    """Return the places along one axis of a map that each cell sums up, and their weights: [K, side, 4] each."""
     cell = (high - low).clamp(min=1) / side
     within = (torch.arange(_POINTS) + 0.5) * cell[:, None] / _POINTS
     point = (low[:, None] + torch.arange(side) * cell[:, None])[:, :, None] + within[:, None, :]

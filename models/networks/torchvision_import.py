@@ -1,7 +1,7 @@
-"""Imports torchvision without PyTorch's compiler, which would take a third of the time that an engine takes to start.
+"""Imports torchvision without PyTorch's compiler, whose import would take a third of an engine's start.
 
-torchvision imports all of it for one function, which tells whether code that it is about to run deterministically could
-be compiled. Nothing here is. Whoever really compiles, such as a conversion, imports the compiler as usual.
+torchvision imports the whole compiler for one function, which says whether code that it runs deterministically could be
+compiled; nothing here is. Code that does compile, such as a conversion, imports the compiler as usual.
 """
 
 import sys
@@ -12,7 +12,7 @@ _COMPILER = ("torch._dynamo", "torch._dynamo.utils")
 
 def import_torchvision() -> None:
     """Import torchvision; call it before anything else does."""
-    import torch  # noqa: F401 - registers what torchvision adds to
+    import torch  # noqa: F401 - registers the operators that torchvision adds to
 
     if any(name in sys.modules for name in _COMPILER):
         return
@@ -20,7 +20,7 @@ def import_torchvision() -> None:
     setattr(stand_ins["torch._dynamo.utils"], "is_compile_supported", lambda device: False)  # noqa: B010
     sys.modules.update(stand_ins)
     try:
-        import torchvision  # noqa: F401 - for whoever imports it next
+        import torchvision  # noqa: F401 - for later imports
     finally:
         for name in _COMPILER:
             del sys.modules[name]

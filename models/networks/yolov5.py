@@ -1,4 +1,4 @@
-"""The network of yolov5 in its form of 2020 (release 3), with the key names that AutoML for Images saves.
+"""The network of yolov5 in its form of 2020 (release 3), with the tensor names that AutoML for Images saves.
 
 Written from the published description: a backbone of cross stage partial bottlenecks that starts with a space-to-depth
 slice, a path aggregation neck (Liu et al., https://arxiv.org/abs/1803.01534) and three grids of anchors.
@@ -19,24 +19,24 @@ ANCHORS = (
     ((30, 61), (62, 45), (59, 119)),
     ((116, 90), (156, 198), (373, 326)),
 )
-# What the empty places of the network join to the layer before them, and the layers that the head looks at
-_JOINED = {12: 6, 16: 4, 19: 14, 22: 10}
-_SEEN = (17, 20, 23)
+# The Identity layers concatenate the layer before them with this one; and the layers that feed the head
+_CONCATENATED = {12: 6, 16: 4, 19: 14, 22: 10}
+_HEAD_INPUTS = (17, 20, 23)
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How deep and how wide a network is, relative to the large one."""
+    """Depth and width of a network relative to the large one."""
 
     depth: float
     width: float
 
     def channels(self, large: int) -> int:
-        """Return the channels of what has `large` in the large network: a multiple of 8, rounded up."""
+        """Scale a number of channels of the large network; rounded up to a multiple of 8."""
         return -int(-large * self.width // 8) * 8
 
     def repeats(self, large: int) -> int:
-        """Return how often a block is repeated that is repeated `large` times in the large network."""
+        """Scale the number of times that a block of the large network is repeated."""
         return max(1, round(large * self.depth))
 
 
@@ -46,8 +46,8 @@ SIZES = {"s": Size(0.33, 0.50), "m": Size(0.67, 0.75), "l": Size(1.0, 1.0), "x":
 class Detect(nn.Module):
     """Boxes, objectness and class scores of three anchors at each place of three grids.
 
-    `anchors`, float32 [3, 3, 2], are widths and heights in cells, `anchor_grid` the same in pixels, shaped to be
-    multiplied. A checkpoint brings its own.
+    `anchors`, float32 [3, 3, 2], are widths and heights in cells; `anchor_grid` is the same in pixels, shaped for
+    multiplication. A checkpoint brings its own.
     """
 
     anchors: Tensor
@@ -73,10 +73,10 @@ class Detect(nn.Module):
     def decode(self, grids: Sequence[Tensor]) -> Tensor:
         """Turn raw values into [N, boxes, classes + 5].
 
-        Of each box the centre's x and y, the width and the height in pixels of the input; then the objectness and
-        the score of each class, in [0, 1].
+        For each box: x and y of its centre, width and height in pixels of the input; then objectness and the score of
+        each class in [0, 1].
         """
-        found = []
+        decoded = []
         for level, raw in enumerate(grids):
             number, _, height, width, _ = raw.shape
             values = raw.sigmoid()
@@ -84,8 +84,8 @@ class Detect(nn.Module):
             y, x = torch.meshgrid(rows, columns, indexing="ij")
             centres = (values[..., :2] * 2 - 0.5 + torch.stack([x, y], -1)) * STRIDES[level]
             sizes = (values[..., 2:4] * 2) ** 2 * self.anchor_grid[level]
-            found.append(torch.cat([centres, sizes, values[..., 4:]], -1).view(number, -1, self.outputs))
-        return torch.cat(found, 1)
+            decoded.append(torch.cat([centres, sizes, values[..., 4:]], -1).view(number, -1, self.outputs))
+        return torch.cat(decoded, 1)
 
 
 class YoloV5(nn.Sequential):
@@ -135,16 +135,16 @@ class YoloV5(nn.Sequential):
 
     def maps(self, x: Tensor) -> list[Tensor]:
         """Run the layers before the head: three maps, with strides of 8, 16 and 32 pixels."""
-        awaited = {*_JOINED.values(), *_SEEN}
+        kept_later = {*_CONCATENATED.values(), *_HEAD_INPUTS}
         kept: dict[int, Tensor] = {}
         for number, layer in enumerate(list(self)[:-1]):
-            x = torch.cat([x, kept.pop(_JOINED[number])], 1) if number in _JOINED else layer(x)
-            if number in awaited:
+            x = torch.cat([x, kept.pop(_CONCATENATED[number])], 1) if number in _CONCATENATED else layer(x)
+            if number in kept_later:
                 kept[number] = x
-        return [kept[number] for number in _SEEN]
+        return [kept[number] for number in _HEAD_INPUTS]
 
 
 def build_yolov5(classes: int, settings: YoloSettings) -> YoloV5:
-    """Build the network of `settings.model_size` with any weights, for that many classes without a background."""
+    """Build the network of `settings.model_size` with any weights; `classes` do not include a background."""
     letter = "x" if settings.model_size == "extra_large" else settings.model_size[0]
     return YoloV5(classes, SIZES[letter])

@@ -1,1 +1,1 @@
-"""What all runtimes have in common: the precision, the cache of converted files, and the comparison of outputs."""
+"""What all runtimes share: the precision, the cache of converted files, and the comparison of outputs."""

@@ -1,7 +1,7 @@
-"""RuntimeCache: the files that runtimes made of a model, and which of them was the fastest here.
+"""RuntimeCache: the files that runtimes converted a model to, and which runtime was the fastest here.
 
-One folder per model, machine, arithmetic and versions, so that nothing in it can be out of date. The files are code in
-all but name: the cache is refused where others may write to it.
+There is one folder per model, machine, arithmetic and versions, so nothing in it can be out of date. The files are code
+in all but name: the cache is refused where others may write to it.
 """
 
 import fcntl
@@ -19,24 +19,24 @@ import torch
 
 from models.definition import Definition
 from models.errors import ModelError
-from models.folder.registry import sha256
+from models.folder.verification import sha256
 from models.runtime.runtime import ComputeOptions, available, processor
 
 _CHOICE = "choice.json"
-_KEPT = 8  # models whose files stay; each is about as large as its weights
-_ENDED = 2  # processes, after which a runtime is no longer tried
+_KEPT_MODELS = 8  # whose files stay; those of one are about as large as its weights
+_MOST_CRASHES = 2  # of processes, after which a runtime is not attempted again
 _WRITABLE_BY_OTHERS = 0o022
 
 
 class RuntimeCache:
-    """What is remembered of one model. Not for several threads."""
+    """The files and the choice of a runtime for one model. Not thread-safe."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @classmethod
     def open(cls, root: Path, definition: Definition, options: ComputeOptions) -> "RuntimeCache":
-        """Open or make the folder of a model under `root`; ModelError where it is not private or cannot be made."""
+        """Open or create the folder of a model under `root`; ModelError where that fails or others may write there."""
         folder = root / _key(definition, options)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ class RuntimeCache:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes that use this folder out; waits for them."""
+        """Lock the folder for this process, waiting for others that use it."""
         lock = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -57,10 +57,10 @@ class RuntimeCache:
         finally:
             os.close(lock)
 
-    def chosen(self) -> tuple[str | None, dict[str, str]]:
-        """Return the name of the runtime that was the fastest, None where that is not known, and what was said of all.
+    def read_choice(self) -> tuple[str | None, dict[str, str]]:
+        """Return the name of the fastest runtime, None where that is not known, and the reasons for or against each.
 
-        Whoever asks is going to use it: it stays.
+        Reading counts as a use: the models that were used last stay in the cache.
         """
         file = self.folder / _CHOICE
         try:
@@ -70,32 +70,32 @@ class RuntimeCache:
         except (OSError, ValueError, KeyError, TypeError):
             return None, {}
 
-    def choose(self, name: str, reasons: Mapping[str, str]) -> None:
-        """Remember the fastest runtime, and what is to be said of all; forget models that were not used for long."""
+    def write_choice(self, name: str, reasons: Mapping[str, str]) -> None:
+        """Store the fastest runtime and the reasons for or against each; remove the models used longest ago."""
         part = self.folder / (_CHOICE + ".part")
         part.write_text(json.dumps({"runtime": name, "reasons": dict(reasons)}, indent=2) + "\n")
         part.replace(self.folder / _CHOICE)
         others = sorted(self.folder.parent.glob("*/" + _CHOICE), key=lambda file: file.stat().st_mtime, reverse=True)
-        for old in others[_KEPT:]:
+        for old in others[_KEPT_MODELS:]:
             shutil.rmtree(old.parent, ignore_errors=True)
 
     @contextmanager
-    def trying(self, runtime: str) -> Iterator[None]:
-        """Remember for a while that a runtime is being tried, as it may take the whole process along.
+    def attempt(self, runtime: str) -> Iterator[None]:
+        """Leave a note while a runtime is being tried, since a runtime may crash the whole process.
 
-        ModelError where it has done so twice; once may have been a server that was stopped just then.
+        ModelError where two processes have ended during an attempt; a single one may just have been stopped then.
         """
-        ended = [note for note in self.folder.glob(f".trying-{runtime}-*") if _is_left(note)]
-        if len(ended) >= _ENDED:
+        crashed = [note for note in self.folder.glob(f".trying-{runtime}-*") if _is_abandoned(note)]
+        if len(crashed) >= _MOST_CRASHES:
             notes = self.folder / f".trying-{runtime}-*"
-            raise ModelError(f"the process ended {len(ended)} times while it was tried; to try again, remove {notes}")
+            raise ModelError(f"the process ended {len(crashed)} times while it was tried; to try again, remove {notes}")
         lock, name = tempfile.mkstemp(prefix=".note-", dir=self.folder)
-        fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed, be it by the end of the process
+        fcntl.flock(lock, fcntl.LOCK_EX)  # held until it is closed, at the latest by the end of the process
         note = Path(name).rename(self.folder / Path(name).name.replace(".note", f".trying-{runtime}"))
         try:
             yield
         finally:
-            for each in (note, *ended):
+            for each in (note, *crashed):
                 each.unlink(missing_ok=True)
             os.close(lock)
 
@@ -104,11 +104,11 @@ class RuntimeCache:
         shutil.rmtree(self.folder / runtime, ignore_errors=True)
 
     def forget(self) -> None:
-        """Forget the choice, which did not hold."""
+        """Remove the choice."""
         (self.folder / _CHOICE).unlink(missing_ok=True)
 
     def files(self, runtime: str, convert: Callable[[Path], None]) -> Path:
-        """Return the folder with the files of a runtime, made by `convert` in an empty one unless they are there."""
+        """Return the folder with the files of a runtime; `convert` writes them if there are none."""
         place = self.folder / runtime
         if not place.is_dir():
             with tempfile.TemporaryDirectory(
@@ -121,8 +121,8 @@ class RuntimeCache:
         return place
 
 
-def _is_left(note: Path) -> bool:
-    """Whether the process that wrote a note has ended; others, such as those of other engines, keep it locked."""
+def _is_abandoned(note: Path) -> bool:
+    """Whether the process that wrote a note has ended; a living one, such as another engine, keeps it locked."""
     try:
         lock = os.open(note, os.O_RDONLY)
     except FileNotFoundError:
@@ -137,7 +137,7 @@ def _is_left(note: Path) -> bool:
 
 
 def _key(definition: Definition, options: ComputeOptions) -> str:
-    files = [file for file in definition.folder.used if file != definition.folder.settings]
+    files = [file for file in definition.used if file != definition.folder.settings]
     device = torch.cuda.get_device_name(options.device) if options.device.type == "cuda" else processor()
     parts = [
         *map(sha256, files),

@@ -2,8 +2,8 @@
 
 python -m models.runtime.conversion FOLDER RUNTIME PRECISION DEVICE INTO
 
-Conversion takes seconds to minutes and brings threads and memory that an engine shall not have; and a converter that
-crashes takes nothing along. Exit code 0, or 1 with the reason as the last line of the error stream.
+Conversion takes seconds to minutes and needs threads and memory that an engine should not hold; a converter that
+crashes does no harm there. Exit code 0, or 1 with the reason as the last line of the error stream.
 """
 
 import os
@@ -16,23 +16,23 @@ from models.errors import ModelError, first_line
 from models.loaded import load
 from models.runtime.runtime import ComputeOptions, available
 
-_NICE = 10  # an engine that serves meanwhile goes first
+_NICE = 10  # lets an engine that serves meanwhile go first
 
 
 def convert_apart(folder: Path, runtime: str, precision: str, device: str, into: Path) -> None:
-    """Convert the model in `folder` in a process of its own, into the empty folder `into`; ModelError with the reason.
+    """Convert the model in `folder` into the empty folder `into`, in a process that ends with this one.
 
-    That process ends with this one.
+    ModelError with the reason where that fails.
     """
     command = [sys.executable, "-m", "models.runtime.conversion", str(folder), runtime, precision, device, str(into)]
-    # nothing is written to its input, which ends when this process does
+    # nothing is written to its input, which is closed when this process ends
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
-        said = process.stderr.read().strip().splitlines()
+        errors = process.stderr.read().strip().splitlines()
     if process.returncode:
-        raise ModelError(said[-1] if said else f"the conversion ended with exit code {process.returncode}")
+        raise ModelError(errors[-1] if errors else f"the conversion ended with exit code {process.returncode}")
 
 
 def _convert(folder: Path, runtime: str, precision: str, device: str, into: Path) -> None:
@@ -40,7 +40,7 @@ def _convert(folder: Path, runtime: str, precision: str, device: str, into: Path
     available()[runtime].convert(model.graph_source(), ComputeOptions(model.device, model.precision), into)
 
 
-def _follow() -> None:
+def _exit_with_parent() -> None:
     sys.stdin.read()
     os._exit(1)
 
@@ -48,7 +48,7 @@ def _follow() -> None:
 def main() -> None:
     """Run the command."""
     os.nice(_NICE)
-    threading.Thread(target=_follow, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     folder, runtime, precision, device, into = sys.argv[1:]
     try:
         _convert(Path(folder), runtime, precision, device, Path(into))

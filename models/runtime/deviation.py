@@ -1,11 +1,11 @@
-"""Deviation: how far what one way of computing says of some pictures is from what another says."""
+"""Deviation: how far the outputs of one way to compute are from those of another, for the same images."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """The largest difference of `what` that was seen, and the largest that is allowed."""
+    """The largest difference of `what` that was measured, and the largest that is allowed."""
 
     what: str
     largest: float
@@ -13,7 +13,7 @@ class Deviation:
 
     @property
     def fits(self) -> bool:
-        """Whether the difference is allowed; one that is no number is not."""
+        """Whether the difference is allowed; NaN is not."""
         return self.largest <= self.allowed
 
     def __str__(self) -> str:

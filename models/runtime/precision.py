@@ -8,17 +8,17 @@ from typing import Any
 
 import torch
 
-# Convolutions and matrices, each with a setting of its own.
-# By the older of the two ways to say it: what traces networks reads only that, and fails after the newer one
+# Convolutions and matrix products, each with its own setting. PyTorch has an older and a newer form of these settings:
+# the code that traces networks reads the older one, and fails after the newer one was used.
 _MULTIPLYING: tuple[Any, Any] = (torch.backends.cudnn, torch.backends.cuda.matmul)
 
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """What the setting `precision` calls `name`.
+    """One value of the setting `precision`.
 
-    `dtype` is that of the layers which can be computed in a smaller one. `tf32` lets a GPU round what it multiplies to
-    mantissas of 10 bits, although all values are float32.
+    `dtype` is the type of the layers that can be computed in a smaller one. With `tf32`, a GPU rounds the factors of
+    products to mantissas of 10 bits, although all values are float32.
     """
 
     name: str
@@ -26,28 +26,28 @@ class Precision:
     tf32: bool = False
 
     @property
-    def exact(self) -> bool:
-        """Whether this is what all others are compared with."""
+    def full(self) -> bool:
+        """Whether this is float32 throughout, which all others are compared with."""
         return self.dtype is torch.float32 and not self.tf32
 
     @property
     def needs_gpu(self) -> bool:
-        """Whether CPUs have nothing like it."""
+        """Whether CPUs cannot compute in it."""
         return self.tf32 or self.dtype is torch.float16
 
     @contextmanager
     def applied(self, device: torch.device) -> Iterator[None]:
-        """Compute in this precision for a while, on the calling thread."""
+        """Compute in this precision on the calling thread, for the time of a `with` block."""
         if self.dtype is not torch.float32:
             with torch.autocast(device.type, self.dtype):
                 yield
         elif self.tf32:
             before = [part.allow_tf32 for part in _MULTIPLYING]
-            _multiply(True, True)
+            _allow_tf32(True, True)
             try:
                 yield
             finally:
-                _multiply(*before)
+                _allow_tf32(*before)
         else:
             yield
 
@@ -67,11 +67,11 @@ PRECISIONS: Mapping[str, Precision] = MappingProxyType(
 )
 
 
-def multiply_exactly() -> None:
-    """Have GPUs multiply float32 as it is, which PyTorch does not by default in convolutions."""
-    _multiply(False, False)
+def disable_tf32() -> None:
+    """Have GPUs multiply float32 without rounding to tf32, which PyTorch allows in convolutions by default."""
+    _allow_tf32(False, False)
 
 
-def _multiply(*fast: bool) -> None:
-    for part, each in zip(_MULTIPLYING, fast, strict=True):
-        part.allow_tf32 = each
+def _allow_tf32(*allowed: bool) -> None:
+    for part, value in zip(_MULTIPLYING, allowed, strict=True):
+        part.allow_tf32 = value

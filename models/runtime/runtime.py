@@ -1,4 +1,4 @@
-"""Runtime: a way to compute what a network computes, faster than layer by layer.
+"""Runtime: a way to compute a network, faster than layer by layer.
 
 Most convert a network once, in a process of its own (models.runtime.conversion), to files that an engine then loads.
 """
@@ -24,10 +24,10 @@ AUTO = "auto"  # the fastest
 
 @dataclass(frozen=True, slots=True)
 class GraphSource:
-    """What is to be computed: a module that takes one tensor and returns one, or a tuple.
+    """The computation that a runtime takes over: a module that maps one tensor to one tensor or a tuple.
 
-    `example` is such a tensor, whose sizes may differ later in the dimensions named by `free`, the batch being the
-    first. `module` computes in float32. Folding may change its values by `rounding` of the largest.
+    `example` is such an input; later ones may have other sizes in the dimensions `free`, of which the first is the
+    batch. `module` computes in float32. Folding may change outputs by `rounding` times the largest.
     """
 
     module: nn.Module
@@ -38,7 +38,7 @@ class GraphSource:
 
 @dataclass(frozen=True, slots=True)
 class ComputeOptions:
-    """Where and how a graph computes: on so many threads of a CPU, or on a GPU, in some arithmetic."""
+    """Where and how a graph computes: on a GPU, or on `threads` threads of a CPU, in some precision."""
 
     device: torch.device
     precision: Precision
@@ -46,11 +46,11 @@ class ComputeOptions:
 
 
 class Runtime(Protocol):
-    """One way to compute. Files of `convert` are valid for the versions and the machine that made them."""
+    """One way to compute. The files of `convert` are valid for the versions and the machine that wrote them."""
 
     @property
     def name(self) -> str:
-        """What the setting `runtime` and the logs call it."""
+        """Its name in the setting `runtime` and in the logs."""
 
     @property
     def converts(self) -> bool:
@@ -58,35 +58,35 @@ class Runtime(Protocol):
 
     @property
     def seconds(self) -> float:
-        """About how long a conversion takes; those that take less are tried first."""
+        """About how long a conversion takes; quicker ones are tried first."""
 
-    def obstacle(self, options: ComputeOptions) -> str | None:
-        """Say why it cannot be used with these options here; None where it can."""
+    def unavailable_reason(self, options: ComputeOptions) -> str | None:
+        """Return why it cannot be used with these options on this machine; None where it can."""
 
     def version(self) -> str:
-        """Return what its files depend on besides the network."""
+        """Return the version that its files depend on."""
 
     def convert(self, source: GraphSource, options: ComputeOptions, folder: Path) -> None:
-        """Write the files of a graph into an empty folder; any exception where it cannot."""
+        """Write the files of a graph into an empty folder. Raises any exception where that fails."""
 
     def load(self, source: GraphSource, folder: Path | None, options: ComputeOptions) -> Graph:
-        """Load a graph of `source`, from the files of `convert` if there are any, on the thread that will run it.
+        """Load a graph of `source` on the thread that will run it, from the files of `convert` if there are any.
 
-        Any exception where it cannot.
+        Raises any exception where that fails.
         """
 
 
 def available() -> dict[str, Runtime]:
-    """Return all runtimes by name, whether or not they can be used here, those that are quickly made first."""
-    found = (runtime for _, runtime in constants(runtimes, "RUNTIME"))
-    return {runtime.name: runtime for runtime in sorted(found, key=lambda runtime: runtime.seconds)}
+    """Return all runtimes by name, also those that cannot be used here; the quickest conversions come first."""
+    all_runtimes = (runtime for _, runtime in constants(runtimes, "RUNTIME"))
+    return {runtime.name: runtime for runtime in sorted(all_runtimes, key=lambda runtime: runtime.seconds)}
 
 
 def processor() -> str:
-    """Return what tells this machine's processor from others: its kind, and what it can do."""
+    """Return a text that identifies the kind of this machine's processor: its model and instruction sets."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # not Linux
         return f"{platform.machine()} {platform.processor()}"
-    told = [line for line in lines if line.startswith(("model name", "flags", "CPU part", "Features"))]
-    return f"{platform.machine()} {sorted(set(told))}"
+    facts = [line for line in lines if line.startswith(("model name", "flags", "CPU part", "Features"))]
+    return f"{platform.machine()} {sorted(set(facts))}"

@@ -1,1 +1,1 @@
-"""Runtimes: one file for each way to compute a network faster than layer by layer, with a constant RUNTIME."""
+"""Runtimes: one file for each way to compute a network, with a constant RUNTIME."""

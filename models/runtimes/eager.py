@@ -1,4 +1,4 @@
-"""Eager: the network as it is, layer by layer, its batch norms folded; every device can, and nothing is converted."""
+"""Eager: the network as it is, layer by layer, with batch norms folded; for every device, without a conversion."""
 
 import copy
 from pathlib import Path
@@ -11,14 +11,14 @@ from models.runtime.runtime import EAGER, ComputeOptions, Graph, GraphSource
 
 
 class Eager:
-    """The runtime that needs no conversion. Its weights are those of the network, but for what was folded."""
+    """The runtime that needs no conversion. It shares its weights with the network, except those that were folded."""
 
     name = EAGER
     converts = False
     seconds = 0.0
 
-    def obstacle(self, options: ComputeOptions) -> str | None:
-        """Say that there is none."""
+    def unavailable_reason(self, options: ComputeOptions) -> str | None:
+        """Return None: it works everywhere."""
         return None
 
     def version(self) -> str:
@@ -29,13 +29,13 @@ class Eager:
         """Do nothing."""
 
     def load(self, source: GraphSource, folder: Path | None, options: ComputeOptions) -> Graph:
-        """Fold a copy, and use it if it computes the same but for rounding, which odd weights enlarge."""
+        """Fold a copy and use it if it computes the same up to rounding, which unusual weights enlarge."""
         module = _folded(source, options.device)
 
         def graph(inputs: Tensor) -> tuple[Tensor, ...]:
             with options.precision.applied(options.device):
-                found = module(inputs.to(options.device, non_blocking=True))
-            return (found,) if isinstance(found, Tensor) else tuple(found)
+                outputs = module(inputs.to(options.device, non_blocking=True))
+            return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
 
         return graph
 
@@ -49,7 +49,7 @@ def _folded(source: GraphSource, device: torch.device) -> nn.Module:
         try:
             plain, folded = source.module(example), copied(example)
         except (RuntimeError, ValueError, AssertionError):
-            return source.module  # which cannot see such pictures: whoever loads it finds out, and says more about it
+            return source.module  # it cannot take such images; the smoke test after loading says more about that
     pairs = [(plain, folded)] if isinstance(plain, Tensor) else list(zip(plain, folded, strict=True))
     same = all((one - other).abs().max() <= source.rounding * one.abs().max() for one, other in pairs)
     return copied if same else source.module

@@ -1,4 +1,4 @@
-"""One label a picture: softmax over the logits."""
+"""One label per image: softmax over the logits."""
 
 from collections.abc import Sequence
 

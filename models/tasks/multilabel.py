@@ -1,4 +1,4 @@
-"""Any number of labels a picture: an independent sigmoid for each logit."""
+"""Any number of labels per image: an independent sigmoid for each logit."""
 
 from collections.abc import Sequence
 

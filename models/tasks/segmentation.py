@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from models.detection.instances import Instances, objects
-from models.detection.masks import outlined
+from models.detection.masks import with_outlines
 from models.predictions import Boxes, Prediction
 from models.task import Task
 
 
 def _prediction(instances: Instances, labels: Sequence[str]) -> Prediction:
-    return Boxes(outlined(instances, objects(instances, labels)))
+    return Boxes(with_outlines(instances, objects(instances, labels)))
 
 
 TASK = Task("segmentation", "image-instance-segmentation", _prediction, slow_to_encode=True)

@@ -104,7 +104,7 @@ def _split(table: Any, signature: Signature) -> Sequence[Any]:
                 "input_invalid", f"Row {number} has {len(row)} values for {len(names)} columns. {_EXPECTED}"
             )
     _require_columns(signature, names, "the table")
-    position = names.index(signature.picture)
+    position = names.index(signature.image_column)
     return [row[position] for row in rows]
 
 
@@ -113,7 +113,7 @@ def _records(rows: Any, signature: Signature) -> Sequence[Any]:
         raise ServiceError("input_invalid", f"`dataframe_records` is not a list of objects. {_EXPECTED}")
     for number, row in enumerate(rows):
         _require_columns(signature, row, f"row {number}")
-    return [row[signature.picture] for row in rows]
+    return [row[signature.image_column] for row in rows]
 
 
 def _instances(rows: Any, signature: Signature) -> Sequence[Any]:
@@ -121,7 +121,7 @@ def _instances(rows: Any, signature: Signature) -> Sequence[Any]:
         return _records(rows, signature)
     if not isinstance(rows, list):
         raise ServiceError("input_invalid", f"The rows are a {type(rows).__name__}, not a list. {_EXPECTED}")
-    _require_columns(signature, [signature.picture], "a list of values")  # all of one column, that of the images
+    _require_columns(signature, [signature.image_column], "a list of values")  # all of one column, that of the images
     return [row[0] if isinstance(row, list) and len(row) == 1 else row for row in rows]
 
 
@@ -129,7 +129,7 @@ def _inputs(columns: Any, signature: Signature) -> Sequence[Any]:
     if not isinstance(columns, dict):
         return _instances(columns, signature)
     _require_columns(signature, columns, "`inputs`")
-    column = columns[signature.picture]
+    column = columns[signature.image_column]
     values = column if isinstance(column, list) else [column]
     return [value[0] if isinstance(value, list) and len(value) == 1 else value for value in values]
 

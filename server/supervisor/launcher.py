@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import ModelError
-from models.folder.layout import ModelFolder
-from models.folder.registry import resolve
+from models.folder.layout import locate as locate_folder
+from models.folder.registry import look_up
 from server.ipc.process_config import ProcessConfig
 from server.ipc.routing_table import Route
 from server.scripts.location import ScriptLocation
@@ -170,7 +170,7 @@ def locate(settings: ServerSettings, spec: DeploymentSpec) -> tuple[Path, int | 
     if spec.kind == "script":
         return ScriptLocation.of(spec, settings).script, None
     if spec.model is not None:
-        found = ModelFolder.open(spec.model)
+        found = locate_folder(spec.model)
         return (found.root if spec.model.is_dir() else spec.model), None
-    registered = resolve(settings.model_root, str(spec.name))
+    registered = look_up(settings.model_root, str(spec.name))
     return registered.path, registered.version

@@ -110,7 +110,7 @@ class Explainer:
         scores = {"probs": prediction.probs, "labels": prediction.labels}
         full_image = None
         if payload.keeps_data:
-            pixels = np.asarray(decode(payload.data, limits, exif=self._preprocess.statistics.upright))
+            pixels = np.asarray(decode(payload.data, limits, exif=self._preprocess.statistics.exif))
             full_image = FullImage(pixels, self._preprocess.box(pixels.shape[1], pixels.shape[0]))
         return scores | explanation_reply(
             payload.pixels,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from models.errors import ModelError
 from models.loaded import LoadedModel
-from models.runtime.agreement import precision_of
+from models.runtime.agreement import precision_agreement
 from models.runtime.runtime import AUTO, EAGER, ComputeOptions
 from server.cores import cpu_threads
 from server.engine.device import Device
@@ -43,7 +43,7 @@ def check(config: ProcessConfig) -> str:
     settings, started = config.settings, time.monotonic()
     model = load_model(config)
     loaded_s = time.monotonic() - started
-    precise, definition = precision_of(model), model.definition
+    precise, definition = precision_agreement(model), model.definition
     overhead_s, most = batch_overhead_s(model.device), settings.max_batch_images
     timings = warm_up(Device(model), most, overhead_s)
     chosen, reasons = _chosen(config, model, sizes_to_try(timings, overhead_s))

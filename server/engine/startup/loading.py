@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from models.loaded import LoadedModel, load
-from models.runtime.agreement import check_precision, precision_of
+from models.runtime.agreement import check_precision, precision_agreement
 from server.cores import cpu_threads, usable_cores
 from server.engine.device_lock import DeviceLock
 from server.ipc.model_facts import ModelFacts
@@ -23,7 +23,7 @@ def load_model(config: ProcessConfig) -> LoadedModel:
     if model.device.type != "cpu":
         # here PyTorch only puts batches together: threads that spin for more to do would keep cores from the decoders
         torch.set_num_threads(1)
-    if (found := precision_of(model)) is not None:
+    if (found := precision_agreement(model)) is not None:
         check_precision(found, settings.force_precision)
         logger.info("precision=%s: %s", settings.precision, found)
     return model

@@ -8,8 +8,8 @@ from typing import Any
 
 from models.definition import Definition
 from models.errors import ModelError, first_line
-from models.loaded import LoadedModel, exact
-from models.runtime.agreement import Agreement, compared, together
+from models.loaded import LoadedModel, reference_model
+from models.runtime.agreement import Agreement, compare, merge
 from models.runtime.cache import RuntimeCache
 from models.runtime.conversion import convert_apart
 from models.runtime.runtime import AUTO, EAGER, ComputeOptions, Runtime, available
@@ -65,7 +65,7 @@ class Tuner:
         if wanted == EAGER:
             return self._model
         try:
-            known, _ = self._cache.chosen()
+            known, _ = self._cache.read_choice()
             return self._verified(available()[wanted], again=known == wanted)[0]
         except ModelError:
             raise
@@ -73,7 +73,7 @@ class Tuner:
             raise ModelError(f"The runtime {wanted} cannot be used: {first_line(error)}. Try auto.") from error
 
     def _remembered(self) -> LoadedModel | None:
-        name, self.reasons = self._cache.chosen()
+        name, self.reasons = self._cache.read_choice()
         if name is None or name == EAGER:
             return self._model if name else None
         try:
@@ -88,13 +88,13 @@ class Tuner:
 
         `again` says that this machine and these versions have verified it before: one image is enough then.
         """
-        if obstacle := runtime.obstacle(self._options):
+        if obstacle := runtime.unavailable_reason(self._options):
             raise ModelError(f"The runtime {runtime.name} cannot be used: {obstacle}.")
         files = None
         if runtime.converts:
             files = self._cache.files(runtime.name, lambda into: self._convert(runtime, into))
         try:
-            with self._cache.trying(runtime.name):
+            with self._cache.attempt(runtime.name):
                 # PyTorch computes on one thread only, or it would stay slow ever after
                 graph = self._step(lambda: runtime.load(self._model.graph_source(), files, self._options))
                 candidate = self._model.with_runtime(runtime.name, graph)
@@ -114,13 +114,13 @@ class Tuner:
         """
         self.reasons, self._before_each = {}, before_each
         with self._cache.locked():
-            known, _ = self._cache.chosen()  # by another engine, while this one waited
+            known, _ = self._cache.read_choice()  # by another engine, while this one waited
             names = [known] if known else list(available())
             best, fastest = EAGER, _WORTH
             for runtime in (available()[name] for name in names if name != EAGER):
                 try:
                     candidate, agreement = self._verified(runtime)
-                    with self._cache.trying(runtime.name):
+                    with self._cache.attempt(runtime.name):
                         found = benchmark_runtimes(self._model, candidate, sizes, self._on_device, before_each)
                 except Exception as error:
                     self.reasons[runtime.name] = first_line(error)
@@ -130,7 +130,7 @@ class Tuner:
                 if found.speed_up > fastest:
                     best, fastest = runtime.name, found.speed_up
                     adopt(candidate, sorted(found.candidate.items()))
-            self._cache.choose(best, self.reasons)
+            self._cache.write_choice(best, self.reasons)
         logger.info("runtime chosen runtime=%s: %s", best, self.reasons.get(best, "nothing is faster"))
 
     def _step(self, step: Callable[[], Any]) -> Any:
@@ -142,12 +142,12 @@ class Tuner:
 
     def _agreement(self, candidate: LoadedModel, *, brief: bool) -> Agreement:
         if self._reference is None:
-            self._reference = self._step(lambda: exact(self._model))
+            self._reference = self._step(lambda: reference_model(self._model))
         batches = self._step(self._model.calibration)
         steps = [
-            partial(compared, candidate, self._reference, inputs) for inputs in (batches[-1:] if brief else batches)
+            partial(compare, candidate, self._reference, inputs) for inputs in (batches[-1:] if brief else batches)
         ]
-        return together([self._step(step) for step in steps])
+        return merge([self._step(step) for step in steps])
 
 
 def open_cache(

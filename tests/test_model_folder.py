@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import ModelError
-from models.folder.layout import ModelFolder
+from models.folder.layout import locate
 from tests.checkpoints import Layout, write_automl_folder
 from tests.contract import contract
 
@@ -42,7 +42,7 @@ def relative(root: Path, file: Path | None) -> str | None:
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
 def test_weights_are_found_in_every_layout(tmp_path: Path, files: list[str], weights: str) -> None:
-    found = ModelFolder.open(touch(tmp_path, *files))
+    found = locate(touch(tmp_path, *files))
     assert relative(tmp_path, found.weights) == weights
     assert found.root == tmp_path
     assert (found.settings, found.manifest, found.config) == (None, None, None)
@@ -50,7 +50,7 @@ def test_weights_are_found_in_every_layout(tmp_path: Path, files: list[str], wei
 
 @pytest.mark.parametrize("layout", ["mlflow-model", "artifacts", "outputs", "run", "train_artifacts", "bare"])
 def test_what_training_writes_is_found(tmp_path: Path, layout: Layout) -> None:
-    found = ModelFolder.open(write_automl_folder(tmp_path, layout, state={}))
+    found = locate(write_automl_folder(tmp_path, layout, state={}))
     assert found.weights.name == "model.pt"
     assert (found.settings is not None) == (layout in ("mlflow-model", "artifacts", "run"))
 
@@ -58,21 +58,21 @@ def test_what_training_writes_is_found(tmp_path: Path, layout: Layout) -> None:
 def test_the_mlflow_folder_wins_over_the_bare_file_of_a_run(tmp_path: Path) -> None:
     touch(tmp_path, "outputs/model.pt", "outputs/mlflow-model/artifacts/model.pt", "train_artifacts/model.pt")
     touch(tmp_path, "outputs/mlflow-model/artifacts/settings.json")
-    found = ModelFolder.open(tmp_path)
+    found = locate(tmp_path)
     assert relative(tmp_path, found.weights) == "outputs/mlflow-model/artifacts/model.pt"
     assert relative(tmp_path, found.settings) == "outputs/mlflow-model/artifacts/settings.json"
 
 
 def test_settings_and_timms_config_stand_beside_the_weights(tmp_path: Path) -> None:
     touch(tmp_path, "artifacts/model.pt", "artifacts/settings.json", "artifacts/config.json", "settings.json")
-    found = ModelFolder.open(tmp_path)
+    found = locate(tmp_path)
     assert relative(tmp_path, found.settings) == "artifacts/settings.json"
     assert relative(tmp_path, found.config) == "artifacts/config.json"
 
 
 def test_a_file_may_be_named_itself(tmp_path: Path) -> None:
     touch(tmp_path, "14_model.pt", "13_model.pt", "settings.json", "manifest.json")
-    found = ModelFolder.open(tmp_path / "13_model.pt")
+    found = locate(tmp_path / "13_model.pt")
     assert found.root == tmp_path
     assert found.weights == tmp_path / "13_model.pt"
     assert found.settings == tmp_path / "settings.json"
@@ -91,19 +91,19 @@ def test_a_file_may_be_named_itself(tmp_path: Path) -> None:
     ids=["of the folder", "of the folder first", "beside the weights", "of the only version", "of a wrapped folder"],
 )
 def test_the_manifest_is_that_of_the_model_folder(tmp_path: Path, files: list[str], manifest: str) -> None:
-    assert relative(tmp_path, ModelFolder.open(touch(tmp_path, *files)).manifest) == manifest
+    assert relative(tmp_path, locate(touch(tmp_path, *files)).manifest) == manifest
 
 
 def test_a_link_to_weights_is_followed(tmp_path: Path) -> None:
     touch(tmp_path, "blobs/abc")
     (tmp_path / "snapshot").mkdir()
     (tmp_path / "snapshot/model.safetensors").symlink_to(tmp_path / "blobs/abc")
-    assert ModelFolder.open(tmp_path / "snapshot").weights.name == "model.safetensors"
+    assert locate(tmp_path / "snapshot").weights.name == "model.safetensors"
 
 
 def test_the_file_called_model_is_chosen_among_others(tmp_path: Path) -> None:
     touch(tmp_path, "model.safetensors", "training_args.bin", "optimizer.pt")
-    assert ModelFolder.open(tmp_path).weights.name == "model.safetensors"
+    assert locate(tmp_path).weights.name == "model.safetensors"
 
 
 @pytest.mark.parametrize(
@@ -112,18 +112,18 @@ def test_the_file_called_model_is_chosen_among_others(tmp_path: Path) -> None:
 def test_an_unclear_choice_is_refused_with_its_candidates(tmp_path: Path, names: tuple[str, ...]) -> None:
     touch(tmp_path, *(f"train_artifacts/{name}" for name in names))
     with pytest.raises(ModelError) as caught:
-        ModelFolder.open(tmp_path)
+        locate(tmp_path)
     for part in (str(tmp_path / "train_artifacts"), *names, "Name the file itself"):
         assert part in str(caught.value)
 
 
 def test_what_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"nothing does not exist\. Name a folder or a checkpoint file"):
-        ModelFolder.open(tmp_path / "nothing")
+        locate(tmp_path / "nothing")
 
 
 @pytest.mark.parametrize(
-    ("files", "seen"),
+    ("files", "listed"),
     [
         ([], "found an empty folder."),
         (["b.txt", "a/x.txt"], "found a/, b.txt."),
@@ -135,8 +135,8 @@ def test_what_does_not_exist_is_named(tmp_path: Path) -> None:
     ],
     ids=["empty", "other files", "many files", "too deep", "two folders", "a folder called model.pt", "onnx only"],
 )
-def test_a_folder_without_a_model_says_what_is_in_it(tmp_path: Path, files: list[str], seen: str) -> None:
+def test_a_folder_without_a_model_says_what_is_in_it(tmp_path: Path, files: list[str], listed: str) -> None:
     with pytest.raises(ModelError) as caught:
-        ModelFolder.open(touch(tmp_path, *files))
+        locate(touch(tmp_path, *files))
     assert str(caught.value).startswith(f"{tmp_path} holds no model. Expected model.pt or model.safetensors")
-    assert str(caught.value).endswith(seen)
+    assert str(caught.value).endswith(listed)
