@@ -34,8 +34,8 @@ from models.images.decoding import ImageLimits
 from models.loaded import load
 from server.cores import usable_cores
 from settings.model import SegmentationSettings
-from tests.detectors import Reference, plain_polygons, seeded_detector, write_detector_folder
-from tests.tiled import slowly
+from tests.support.detector_folders import Reference, plain_polygons, seeded_detector, write_detector_folder
+from tests.support.tiling_reference import slowly
 
 GRID = (3, 2)
 _LIMITS = ImageLimits(2**30, 2**30)

@@ -39,7 +39,7 @@ from explain.run import begin
 from models.architecture.catalog import classifier_architecture
 from models.images.preprocess import Preprocess, Statistics
 from server.engine.explaining.slice_sizes import SliceSizes, timings
-from tests.checkpoints import seeded_network
+from tests.support.checkpoints import seeded_network
 
 SIDE = 224
 TARGET = 2

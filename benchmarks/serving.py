@@ -26,7 +26,7 @@ from benchmarks.report import write_report
 from models.architecture.catalog import architecture
 from server.supervisor.launcher import ENGINE_ENVIRONMENT
 from settings.model import ClassificationSettings
-from tests.detectors import NAMES, write_detector_folder
+from tests.support.detector_folders import NAMES, write_detector_folder
 
 LABELS = ("can", "carton", "milk_bottle", "water_bottle")
 # the usual size, and ten boxes in every picture, as seeded weights have no opinion on how many there are

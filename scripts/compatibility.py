@@ -52,13 +52,13 @@ class Line(NamedTuple):
 
 def lines() -> Iterator[Line]:
     """Yield the marks of all tests."""
-    for file in sorted(_TESTS.glob("test_*.py")):
+    for file in sorted(_TESTS.rglob("test_*.py"), key=lambda file: file.name):
         tests = [node for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)]
         for test, mark in ((each, mark) for each in tests for mark in each.decorator_list):
             if isinstance(mark, ast.Call) and isinstance(mark.func, ast.Name) and mark.func.id == "contract":
                 part, behaviour, *verdict = [str(ast.literal_eval(word)) for word in mark.args]
                 how, why = verdict or ("same", "")
-                yield Line(part, behaviour, how, why, f"{file.name}::{test.name}")
+                yield Line(part, behaviour, how, why, f"{file.relative_to(_TESTS)}::{test.name}")
 
 
 def compatibility_table() -> str:

@@ -1,1 +1,1 @@
-"""Tests, one file per module, and the helpers they share."""
+"""Tests, in the folders of the packages that they test."""

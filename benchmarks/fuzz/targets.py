@@ -30,7 +30,7 @@ from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure
 from server.protocol import ProtocolRequest, ScoreResult
 from server.protocol_catalog import PROTOCOLS
-from tests.pictures import encoded, picture
+from tests.support.images import encoded, picture
 
 T = TypeVar("T")
 

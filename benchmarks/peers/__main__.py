@@ -22,8 +22,8 @@ from benchmarks.peers.peer_server import COMMANDS, PeerServer, score_one
 from benchmarks.report import write_report
 from benchmarks.serving import ENDLESS, Ceiling, fastest, free_port, seeded_folder, spread
 from models.runtime.runtime import EAGER
-from tests.detectors import NAMES as DETECTORS
-from tests.other_model import other_model
+from tests.support.detector_folders import NAMES as DETECTORS
+from tests.support.other_model import other_model
 
 MEASURED = [name for name in COMMANDS if "_" not in name]
 OURS, OURS_EAGER = "sightglass", "sightglass eager"

@@ -1,0 +1,112 @@
+"""The demo folder: built once, whole or not at all, and the model in it knows pictures it never saw."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from examples.fridge.__main__ import main
+from examples.fridge.folder import DemoError, build, read_card
+from examples.fridge.scene import LABELS
+from examples.fridge.task import Task, Trained, find_task, task_names
+from tests.support.live_server import LiveServer
+from tests.support.repository import ROOT
+
+
+def toy(score: float, recipe: str = "a") -> Task:
+    checkpoint = {"model_name": "resnet18", "model_state": {"fc.bias": torch.zeros(4)}}
+    details = {"architecture": "resnet18", "test_pictures": 4}
+    trained = Trained(checkpoint, {"valid_crop_size": 32}, score, details)
+    return Task("image-classification", ("probs", "labels"), {"rows": recipe}, "accuracy", 0.95, lambda seed: trained)
+
+
+@pytest.fixture
+def toy_task(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
+    tasks = [toy(0.97)]
+    monkeypatch.setattr("examples.fridge.__main__.find_task", lambda name: tasks[0])
+    return tasks
+
+
+def test_a_demo_is_built_once(tmp_path: Path, toy_task: list[Task], capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["build", "--output", str(tmp_path / "demo/fridge")]
+    assert main(arguments) == 0
+    assert "building" in capsys.readouterr().err
+    written = (tmp_path / "demo/fridge/card.json").stat().st_mtime_ns
+    assert main(arguments) == 0
+    assert "accuracy 97.0% on 4 unseen pictures" in capsys.readouterr().err
+    assert (tmp_path / "demo/fridge/card.json").stat().st_mtime_ns == written
+    toy_task[0] = toy(0.98, "another recipe")
+    assert main(arguments) == 0
+    assert "98.0%" in capsys.readouterr().err, "another recipe builds anew"
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == ["fridge"], "nothing else stays behind"
+    assert len(list((tmp_path / "demo/fridge/pictures").glob("*.jpg"))) == 12
+
+
+def test_a_bad_model_is_no_demo(tmp_path: Path, toy_task: list[Task], capsys: pytest.CaptureFixture[str]) -> None:
+    toy_task[0] = toy(0.94)
+    assert main(["build", "--output", str(tmp_path / "fridge")]) == 1
+    assert "No training reached accuracy 95%, the last one 94.0%" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unlucky_training_is_repeated_with_other_pictures(tmp_path: Path) -> None:
+    scores = iter([0.94, 0.96])
+    lucky = toy(0.0)
+    task = replace(lucky, train=lambda seed: replace(lucky.train(seed), score=next(scores)))
+    card = build(tmp_path / "fridge", task, 3)
+    assert (card["accuracy"], card["seed"]) == (0.96, 4)
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(DemoError, match=r"is not a demo folder.*--output"):
+        build(tmp_path, toy(0.97), 0)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_an_interrupted_build_leaves_the_old_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(tmp_path / "fridge", toy(0.97), 0)
+
+    def interrupted(*_: object) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("examples.fridge.folder._write_pictures", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path / "fridge", toy(0.99), 0)
+    assert [path.name for path in tmp_path.iterdir()] == ["fridge"]
+    assert (read_card(tmp_path / "fridge") or {})["accuracy"] == 0.97
+
+
+def test_tasks_are_found_by_their_files() -> None:
+    assert "multiclass" in task_names()
+    assert find_task("multiclass").least == 0.95
+
+
+@pytest.fixture(scope="module")
+def demo() -> Path:
+    """The demo that `make serve` serves, trained here unless it is there already."""
+    # its share of the cores: threads that wait for one that another test keeps from its core take twice as long
+    share = max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    env = os.environ | {"OMP_NUM_THREADS": str(share)}
+    subprocess.run([sys.executable, "-m", "examples.fridge", "build"], check=True, cwd=ROOT, env=env)
+    return ROOT / "demo/fridge"
+
+
+def test_the_demo_knows_its_pictures(demo: Path) -> None:
+    card = json.loads((demo / "card.json").read_text())
+    assert card["accuracy"] >= 0.95
+    assert card["test_pictures"] >= 400
+    assert min(card["accuracy_per_label"].values()) >= 0.85
+    with LiveServer("--model", demo) as server:
+        pictures = sorted((demo / "pictures").glob("*.jpg"))
+        rows = server.score([picture.read_bytes() for picture in pictures]).json()
+    assert all(tuple(row["labels"]) == LABELS for row in rows)
+    said = [row["labels"][row["probs"].index(max(row["probs"]))] for row in rows]
+    right = sum(picture.stem.startswith(label) for picture, label in zip(pictures, said, strict=True))
+    assert right >= 11, "of twelve unseen pictures"

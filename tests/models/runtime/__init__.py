@@ -1,0 +1,1 @@
+"""Tests of runtimes and of how far they agree."""

@@ -1,0 +1,98 @@
+"""The house keeps its order: one constant a catalog file, named like the file, and nothing where it does not belong."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from explain import algorithms
+from explain.algorithm import Algorithm
+from models import architectures, tasks
+from models.architecture.architecture import Family
+from models.discovery import constants
+from models.task import Task
+from server import protocols
+from server.protocol import Protocol
+from tests.support.repository import ROOT
+
+PACKAGES = ("settings", "models", "explain", "server")
+SOURCES = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
+HARD_STOP = 400
+
+
+@pytest.mark.parametrize(
+    ("package", "constant", "kind"),
+    [
+        (architectures, "FAMILY", Family),
+        (tasks, "TASK", Task),
+        (protocols, "PROTOCOL", Protocol),
+        (algorithms, "ALGORITHM", Algorithm),
+    ],
+    ids=["architectures", "tasks", "protocols", "algorithms"],
+)
+def test_every_catalog_file_holds_its_constant(package: object, constant: str, kind: type) -> None:
+    found = dict(constants(package, constant))  # type: ignore[arg-type]
+    assert len(found) >= 2
+    assert all(isinstance(value, kind) for value in found.values())
+
+
+def test_names_equal_file_names() -> None:
+    found = [
+        *constants(tasks, "TASK"),
+        *constants(protocols, "PROTOCOL"),
+        *constants(algorithms, "ALGORITHM"),
+    ]
+    assert [value.name for _, value in found] == [stem for stem, _ in found]
+
+
+def test_no_two_families_claim_a_name() -> None:
+    names = [name for _, family in constants(architectures, "FAMILY") for name in family.names]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_files_stay_readable(file: Path) -> None:
+    text = file.read_text()
+    assert len(text.splitlines()) <= HARD_STOP
+    assert ast.get_docstring(ast.parse(text)), "a file says what it is"
+    assert not re.search(r"\b(TODO|FIXME|XXX)\b", text)
+
+
+def test_no_two_classes_share_a_name() -> None:
+    places: dict[str, list[str]] = {}
+    for file in SOURCES:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name.lstrip("_"), []).append(str(file.relative_to(ROOT)))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_no_file_is_a_drawer_for_leftovers() -> None:
+    assert not {file.stem for file in SOURCES} & {"utils", "util", "helpers", "common", "misc"}
+
+
+def test_the_process_of_a_script_imports_nothing_that_a_script_might_miss() -> None:
+    imported = set()
+    for file in (ROOT / "server" / "scripts" / "runner").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(str(node.module))
+    others = {name for name in imported if name.partition(".")[0] not in sys.stdlib_module_names}
+    ours = {"server.ipc.raw_http", "server.ipc.frame"}
+    assert {name for name in others if not name.startswith("server.scripts.runner.")} == ours
+
+
+def test_weights_are_never_unpickled_freely() -> None:
+    loads = [
+        call
+        for file in SOURCES
+        for call in ast.walk(ast.parse(file.read_text()))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in ("torch.load", "pickle.load", "pickle.loads")
+    ]
+    assert [ast.unparse(call.func) for call in loads] == ["torch.load"]
+    (options,) = [{word.arg: ast.unparse(word.value) for word in call.keywords} for call in loads]
+    assert options["weights_only"] == "True"

@@ -1,0 +1,1 @@
+"""Tests of routes on the real server."""

@@ -1,0 +1,120 @@
+"""The API page describes every body, its examples work, and nothing that it allows makes the server fail."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.protocol_catalog import PROTOCOLS
+from tests.support import http
+from tests.support.protocol_site import NAMED, TEXT, ProtocolSite
+
+KEY = {"authorization": "Bearer of-all"}
+CHECKS = ("not_a_server_error", "content_type_conformance", "unsupported_method", "allow_header_conformance")
+# places in bodies that may hold a picture, which no generator of texts would come upon
+PICTURES = (
+    "image",
+    "input_data[*]",
+    "input_data.data[*]",
+    "instances[*]",
+    "inputs[*].data[*]",
+    "dataframe_records[*].image",
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProtocolSite]:
+    folder = tmp_path_factory.mktemp("openapi")
+    keys = folder / "keys"
+    keys.write_text("of-all\n")
+    with ProtocolSite(folder, "--keys-file", keys, "--admin-keys-file", keys) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def operations(site: ProtocolSite) -> Mapping[str, Any]:
+    """What the page says of each operation, by its method and path."""
+    paths = site.get("/openapi.json").json()["paths"]
+    return {f"{method.upper()} {path}": said for path, methods in paths.items() for method, said in methods.items()}
+
+
+def test_every_parameter_and_every_body_is_described(operations: Mapping[str, Any]) -> None:
+    assert {f"POST {path}" for protocol in PROTOCOLS for path in protocol.paths} < set(operations)
+    for name, said in operations.items():
+        described = {each["name"] for each in said.get("parameters", ()) if each["in"] == "path"}
+        assert described == {part.partition("}")[0] for part in name.split("{")[1:]}, name
+        if name.startswith(("POST", "PUT")):
+            schema = said["requestBody"]["content"]["application/json"]["schema"]
+            assert said["requestBody"]["required"]
+            assert all(form["properties"] for form in schema.get("anyOf", [schema])), name
+        assert "422" not in said["responses"], "of the web framework, whose errors nobody gets"
+
+
+def test_operations_name_the_key_that_they_need(operations: Mapping[str, Any]) -> None:
+    needs = {name: [key for each in said.get("security", ()) for key in each] for name, said in operations.items()}
+    scoring = {f"POST {path}" for protocol in PROTOCOLS for path in protocol.paths} | {"GET /score"}
+    assert {name for name, keys in needs.items() if keys == ["scoring_key"]} == scoring
+    administration = {name for name in operations if "/deployments" in name or "/traffic" in name}
+    assert {name for name, keys in needs.items() if keys == ["admin_key"]} == administration
+    assert all(not keys for name, keys in needs.items() if name not in scoring | administration)
+
+
+def test_the_examples_of_the_page_are_scored(site: ProtocolSite, operations: Mapping[str, Any]) -> None:
+    content = operations["POST /score"]["requestBody"]["content"]["application/json"]
+    replies = [site.post("/score", each["value"], **KEY) for each in content["examples"].values()]
+    assert [reply.status_code for reply in replies] == [200, 200]
+    assert replies[0].json()[0]["probs"] == replies[1].json()["probs"]
+
+
+def test_a_path_with_parameters_tells_its_methods(site: ProtocolSite) -> None:
+    for path, allowed in [("/deployments/x", "DELETE, PUT"), ("/v1/models/x", "GET"), ("/v2/models/x/infer", "POST")]:
+        reply = http.request("PATCH", site.server.url + path)
+        assert (reply.status_code, reply.headers["allow"]) == (405, allowed)
+
+
+def test_no_request_that_the_page_allows_makes_the_server_fail(
+    site: ProtocolSite, operations: Mapping[str, Any], tmp_path: Path
+) -> None:
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(_config(site))
+    report = tmp_path / "report.json"
+    # fmt: off
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("schemathesis"), "--config-file", config,
+            "run", site.server.url + "/openapi.json", "--header", f"Authorization: {KEY['authorization']}",
+            "--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing", "--max-examples", "5",
+            "--seed", "1", "--generation-database", "none", "--report", "json", "--report-json-path", report,
+            "--no-color",
+        ],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
+    )
+    # fmt: on
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(report.read_text())
+    assert told["complete"]
+    counts = {name: told["operations"][name] for name in ("total", "selected", "tested", "errored", "skipped")}
+    assert counts == {"total": len(operations), "selected": len(operations), "tested": len(operations)} | dict.fromkeys(
+        ("errored", "skipped"), 0
+    )
+    assert told["test_cases"]["generated"] > 500
+    # and not all of it was refused
+    for path in (path for protocol in PROTOCOLS for path in protocol.paths):
+        assert site.server.metric("sightglass_requests_total", route=path, code="200") >= 1, path
+    assert site.server.metric("sightglass_requests_total", route="/traffic", code="200") >= 1
+
+
+def _config(site: ProtocolSite) -> str:
+    """Have most requests go to models that there are, half of the pictures be some, and most tensors hold one."""
+    named = ["path.model", f"header.{NAMED}"]
+    lines = ["[dictionaries.ones]\nvalues = [1]"]
+    lines += [f"[dictionaries.models]\nvalues = {json.dumps(site.names)}"]
+    lines += [f"[dictionaries.pictures]\nvalues = {json.dumps([TEXT])}", '[parameters]\n"path.version" = "1"']
+    lines += ['"body.inputs[*].shape[*]" = { dictionary = "ones", probability = 0.8 }']
+    lines += [f'"{name}" = {{ dictionary = "models", probability = 0.8 }}' for name in named]
+    lines += [f'"body.{place}" = {{ dictionary = "pictures", probability = 0.5 }}' for place in PICTURES]
+    return "\n".join(lines) + "\n"

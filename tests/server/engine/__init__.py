@@ -1,0 +1,1 @@
+"""Tests of engines: schedulers, pipelines, devices, runtimes."""

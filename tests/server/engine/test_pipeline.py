@@ -1,0 +1,139 @@
+import json
+import threading
+import time
+
+import pytest
+
+from server.engine.device import Device
+from server.engine.scheduling.scheduler import Limits
+from server.ipc.outcome import STAGES
+from tests.support.fake_model import FINE, NOT_FINITE, POISON, UNREADABLE, FakeModel
+from tests.support.pipeline_harness import Bench, codes
+
+
+def test_a_request_is_scored_in_order() -> None:
+    reply = Bench(FakeModel()).submit([FINE] * 9).wait()
+    assert codes(reply) == ["ok"] * 9
+    assert isinstance(reply.outcomes[0], bytes)
+    assert json.loads(reply.outcomes[0]) == {"probs": [0.25, 0.75], "labels": ["can", "carton"]}
+    assert tuple(reply.stages) == STAGES
+
+
+def test_bad_pictures_fail_alone_and_never_enter_a_batch() -> None:
+    bench = Bench(FakeModel())
+    other = bench.submit([FINE])
+    reply = bench.submit([FINE, UNREADABLE, FINE]).wait()
+    assert codes(reply) == ["ok", "image_unreadable", "ok"]
+    assert codes(other.wait()) == ["ok"]
+    assert sum(bench.model.batches) == 3
+    assert bench.health == []
+
+
+def test_a_poisoned_batch_mate_harms_nobody_and_the_device_is_probed() -> None:
+    bench = Bench(FakeModel(decode_s=0.01))
+    replies = [bench.submit([FINE]), bench.submit([POISON]), bench.submit([FINE])]
+    assert [codes(reply.wait()) for reply in replies] == [["ok"], ["scoring_failed"], ["ok"]]
+    assert codes(bench.submit([FINE]).wait()) == ["ok"]
+    assert bench.health == [False, True]
+    assert not bench.broken.is_set()
+
+
+def test_a_device_that_fails_its_probe_is_given_up() -> None:
+    bench = Bench(FakeModel())
+    bench.model.healthy = False
+    assert codes(bench.submit([FINE]).wait()) == ["scoring_failed"]
+    assert bench.broken.wait(5)
+    assert bench.health == [False]
+
+
+def test_outputs_that_are_no_numbers_are_no_prediction() -> None:
+    reply = Bench(FakeModel()).submit([FINE, NOT_FINITE]).wait()
+    assert codes(reply) == ["ok", "scoring_failed"]
+
+
+def test_out_of_memory_is_survived_and_remembered() -> None:
+    bench = Bench(FakeModel(memory=2, seconds=0.02))
+    assert codes(bench.submit([FINE] * 12).wait()) == ["ok"] * 12
+    bench.model.batches.clear()
+    assert codes(bench.submit([FINE] * 12).wait()) == ["ok"] * 12
+    assert max(bench.model.batches) <= 2
+
+
+def test_a_departed_client_costs_no_device_time() -> None:
+    bench = Bench(FakeModel(seconds=0.1))
+    running = bench.submit([FINE] * 4)
+    time.sleep(0.05)
+    waiting = bench.submit([FINE] * 8)
+    assert isinstance(waiting.number, int)
+    bench.pipeline.cancel(waiting.number)
+    assert codes(running.wait()) == ["ok"] * 4
+    time.sleep(0.3)
+    assert not waiting.arrived
+    assert sum(bench.model.batches) == 4
+    assert bench.scheduler.depth() == 0
+
+
+def test_a_request_past_its_deadline_is_answered_and_not_run() -> None:
+    bench = Bench(FakeModel(seconds=0.3))
+    running = bench.submit([FINE] * 4)
+    time.sleep(0.05)
+    late = bench.submit([FINE, FINE], within_s=0.1)
+    assert codes(late.wait(0.25)) == ["deadline_exceeded"] * 2, "the answer comes at the deadline, not later"
+    assert codes(running.wait()) == ["ok"] * 4
+    assert sum(bench.model.batches) == 4
+
+
+def test_a_full_queue_refuses_with_the_time_to_wait() -> None:
+    bench = Bench(FakeModel(seconds=0.2), queue_limit_s=0.1)
+    bench.scheduler.learn("score", 100, 0.05)
+    first = bench.submit([FINE] * 8)
+    refused = bench.submit([FINE])
+    assert isinstance(refused.number, float)
+    assert refused.number == pytest.approx(0.3, abs=0.05)
+    assert codes(first.wait()) == ["ok"] * 8
+    assert not refused.arrived
+
+
+def test_a_bug_in_a_step_ends_the_process_instead_of_hanging_its_requests() -> None:
+    bench = Bench(FakeModel())
+    bench.model.outputs = None  # type: ignore[assignment]
+    Device.run, original = lambda self, jobs: 1 / 0, Device.run  # type: ignore[assignment, return-value]
+    try:
+        bench.submit([FINE])
+        assert bench.broken.wait(5)
+    finally:
+        Device.run = original  # type: ignore[method-assign]
+
+
+def test_many_threads_get_their_own_answers() -> None:
+    bench = Bench(FakeModel(decode_s=0.0005))
+    failures: list[str] = []
+
+    def client(seed: int) -> None:
+        for step in range(20):
+            kinds = [(FINE, UNREADABLE, POISON)[(seed * step + position) % 11 % 3] for position in range(3)]
+            expected = [{FINE: "ok", UNREADABLE: "image_unreadable", POISON: "scoring_failed"}[kind] for kind in kinds]
+            if (found := codes(bench.submit(kinds).wait())) != expected:
+                failures.append(f"{expected} but got {found}")
+
+    threads = [threading.Thread(target=client, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert bench.scheduler.depth() == 0
+
+
+def test_another_model_takes_over_between_two_batches() -> None:
+    first, second = FakeModel(seconds=0.2), FakeModel()
+    second.runtime = "faster"
+    bench = Bench(first)
+    running, waiting = bench.submit([FINE]), [bench.submit([FINE]) for _ in range(3)]
+    bench.pipeline.replace_model(second, Limits(max_images=4, max_cost=400, decoders=2), [(100, 0.01)])
+    assert [codes(each.wait()) for each in (running, *waiting)] == [["ok"]] * 4
+    assert codes(bench.submit([FINE]).wait()) == ["ok"]
+    assert sum(first.batches) + sum(second.batches) == 5
+    assert second.batches, "the new one scores"
+    value = bench.metrics.runtime.labels
+    assert (value("fake", "eager")._value.get(), value("fake", "faster")._value.get()) == (0, 1)

@@ -1,0 +1,46 @@
+import time
+
+import pytest
+import torch
+
+from server.engine.device import Device
+from server.engine.startup.warm_up import batch_overhead_s, best_batch, warm_up
+from tests.support.fake_model import FakeModel
+
+
+def test_warm_up_grows_until_memory_or_time_ends() -> None:
+    assert [count for count, _ in warm_up(Device(FakeModel(memory=8, seconds=0.002)), 0)] == [1, 2, 4, 8]
+    assert [count for count, _ in warm_up(Device(FakeModel()), 6)] == [1, 2, 4, 6]
+    assert [count for count, _ in warm_up(Device(FakeModel(seconds=0.3)), 0)] == [1, 2]
+
+
+def test_warm_up_fails_where_not_even_one_picture_runs() -> None:
+    with pytest.raises(torch.OutOfMemoryError):
+        warm_up(Device(FakeModel(memory=0)), 0)
+
+
+def test_the_best_batch_is_the_smallest_that_comes_close() -> None:
+    assert best_batch([(1, 0.1), (2, 0.12), (4, 0.2), (8, 0.41)]) == 4
+    assert best_batch([(1, 0.1), (2, 0.15), (4, 0.2), (8, 0.36)]) == 8
+    assert best_batch([(1, 0.1)]) == 1
+
+
+def test_what_each_batch_takes_beside_its_forward_pass_asks_for_larger_ones() -> None:
+    quick, slow = ([(count, count * seconds) for count in (1, 2, 4, 8, 16)] for seconds in (0.005, 0.3))
+    between = batch_overhead_s(torch.device("cpu"))
+    assert (best_batch(quick), best_batch(quick, between)) == (1, 16)
+    assert (best_batch(slow), best_batch(slow, between)) == (1, 1)
+    assert batch_overhead_s(torch.device("cuda")) == 0
+
+
+def test_warm_up_goes_on_to_the_sizes_that_handing_over_asks_for() -> None:
+    model = FakeModel()
+    model.outputs = lambda pictures: time.sleep(0.02 * len(pictures))  # type: ignore[assignment, method-assign, return-value]
+    assert [count for count, _ in warm_up(Device(model), 0)] == [1, 2]
+    assert [count for count, _ in warm_up(Device(model), 0, 0.02)][:4] == [1, 2, 4, 8]
+
+
+def test_warm_up_does_not_stop_at_a_brief_batch_that_others_made_slow() -> None:
+    model, slowed = FakeModel(), {4: 0.02}
+    model.outputs = lambda pictures: time.sleep(slowed.get(len(pictures), 0.004))  # type: ignore[assignment, method-assign, return-value]
+    assert max(count for count, _ in warm_up(Device(model), 0)) == 128

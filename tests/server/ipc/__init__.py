@@ -1,0 +1,1 @@
+"""Tests of what processes of the server tell each other."""

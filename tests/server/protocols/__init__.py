@@ -1,0 +1,1 @@
+"""Tests of wire protocols and of what they read."""

@@ -1,0 +1,60 @@
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.codecs.base64_image import decode_base64
+from server.ipc.outcome import Failure
+from tests.support.contract import contract
+
+DATA = bytes(range(256))
+
+
+@contract("Requests", "Base64 may be broken into lines", "better", "URL-safe base64 and missing padding are read too")
+@given(st.binary(max_size=300))
+def test_every_common_spelling_is_read(data: bytes) -> None:
+    standard = base64.b64encode(data).decode()
+    assert decode_base64(standard) == data
+    assert decode_base64(base64.encodebytes(data).decode()) == data
+    assert decode_base64(standard.rstrip("=")) == data
+    assert decode_base64(base64.urlsafe_b64encode(data).decode()) == data
+    assert decode_base64("data:image/jpeg;base64," + standard) == data
+    assert decode_base64(f"\r\n {standard}\t") == data
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("%%%%", "not valid base64"),
+        ("A", "not valid base64"),
+        ("AAA$AAAA", "not valid base64"),
+        ("AA=AAAAA", "not valid base64"),
+        ("b\u00fccher", "not valid base64"),
+        (None, "NoneType"),
+        (17, "int"),
+        (["AAAA"], "list"),
+    ],
+    ids=["no alphabet", "one character", "a stray dollar", "padding inside", "umlaut", "null", "number", "list"],
+)
+def test_anything_else_is_refused_with_its_reason(given: object, why: str) -> None:
+    failure = decode_base64(given)
+    assert isinstance(failure, Failure)
+    assert failure.code == "base64_invalid"
+    assert why in failure.message
+
+
+@given(st.text(max_size=100))
+def test_no_text_raises(text: str) -> None:
+    assert isinstance(decode_base64(text), (bytes, Failure))
+
+
+@contract(
+    "Errors and bad pictures",
+    "Characters that are not base64 are skipped, and the picture is then unreadable",
+    "better",
+    "such a text is refused, with the reason",
+)
+def test_junk_is_not_skipped() -> None:
+    # a lenient decoder would drop the tilde and hand a broken picture on
+    assert isinstance(decode_base64(base64.b64encode(DATA).decode()[:100] + "~" + "A" * 7), Failure)

@@ -1,0 +1,1 @@
+"""Tests of starts, ends and changes of deployments."""

@@ -1,0 +1,1 @@
+"""What tests share: fakes, harnesses, references and builders of model folders."""
