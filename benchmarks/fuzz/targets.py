@@ -20,7 +20,7 @@ from benchmarks.fuzz.mutation import Sample
 from explain.request.parameters import ExplanationParameters
 from models.errors import ImageError
 from models.images.decoding import ImageLimits, decode
-from server.api.scoring import parse_body
+from server.api.routes.scoring import parse_body
 from server.codecs.base64_image import decode_base64
 from server.codecs.body import RequestBody, parsed_object
 from server.errors import ServiceError

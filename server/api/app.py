@@ -14,10 +14,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from server.api import admin, health, hosted_routes, scoring
 from server.api.auth import Keys
 from server.api.fast_path import FastPath
 from server.api.middleware import RequestMiddleware, routing_error, service_error
+from server.api.routes import admin, health, scoring
+from server.api.routes import hosted as hosted_routes
 from server.api.state import AppState
 from server.errors import ServiceError
 from server.inference.deployments import Deployments

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from benchmarks.fuzz.targets import done
-from server.api.scoring import parse_body
+from server.api.routes.scoring import parse_body
 from server.codecs.body import RequestBody
 from server.errors import ServiceError
 from server.inference.scoring import ImageInput

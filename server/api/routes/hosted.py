@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from server.api.admission import AdmittedRequest
-from server.api.scoring import parse_content, score_images, write_response
-from server.api.script_scoring import run_script
+from server.api.routes.scoring import parse_content, score_images, write_response
+from server.api.routes.script_scoring import run_script
 from server.api.state import AppState
 from server.hosted import DEPLOYMENT, RUN_FAILED, SCORE
 from server.openapi.keys import NEEDS_SCORING_KEY

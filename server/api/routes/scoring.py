@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from server.api.admission import AdmittedRequest
 from server.api.disconnect import cancel_on_disconnect
-from server.api.script_scoring import run_script
+from server.api.routes.script_scoring import run_script
 from server.api.timing import server_timing, timing_facts
 from server.codecs.body import RequestBody, read_body, run_in_thread_if_large
 from server.errors import ServiceError
