@@ -16,7 +16,7 @@ from models.errors import ModelError, first_line
 from models.loaded import load
 from models.runtime.runtime import ComputeOptions, available
 
-_NICE = 10  # lets an engine that serves meanwhile go first
+_NICE = 19  # the lowest priority: an engine that serves meanwhile goes first
 
 
 def convert_apart(folder: Path, runtime: str, precision: str, device: str, into: Path) -> None:
