@@ -1,5 +1,6 @@
-"""A model that needs no weights: what a picture does is written in its bytes."""
+"""A model that needs no weights: what an image does is written in its bytes."""
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +13,7 @@ from models.images.decoding import ImageLimits
 from models.images.model_input import DecodedImage, ModelInput
 from models.predictions import ClassScores, Prediction
 
-# bytes of a picture -> how the fake model behaves on it
+# bytes of an image -> how the fake model behaves on it
 FINE = b"fine"
 UNREADABLE = b"unreadable"
 POISON = b"poison"
@@ -22,7 +23,10 @@ _KINDS = (FINE, POISON, NOT_FINITE)
 
 
 class FakeModel:
-    """Scores every picture 0.25/0.75; keeps count of what it ran. `memory` is the largest batch that fits."""
+    """Scores every image 0.25/0.75 and notes the sizes of its batches. `memory` is the largest batch that fits.
+
+    A batch begins by setting `started` and waits for `may_run`, which tests clear to keep the device busy.
+    """
 
     def __init__(self, *, memory: int = 1000, decode_s: float = 0.0, seconds: float = 0.0) -> None:
         self.pixels = 100
@@ -32,6 +36,9 @@ class FakeModel:
         self.seconds = seconds
         self.healthy = True
         self.batches: list[int] = []
+        self.started = threading.Event()
+        self.may_run = threading.Event()
+        self.may_run.set()
 
     @property
     def slow_to_encode(self) -> bool:
@@ -47,26 +54,28 @@ class FakeModel:
         time.sleep(self.decode_s)
         if data == UNREADABLE:
             raise ImageError("image_unreadable", "The picture is damaged.")
-        return picture_of(_KINDS.index(data), settings)
+        return image_of(_KINDS.index(data), settings)
 
     def example(self, count: int) -> list[Tensor]:
         return [torch.tensor(0)] * count
 
-    def outputs(self, pictures: Sequence[Tensor]) -> list[Tensor]:
-        self.batches.append(len(pictures))
+    def outputs(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        self.batches.append(len(inputs))
+        self.started.set()
+        assert self.may_run.wait(20), "no test keeps a device busy for longer"
         time.sleep(self.seconds)
-        if len(pictures) > self.memory:
+        if len(inputs) > self.memory:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        if not self.healthy or any(_KINDS[picture] == POISON for picture in pictures):
+        if not self.healthy or any(_KINDS[kind] == POISON for kind in inputs):
             raise RuntimeError("device-side assert triggered")
-        return [torch.tensor([0.25, 0.75]) * (1.0 if _KINDS[picture] == FINE else torch.nan) for picture in pictures]
+        return [torch.tensor([0.25, 0.75]) * (1.0 if _KINDS[kind] == FINE else torch.nan) for kind in inputs]
 
-    def combine(self, picture: DecodedImage, outputs: Sequence[Tensor]) -> Prediction:
+    def combine(self, image: DecodedImage, outputs: Sequence[Tensor]) -> Prediction:
         if not all(torch.isfinite(output).all() for output in outputs):
             raise ValueError("not finite")
         return ClassScores(torch.stack(list(outputs)).mean(0).tolist(), ["can", "carton"])
 
 
-def picture_of(kind: int, inputs: int = 1) -> DecodedImage:
-    """A picture that takes several inputs: the first of a shape of its own."""
+def image_of(kind: int, inputs: int = 1) -> DecodedImage:
+    """An image with several inputs, the first of a shape of its own."""
     return DecodedImage(tuple(ModelInput(torch.tensor(kind), 100, min(number, 1)) for number in range(inputs)))

@@ -1,5 +1,6 @@
-"""A model that fails on command: it looks at the colour of a picture before it scores it."""
+"""A model that fails on command, by the colour of an image."""
 
+import logging
 import os
 import signal
 import time
@@ -14,13 +15,17 @@ from torch import Tensor
 from models.classifier import Classifier
 from tests.support.images import encoded
 
-# what happens to a batch that holds a picture of this colour
+logger = logging.getLogger("server.engine")
+
+SLOW, SLOW_ENDED = "a slow batch runs", "a slow batch has ended"
+
+# what happens to a batch that holds an image of this colour
 COLOURS = {
     "poison": (255, 0, 255),  # the forward pass raises
     "kill": (0, 255, 255),  # the process is killed
     "slow": (255, 255, 0),  # the forward pass takes two seconds
     "sick": (0, 0, 255),  # the device is broken from here on
-    "memory": (0, 255, 0),  # more than one picture does not fit into memory
+    "memory": (0, 255, 0),  # more than one image does not fit into memory
 }
 
 
@@ -34,21 +39,23 @@ class FaultyModel(Classifier):
 
     sick: ClassVar[bool] = False
 
-    def outputs(self, views: Sequence[Tensor]) -> list[Tensor]:
-        pictures = [picture for view in views for picture in (view if view.ndim > 3 else [view])]
-        faults = {name for picture in pictures if (name := _fault(picture))}
+    def outputs(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        images = [image for each in inputs for image in (each if each.ndim > 3 else [each])]
+        faults = {name for image in images if (name := _fault(image))}
         FaultyModel.sick = FaultyModel.sick or "sick" in faults
         if "kill" in faults:
             os.kill(os.getpid(), signal.SIGKILL)
         if "slow" in faults:
+            logger.info(SLOW)
             time.sleep(2)
-        if "memory" in faults and len(pictures) > 1:
+            logger.info(SLOW_ENDED)
+        if "memory" in faults and len(images) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
         if "poison" in faults or FaultyModel.sick:
             raise RuntimeError("device-side assert triggered")
-        return super().outputs(views)
+        return super().outputs(inputs)
 
 
-def _fault(picture: Tensor) -> str | None:
-    middle = tuple(int(value) for value in np.asarray(picture)[len(picture) // 2, len(picture) // 2])
+def _fault(image: Tensor) -> str | None:
+    middle = tuple(int(value) for value in np.asarray(image)[len(image) // 2, len(image) // 2])
     return next((name for name, colour in COLOURS.items() if colour == middle), None)

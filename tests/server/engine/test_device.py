@@ -8,7 +8,7 @@ from server.engine.device import BatchItem, Device, batch_items
 from server.engine.payload import ScorePayload
 from server.engine.scheduling.job import Job
 from server.ipc.outcome import Failure
-from tests.support.fake_model import FakeModel, picture_of
+from tests.support.fake_model import FakeModel, image_of
 
 
 def items_of_kinds(*kinds: int) -> list[BatchItem]:
@@ -16,7 +16,7 @@ def items_of_kinds(*kinds: int) -> list[BatchItem]:
 
 
 def job_of(kind: int = 0, index: int = 0, inputs: int = 1) -> Job[ScorePayload]:
-    payload = ScorePayload(image=picture_of(kind, inputs))
+    payload = ScorePayload(image=image_of(kind, inputs))
     job = Job(1, index, cost=100, size=1, arrived=0, deadline=1, payload=payload)
     job.shape = 0
     return job
@@ -57,10 +57,10 @@ def test_the_cpu_allocator_counts_as_out_of_memory() -> None:
     model = FakeModel()
     calls = 0
 
-    def outputs(pictures: Sequence[Tensor]) -> list[Tensor]:
+    def outputs(inputs: Sequence[Tensor]) -> list[Tensor]:
         nonlocal calls
         calls += 1
-        return [torch.empty(2**45)] if calls == 1 else FakeModel.outputs(model, pictures)
+        return [torch.empty(2**45)] if calls == 1 else FakeModel.outputs(model, inputs)
 
     model.outputs = outputs  # type: ignore[method-assign]
     ran = Device(model).run(items_of_kinds(0, 0))

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests.support.busy_device import start_slow_batch
 from tests.support.faulty_model import coloured
 from tests.support.images import encoded, picture
 from tests.support.live_server import LiveServer
@@ -32,15 +32,8 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def behind_a_slow_batch(server: LiveServer, pool: ThreadPoolExecutor) -> Future[httpx.Response]:
-    """Keep the device busy, so that what is sent next shares a batch."""
-    slow = pool.submit(server.score, [coloured("slow")])
-    time.sleep(0.4)
-    return slow
-
-
 def test_a_poisoned_picture_harms_no_batch_mate(server: LiveServer, pool: ThreadPoolExecutor) -> None:
-    slow = behind_a_slow_batch(server, pool)
+    slow = start_slow_batch(server, pool)
     mates = [pool.submit(server.score, [FINE]) for _ in range(3)]
     poisoned = pool.submit(server.score, [FINE, coloured("poison")])
     assert slow.result().status_code == 200
@@ -54,7 +47,7 @@ def test_a_poisoned_picture_harms_no_batch_mate(server: LiveServer, pool: Thread
 
 
 def test_a_batch_that_does_not_fit_is_halved(server: LiveServer, pool: ThreadPoolExecutor) -> None:
-    slow = behind_a_slow_batch(server, pool)
+    slow = start_slow_batch(server, pool)
     reply = pool.submit(server.score, [coloured("memory")] * 4).result()
     assert slow.result().status_code == 200
     assert reply.status_code == 200
@@ -66,9 +59,9 @@ def test_an_engine_that_dies_fails_its_requests_at_once_and_comes_back(
     server: LiveServer, pool: ThreadPoolExecutor
 ) -> None:
     (before,) = server.children("tests.support.other_model")
-    slow = behind_a_slow_batch(server, pool)
+    slow = start_slow_batch(server, pool)
     queued = [pool.submit(server.score, [FINE]) for _ in range(3)]
-    time.sleep(0.2)
+    server.wait_for(lambda: server.metric("sightglass_queue_jobs") == 4)
     started = time.monotonic()
     before.kill()
     for waiting in (slow, *queued):

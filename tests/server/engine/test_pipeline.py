@@ -1,6 +1,5 @@
 import json
 import threading
-import time
 
 import pytest
 
@@ -8,7 +7,7 @@ from server.engine.device import Device
 from server.engine.scheduling.scheduler import Limits
 from server.ipc.outcome import STAGES
 from tests.support.fake_model import FINE, NOT_FINITE, POISON, UNREADABLE, FakeModel
-from tests.support.pipeline_harness import Bench, codes
+from tests.support.pipeline_harness import Bench, Pending, codes
 
 
 def test_a_request_is_scored_in_order() -> None:
@@ -59,37 +58,47 @@ def test_out_of_memory_is_survived_and_remembered() -> None:
     assert max(bench.model.batches) <= 2
 
 
-def test_a_departed_client_costs_no_device_time() -> None:
-    bench = Bench(FakeModel(seconds=0.1))
+def busy_bench(**limits: float) -> tuple[Bench, Pending]:
+    """A bench whose device is kept busy by the first batch of a request of four images."""
+    bench = Bench(FakeModel(), **limits)
+    bench.model.may_run.clear()
     running = bench.submit([FINE] * 4)
-    time.sleep(0.05)
+    assert bench.model.started.wait(5)
+    return bench, running
+
+
+def test_a_departed_client_costs_no_device_time() -> None:
+    bench, running = busy_bench()
     waiting = bench.submit([FINE] * 8)
     assert isinstance(waiting.number, int)
     bench.pipeline.cancel(waiting.number)
+    bench.model.may_run.set()
     assert codes(running.wait()) == ["ok"] * 4
-    time.sleep(0.3)
+    assert codes(bench.submit([FINE]).wait()) == ["ok"]
+    assert sum(bench.model.batches) == 5
     assert not waiting.arrived
-    assert sum(bench.model.batches) == 4
     assert bench.scheduler.depth() == 0
 
 
 def test_a_request_past_its_deadline_is_answered_and_not_run() -> None:
-    bench = Bench(FakeModel(seconds=0.3))
-    running = bench.submit([FINE] * 4)
-    time.sleep(0.05)
-    late = bench.submit([FINE, FINE], within_s=0.1)
-    assert codes(late.wait(0.25)) == ["deadline_exceeded"] * 2, "the answer comes at the deadline, not later"
+    bench, running = busy_bench()
+    late = bench.submit([FINE, FINE], within_s=0.05)
+    assert codes(late.wait()) == ["deadline_exceeded"] * 2, "the answer does not wait for the device"
+    assert not running.arrived
+    bench.model.may_run.set()
     assert codes(running.wait()) == ["ok"] * 4
     assert sum(bench.model.batches) == 4
 
 
 def test_a_full_queue_refuses_with_the_time_to_wait() -> None:
-    bench = Bench(FakeModel(seconds=0.2), queue_limit_s=0.1)
+    bench = Bench(FakeModel(), queue_limit_s=0.1)
+    bench.model.may_run.clear()
     bench.scheduler.learn("score", 100, 0.05)
     first = bench.submit([FINE] * 8)
     refused = bench.submit([FINE])
     assert isinstance(refused.number, float)
     assert refused.number == pytest.approx(0.3, abs=0.05)
+    bench.model.may_run.set()
     assert codes(first.wait()) == ["ok"] * 8
     assert not refused.arrived
 

@@ -1,4 +1,4 @@
-import time
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -8,10 +8,25 @@ from server.engine.startup.warm_up import batch_overhead_s, best_batch, warm_up
 from tests.support.fake_model import FakeModel
 
 
+class TimedDevice(Device):
+    """A device whose batches take so many seconds by the number of their images."""
+
+    def __init__(self, seconds: Callable[[int], float]) -> None:
+        super().__init__(FakeModel())
+        self._seconds = seconds
+
+    def time_example(self, count: int) -> float:
+        return self._seconds(count)
+
+
+def sizes(seconds: Callable[[int], float], overhead_s: float = 0.0) -> list[int]:
+    return [count for count, _ in warm_up(TimedDevice(seconds), 0, overhead_s)]
+
+
 def test_warm_up_grows_until_memory_or_time_ends() -> None:
-    assert [count for count, _ in warm_up(Device(FakeModel(memory=8, seconds=0.002)), 0)] == [1, 2, 4, 8]
+    assert [count for count, _ in warm_up(Device(FakeModel(memory=8)), 0)] == [1, 2, 4, 8]
     assert [count for count, _ in warm_up(Device(FakeModel()), 6)] == [1, 2, 4, 6]
-    assert [count for count, _ in warm_up(Device(FakeModel(seconds=0.3)), 0)] == [1, 2]
+    assert sizes(lambda count: 0.3) == [1, 2]
 
 
 def test_warm_up_fails_where_not_even_one_picture_runs() -> None:
@@ -34,13 +49,9 @@ def test_what_each_batch_takes_beside_its_forward_pass_asks_for_larger_ones() ->
 
 
 def test_warm_up_goes_on_to_the_sizes_that_handing_over_asks_for() -> None:
-    model = FakeModel()
-    model.outputs = lambda pictures: time.sleep(0.02 * len(pictures))  # type: ignore[assignment, method-assign, return-value]
-    assert [count for count, _ in warm_up(Device(model), 0)] == [1, 2]
-    assert [count for count, _ in warm_up(Device(model), 0, 0.02)][:4] == [1, 2, 4, 8]
+    assert sizes(lambda count: 0.02 * count) == [1, 2]
+    assert sizes(lambda count: 0.02 * count, overhead_s=0.02)[:4] == [1, 2, 4, 8]
 
 
 def test_warm_up_does_not_stop_at_a_brief_batch_that_others_made_slow() -> None:
-    model, slowed = FakeModel(), {4: 0.02}
-    model.outputs = lambda pictures: time.sleep(slowed.get(len(pictures), 0.004))  # type: ignore[assignment, method-assign, return-value]
-    assert max(count for count, _ in warm_up(Device(model), 0)) == 128
+    assert max(sizes(lambda count: 0.02 if count == 4 else 0.004)) == 128
