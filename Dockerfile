@@ -1,4 +1,4 @@
-# Builds with the scripts that developers use, and copies only what runs into the image.
+# Installs with the same script that developers use, and copies only what the server runs with into the image.
 #   docker build --build-arg DEVICE=cuda -t sightglass:cuda .
 #   docker build --build-arg TORCH_INDEX=<index of CPU builds> -t sightglass:cpu .    smaller: PyTorch without CUDA
 ARG PYTHON=3.11
@@ -6,7 +6,7 @@ ARG PYTHON=3.11
 FROM python:${PYTHON}-slim AS build
 ARG TORCH_INDEX=""
 WORKDIR /app
-# first only what decides the dependencies, so that a change of code does not install them again
+# only the files that decide the dependencies, so that a change of code does not install them again
 COPY pyproject.toml constraints.txt ./
 COPY scripts/install scripts/install
 RUN TORCH_INDEX="$TORCH_INDEX" scripts/install /app/.venv openvino
@@ -14,8 +14,8 @@ RUN TORCH_INDEX="$TORCH_INDEX" scripts/install /app/.venv openvino
 FROM python:${PYTHON}-slim
 ARG DEVICE=cpu
 LABEL org.opencontainers.image.title="sightglass" org.opencontainers.image.licenses="Apache-2.0"
-# The model is named by the variable of lowest rank, so that any other way to name one wins;
-# a GPU is handed in by the container runtime, which two others ask for it
+# AZUREML_MODEL_DIR names the model, because any other way to name one wins over it.
+# The NVIDIA variables ask the container runtime for the GPUs.
 ENV PATH=/app/.venv/bin:$PATH \
     PYTHONPATH=/app \
     PYTHONUNBUFFERED=1 \

@@ -1,4 +1,4 @@
-# One verb, one command. `make serve` and `make test` do all set-up themselves; a second run installs nothing.
+# Each target is one verb and does its own set-up. A second run installs nothing.
 
 VENV := .venv
 PYTHON ?= python3
@@ -23,7 +23,7 @@ check: $(VENV)/.dev ## lint, formatting, types, import directions, changelog
 	$(VENV)/bin/lint-imports
 	$(RUN) -m scripts.changelog
 
-fix: $(VENV)/.dev ## apply what the linter and the formatter can mend
+fix: $(VENV)/.dev ## apply the fixes of the linter and the formatter
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
@@ -33,7 +33,7 @@ docs: $(VENV)/.dev ## write the generated tables into docs/
 bench: $(VENV)/.dev ## measure this machine: rates, latencies and the ratio to the in-process ceiling (ARGS="--quick")
 	$(RUN) -m benchmarks.serving $(ARGS)
 
-bench-explain: $(VENV)/.dev ## measure explanations: do they point at the object, what do they cost (ARGS="--quick")
+bench-explain: $(VENV)/.dev ## measure explanations: whether they point at the object, and what they cost (ARGS="--quick")
 	$(RUN) -m benchmarks.explain_quality $(ARGS)
 	$(RUN) -m benchmarks.explain_speed $(ARGS)
 	$(RUN) -m benchmarks.explain_lanes $(ARGS)
@@ -44,7 +44,7 @@ image: ## build the container image (DEVICE=cpu or cuda)
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# The stamps are newer than what they were installed from, so that nothing is installed twice
+# Stamp files: make installs again only when one of the files they depend on is newer
 $(VENV)/.serve: pyproject.toml constraints.txt scripts/install
 	PYTHON=$(PYTHON) scripts/install $(VENV) openvino
 	@touch $@
