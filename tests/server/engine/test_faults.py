@@ -61,7 +61,7 @@ def test_an_engine_that_dies_fails_its_requests_at_once_and_comes_back(
     (before,) = server.children("tests.support.other_model")
     slow = start_slow_batch(server, pool)
     queued = [pool.submit(server.score, [FINE]) for _ in range(3)]
-    server.wait_for(lambda: server.metric("sightglass_queue_jobs") >= 4)
+    time.sleep(0.2)  # most of them are in the engine by then, and the others fail no later
     started = time.monotonic()
     before.kill()
     for waiting in (slow, *queued):
