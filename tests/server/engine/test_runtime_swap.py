@@ -68,7 +68,7 @@ def test_a_server_that_ends_meanwhile_takes_the_conversion_along(fridge_folder: 
         server.wait_for(converting, 30)
         found = converting()
         server.stop()
-        _, alive = psutil.wait_procs(found, timeout=10)
+        _, alive = psutil.wait_procs(found, timeout=60)
         assert alive == []
 
 
