@@ -26,7 +26,7 @@ from server.engine.startup.runtime_choice import choose_at_start, tune
 from server.engine.startup.warm_up import Timings, batch_overhead_s, sizes_to_try, warm_up
 from server.engine.workers.decode_worker import run_decode_worker
 from server.engine.workers.decode_workers import DecodeWorkers, decode_worker_count
-from server.ipc.parent_pipe import FAILED, READY, read_config, tell_parent, watch_parent
+from server.ipc.parent_pipe import FAILED, READY, read_config, report_to_parent, watch_parent
 from server.ipc.process_config import ProcessConfig
 from server.logs import configure_logs
 from server.metrics import DeploymentMetrics, Metrics
@@ -57,7 +57,7 @@ async def _run(config: ProcessConfig) -> None:
     except (ModelError, SettingsError) as error:
         logger.debug("the model cannot be served", exc_info=True)
         print(f"error: {error}", file=sys.stderr, flush=True)
-        tell_parent(FAILED, json.dumps(str(error)))
+        report_to_parent(FAILED, json.dumps(str(error)))
         os._exit(CANNOT_SERVE)
     except Exception:
         logger.critical("the engine ended unexpectedly", exc_info=True)
@@ -92,7 +92,7 @@ async def serve(config: ProcessConfig) -> None:
     )
     freeze_objects()
     listener.announce({"ready": True, "reason": "ready"})
-    tell_parent(READY)
+    report_to_parent(READY)
     logger.info(
         "engine ready device=%s runtime=%s batch=%d seconds=%.1f",
         model.device,

@@ -11,7 +11,7 @@ import uvloop
 
 from server.ipc.frame import Frame, FrameKind
 from server.ipc.listener import SocketClient, SocketListener
-from server.ipc.parent_pipe import FAILED, READY, read_config, tell_parent, watch_parent
+from server.ipc.parent_pipe import FAILED, READY, read_config, report_to_parent, watch_parent
 from server.ipc.process_config import ProcessConfig
 from server.logs import configure_logs
 from server.metrics import Metrics, ScriptMetrics
@@ -48,7 +48,7 @@ async def _serve(config: ProcessConfig) -> None:
     except WorkerError as error:
         pool.kill()
         _give_up(f"The script {location.script} cannot be hosted: {error}")
-    tell_parent(READY)
+    report_to_parent(READY)
     logger.info(
         "script ready takes=%r python=%s workers=%d seconds=%.1f",
         found["takes"],
@@ -61,7 +61,7 @@ async def _serve(config: ProcessConfig) -> None:
 
 def _give_up(reason: str) -> None:
     print(f"error: {reason}", file=sys.stderr, flush=True)
-    tell_parent(FAILED, json.dumps(reason))
+    report_to_parent(FAILED, json.dumps(reason))
     os._exit(CANNOT_SERVE)
 
 

@@ -22,7 +22,7 @@ from server.engine.workers.shared_images import SharedImages
 from server.errors import ServiceError
 from server.ipc.client import EngineClient
 from server.ipc.outcome import Failure
-from server.ipc.parent_pipe import READY, tell_parent
+from server.ipc.parent_pipe import READY, report_to_parent
 from server.ipc.process_config import DecodeWorkerConfig, ProcessConfig
 from server.metrics import DecodeWorkerMetrics, Metrics
 
@@ -61,7 +61,7 @@ async def run_decode_worker(config: ProcessConfig, worker: DecodeWorkerConfig) -
     )
     freeze_objects()
     listener.announce({"ready": True, "reason": "ready"})
-    tell_parent(READY)
+    report_to_parent(READY)
     logger.info("decode worker ready number=%d batch=%d", worker.number, scheduler.limits.max_images)
     await connected
 
