@@ -140,6 +140,7 @@ class Child:
             )
         except OSError as error:  # such as too little memory, or too many processes or open files
             self.reason = f"its process cannot be started: {error}"
+            logger.error("process cannot be started role=%r: %s", self.role, error)
             return _NOT_STARTED
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(config.model_dump_json().encode() + b"\n")
