@@ -64,7 +64,7 @@ def check(config: ProcessConfig) -> str:
             *([f"precision: {settings.precision}", f"  {agreement}"] if agreement else []),
             f"runtime: {chosen.runtime}",
             *(f"  {name:<12}  {reason}" for name, reason in reasons.items()),
-            "warm-up (pictures in a batch, pictures per second)",
+            "warm-up (images in a batch, images per second)",
             *(f"  {count:>4}  {count / seconds:8.1f}" for count, seconds in timings),
             f"  best batch: {settings.max_batch_images or best_batch(timings, overhead_s)}",
         ]
