@@ -144,7 +144,7 @@ def flop_rate(device: torch.device, seconds: float) -> float:
 
 def _computed_by(runtime: str, model: LoadedModel, folder: Path, cache: Path) -> LoadedModel:
     terms = ComputeOptions(model.device, model.precision)
-    files = open_cache(cache, model.definition, terms, otherwise=cache)
+    files = open_cache(cache, model.definition, terms, fallback=cache)
     tuner = Tuner(folder, model, terms, files, precision="fp32", on_device=lambda step: step())
     return tuner.start(runtime) or model
 

@@ -1,4 +1,4 @@
-"""python -m server: reads the settings, finds the model or script, opens the port, and hands over to the supervisor."""
+"""python -m server: reads the settings, locates the model or script, opens the port, and runs the supervisor."""
 
 import argparse
 import logging
@@ -29,9 +29,9 @@ BAD_USAGE = 2
 
 
 def main(arguments: Sequence[str] | None = None, engine_command: Sequence[str] = ENGINE_COMMAND) -> int:
-    """Serve until a signal comes; returns 0, 2 for bad usage, or 3 where the model or script cannot be served.
+    """Serve until a signal. Returns 0, 2 for bad usage, or 3 where the model or script cannot be served.
 
-    `engine_command` starts an engine process; another one than ours has to speak the same wire.
+    `engine_command` starts an engine process. Any other command must use the same protocol on the socket.
     """
     parser = server_parser("python -m server")
     parser.add_argument("--check", action="store_true", help="Load and score once, print the settings, open no port.")
@@ -76,7 +76,7 @@ def _settings(options: argparse.Namespace) -> Resolved[ServerSettings]:
 
 
 def _plan(settings: ServerSettings) -> Plan:
-    """Return what is to be served; ModelError or SettingsError where that is not there."""
+    """Return the deployments to be served. Raises ModelError or SettingsError where one does not exist."""
     if settings.deployments is not None:
         plan = load_plan(settings.deployments)
     elif settings.entry_script is not None:
@@ -93,7 +93,7 @@ def _plan(settings: ServerSettings) -> Plan:
 
 
 def _deployment_name(text: str) -> str:
-    """Return a name for a deployment that is made of a model's or script's."""
+    """Derive the name of a deployment from that of its model or script."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")[:64] or "model"
 
 

@@ -1,4 +1,4 @@
-"""How many cores this process may really use: its CPU set, and the quota of its container."""
+"""The number of cores that this process may use, by its CPU set and the quota of its container."""
 
 import os
 from pathlib import Path
@@ -10,16 +10,16 @@ _CGROUP_V1 = (Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), Path("/sys/fs/cgroup/
 
 
 def usable_cores() -> int:
-    """Return at least 1. Without this, PyTorch in a container starts a thread for every core of its host."""
+    """Return the number of usable cores, at least 1. By itself, PyTorch counts all cores of a container's machine."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _quota()
     return allowed if quota is None else max(1, min(allowed, round(quota)))
 
 
 def cpu_threads(settings: ServerSettings) -> int:
-    """Return the CPU threads that the settings ask for, or for which the container has cores.
+    """Return the number of CPU threads of an engine: that of the settings, or else one for each usable core.
 
-    Engines of GPUs share those; on a CPU they take turns with all of them.
+    Engines on GPUs share the cores. Each engine on a CPU gets all of them, since only one of these computes at a time.
     """
     on_gpus = all(device.startswith("cuda") for device in settings.device)
     return settings.cpu_threads or max(1, usable_cores() // (len(settings.device) if on_gpus else 1))

@@ -1,4 +1,4 @@
-"""Every error that a client can get: a table from stable codes to statuses and meanings."""
+"""All errors that a client can get: their stable codes, HTTP statuses and meanings."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -60,7 +60,7 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "deadline_exceeded": (504, "The request was not scored in time."),
 }
 
-# the codes of errors in a single image, not in the request as a whole
+# codes of errors of a single image; all others are errors of a request
 IMAGE_CODES = frozenset(code for code, (_, meaning) in ERRORS.items() if meaning.startswith("In `details`"))
 
 

@@ -1,12 +1,12 @@
-"""LatencyModel: how long a batch takes, learned while running: seconds = per_cost * cost + fixed."""
+"""LatencyModel: learns the time of a batch while serving: seconds = per_cost * cost + fixed."""
 
-_FORGET = 0.95  # the weight of an observation fades to a third after some 20 newer ones
+_FORGET = 0.95  # the weight of an observation falls to a third after some 20 newer ones
 
 
 class LatencyModel:
     """A line through recent (cost, seconds) pairs, by least squares with exponential forgetting.
 
-    Both coefficients stay non-negative. Until two different costs were seen, the line goes through the origin.
+    Both coefficients stay non-negative. Until two different costs are observed, the line goes through the origin.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class LatencyModel:
 
     @property
     def known(self) -> bool:
-        """Whether anything was observed yet."""
+        """Whether anything has been observed."""
         return self._weight > 0
 
     def line(self) -> tuple[float, float]:
@@ -40,12 +40,12 @@ class LatencyModel:
         return (slope, fixed) if fixed >= 0 else (through_origin, 0.0)
 
     def seconds(self, cost: float) -> float:
-        """Predict the time of one batch of `cost`."""
+        """Predict the seconds of one batch of `cost`."""
         slope, fixed = self.line()
         return slope * cost + fixed
 
     def backlog_seconds(self, cost: float, batch_cost: float) -> float:
-        """Predict the time to work off `cost` in batches of up to `batch_cost`."""
+        """Predict the seconds of work of `cost` in batches of up to `batch_cost`."""
         if cost <= 0:
             return 0.0
         slope, fixed = self.line()

@@ -1,4 +1,4 @@
-"""Log lines, as text for people or JSON for programs: a fixed event with key=value facts."""
+"""The format of log lines: text for people or JSON for programs."""
 
 import json
 import logging
@@ -37,5 +37,5 @@ def configure_logs(log_format: Literal["text", "json"], level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # RequestMiddleware logs each request, and the supervisor the life cycle: uvicorn's lines would repeat both
+    # RequestMiddleware logs each request and the supervisor logs starts and ends: uvicorn's lines would repeat both
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

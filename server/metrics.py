@@ -1,4 +1,4 @@
-"""Every metric, declared once. Values live in files shared by all processes, so any of them can answer a scrape."""
+"""All metrics. Values are in files that all processes share, so any HTTP process can answer a scrape."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +11,7 @@ _IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Metrics:
-    """The metrics of one process. The variable PROMETHEUS_MULTIPROC_DIR must be set before it is imported."""
+    """The metrics of one process. PROMETHEUS_MULTIPROC_DIR must be set before this module is imported."""
 
     def __init__(self) -> None:
         own = CollectorRegistry()
@@ -30,13 +30,13 @@ class Metrics:
         )
         self.stage_seconds = Histogram(
             "sightglass_stage_seconds",
-            "Time of a picture in a stage: decode, queue, device or encode; of a request to a script: queue or run.",
+            "Time of an image in a stage: decode, queue, device or encode; of a request to a script: queue or run.",
             ["deployment", "stage"],
             buckets=_SECONDS,
             registry=own,
         )
         self.batch_images = Histogram(
-            "sightglass_batch_images", "Pictures in a batch.", ["deployment"], buckets=_IMAGES, registry=own
+            "sightglass_batch_images", "Images in a batch.", ["deployment"], buckets=_IMAGES, registry=own
         )
         self.device_busy = Counter(
             "sightglass_device_busy_seconds",
@@ -53,21 +53,21 @@ class Metrics:
         )
         self.queue_jobs = Gauge(
             "sightglass_queue_jobs",
-            "Pictures, or requests to a script, queued or running.",
+            "Images, or requests to a script, queued or running.",
             ["deployment"],
             multiprocess_mode="livesum",
             registry=own,
         )
         self.queue_ms = Gauge(
             "sightglass_queue_milliseconds",
-            "Predicted wait of a picture or of a request to a script that arrives now; the longest of all engines.",
+            "Predicted wait of an image or of a request to a script that arrives now; the longest of all engines.",
             ["deployment"],
             multiprocess_mode="livemax",
             registry=own,
         )
         self.dropped = Counter(
             "sightglass_dropped_images",
-            "Pictures that were not scored, by reason: deadline, undecodable, failed or out_of_memory; requests that "
+            "Images that were not scored, by reason: deadline, undecodable, failed or out_of_memory; requests that "
             "were refused, with the reason queue_full; requests to a script that were too late, with the reason "
             "deadline.",
             ["deployment", "reason"],
@@ -75,13 +75,13 @@ class Metrics:
         )
         self.cancelled = Counter(
             "sightglass_cancelled_images",
-            "Pictures, or requests to a script, spared because their client left before they ran.",
+            "Images, or requests to a script, that did not run because their client left before.",
             ["deployment"],
             registry=own,
         )
         self.mirrored = Counter(
             "sightglass_mirrored_images",
-            "Pictures that a shadow deployment scored too, by what it said: same, other, failed, or skipped when busy.",
+            "Images that a shadow deployment got too, by its prediction: same, other, failed, or skipped when busy.",
             ["deployment", "outcome"],
             registry=own,
         )
@@ -94,31 +94,31 @@ class Metrics:
         )
         self.engine_restarts = Counter(
             "sightglass_engine_restarts",
-            "Engine processes, their decode workers, and hosts of scripts, started again after one ended.",
+            "Engine processes, their decode workers, and processes of scripts that ended and were started again.",
             registry=own,
         )
         self.workers = Gauge(
             "sightglass_script_workers",
-            "Processes of a script that have run init() and answer requests.",
+            "Worker processes of a script that have run init() and answer requests.",
             ["deployment"],
             multiprocess_mode="livesum",
             registry=own,
         )
         self.worker_restarts = Counter(
             "sightglass_script_worker_restarts",
-            "Processes of a script that ended, or were killed as a request took too long, and were replaced.",
+            "Worker processes of a script that ended, or were killed when a request timed out, and were replaced.",
             ["deployment"],
             registry=own,
         )
 
     @staticmethod
     def forget_process(pid: int) -> None:
-        """Take the gauges of a process that ended out of the sums."""
+        """Remove the gauges of a process that has ended."""
         mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 class _OfDeployment:
-    """Those of one deployment, whatever it is. What is a function here takes the values of the labels that are left."""
+    """The metrics of any deployment. Attributes that are functions take the values of the other labels."""
 
     def __init__(self, metrics: Metrics, deployment: str) -> None:
         self.stage_seconds = partial(metrics.stage_seconds.labels, deployment)
@@ -129,7 +129,7 @@ class _OfDeployment:
 
 
 class DeploymentMetrics(_OfDeployment):
-    """Those of one deployment that is a model."""
+    """The metrics of a deployment of a model."""
 
     def __init__(self, metrics: Metrics, deployment: str, engine: int = 0) -> None:
         super().__init__(metrics, deployment)
@@ -140,7 +140,7 @@ class DeploymentMetrics(_OfDeployment):
 
 
 class DecodeWorkerMetrics(DeploymentMetrics):
-    """Those of a decode worker, whose batches and runtime its engine counts."""
+    """The metrics of a decode worker. Its engine counts the batches and the runtime."""
 
     def __init__(self, metrics: Metrics, deployment: str) -> None:
         super().__init__(metrics, deployment)
@@ -150,7 +150,7 @@ class DecodeWorkerMetrics(DeploymentMetrics):
 
 
 class ScriptMetrics(_OfDeployment):
-    """Those of one deployment that is a script."""
+    """The metrics of a deployment of a script."""
 
     def __init__(self, metrics: Metrics, deployment: str) -> None:
         super().__init__(metrics, deployment)

@@ -12,11 +12,11 @@ import uvicorn
 from server.api.app import create_app
 from server.api.state import AppState
 from server.inference.deployments import retire
-from server.ipc.parent_pipe import READY, read_config, tell_parent, watch_parent
+from server.ipc.parent_pipe import READY, read_config, report_to_parent, watch_parent
 from server.ipc.process_config import ProcessConfig
 from server.ipc.routing_table import RoutingTable
 from server.logs import configure_logs
-from server.supervisor.port import refuse_newcomers
+from server.supervisor.port import refuse_new_connections
 
 # longer than the idle timeout of common load balancers, so that they, not we, close idle connections
 _KEEP_ALIVE_S = 75
@@ -33,7 +33,7 @@ class _DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for listening in sockets or []:
-            refuse_newcomers(listening)
+            refuse_new_connections(listening)
         await asyncio.sleep(_ACCEPT_S)  # the event loop accepts the connections that still wait
         for server in self.servers:
             server.close()
@@ -64,8 +64,8 @@ def serve(config: ProcessConfig) -> None:
         # objects that exist now stay for good: exclude them from garbage collection
         gc.collect()
         gc.freeze()
-        tell_parent(READY)
-        tell_parent("settled", config.table.number)
+        report_to_parent(READY)
+        report_to_parent("settled", config.table.number)
 
     uvicorn_config = uvicorn.Config(
         create_app(settings, config.table, config.control, started),
@@ -85,7 +85,7 @@ def serve(config: ProcessConfig) -> None:
 async def _update_table(state: AppState, table: RoutingTable) -> None:
     async with state.table_lock:
         await retire(await state.deployments.update(table))
-    tell_parent("settled", table.number)
+    report_to_parent("settled", table.number)
 
 
 def _drain(state: AppState, server: uvicorn.Server) -> None:

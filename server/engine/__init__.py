@@ -1,1 +1,1 @@
-"""The process that owns a device. It sees pictures and predictions, never HTTP."""
+"""The process that owns a device. It handles images and predictions, never HTTP."""

@@ -1,4 +1,4 @@
-"""python -m server.engine: the command of an engine process; with --check, of a dry run."""
+"""python -m server.engine: runs an engine process, or with --check a dry run."""
 
 import sys
 
@@ -11,7 +11,7 @@ def main() -> None:
     """Run one engine, or one dry run."""
     import_torchvision()
     if CHECK in sys.argv[1:]:
-        from server.engine.startup import check  # which imports torchvision in turn, as does the process
+        from server.engine.startup import check  # imports torchvision in turn, as `process` does
 
         check.main()
     else:

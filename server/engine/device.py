@@ -1,4 +1,4 @@
-"""Device: runs batches on the model, one at a time, and keeps the trouble of one image away from the others."""
+"""Device: runs batches on the model, one at a time. An image that fails does not fail the others of its batch."""
 
 import logging
 import time
@@ -19,13 +19,13 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# runs a step on the thread that computes, and waits for it
+# runs a step on the device's thread, and waits for its result
 OnDevice = Callable[[Callable[[], T]], T]
 
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
-    """The place of one input of a job's image in a batch."""
+    """One input of a job's image, as an item of a batch. `index` is that of the input in the image."""
 
     job: Job[ScorePayload]
     index: int
@@ -34,9 +34,9 @@ class BatchItem:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """The outputs of a batch in order, and the seconds that it kept the device busy.
+    """The outputs of a batch in the order of its items, and the seconds that it kept the device busy.
 
-    `too_large` is the smallest cost that ran out of memory, if any did.
+    `too_large` is the smallest cost, in pixels, that ran out of memory; None where none did.
     """
 
     outputs: Sequence[Any | Failure]
@@ -45,19 +45,19 @@ class BatchResult:
 
     @property
     def failed(self) -> bool:
-        """Whether any input has no output."""
+        """Whether any item has no output."""
         return any(isinstance(output, Failure) for output in self.outputs)
 
 
 class Device:
-    """Everything here runs on the one thread that may use the model's device, while it holds the `lock`."""
+    """Runs a model. All methods run on the one thread that may use the model's device, and hold `lock` meanwhile."""
 
     def __init__(self, model: EngineModel, lock: AbstractContextManager[object] | None = None) -> None:
         self.model = model
         self.lock = lock or nullcontext()
 
     def run(self, items: Sequence[BatchItem]) -> BatchResult:
-        """Run items of one shape as one batch; after a failure one by one, after running out of memory in halves."""
+        """Run items of one shape as one batch. A batch that fails runs again item by item, one too large in halves."""
         with self.lock:
             started = time.monotonic()
             result = self._run(items)
@@ -66,13 +66,13 @@ class Device:
     def _run(self, items: Sequence[BatchItem]) -> BatchResult:
         try:
             return BatchResult(self.model.outputs([item.input.data for item in items]))
-        except Exception as error:  # whatever a network raises, only the images that cause it may fail
+        except Exception as error:  # of any kind: only the images that cause it may fail
             if out_of_memory(error):
                 return self._run_halves(items)
             if len(items) > 1:
-                logger.warning("a batch failed and is retried image by image images=%d", len(items), exc_info=True)
-                alone = [self._run([item]) for item in items]
-                return BatchResult([output for one in alone for output in one.outputs])
+                logger.warning("a batch failed, retrying it image by image images=%d", len(items), exc_info=True)
+                results = [self._run([item]) for item in items]
+                return BatchResult([output for result in results for output in result.outputs])
             job = items[0].job
             logger.exception("an image failed request=%d index=%d", job.request, job.index)
             return BatchResult(
@@ -84,22 +84,22 @@ class Device:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         if len(items) == 1:
-            logger.error("out of memory on a single image request=%d cost=%.0f", items[0].job.request, cost)
+            logger.error("out of memory on one image request=%d cost=%.0f", items[0].job.request, cost)
             message = "The device has not enough memory for this picture. Send a smaller one, or try again later."
             return BatchResult([Failure("out_of_memory", message)])
-        logger.warning("out of memory, the batch is halved images=%d cost=%.0f", len(items), cost)
+        logger.warning("out of memory, halving the batch images=%d cost=%.0f", len(items), cost)
         middle = len(items) // 2
         first, second = self._run(items[:middle]), self._run(items[middle:])
         too_large = min(filter(None, (cost, first.too_large, second.too_large)))
         return BatchResult([*first.outputs, *second.outputs], too_large)
 
     def probe(self) -> None:
-        """Run one example; raises whatever the model raises if the device no longer works."""
+        """Run one example. Raises what the model raises where the device no longer works."""
         with self.lock:
             self.model.outputs(self.model.example(1))
 
     def time_example(self, count: int) -> float:
-        """Run one batch of `count` examples and return its seconds."""
+        """Run one batch of `count` examples, and return the seconds that it took."""
         inputs = self.model.example(count)
         with self.lock:
             started = time.monotonic()
@@ -108,7 +108,10 @@ class Device:
 
 
 def batch_items(jobs: Sequence[Job[ScorePayload]], max_images: int, max_cost: float) -> list[BatchItem]:
-    """Choose what runs of jobs of one shape: an input of each image, and more of them while there is room."""
+    """Choose the items of a batch from jobs of one shape: one input of each image, then others while there is room.
+
+    There is room up to `max_images` items and `max_cost` pixels.
+    """
     queues = [
         [BatchItem(job, index, one) for index, one in job.payload.open_inputs().items() if one.shape == job.shape]
         for job in jobs
@@ -124,7 +127,7 @@ def batch_items(jobs: Sequence[Job[ScorePayload]], max_images: int, max_cost: fl
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Tell whether an exception says that memory ran out, on a GPU or on a CPU."""
+    """Return whether an exception says that memory ran out, on a GPU or on a CPU."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     # the CPU allocator has no exception type of its own

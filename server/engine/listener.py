@@ -1,4 +1,4 @@
-"""EngineListener: the engine's side of the socket. Turns frames into calls of the pipeline, and replies into frames."""
+"""EngineListener: the engine's end of the socket. Frames become calls of the pipeline, and replies become frames."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from server.ipc.outcome import Failure, RefusedError, Reply
 
 
 class EngineListener(SocketListener):
-    """Accepts HTTP processes and decode workers, and serves them once there is a pipeline."""
+    """Accepts connections of HTTP processes and decode workers, and serves them once `pipeline` is set."""
 
     def __init__(self) -> None:
         super().__init__("the model is loading", lambda: _EngineConnection(self, asyncio.get_running_loop()))
@@ -23,8 +23,8 @@ class EngineListener(SocketListener):
         self.decode_workers: DecodeWorkers | None = None
         self._model: dict[str, Any] = {}
 
-    def know(self, model: ModelFacts) -> None:
-        """Make the facts of the model part of every state from now on."""
+    def set_model(self, model: ModelFacts) -> None:
+        """Add the facts of the model to every state that is announced from now on."""
         self._model = {"model": model.fields()}
 
     def announce(self, state: Mapping[str, Any]) -> None:
@@ -35,7 +35,7 @@ class EngineListener(SocketListener):
 
 
 class _EngineConnection(SocketClient):
-    """One HTTP process, or one decode worker: maps its numbers for requests to those of the pipeline."""
+    """The connection of one HTTP process or decode worker. Maps its request numbers to those of the pipeline."""
 
     def __init__(self, listener: EngineListener, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(listener)
@@ -44,7 +44,7 @@ class _EngineConnection(SocketClient):
         self._open: dict[int, int] = {}
 
     def handle(self, frame: Frame) -> None:
-        """Do what a frame asks for."""
+        """Handle one frame."""
         pipeline = self._listener.pipeline
         if pipeline is None:
             raise FrameError(f"{frame.kind.name} before the engine was ready")
@@ -56,7 +56,7 @@ class _EngineConnection(SocketClient):
             pipeline.cancel(self._open.pop(frame.number))
 
     def cancel_all(self) -> None:
-        """Cancel everything that the other side was waiting for."""
+        """Cancel all requests that came over this connection."""
         for number in self._open.values():
             assert self._listener.pipeline is not None
             self._listener.pipeline.cancel(number)

@@ -1,4 +1,4 @@
-"""What a job carries: the image on its way from encoded bytes to outputs. The scheduler does not look at it."""
+"""Payloads of jobs: an image, from its encoded bytes to its outputs. The scheduler does not read them."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,8 +10,8 @@ from models.images.model_input import DecodedImage, ModelInput
 class ImagePayload:
     """One image of a request.
 
-    `data` holds the encoded bytes until `image` holds what is decoded under `settings`, which only the model knows.
-    `decode_s` and `device_s` are the seconds that it spent in these stages.
+    `data` holds the encoded bytes until `image` holds the decoded image. `settings` are those of the model for this
+    image. `decode_s` and `device_s` are the seconds that it spent in these stages.
     """
 
     data: bytes = b""
@@ -26,22 +26,22 @@ class ImagePayload:
         return False
 
     def release(self) -> None:
-        """Let go of everything large."""
+        """Drop the data, so that its memory is freed."""
         self.data, self.image = b"", None
 
 
 @dataclass(slots=True, eq=False)
 class ScorePayload(ImagePayload):
-    """An image to be scored: `outputs` are those of its inputs so far, by their index."""
+    """An image to be scored. `outputs` holds the outputs of its inputs so far, by the index of the input."""
 
     outputs: dict[int, Any] = field(default_factory=dict)
 
     def open_inputs(self) -> dict[int, ModelInput]:
-        """Return the inputs of the image that are left to be run, by their index."""
+        """Return the inputs of the image that have not run yet, by their index."""
         assert self.image is not None
         return {index: one for index, one in enumerate(self.image.inputs) if index not in self.outputs}
 
     def release(self) -> None:
-        """Let go of everything large."""
+        """Drop the data, so that its memory is freed."""
         ImagePayload.release(self)
         self.outputs = {}

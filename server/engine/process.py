@@ -1,4 +1,4 @@
-"""An engine process: loads the model, checks that it works, and serves HTTP processes until the parent pipe closes."""
+"""An engine process: loads a model, warms it up, and serves HTTP processes until the parent pipe closes."""
 
 import asyncio
 import json
@@ -25,8 +25,8 @@ from server.engine.startup.loading import device_lock, facts_of, load_model
 from server.engine.startup.runtime_choice import choose_at_start, tune
 from server.engine.startup.warm_up import Timings, batch_overhead_s, sizes_to_try, warm_up
 from server.engine.workers.decode_worker import run_decode_worker
-from server.engine.workers.decode_workers import DecodeWorkers, decode_workers_wanted
-from server.ipc.parent_pipe import FAILED, READY, read_config, tell_parent, watch_parent
+from server.engine.workers.decode_workers import DecodeWorkers, decode_worker_count
+from server.ipc.parent_pipe import FAILED, READY, read_config, report_to_parent, watch_parent
 from server.ipc.process_config import ProcessConfig
 from server.logs import configure_logs
 from server.metrics import DeploymentMetrics, Metrics
@@ -43,21 +43,21 @@ def main() -> None:
     """
     config = read_config()
     configure_logs(config.settings.log_format, config.settings.log_level)
-    # about metadata and palettes of images, once for each place in Pillow; the pixels decode or raise
+    # Pillow warns about metadata and palettes, once for each line of its code. Pixels either decode or raise
     warnings.filterwarnings("ignore", module="PIL")
-    # nobody else knows the decode workers of an engine that has ended
+    # once an engine has ended, no other process knows its decode workers: each removes its own gauges
     watch_parent(end=partial(Metrics.forget_process, os.getpid()))
     uvloop.run(_run(config))
 
 
 async def _run(config: ProcessConfig) -> None:
-    # exits right here: an orderly end of the event loop would wait for threads and fill the log
+    # exit here: an orderly end of the event loop would wait for threads and fill the log
     try:
         await (serve(config) if config.decode_worker is None else run_decode_worker(config, config.decode_worker))
     except (ModelError, SettingsError) as error:
         logger.debug("the model cannot be served", exc_info=True)
         print(f"error: {error}", file=sys.stderr, flush=True)
-        tell_parent(FAILED, json.dumps(str(error)))
+        report_to_parent(FAILED, json.dumps(str(error)))
         os._exit(CANNOT_SERVE)
     except Exception:
         logger.critical("the engine ended unexpectedly", exc_info=True)
@@ -65,7 +65,7 @@ async def _run(config: ProcessConfig) -> None:
 
 
 async def serve(config: ProcessConfig) -> None:
-    """Load, warm up, announce, and serve for ever; ModelError or SettingsError where the model cannot be served."""
+    """Load and warm up the model, then serve for ever. ModelError or SettingsError where it cannot be served."""
     started, settings = time.monotonic(), config.settings
     listener, thread = EngineListener(), DeviceThread()
     await listener.listen(config.address)
@@ -74,7 +74,7 @@ async def serve(config: ProcessConfig) -> None:
     for warning in model.definition.settings.warnings:
         logger.warning("%s", warning)
     thread.lock = device_lock(config, model)
-    listener.know(facts_of(model))
+    listener.set_model(facts_of(model))
     listener.announce({"ready": False, "reason": "the model is warming up"})
 
     chosen, tuner = await asyncio.to_thread(choose_at_start, config, model, thread.call)
@@ -92,7 +92,7 @@ async def serve(config: ProcessConfig) -> None:
     )
     freeze_objects()
     listener.announce({"ready": True, "reason": "ready"})
-    tell_parent(READY)
+    report_to_parent(READY)
     logger.info(
         "engine ready device=%s runtime=%s batch=%d seconds=%.1f",
         model.device,
@@ -110,7 +110,7 @@ async def serve(config: ProcessConfig) -> None:
 def _start_decode_workers(
     config: ProcessConfig, model: LoadedModel, timings: Timings, max_images: int, metrics: Metrics
 ) -> DecodeWorkers | None:
-    count = decode_workers_wanted(model, config.settings)
+    count = decode_worker_count(model, config.settings)
     if not count or not isinstance(model, Classifier):
         return None
 
@@ -124,9 +124,9 @@ def _start_decode_workers(
 
 
 def _warm_up_explanations(explainer: Explainer, max_images: int, thread: DeviceThread, pipeline: Pipeline) -> None:
-    seen: Sequence[tuple[float, float]] = ()
+    costs: Sequence[tuple[float, float]] = ()
     try:
-        seen = explainer.warm_up(max_images, thread.call)
+        costs = explainer.warm_up(max_images, thread.call)
     except Exception:
-        logger.exception("explanations cannot be warmed up, and may fail")
-    pipeline.open_lane("explain", seen)
+        logger.exception("the warm-up of explanations failed, they may fail too")
+    pipeline.open_lane("explain", costs)

@@ -1,1 +1,1 @@
-"""The sockets and pipes between the processes of a server, and the messages that they exchange. No PyTorch."""
+"""Sockets and pipes between the processes of a server, and the messages on them. Imports no PyTorch."""

@@ -1,4 +1,4 @@
-"""EngineClient: an HTTP process's side of the socket to an engine. One connection, any number of requests in flight."""
+"""EngineClient: the HTTP process's end of the socket to an engine. One connection, many requests in flight."""
 
 import asyncio
 import itertools
@@ -20,23 +20,23 @@ from server.ipc.raw_http import RawReply, RawRequest
 from server.latency import LatencyModel
 
 _RECONNECT_S = 0.05
-# a full engine can only predict how soon it has room: it is asked again after this time
+# a full engine only estimates when it has room: requests are sent to it again after this time
 _RETRY_FULL_S = 0.1
-ByIndex = Mapping[int, Mapping[str, Any]]  # of the images of a request
+ByIndex = Mapping[int, Mapping[str, Any]]  # index of an image in its request -> parameters
 
 NOTHING: ByIndex = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """The last time an engine said that it was full, and until when it expects to be; monotonic seconds."""
+    """When an engine last refused a request as full, and until when it expects to be; monotonic seconds."""
 
     at: float = float("-inf")
     until: float = float("-inf")
 
 
 class EngineClient:
-    """Keeps a connection to the engine at `path`; when it breaks, everything in flight fails at once."""
+    """Keeps a connection to the engine at `path`. When it breaks, all requests in flight fail at once."""
 
     def __init__(self, path: Path) -> None:
         self.ready = False
@@ -48,16 +48,16 @@ class EngineClient:
         self._replies: dict[int, Future[Frame]] = {}
         self._connection: Connection | None = None
         self._refusals = {explains: _Refusal() for explains in (False, True)}
-        self._pace = {explains: LatencyModel() for explains in (False, True)}
+        self._latency = {explains: LatencyModel() for explains in (False, True)}
         self._decode_workers: dict[str, EngineClient] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def connect(self) -> None:
-        """Start to connect, and keep connected, from the running event loop."""
+        """Connect, and stay connected, on the running event loop."""
         self._tasks.append(asyncio.get_running_loop().create_task(self.run()))
 
     def close(self) -> None:
-        """Drop the connection, and with it all work in flight."""
+        """Close the connection, which cancels all requests in flight."""
         for worker in self._decode_workers.values():
             worker.close()
         for task in self._tasks:
@@ -65,7 +65,7 @@ class EngineClient:
 
     @property
     def scoring_client(self) -> "EngineClient":
-        """The client to ask for scores: that of the least busy decode worker, or this one without any."""
+        """The client for scoring requests: that of the least busy decode worker, or this one where there is none."""
         workers = [worker for worker in self._decode_workers.values() if worker.ready]
         return min(workers, key=lambda worker: (worker.known_full_s(False), worker.images_in_flight), default=self)
 
@@ -75,37 +75,37 @@ class EngineClient:
         return self.images_in_flight > 0 or any(worker.busy for worker in self._decode_workers.values())
 
     def full_s(self, explains: bool) -> float:
-        """Return for how many more seconds there is no room, as the engine said when it last refused such a request.
+        """Return the seconds until there is room, as the engine estimated when it last refused such a request.
 
-        Requests that explain wait in a lane of their own: that it is full says nothing about plain scoring.
+        Requests that explain wait in a lane of their own, which may be full while that of scoring is not.
         """
         return max(0.0, self._refusals[explains].until - time.monotonic())
 
     def known_full_s(self, explains: bool) -> float:
-        """Return the same, but 0 where the engine said so too long ago to be believed without asking again."""
+        """Return the same, but 0 where that estimate is older than _RETRY_FULL_S, so that the engine is tried again."""
         return self.full_s(explains) if time.monotonic() - self._refusals[explains].at < _RETRY_FULL_S else 0.0
 
     def finish_s(self, images: int, explains: bool) -> float:
-        """Predict in how many seconds so many more images would be answered: 0 as long as nothing is known."""
+        """Predict the seconds until so many more images are answered: 0 before the first reply."""
         client = self if explains else self.scoring_client
-        return max(client.full_s(explains), client._pace[explains].seconds(client.images_in_flight + images))
+        return max(client.full_s(explains), client._latency[explains].seconds(client.images_in_flight + images))
 
     async def run(self) -> None:
-        """Connect, and connect again whenever the connection breaks; for ever."""
+        """Connect, and reconnect whenever the connection breaks, for ever."""
         while True:
             try:
-                await self._live()
+                await self._connect_until_lost()
             except OSError:
                 await asyncio.sleep(_RECONNECT_S)
 
-    async def _live(self) -> None:
+    async def _connect_until_lost(self) -> None:
         loop = asyncio.get_running_loop()
         ended = loop.create_future()
 
-        def begun() -> None:
+        def connected() -> None:
             self._connection = connection
 
-        connection = Connection(self._received, partial(ended.set_result, None), begun)
+        connection = Connection(self._received, partial(ended.set_result, None), connected)
         await loop.create_unix_connection(lambda: connection, str(self._path))
         try:
             await asyncio.shield(ended)
@@ -115,32 +115,33 @@ class EngineClient:
 
     async def score(
         self,
-        pictures: Sequence[bytes],
+        images: Sequence[bytes],
         deadline: float,
         explain: ByIndex = NOTHING,
         settings: ByIndex = NOTHING,
     ) -> Reply:
-        """Have encoded images scored before `deadline` (monotonic seconds); their outcomes come in order.
+        """Score encoded images before `deadline` (monotonic seconds), and return their outcomes in order.
 
-        `explain` holds the parameters of the images that are to be explained as well, `settings` the
-        `inference_parameters` of those that have some. Raises ServiceError: `queue_full`, a code of ExplanationError or
-        RefusedError where this model cannot be asked for that, or `engine_unavailable` where the engine is not ready or
-        dies meanwhile. When the caller is cancelled, so is the work.
+        `explain` holds the parameters of the images to be explained, `settings` the `inference_parameters` of those
+        that have some. Raises ServiceError: `queue_full`, a code of ExplanationError or RefusedError where this model
+        cannot process the request, or `engine_unavailable` where the engine is not ready or ends meanwhile. When the
+        caller is cancelled, the work is cancelled too.
         """
         fields = {"deadline": deadline, "explain": _plain(explain), "settings": _plain(settings)}
-        return _reply(await self._exchange(FrameKind.SCORE, fields, pictures, explains=bool(explain)))
+        return _reply(await self._exchange(FrameKind.SCORE, fields, images, explains=bool(explain)))
 
     async def answer(self, request: RawRequest, deadline: float) -> RawReply:
-        """Have a script answer a request before `deadline` (monotonic seconds).
+        """Run a script on a request before `deadline` (monotonic seconds), and return its reply.
 
-        Raises ServiceError as `score` does, or with a code that says how the script failed.
+        Raises ServiceError as `score` does, or with the code of the script's failure.
         """
         return RawReply.of(await self._exchange(FrameKind.RUN, request.fields(deadline), [request.body]))
 
     async def compute(self, number: int, slot: int, images: int) -> Outcome:
-        """Have the engine compute the images in a slot of the memory it shares with worker `number`: bytes of [N, C].
+        """Compute, in the engine, the images in a slot of the memory that it shares with worker `number`.
 
-        Raises ServiceError `engine_unavailable` where the engine dies meanwhile.
+        Returns the outputs, float32 [N, C] as bytes. Raises ServiceError `engine_unavailable` where the engine ends
+        meanwhile.
         """
         if self._connection is None:
             raise _unavailable(self.reason)
@@ -155,7 +156,7 @@ class EngineClient:
         if connection is None or not self.ready:
             raise _unavailable(self.reason)
         if (full_s := self.known_full_s(explains)) > 0:
-            # sending the images only to hear the same again would take time from those that are being scored
+            # it would refuse these images too, and receiving them would delay those that it is scoring
             raise queue_full(full_s)
         self.images_in_flight += len(blobs)
         queued, sent = self.images_in_flight, time.monotonic()
@@ -168,7 +169,7 @@ class EngineClient:
                 now = time.monotonic()
                 self._refusals[explains] = _Refusal(now, now + retry_after_s)
                 raise queue_full(retry_after_s)
-            self._pace[explains].observe(queued, time.monotonic() - sent)
+            self._latency[explains].observe(queued, time.monotonic() - sent)
             return frame
         finally:
             self.images_in_flight -= len(blobs)
@@ -198,7 +199,7 @@ class EngineClient:
             reply.set_result(frame)
 
     def _connect_workers(self, paths: Sequence[str]) -> None:
-        # the workers of an engine that is started again listen where the former ones did
+        # when an engine is started again, its workers listen at the same addresses as before
         for path in paths:
             if path not in self._decode_workers:
                 self._decode_workers[path] = worker = EngineClient(Path(path))
@@ -222,7 +223,7 @@ def _unavailable(reason: str) -> ServiceError:
 
 
 def queue_full(retry_after_s: float) -> ServiceError:
-    """Return the refusal of a request for which there may be room in so many seconds."""
+    """Return the error of a request for which there may be room in so many seconds."""
     message = f"The queue is full. There may be room in {retry_after_s:.1f} s: try again after that."
     return ServiceError("queue_full", message, retry_after_s=retry_after_s)
 

@@ -1,4 +1,4 @@
-"""Connection: one end of the wire on an event loop. Frames go in and out as they are."""
+"""Connection: one end of a socket that carries frames, on an event loop."""
 
 import asyncio
 import logging
@@ -12,65 +12,68 @@ logger = logging.getLogger(__name__)
 
 
 class Connection(asyncio.Protocol):
-    """Calls `begun` when it is made, `received` with each frame, and `lost` once, whoever ends it.
+    """Calls `on_connected` once it is made, `on_frame` with each frame, and `on_lost` once, whichever side ends it.
 
-    One that sends something else than frames is closed.
+    A connection on which anything but frames arrives is closed.
     """
 
     def __init__(
-        self, received: Callable[[Frame], None], lost: Callable[[], None], begun: Callable[[], None] = lambda: None
+        self,
+        on_frame: Callable[[Frame], None],
+        on_lost: Callable[[], None],
+        on_connected: Callable[[], None] = lambda: None,
     ) -> None:
-        self._received = received
-        self._lost = lost
-        self._begun = begun
+        self._on_frame = on_frame
+        self._on_lost = on_lost
+        self._on_connected = on_connected
         self._reader = FrameReader()
         self._transport: Transport | None = None
-        self._room: Future[None] | None = None  # done when the other side has read on
+        self._writable: Future[None] | None = None  # set while the other side reads too slowly, done when it has read
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Begin."""
+        """Keep the transport."""
         self._transport = cast(Transport, transport)
-        self._begun()
+        self._on_connected()
 
     def data_received(self, data: bytes) -> None:
-        """Hand on what `data` completes."""
+        """Pass on the frames that `data` completes."""
         try:
             for frame in self._reader.feed(data):
-                self._received(frame)
+                self._on_frame(frame)
         except FrameError as error:
-            logger.error("a connection sent no frame and is closed: %s", error)
+            logger.error("a connection sent no frame, closing it: %s", error)
             self.close()
-        except Exception:  # whatever it is, the other side would wait for ever
-            logger.exception("a frame could not be handled and its connection is closed")
+        except Exception:  # of any kind: the other side would wait for a reply for ever
+            logger.exception("handling a frame failed, closing its connection")
             self.close()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """End."""
+        """Drop the transport."""
         self._transport = None
         self.resume_writing()
-        self._lost()
+        self._on_lost()
 
     def pause_writing(self) -> None:
-        """Note that the other side does not keep up."""
-        self._room = asyncio.get_running_loop().create_future()
+        """Note that the other side reads too slowly."""
+        self._writable = asyncio.get_running_loop().create_future()
 
     def resume_writing(self) -> None:
-        """Note that it does again."""
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
-        self._room = None
+        """Note that the other side has read."""
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+        self._writable = None
 
     def send(self, frame: Frame) -> None:
-        """Write a frame, unless the connection has ended."""
+        """Write a frame, unless the connection is closed."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.writelines(frame.parts())
 
     async def drained(self) -> None:
-        """Wait until the other side has room for more."""
-        if self._room is not None:
-            await asyncio.shield(self._room)
+        """Wait while the other side reads too slowly."""
+        if self._writable is not None:
+            await asyncio.shield(self._writable)
 
     def close(self) -> None:
-        """End the connection at once."""
+        """Close the connection at once."""
         if self._transport is not None:
             self._transport.abort()

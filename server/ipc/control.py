@@ -12,13 +12,15 @@ from server.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 
+# a command carries a request body of at most 64 KiB, which JSON escapes may make six times as long; a reply describes
+# every deployment
 _MAX_LINE_BYTES = 2**24
 
 CommandHandler = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
 
 
 async def serve_commands(path: Path, handle: CommandHandler) -> asyncio.AbstractServer:
-    """Listen at `path`; `handle` is given the verb and the content of each command, and may raise ServiceError."""
+    """Listen at `path`; `handle` gets the verb and the content of each command, and may raise ServiceError."""
 
     async def serve(reader: StreamReader, writer: StreamWriter) -> None:
         try:
@@ -26,7 +28,7 @@ async def serve_commands(path: Path, handle: CommandHandler) -> asyncio.Abstract
             reply = {"done": await handle(command["verb"], command["content"])}
         except ServiceError as error:
             reply = {"code": error.code, "message": error.message}
-        except Exception:  # the supervisor has to live on whatever a command does
+        except Exception:  # of any kind: no command may end the supervisor
             logger.exception("a command failed")
             reply = {"code": "internal_error", "message": "The order failed. The server's log has the cause."}
         writer.write(json.dumps(reply).encode() + b"\n")
@@ -36,7 +38,7 @@ async def serve_commands(path: Path, handle: CommandHandler) -> asyncio.Abstract
 
 
 async def send_command(path: Path, verb: str, content: Mapping[str, Any]) -> Any:
-    """Have the supervisor do something, and return what it says; ServiceError where it cannot."""
+    """Send a command to the supervisor and return its reply. Raises the ServiceError of a command that failed."""
     reader, writer = await asyncio.open_unix_connection(path, limit=_MAX_LINE_BYTES)
     try:
         writer.write(json.dumps({"verb": verb, "content": content}).encode() + b"\n")

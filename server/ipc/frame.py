@@ -1,7 +1,7 @@
-"""Length-prefixed frames between HTTP processes and an engine or the process of a script, over a Unix socket.
+"""Frame: a message between an HTTP process and an engine or the process of a script, over a Unix socket.
 
 A frame is a fixed header (magic, kind, number, length of the fields, count of blobs), the length of each blob, the
-fields as JSON, then the blobs as they are. Numbers are big-endian. Nothing in a frame is ever executed.
+fields as JSON, then the bytes of the blobs. Numbers are big-endian. Nothing in a frame is ever executed.
 """
 
 import json
@@ -14,19 +14,19 @@ from typing import Any
 
 _HEADER = struct.Struct("!HBQII")
 _MAGIC = 0x5167
-_MAX_FIELDS = 2**24
+_MAX_FIELDS_BYTES = 2**24
 _MAX_BLOBS = 2**16
 MAX_FRAME_BYTES = 2**31
 
 
 class FrameError(Exception):
-    """The other side sent something that is not a frame; the connection cannot be used any more."""
+    """The other side sent something that is not a frame. The connection cannot be used any more."""
 
 
 class FrameKind(IntEnum):
-    """What a frame means. SCORE, BATCH, RUN and CANCEL go to an engine or a script's process, the others come back.
+    """What a frame means. SCORE, BATCH, RUN and CANCEL go to an engine or a script's process, the others come from it.
 
-    BATCH comes from a decode worker: its images are in the memory that it shares with its engine.
+    BATCH comes from a decode worker. Its images are in the memory that the worker shares with its engine.
     """
 
     SCORE = 1
@@ -38,13 +38,13 @@ class FrameKind(IntEnum):
     BATCH = 7
 
 
-_written = json.JSONEncoder(separators=(",", ":")).encode
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 _KINDS = frozenset(kind.value for kind in FrameKind)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message. `number` ties a reply to its request; fields are JSON values, blobs any bytes."""
+    """One message. A reply has the `number` of its request. Fields are JSON values, blobs any bytes."""
 
     kind: FrameKind
     number: int = 0
@@ -53,55 +53,55 @@ class Frame:
 
     def parts(self) -> list[bytes]:
         """Return the buffers to write, in order, without copying the blobs together."""
-        fields = _written(self.fields).encode()
+        fields = _to_json(self.fields).encode()
         lengths = struct.pack(f"!{len(self.blobs)}Q", *map(len, self.blobs))
         header = _HEADER.pack(_MAGIC, self.kind, self.number, len(fields), len(self.blobs))
         return [header, lengths, fields, *self.blobs]
 
 
 class FrameReader:
-    """Puts frames together from what arrives, in pieces of any size."""
+    """Assembles frames from bytes that arrive in pieces of any size."""
 
     def __init__(self) -> None:
-        self._waiting = bytearray()
-        self._needed = _HEADER.size  # bytes without which nothing new can be said
+        self._buffer = bytearray()
+        self._needed = _HEADER.size  # bytes to wait for before reading on
 
     def feed(self, data: bytes) -> list[Frame]:
-        """Return the frames that `data` completes. FrameError where the bytes are no frame."""
-        self._waiting += data
+        """Return the frames that `data` completes. Raises FrameError where the bytes are no frame."""
+        self._buffer += data
         frames = []
-        while len(self._waiting) >= self._needed and (frame := self._next()) is not None:
+        while len(self._buffer) >= self._needed and (frame := self._next()) is not None:
             frames.append(frame)
         return frames
 
     def _next(self) -> Frame | None:
-        waiting = self._waiting
-        magic, kind, number, fields_length, count = _HEADER.unpack_from(waiting)
-        if magic != _MAGIC or kind not in _KINDS or fields_length > _MAX_FIELDS or count > _MAX_BLOBS:
-            raise FrameError(f"expected the header of a frame, got {bytes(waiting[: _HEADER.size])!r}")
+        buffer = self._buffer
+        magic, kind, number, fields_length, count = _HEADER.unpack_from(buffer)
+        if magic != _MAGIC or kind not in _KINDS or fields_length > _MAX_FIELDS_BYTES or count > _MAX_BLOBS:
+            raise FrameError(f"expected the header of a frame, got {bytes(buffer[: _HEADER.size])!r}")
         start = _HEADER.size + 8 * count
-        if len(waiting) < start:
+        if len(buffer) < start:
             self._needed = start
             return None
-        lengths = struct.unpack_from(f"!{count}Q", waiting, _HEADER.size)
+        lengths = struct.unpack_from(f"!{count}Q", buffer, _HEADER.size)
         if sum(lengths) > MAX_FRAME_BYTES:
             raise FrameError(f"a frame of {sum(lengths)} bytes exceeds {MAX_FRAME_BYTES}")
         self._needed = start + fields_length + sum(lengths)
-        if len(waiting) < self._needed:
+        if len(buffer) < self._needed:
             return None
-        with memoryview(waiting) as view:
+        with memoryview(buffer) as memory:
             ends = [*accumulate(lengths, initial=start + fields_length)]
-            fields, blobs = bytes(view[start : ends[0]]), [bytes(view[one:two]) for one, two in pairwise(ends)]
-        del waiting[: self._needed]
+            fields, blobs = bytes(memory[start : ends[0]]), [bytes(memory[one:two]) for one, two in pairwise(ends)]
+        del buffer[: self._needed]
         self._needed = _HEADER.size
         return Frame(FrameKind(kind), number, _object(fields), blobs)
 
 
 def _object(fields: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(fields)
+        value = json.loads(fields)
     except ValueError as error:
         raise FrameError(f"the fields of a frame are not JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise FrameError(f"the fields of a frame are a {type(found).__name__}, expected an object")
-    return found
+    if not isinstance(value, dict):
+        raise FrameError(f"the fields of a frame are a {type(value).__name__}, expected an object")
+    return value

@@ -1,4 +1,4 @@
-"""SocketListener: where HTTP processes connect to an engine or to the process of a script, and hear of its state."""
+"""SocketListener: accepts the connections of HTTP processes to an engine or a script, and sends them its state."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -11,7 +11,7 @@ from server.ipc.frame import Frame, FrameKind
 
 
 class SocketListener:
-    """Accepts connections and sends each of them every change of state. `make_client` serves one connection."""
+    """Accepts connections and sends every change of state to all of them. `make_client` serves one connection."""
 
     def __init__(self, reason: str, make_client: Callable[[], "SocketClient"]) -> None:
         self.state: dict[str, Any] = {"ready": False, "reason": reason}
@@ -21,7 +21,7 @@ class SocketListener:
         self._server: asyncio.AbstractServer | None = None  # event loops keep no reference of their own
 
     async def listen(self, path: Path) -> None:
-        """Start to accept connections on a Unix socket at `path`, replacing what a dead process left there."""
+        """Listen on a Unix socket at `path`, which replaces the socket of a process that has ended."""
         path.unlink(missing_ok=True)
         self._server = await self._loop.create_unix_server(lambda: self._make_client().connection, str(path))
 
@@ -39,19 +39,19 @@ class SocketClient(ABC):
     """The listener's side of one connection, of an HTTP process or a decode worker."""
 
     def __init__(self, listener: SocketListener) -> None:
-        self.connection = Connection(self.handle, self._disconnected, begun=self._connected)
+        self.connection = Connection(self.handle, self._disconnected, on_connected=self._connected)
         self._socket_listener = listener
 
     @abstractmethod
     def handle(self, frame: Frame) -> None:
-        """Do what a frame asks for."""
+        """Handle one frame."""
 
     @abstractmethod
     def cancel_all(self) -> None:
-        """Cancel everything that the other side was waiting for."""
+        """Cancel all requests that came over this connection."""
 
     def _connected(self) -> None:
-        """Send the state to whoever has just connected, and from then on every change."""
+        """Send the current state, and from now on every change."""
         self._socket_listener.clients.add(self)
         self.connection.send(Frame(FrameKind.STATE, fields=self._socket_listener.state))
 

@@ -1,4 +1,4 @@
-"""ModelFacts: what an engine tells the HTTP processes of its model, which know no models."""
+"""ModelFacts: the description of a model that an engine sends to HTTP processes, which load no models."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -9,9 +9,9 @@ from models.folder.signature import Column, Signature
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """A model in words. `sizes` are the settings that fix what its network sees, in pixels.
+    """The facts of a model. `sizes` are the settings that fix the size of its inputs, in pixels.
 
-    `signature` tells how a table of pictures has to look.
+    `signature` describes the columns of a table of images.
     """
 
     architecture: str = ""
@@ -22,7 +22,7 @@ class ModelFacts:
 
     @property
     def classifies(self) -> bool:
-        """Whether it gives every label a probability, rather than find objects."""
+        """Whether the model gives every label a probability, rather than finding objects."""
         return self.task in ("multiclass", "multilabel")
 
     def fields(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Outcome: what became of one picture, and Reply: what became of one request."""
+"""Outcome: the prediction of one image, or its failure. Reply: the outcomes of one request."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a picture has no prediction. `code` is one of the error codes of the product."""
+    """Why an image has no prediction. `code` is one of the error codes of the product."""
 
     code: str
     message: str
@@ -20,7 +20,7 @@ class RefusedError(Exception):
         self.code = code
 
 
-# a prediction is the JSON object of the wire contract, encoded once, where it was computed
+# a prediction is the JSON object of the wire contract, which the engine encodes once
 Outcome = bytes | Failure
 
 STAGES = ("decode", "queue", "device", "encode")
@@ -28,7 +28,7 @@ STAGES = ("decode", "queue", "device", "encode")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The outcomes of a request in the order of its pictures, and the seconds its slowest picture spent per stage."""
+    """The outcomes of a request in the order of its images, and the seconds of its slowest image in each stage."""
 
     outcomes: Sequence[Outcome]
     stages: Mapping[str, float]

@@ -1,10 +1,11 @@
 """The parent pipe: standard input of a child process, which its parent holds open.
 
-Its first line is the ProcessConfig. Later lines ask a child to `drain`, or give an HTTP process another routing table.
-The end of the pipe means that the parent has gone, by choice or by accident, and the child exits at once. So a child
-never outlives its parent, whatever happened to it, and needs no signals.
+Its first line is the ProcessConfig. Later lines are `drain`, or another routing table for an HTTP process. The pipe
+ends when the parent closes it or ends in any way, and the child exits at once. So a child never outlives its parent,
+and it needs no signals.
 
-A child answers on its standard output: `ready`, `failed` with the reason, and which routing table it has settled on.
+A child reports on its standard output: `ready`, `failed` with the reason, and `settled` with the number of the routing
+table that it uses.
 """
 
 import io
@@ -25,7 +26,7 @@ SETTLED = "settled"
 
 
 def read_config() -> ProcessConfig:
-    """Read the first line. From here on signals are for the supervisor alone."""
+    """Read the first line, and ignore SIGTERM and SIGINT from now on: only the supervisor handles them."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     return ProcessConfig.model_validate_json(_pipe().readline())
@@ -36,20 +37,20 @@ def watch_parent(
     table: Callable[[RoutingTable], object] = lambda table: None,
     end: Callable[[], object] = lambda: None,
 ) -> None:
-    """Follow the pipe on a thread of its own: `drain` and `table` are called when a line says so.
+    """Read the pipe on a thread of its own, and call `drain` and `table` for their lines.
 
-    At the end of the pipe `end` is called, and then the process exits.
+    At the end of the pipe, `end` is called, and then the process exits.
     """
     threading.Thread(target=_watch, args=(drain, table, end), name="parent-pipe", daemon=True).start()
 
 
-def tell_parent(*words: object) -> None:
+def report_to_parent(*words: object) -> None:
     """Write one line to the parent."""
     os.write(sys.stdout.fileno(), (" ".join(map(str, words)) + "\n").encode())
 
 
 def _pipe() -> io.RawIOBase:
-    # unbuffered: nothing read ahead is lost between two readers, and no lock is held when the process ends
+    # unbuffered: no data is lost between two readers, and no lock is held when the process ends
     return io.FileIO(sys.stdin.fileno(), closefd=False)
 
 
@@ -61,5 +62,5 @@ def _watch(drain: Callable[[], object], table: Callable[[RoutingTable], object],
         elif line.startswith(TABLE):
             table(RoutingTable.model_validate_json(line.removeprefix(TABLE)))
     end()
-    # nobody is left to reply to, and an orderly exit would wait for the batch that is running
+    # no process waits for replies any more, and an orderly exit would wait for the running batch
     os._exit(0)

@@ -1,4 +1,4 @@
-"""EnginePool: an HTTP process's way to the engines of all devices of a deployment, and to their decode workers."""
+"""EnginePool: the connections of an HTTP process to all engines of a deployment, and to their decode workers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,18 +17,18 @@ class EnginePool:
         self.clients = [EngineClient(path) for path in paths]
 
     def connect(self) -> None:
-        """Start to connect, and keep connected, from the running event loop."""
+        """Connect, and stay connected, on the running event loop."""
         for client in self.clients:
             client.connect()
 
     @property
     def ready(self) -> bool:
-        """Whether a request would be scored now."""
+        """Whether any engine is ready."""
         return any(client.ready for client in self.clients)
 
     @property
     def reason(self) -> str:
-        """Why it would not."""
+        """Why no engine is ready: the reasons of all of them."""
         return "; ".join(client.reason for client in self.clients)
 
     @property
@@ -43,20 +43,17 @@ class EnginePool:
 
     async def score(
         self,
-        pictures: Sequence[bytes],
+        images: Sequence[bytes],
         deadline: float,
         explain: ByIndex = NOTHING,
         settings: ByIndex = NOTHING,
     ) -> Reply:
         """See EngineClient.score."""
-        return await self._first(len(pictures), bool(explain)).score(pictures, deadline, explain, settings)
+        return await self._fastest(len(images), bool(explain)).score(images, deadline, explain, settings)
 
     @property
     def refusal(self) -> ServiceError | None:
-        """The refusal that a request for plain scores is sure to get, so that its body need not be parsed.
-
-        That is `queue_full` where all engines that are ready have just said so.
-        """
+        """The error `queue_full` where all ready engines have just refused to score: then no body need be parsed."""
         full_s = min(
             (client.scoring_client.known_full_s(False) for client in self.clients if client.ready), default=0.0
         )
@@ -64,15 +61,15 @@ class EnginePool:
 
     async def answer(self, request: RawRequest, deadline: float) -> RawReply:
         """See EngineClient.answer."""
-        return await self._first(1, False).answer(request, deadline)
+        return await self._fastest(1, False).answer(request, deadline)
 
-    def _first(self, images: int, explains: bool) -> EngineClient:
-        able = [client for client in self.clients if client.ready] or self.clients
-        engine = min(able, key=lambda client: (client.finish_s(images, explains), client.images_in_flight))
-        # an idle engine scores a request itself: the way through a decode worker would be longer
+    def _fastest(self, images: int, explains: bool) -> EngineClient:
+        candidates = [client for client in self.clients if client.ready] or self.clients
+        engine = min(candidates, key=lambda client: (client.finish_s(images, explains), client.images_in_flight))
+        # an idle engine scores a request itself, which is faster than through a decode worker
         return engine if explains or not engine.busy else engine.scoring_client
 
     def close(self) -> None:
-        """Drop the connections, and with them all work in flight."""
+        """Close the connections, which cancels all requests in flight."""
         for client in self.clients:
             client.close()

@@ -1,4 +1,4 @@
-"""ProcessConfig: what a child process is started with, the first line of its parent pipe."""
+"""ProcessConfig: the configuration of a child process, sent as the first line of its parent pipe."""
 
 import socket
 from pathlib import Path
@@ -11,10 +11,11 @@ from settings.server import ServerSettings
 
 
 class DecodeWorkerConfig(BaseModel):
-    """What a decode worker has to know of its engine.
+    """The configuration of a decode worker.
 
-    `number` is its own number there, `engine` the address, `runtime` what computes, and `timings` the (images, seconds)
-    of batches. `images` is the file descriptor of the memory that both share, for images of `shape`, [N, ...].
+    `number` is its number among the workers of its engine, `engine` the address of that engine, `runtime` the runtime
+    that computes, and `timings` the (images, seconds) of its batches. `images` is the file descriptor of the memory
+    that both share, for images of `shape`, [slots, N, ...].
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -28,14 +29,14 @@ class DecodeWorkerConfig(BaseModel):
 
 
 class ProcessConfig(BaseModel):
-    """One class for all kinds of processes; each reads the fields that concern it.
+    """The configuration of any kind of process. Each reads its own fields.
 
     - An engine: the settings of its deployment, the model `folder`, a `device`, the `address` to listen at, its number
       among the engines of the deployment, and the folder of the lock that engines on the same cores share.
-    - A decode worker: what its engine got, with an address, threads and batches of its own, and `decode_worker`.
+    - A decode worker: the fields of its engine, with its own address, threads and size of batches, and `decode_worker`.
     - The process of a script: the settings, the address and the deployment itself.
-    - An HTTP process: the settings of the server, the routing `table`, the ports it listens on, and the socket at which
-      the supervisor takes commands.
+    - An HTTP process: the settings of the server, the routing `table`, the file descriptors of its `listening` sockets,
+      and the `control` socket, which takes commands for the supervisor.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -55,7 +56,7 @@ class ProcessConfig(BaseModel):
 
     @property
     def inherited(self) -> tuple[int, ...]:
-        """The file descriptors of its parent that the child keeps open."""
+        """The file descriptors that the child inherits from its parent."""
         return self.listening if self.decode_worker is None else (self.decode_worker.images,)
 
     def listening_sockets(self) -> list[socket.socket]:

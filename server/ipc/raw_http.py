@@ -1,6 +1,6 @@
-"""RawRequest and RawReply: an HTTP exchange as it is, between HTTP processes and the processes of a script.
+"""RawRequest and RawReply: an unparsed HTTP request and its response, between HTTP processes and those of a script.
 
-Standard library only: the process that runs a user's script imports this too.
+Imports the standard library only: the process that runs a user's script imports this file too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ Headers = Sequence[tuple[str, str]]  # names and values in their order; a name m
 
 @dataclass(frozen=True, slots=True)
 class RawRequest:
-    """A request. `query` is what follows the question mark, still encoded; names of `headers` are in lower case."""
+    """A request. `query` is the encoded text after the question mark. Names of `headers` are in lower case."""
 
     method: str
     path: str = "/score"
@@ -24,7 +24,7 @@ class RawRequest:
     request_id: str = ""
 
     def fields(self, deadline: float) -> dict[str, Any]:
-        """Write it as the fields of a frame, but for its body; it is of no use after `deadline` (monotonic seconds)."""
+        """Return all but the body as the fields of a frame. The request ends at `deadline` (monotonic seconds)."""
         return {
             "method": self.method,
             "path": self.path,
@@ -36,24 +36,24 @@ class RawRequest:
 
     @classmethod
     def of(cls, frame: Frame) -> "RawRequest":
-        """Read what `fields` wrote."""
-        found = frame.fields
+        """Return the request that is in a frame with these `fields` and its body."""
+        fields = frame.fields
         return cls(
-            method=found["method"],
-            path=found["path"],
-            query=found["query"],
-            headers=_pairs(found["headers"]),
+            method=fields["method"],
+            path=fields["path"],
+            query=fields["query"],
+            headers=_pairs(fields["headers"]),
             body=frame.blobs[0],
-            request_id=found["request_id"],
+            request_id=fields["request_id"],
         )
 
 
 @dataclass(frozen=True, slots=True)
 class RawReply:
-    """What a script answers.
+    """The response of a script.
 
-    `failed` says whether the script calls it a failure, `exec_ms` how long `run()` took, None where it was not called,
-    and `stages` where the time went, in seconds.
+    `failed` says whether the script marked it as a failure. `exec_ms` is the time of `run()`, None where it was not
+    called. `stages` are the seconds spent in each stage.
     """
 
     status: int = 200
@@ -64,7 +64,7 @@ class RawReply:
     stages: Mapping[str, float] = field(default_factory=dict)
 
     def frame(self, number: int) -> Frame:
-        """Write it as frame `number`."""
+        """Return the response as the frame with this number."""
         fields: dict[str, Any] = {
             "status": self.status,
             "headers": list(self.headers),
@@ -76,17 +76,17 @@ class RawReply:
 
     @classmethod
     def of(cls, frame: Frame) -> "RawReply":
-        """Read what `frame` wrote."""
-        found = frame.fields
+        """Return the response that is in a frame."""
+        fields = frame.fields
         return cls(
-            status=found["status"],
-            headers=_pairs(found["headers"]),
+            status=fields["status"],
+            headers=_pairs(fields["headers"]),
             body=frame.blobs[0],
-            failed=found["failed"],
-            exec_ms=found["exec_ms"],
-            stages=found["stages"],
+            failed=fields["failed"],
+            exec_ms=fields["exec_ms"],
+            stages=fields["stages"],
         )
 
 
-def _pairs(found: Sequence[Sequence[str]]) -> Headers:
-    return tuple((name, value) for name, value in found)
+def _pairs(headers: Sequence[Sequence[str]]) -> Headers:
+    return tuple((name, value) for name, value in headers)

@@ -1,4 +1,4 @@
-"""RoutingTable: which deployments there are and what share of the traffic each gets; from the supervisor to HTTP."""
+"""RoutingTable: the deployments and their shares of traffic, which the supervisor sends to HTTP processes."""
 
 from pathlib import Path
 from typing import Literal
@@ -9,9 +9,9 @@ from settings.server import ServerSettings
 
 
 class Route(BaseModel):
-    """A deployment, and the `sockets` at which its engines or the process of its script listen.
+    """A deployment, and the `sockets` of its engines or of the process of its script.
 
-    Another model, another script or other settings make another route.
+    A deployment that gets another model, another script or other settings gets another route.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -24,10 +24,10 @@ class Route(BaseModel):
 
 
 class RoutingTable(BaseModel):
-    """All deployments that may be asked. `traffic` and `mirror` are percentages, of those that have any.
+    """All deployments that can answer requests. `traffic` and `mirror` are percentages of those that have a share.
 
-    `named` tells whether an operator named the deployments. The name of a server's only model is made up, and clients
-    of the hosted endpoint may call it something else.
+    `named` says whether an operator named the deployments. The server derives the name of its only model itself, and
+    clients of the hosted endpoint may use another name for it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,1 +1,1 @@
-"""Runs scoring scripts: a pool of worker processes, the queue before them, and the runner in the user's Python."""
+"""Runs scoring scripts: a pool of worker processes, the queue of requests, and the runner in the user's Python."""

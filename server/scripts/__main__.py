@@ -1,4 +1,4 @@
-"""python -m server.scripts: the command of the process that hosts a script."""
+"""python -m server.scripts: runs the process of a script."""
 
 from server.scripts.process import main
 

@@ -1,4 +1,4 @@
-"""The dry run of a script behind `python -m server --check`: import it, run init() once, and say how it went."""
+"""The dry run of a script for `python -m server --check`: imports it, runs init() once, and returns a report."""
 
 import asyncio
 import time
@@ -11,29 +11,29 @@ from settings.server import ServerSettings
 
 
 def check_script(deployment: DeploymentSpec, settings: ServerSettings) -> str:
-    """Return a report on a script; SettingsError where it cannot be hosted."""
+    """Return a report on a script. Raises SettingsError where it cannot be served."""
     return asyncio.run(_report(ScriptLocation.of(deployment, settings), settings))
 
 
-async def _report(place: ScriptLocation, settings: ServerSettings) -> str:
+async def _report(location: ScriptLocation, settings: ServerSettings) -> str:
     started = time.monotonic()
-    worker = Worker(place)
+    worker = Worker(location)
     try:
-        found = await worker.start()
+        facts = await worker.start()
     except WorkerError as error:
-        raise SettingsError(f"The script {place.script} cannot be hosted: {error}") from None
+        raise SettingsError(f"The script {location.script} cannot be hosted: {error}") from None
     finally:
         worker.kill()
         await worker.end()
     return "\n".join(
         [
             "script",
-            f"  file          {place.script}",
-            f"  run() takes   {found['takes']}",
-            f"  python        {found['python']} ({place.python})",
-            f"  runs in       {place.folder}",
-            f"  imports from  {', '.join(map(str, place.imports))}",
-            f"  model folder  {place.environment.get('AZUREML_MODEL_DIR', 'none')}",
+            f"  file          {location.script}",
+            f"  run() takes   {facts['takes']}",
+            f"  python        {facts['python']} ({location.python})",
+            f"  runs in       {location.folder}",
+            f"  imports from  {', '.join(map(str, location.imports))}",
+            f"  model folder  {location.environment.get('AZUREML_MODEL_DIR', 'none')}",
             f"  init() once   well, {time.monotonic() - started:.1f} s with the start of Python",
             f"  processes     {settings.workers}",
         ]

@@ -1,4 +1,4 @@
-"""ScriptLocation: where a script lies, what runs it, and what its processes are variables of their surroundings."""
+"""ScriptLocation: the file of a script, the Python that runs it, and the folders and environment of its processes."""
 
 import os
 import sys
@@ -12,13 +12,13 @@ from settings.server import ServerSettings
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _START = Path(__file__).resolve().parent / "runner" / "start.py"
-# where the server's own processes keep their metrics; a script with metrics of its own would write among them
+# the folder of the server's metrics, to which a script with metrics of its own would write
 _NOT_PASSED_ON = ("PROMETHEUS_MULTIPROC_DIR",)
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptLocation:
-    """A script that is there. Its processes run in `folder` and import from `imports` before all else."""
+    """A script whose files exist. Its processes run in `folder` and import from the folders `imports` first."""
 
     script: Path
     python: Path
@@ -28,7 +28,7 @@ class ScriptLocation:
 
     @classmethod
     def of(cls, deployment: DeploymentSpec, settings: ServerSettings) -> "ScriptLocation":
-        """Look for the script of a deployment and for its folders; SettingsError where one is not there."""
+        """Locate the script of a deployment and its folders. Raises SettingsError where one does not exist."""
         script = _existing(deployment.entry_script or Path(), "entry script", Path.is_file)
         root = _existing(deployment.app_root or settings.app_root or script.parent, "app root", Path.is_dir)
         source, model = deployment.source_dir or settings.source_dir, deployment.model_dir
@@ -45,18 +45,18 @@ class ScriptLocation:
         return cls(script, python, root, tuple(dict.fromkeys(imports)), _environment(variables))
 
     def command(self, channel: int) -> list[str]:
-        """Return the command of a process that speaks to its host by the socket with the number `channel`."""
+        """Return the command of a worker that is connected to its pool by the socket with the number `channel`."""
         return [str(self.python), "-u", str(_START), str(channel), str(self.script), *map(str, self.imports)]
 
 
 def _existing(path: Path, what: str, is_one: Callable[[Path], bool]) -> Path:
     if not is_one(path):
         raise SettingsError(f"The {what} {path} does not exist. Correct the path, or leave it out if it is optional.")
-    return path.absolute()  # with its links, beside which other files of the script may lie
+    return path.absolute()  # links stay: other files of the script may be beside the link
 
 
 def _environment(variables: Mapping[str, object]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
-    # where the server finds its own code, scripts would find it too
+    # without the folder of the server's code, which scripts must not import
     paths = [path for path in kept.get("PYTHONPATH", "").split(os.pathsep) if path and Path(path).resolve() != _ROOT]
     return {**kept, "PYTHONPATH": os.pathsep.join(paths), **{name: str(value) for name, value in variables.items()}}

@@ -1,4 +1,4 @@
-"""WorkerPool: the worker processes of one script, kept alive, and the requests that they share."""
+"""WorkerPool: keeps the worker processes of one script alive, and distributes requests to them."""
 
 import asyncio
 import logging
@@ -19,9 +19,9 @@ _BACK_OFF_S = (0.2, 10.0)
 
 
 class WorkerPool:
-    """Runs requests on `settings.workers` processes; `announce` is told whether requests can be answered, and why not.
+    """Runs requests on `settings.workers` processes. `announce` is called with the state: `ready`, and the `reason`.
 
-    To be used on one event loop.
+    All methods but `kill` run on one event loop.
     """
 
     def __init__(
@@ -36,29 +36,29 @@ class WorkerPool:
         self._metrics = metrics
         self._announce = announce
         self._queue_limit_s = settings.queue_limit_ms / 1000
-        # nobody waits for a reply longer than a request may take
-        self._limit_ms = min(settings.scoring_timeout_ms, settings.request_timeout_ms)
+        # a reply after the timeout of the request would reach no client
+        self._timeout_ms = min(settings.scoring_timeout_ms, settings.request_timeout_ms)
         self._queue = RequestQueue(settings.workers)
         self._idle: list[Worker] = []
-        self._able: set[Worker] = set()  # those that have run init()
+        self._ready: set[Worker] = set()  # those that have run init()
         self._start_s = 0.0
-        self._none_since = time.monotonic()
+        self._last_end = time.monotonic()  # of a worker
         self._tasks: set[asyncio.Task[None]] = set()
         self._processes: set[Worker] = set()
 
     async def start_all(self) -> dict[str, Any]:
-        """Start all workers and return what they say of the script; WorkerError where one of them cannot start."""
+        """Start all workers, and return the facts of the script. Raises WorkerError where one of them cannot start."""
         started = time.monotonic()
         workers = [self._worker() for _ in range(self._settings.workers)]
-        found = await asyncio.gather(*(worker.start() for worker in workers))
+        facts, *_ = await asyncio.gather(*(worker.start() for worker in workers))
         self._start_s = time.monotonic() - started
         for worker in workers:
             self._add(worker)
             self._spawn(self._keep_alive(worker))
-        return found[0]
+        return facts
 
     def submit(self, request: QueuedRequest) -> float | None:
-        """Take a request in, or return in how many seconds there is room for it."""
+        """Take in a request; or return the seconds after which there is room for it."""
         now = time.monotonic()
         if not self._idle:
             too_long_s = self._queue.wait_s(now, self._restart_s(now)) - self._queue_limit_s
@@ -69,7 +69,7 @@ class WorkerPool:
         return None
 
     def cancel(self, request: QueuedRequest) -> None:
-        """Drop a request that nobody waits for; one that runs goes on, as it cannot be stopped halfway."""
+        """Drop a request whose client has left. A request that runs goes on, since a script cannot be interrupted."""
         self._queue.remove(request)
         if not request.started and time.monotonic() >= request.deadline:
             self._metrics.dropped("deadline").inc()
@@ -95,7 +95,7 @@ class WorkerPool:
     async def _keep_alive(self, worker: Worker) -> None:
         while True:
             how = await worker.end()
-            logger.warning("a process of the script %s and is replaced", how, extra={"facts": {"worker": worker.pid}})
+            logger.warning("a worker of the script %s, replacing it", how, extra={"facts": {"worker": worker.pid}})
             self._remove(worker)
             worker = await self._replacement()
             self._add(worker)
@@ -109,7 +109,8 @@ class WorkerPool:
             except WorkerError as error:
                 self._processes.discard(worker)
                 worker.kill()
-                logger.error("the script does not start again: %s; another try in %.1f s", error, pause_s)
+                facts = {"restart_in_s": pause_s}
+                logger.error("the script does not start again: %s", error, extra={"facts": facts})
                 self._refuse_waiting()
             else:
                 self._start_s = time.monotonic() - started
@@ -118,8 +119,8 @@ class WorkerPool:
             pause_s = min(2 * pause_s, _BACK_OFF_S[1])
 
     def _refuse_waiting(self) -> None:
-        """Refuse the requests that waited for a worker that did not start, where there is no other."""
-        if self._able:
+        """Refuse all queued requests after a worker did not start, unless another worker is ready."""
+        if self._ready:
             return
         for request in self._queue.clear():
             request.started = time.monotonic()
@@ -127,31 +128,31 @@ class WorkerPool:
         self._show_queue()
 
     def _add(self, worker: Worker) -> None:
-        self._able.add(worker)
+        self._ready.add(worker)
         self._idle.append(worker)
         self._show_state()
         self._assign()
 
     def _remove(self, worker: Worker) -> None:
         self._processes.discard(worker)
-        self._able.discard(worker)
+        self._ready.discard(worker)
         if worker in self._idle:
             self._idle.remove(worker)
         self._metrics.worker_restarts.inc()
-        self._none_since = time.monotonic()
+        self._last_end = time.monotonic()
         self._show_state()
-        # the state changes once the new worker takes longer than usual
+        # the state may change once the new worker takes longer than usual
         for seconds in (self._queue_limit_s, self._start_s):
             asyncio.get_running_loop().call_later(seconds, self._show_state)
 
     def _show_state(self) -> None:
-        self._metrics.workers.set(len(self._able))
-        # a worker that is soon there is worth waiting for
-        ready = bool(self._able) or self._restart_s(time.monotonic()) < self._queue_limit_s
+        self._metrics.workers.set(len(self._ready))
+        # requests may wait for a worker that starts soon
+        ready = bool(self._ready) or self._restart_s(time.monotonic()) < self._queue_limit_s
         self._announce({"ready": ready, "reason": "ready" if ready else "the script is being started again"})
 
     def _restart_s(self, now: float) -> float:
-        return left_s(self._start_s, now - self._none_since)
+        return left_s(self._start_s, now - self._last_end)
 
     def _assign(self) -> None:
         while self._idle and (request := self._queue.pop(time.monotonic())) is not None:
@@ -162,19 +163,17 @@ class WorkerPool:
 
     async def _run(self, worker: Worker, request: QueuedRequest) -> None:
         try:
-            async with asyncio.timeout(self._limit_ms / 1000):
+            async with asyncio.timeout(self._timeout_ms / 1000):
                 reply = await worker.run(request.request)
         except TimeoutError:
-            logger.error(
-                "the script worked too long on a request and is killed", extra=_facts(request, ms=self._limit_ms)
-            )
+            logger.error("a request timed out, killing its worker", extra=_facts(request, ms=self._timeout_ms))
             worker.kill()
-            reply = _refusal("script_timeout", f"Scoring timeout after {self._limit_ms} ms")
+            reply = _refusal("script_timeout", f"Scoring timeout after {self._timeout_ms} ms")
         except WorkerError as error:
-            logger.error("a process of the script %s while it worked on a request", error, extra=_facts(request))
+            logger.error("a worker of the script %s during a request", error, extra=_facts(request))
             reply = _refusal("script_ended", f"The script's process {error} while it worked on this request.")
         else:
-            if worker in self._able:
+            if worker in self._ready:
                 self._idle.append(worker)
         finally:
             self._queue.running.discard(request)

@@ -1,4 +1,4 @@
-"""The process of a script: starts its workers, checks that init() works, and serves the HTTP processes."""
+"""The process of a script: starts its workers, which run init(), and serves HTTP processes."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import uvloop
 
 from server.ipc.frame import Frame, FrameKind
 from server.ipc.listener import SocketClient, SocketListener
-from server.ipc.parent_pipe import FAILED, READY, read_config, tell_parent, watch_parent
+from server.ipc.parent_pipe import FAILED, READY, read_config, report_to_parent, watch_parent
 from server.ipc.process_config import ProcessConfig
 from server.logs import configure_logs
 from server.metrics import Metrics, ScriptMetrics
@@ -26,7 +26,7 @@ logger = logging.getLogger("server.scripts")
 
 
 def main() -> None:
-    """Run a script until the parent pipe closes; exits with CANNOT_SERVE where the script cannot be served."""
+    """Run a script until the parent pipe closes. Exits with CANNOT_SERVE where the script cannot be served."""
     config = read_config()
     configure_logs(config.settings.log_format, config.settings.log_level)
     uvloop.run(_serve(config))
@@ -44,15 +44,15 @@ async def _serve(config: ProcessConfig) -> None:
     watch_parent(end=pool.kill)
     await listener.listen(config.address)
     try:
-        found = await pool.start_all()
+        facts = await pool.start_all()
     except WorkerError as error:
         pool.kill()
         _give_up(f"The script {location.script} cannot be hosted: {error}")
-    tell_parent(READY)
+    report_to_parent(READY)
     logger.info(
         "script ready takes=%r python=%s workers=%d seconds=%.1f",
-        found["takes"],
-        found["python"],
+        facts["takes"],
+        facts["python"],
         config.settings.workers,
         time.monotonic() - started,
     )
@@ -61,12 +61,12 @@ async def _serve(config: ProcessConfig) -> None:
 
 def _give_up(reason: str) -> None:
     print(f"error: {reason}", file=sys.stderr, flush=True)
-    tell_parent(FAILED, json.dumps(reason))
+    report_to_parent(FAILED, json.dumps(reason))
     os._exit(CANNOT_SERVE)
 
 
 class _ScriptConnection(SocketClient):
-    """One HTTP process: maps its numbers for requests to queued requests."""
+    """The connection of one HTTP process. Maps its request numbers to queued requests."""
 
     def __init__(self, listener: SocketListener, pool: WorkerPool) -> None:
         super().__init__(listener)
@@ -74,14 +74,14 @@ class _ScriptConnection(SocketClient):
         self._open: dict[int, QueuedRequest] = {}
 
     def handle(self, frame: Frame) -> None:
-        """Do what a frame asks for."""
+        """Handle one frame."""
         if frame.kind is FrameKind.RUN:
             self._run(frame)
         elif frame.kind is FrameKind.CANCEL and frame.number in self._open:
             self._pool.cancel(self._open.pop(frame.number))
 
     def cancel_all(self) -> None:
-        """Cancel everything that the HTTP process was waiting for."""
+        """Cancel all requests that came over this connection."""
         for request in self._open.values():
             self._pool.cancel(request)
         self._open.clear()
@@ -89,11 +89,11 @@ class _ScriptConnection(SocketClient):
     def _run(self, frame: Frame) -> None:
         request = QueuedRequest(frame, time.monotonic(), float(frame.fields["deadline"]), self._reply)
         self._open[frame.number] = request
-        room_in_s = self._pool.submit(request)
-        if room_in_s is not None:
+        retry_after_s = self._pool.submit(request)
+        if retry_after_s is not None:
             del self._open[frame.number]
-            self.connection.send(Frame(FrameKind.REFUSED, frame.number, {"retry_after": room_in_s}))
+            self.connection.send(Frame(FrameKind.REFUSED, frame.number, {"retry_after": retry_after_s}))
 
     def _reply(self, reply: Frame) -> None:
-        if self._open.pop(reply.number, None) is not None:  # else cancelled while it ran
+        if self._open.pop(reply.number, None) is not None:  # None: cancelled while it ran
             self.connection.send(reply)

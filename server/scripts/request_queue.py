@@ -1,4 +1,4 @@
-"""RequestQueue: the requests that no process of a script has time for yet. Pure: the time is always given."""
+"""RequestQueue: the requests that wait for a worker of a script. A pure state machine; time is passed in."""
 
 import contextlib
 from collections import deque
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from server.ipc.frame import Frame
 
-_WEIGHT = 0.2  # of the latest run in the learned time of a run
+_WEIGHT = 0.2  # of the latest run in the average time of a run
 
 
 def left_s(usual_s: float, so_far_s: float) -> float:
-    """Predict how much longer something takes; what has taken longer than usual takes as long again as it has."""
+    """Predict the remaining seconds: the rest of the usual time, or after that as many as it has taken so far."""
     return usual_s - so_far_s if so_far_s < usual_s else so_far_s
 
 
 @dataclass(slots=True, eq=False)
 class QueuedRequest:
-    """A request to a script, of no use after `deadline`. Times are monotonic seconds; `started` is 0 until it runs."""
+    """A request to a script, which ends at `deadline`. Times are monotonic seconds; `started` is 0 until it runs."""
 
     request: Frame
     arrived: float
@@ -27,7 +27,7 @@ class QueuedRequest:
 
 
 class RequestQueue:
-    """First come, first served. `running` holds the requests that workers are working on."""
+    """A queue in the order of arrival. `running` holds the requests that workers are running."""
 
     def __init__(self, workers: int) -> None:
         self.running: set[QueuedRequest] = set()
@@ -39,7 +39,7 @@ class RequestQueue:
         return len(self._queue)
 
     def wait_s(self, now: float, restart_s: float = 0.0) -> float:
-        """Predict how long a request that arrives now would wait while no worker is idle.
+        """Predict the seconds that a request that arrives now would wait while no worker is idle.
 
         Where nothing runs, a worker is being started, which takes `restart_s` more.
         """
@@ -48,11 +48,11 @@ class RequestQueue:
         return first_s + len(self._queue) * run_s / self._workers
 
     def push(self, request: QueuedRequest) -> None:
-        """Have a request wait for its turn."""
+        """Add a request at the end."""
         self._queue.append(request)
 
     def pop(self, now: float) -> QueuedRequest | None:
-        """Return the next request that can still be answered in time; those before it are forgotten."""
+        """Remove and return the first request whose deadline has not passed. Those before it are dropped."""
         while self._queue:
             request = self._queue.popleft()
             if request.deadline > now:
@@ -60,16 +60,16 @@ class RequestQueue:
         return None
 
     def remove(self, request: QueuedRequest) -> None:
-        """Forget a request that nobody waits for, if its turn has not come yet."""
+        """Remove a request, if it is still queued."""
         with contextlib.suppress(ValueError):
             self._queue.remove(request)
 
     def clear(self) -> list[QueuedRequest]:
-        """Forget all requests, and return them."""
+        """Remove and return all requests."""
         requests = list(self._queue)
         self._queue.clear()
         return requests
 
     def learn(self, seconds: float) -> None:
-        """Note how long a run took."""
+        """Learn that a run took `seconds`."""
         self._run_s = seconds if self._run_s is None else self._run_s + _WEIGHT * (seconds - self._run_s)

@@ -1,4 +1,4 @@
-"""Worker: one process of a script as its pool sees it, from its start to its end. It runs one request at a time."""
+"""Worker: one process of a script, from its start to its end, for the pool. It runs one request at a time."""
 
 import asyncio
 import contextlib
@@ -22,11 +22,11 @@ _LAST_OUTPUT_S = 1.0
 
 
 class WorkerError(Exception):
-    """The process is of no use, or no more. The text says what became of it, as the end of a sentence."""
+    """The process did not start or has ended. The text says how, as the end of a sentence."""
 
 
 class Worker:
-    """A process in `location`. Start it, await what it says of the script, and then run requests until it has ended."""
+    """A process that runs the script in `location`. Call `start` first, then `run` until the process has ended."""
 
     def __init__(self, location: ScriptLocation) -> None:
         self._location = location
@@ -40,11 +40,11 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """The number of its process, 0 before there is one."""
+        """The process id, 0 before there is a process."""
         return self._process.pid if self._process is not None else 0
 
     async def start(self) -> dict[str, Any]:
-        """Start the process and wait for the script's init(); returns what it says of it. WorkerError if it fails."""
+        """Start the process, wait for init(), and return facts of the script. Raises WorkerError where it fails."""
         ours, theirs = socket.socketpair()
         child_stdin, self._parent_pipe = os.pipe()
         output_end, child_output = os.pipe()
@@ -57,7 +57,7 @@ class Worker:
                 cwd=self._location.folder,
                 env=self._location.environment,
                 pass_fds=[theirs.fileno()],
-                # with all that it starts, so that nothing is left of it when it is killed
+                # a process group of its own, which is killed together with all processes that the script starts
                 start_new_session=True,
             )
         except OSError as error:
@@ -73,23 +73,23 @@ class Worker:
         await self._loop.create_unix_connection(lambda: self._connection, sock=ours)
         state = await self._state
         if not state.fields["ready"]:
-            logger.error("the script cannot be hosted\n%s", str(state.fields["traceback"]).rstrip())
+            logger.error("the script cannot be started\n%s", str(state.fields["traceback"]).rstrip())
             raise WorkerError(str(state.fields["reason"]))
         return state.fields
 
     async def run(self, frame: Frame) -> Frame:
-        """Have the script answer a request; WorkerError if the process ends before."""
+        """Run the script on a request. Raises WorkerError if the process ends before it replies."""
         self._reply = self._loop.create_future()
         self._connection.send(frame)
         return await self._reply
 
     async def end(self) -> str:
-        """Wait until the process has ended, and return how it did, as the end of a sentence."""
+        """Wait until the process has ended, and return how it ended, as the end of a sentence."""
         assert self._lifetime is not None
         return await asyncio.shield(self._lifetime)
 
     def kill(self) -> None:
-        """End it at once, whatever it does, with all processes that it has started."""
+        """Kill the process and all processes that it has started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if self.pid:
                 os.killpg(self.pid, signal.SIGKILL)
@@ -102,7 +102,7 @@ class Worker:
     async def _run_to_end(self, process: Process, output_end: int) -> str:
         relay = self._loop.create_task(_relay(output_end, process.pid))
         code = await process.wait()
-        self.kill()  # what it has started
+        self.kill()  # the processes that it has started
         os.close(self._parent_pipe)
         await asyncio.wait([relay], timeout=_LAST_OUTPUT_S)
         relay.cancel()
@@ -114,7 +114,7 @@ class Worker:
 
 
 async def _relay(output_end: int, pid: int) -> None:
-    """Write what a process prints into the log, line by line."""
+    """Log the output of a process, line by line."""
     loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
     transport, _ = await loop.connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(output_end, "rb")

@@ -1,1 +1,1 @@
-"""The process that starts, watches and replaces all others, and changes which deployments get requests."""
+"""The process that starts, watches and replaces all others, and decides which deployments get requests."""

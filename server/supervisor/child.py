@@ -1,12 +1,13 @@
-"""Child: a process of the server, started again whenever it ends, until it is told to stop for good."""
+"""Child: a process of the server, which is started again whenever it ends, until it is stopped."""
 
 import asyncio
 import json
 import logging
 import os
 import time
+from asyncio import StreamReader
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from server.ipc.parent_pipe import DRAIN, FAILED, READY
@@ -16,8 +17,10 @@ logger = logging.getLogger(__name__)
 
 CANNOT_SERVE = 3
 _BACK_OFF_S = (0.2, 10.0)
-_LIVED_WELL_S = 30.0
-_TRIES_BEFORE_READY = 3
+_MAX_DOUBLINGS = 10
+_STABLE_AFTER_S = 30.0  # a process that lived longer starts again after the shortest pause
+_MAX_STARTS = 3  # of a process that was never ready
+_NOT_STARTED = 71  # in place of an exit code
 
 
 class ChildError(Exception):
@@ -26,10 +29,10 @@ class ChildError(Exception):
 
 @dataclass(slots=True, eq=False)
 class Child:
-    """One process. `config` makes what it is started with, anew each time.
+    """One process. `config` is called before each start, and makes the configuration of the process.
 
-    `on_line` is told each line that it writes besides `ready` and `failed`; `ended` is called with the process id of
-    one that ended by itself.
+    `on_line` is called with each line that it writes besides `ready` and `failed`, and `ended` with the process id of
+    one that ended without `request_stop`.
     """
 
     role: str
@@ -42,38 +45,38 @@ class Child:
     reason: str = ""
     _crashes: int = 0
     _stopping: bool = False
-    _keeper: "asyncio.Task[None] | None" = None
+    _keep_alive_task: "asyncio.Task[None] | None" = None
     _ready: "asyncio.Future[None] | None" = None
 
     def start(self) -> None:
-        """Start it, and keep it alive."""
+        """Start the process, and start it again whenever it ends."""
         loop = asyncio.get_running_loop()
         self._ready = loop.create_future()
-        self._keeper = loop.create_task(self._keep_alive())
+        self._keep_alive_task = loop.create_task(self._keep_alive())
 
     async def ready(self) -> None:
-        """Wait until it was ready for the first time; ChildError where it will not be."""
+        """Wait until the process is ready for the first time. Raises ChildError where it never will be."""
         assert self._ready is not None
         await asyncio.shield(self._ready)
 
     @property
     def was_ready(self) -> bool:
-        """Whether it was ready at any time."""
+        """Whether the process has been ready at any time."""
         return self._ready is not None and self._ready.done() and self._ready.exception() is None
 
     @property
     def alive(self) -> bool:
-        """Whether its process is there."""
+        """Whether the process is running."""
         return self.process is not None and self.process.returncode is None
 
     def send(self, line: str) -> None:
-        """Write a line to it, if it is there to read."""
+        """Write a line to the process, if it is running."""
         if self.process is not None and self.process.returncode is None:
             assert self.process.stdin is not None
             self.process.stdin.write(line.encode() + b"\n")
 
     def request_stop(self) -> None:
-        """Ask it to end: an HTTP process after its last reply, all others at once."""
+        """Make the process end: an HTTP process after its last reply, all others at once."""
         self._stopping = True
         if self.process is not None and self.process.returncode is None:
             assert self.process.stdin is not None
@@ -82,19 +85,19 @@ class Child:
             else:
                 self.process.stdin.close()
 
-    async def wait_stopped(self, patience_s: float) -> None:
-        """Wait until it has ended, and no longer than this: then it is killed."""
+    async def wait_stopped(self, timeout_s: float) -> None:
+        """Wait until the process has ended. It is killed after `timeout_s`."""
         process = self.process
         if process is not None and process.returncode is None:
             try:
-                async with asyncio.timeout(patience_s):
+                async with asyncio.timeout(timeout_s):
                     await process.wait()
             except TimeoutError:
-                logger.error("%s process did not end in time and is killed", self.role)
+                logger.error("process did not end in time, killing it role=%r", self.role)
                 process.kill()
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._keep_alive_task is not None:
+            self._keep_alive_task.cancel()
+            await asyncio.gather(self._keep_alive_task, return_exceptions=True)
         if self._ready is not None and not self._ready.done():
             self._ready.cancel()
 
@@ -106,37 +109,43 @@ class Child:
                 return
             if self.process is not None:
                 self.ended(self, self.process.pid)
-            if time.monotonic() - started > _LIVED_WELL_S:
+            if time.monotonic() - started > _STABLE_AFTER_S:
                 self._crashes = 0
             self._crashes += 1
-            if not self.was_ready and (code == CANNOT_SERVE or self._crashes >= _TRIES_BEFORE_READY):
+            if not self.was_ready and (code == CANNOT_SERVE or self._crashes >= _MAX_STARTS):
                 self._give_up(code)
                 return
-            pause = min(_BACK_OFF_S[0] * 2 ** (self._crashes - 1), _BACK_OFF_S[1])
-            logger.error("%s process ended code=%s restart_in_s=%.1f", self.role, code, pause)
+            pause = restart_pause_s(self._crashes)
+            logger.error("process ended role=%r code=%s restart_in_s=%.1f", self.role, code, pause)
             await asyncio.sleep(pause)
 
     def _give_up(self, code: int) -> None:
         assert self._ready is not None
         if not self._ready.done():
             self._ready.set_exception(ChildError(self.reason or f"its process ended with exit code {code}"))
-            self._ready.exception()  # nobody may be waiting
+            self._ready.exception()  # retrieved here, since `ready` may have no caller
 
     async def _run_once(self) -> int:
         config = self.config()
-        self.process = process = await asyncio.create_subprocess_exec(
-            *self.command,
-            stdin=PIPE,
-            stdout=PIPE,
-            pass_fds=config.inherited,
-            env=child_environment(self.environment),
-            # a terminal's Ctrl-C goes to the whole group; the supervisor alone decides what follows
-            start_new_session=True,
-        )
+        self.process = None
+        try:
+            self.process = process = await asyncio.create_subprocess_exec(
+                *self.command,
+                stdin=PIPE,
+                stdout=PIPE,
+                pass_fds=config.inherited,
+                env=child_environment(self.environment),
+                # a terminal sends Ctrl-C to the whole group, but only the supervisor may act on it
+                start_new_session=True,
+            )
+        except OSError as error:  # such as too little memory, or too many processes or open files
+            self.reason = f"its process cannot be started: {error}"
+            logger.error("process cannot be started role=%r: %s", self.role, error)
+            return _NOT_STARTED
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(config.model_dump_json().encode() + b"\n")
-        while line := await process.stdout.readline():
-            self._read_line(line.decode(errors="replace").rstrip("\n"))
+        async for line in _lines(process.stdout):
+            self._read_line(line)
         return await process.wait()
 
     def _read_line(self, line: str) -> None:
@@ -150,6 +159,23 @@ class Child:
             self.on_line(self, line)
 
 
+async def _lines(output: StreamReader) -> AsyncIterator[str]:
+    while True:
+        try:
+            line = await output.readline()
+        except ValueError:  # longer than the buffer of 64 KiB: printed by a library, not by our code
+            continue
+        if not line:
+            return
+        yield line.decode(errors="replace").rstrip("\n")
+
+
+def restart_pause_s(crashes: int) -> float:
+    """Return the seconds before a process starts again: 0.2 after its first crash, then doubled, up to 10."""
+    shortest, longest = _BACK_OFF_S
+    return min(shortest * 2.0 ** min(crashes - 1, _MAX_DOUBLINGS), longest)
+
+
 def child_environment(defaults: Mapping[str, str]) -> dict[str, str]:
-    """Return this process's environment with `defaults` for what it does not set."""
+    """Return the environment of this process, with `defaults` for the variables that it does not set."""
     return {**os.environ, **{key: value for key, value in defaults.items() if key not in os.environ}}

@@ -25,8 +25,8 @@ from settings.server import ServerSettings
 ENGINE_COMMAND = (sys.executable, "-m", "server.engine")
 SCRIPT_COMMAND = (sys.executable, "-m", "server.scripts")
 
-# glibc returns large blocks to the kernel after each batch and pages them in again for the next one. Keeping them
-# makes the forward pass up to three times as fast; see docs/decisions.
+# glibc returns large blocks to the kernel after each batch and pages them in again for the next one. With these
+# variables it keeps them, and the forward pass is up to three times as fast; see docs/decisions.
 ENGINE_ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": "4294967296",
@@ -37,7 +37,7 @@ _ENGINE_ENDS_WITHIN_S = 5.0
 
 
 class State(StrEnum):
-    """How far a deployment has got. Only those that are READY, or were once, may get requests."""
+    """The state of a deployment. Only a deployment that is or was READY may get requests."""
 
     LOADING = "loading"
     READY = "ready"
@@ -50,9 +50,9 @@ class LaunchError(Exception):
 
 @dataclass(slots=True, eq=False)
 class RunningDeployment:
-    """A deployment and its processes. `route` is how HTTP processes see it, `reason` says why it FAILED.
+    """A deployment and its processes. `route` is its entry in the routing table, `reason` says why it FAILED.
 
-    `source` is the folder of its model or the file of its script; a script has one process in place of engines.
+    `source` is the folder of its model or the file of its script. A script has one process in place of engines.
     """
 
     spec: DeploymentSpec
@@ -63,7 +63,7 @@ class RunningDeployment:
     reason: str = ""
 
     def describe(self) -> dict[str, Any]:
-        """Return what an operator may want to know, as JSON values."""
+        """Return the facts for operators, as JSON values."""
         return {
             self.route.kind: str(self.source),
             "registered": self.spec.name,
@@ -76,9 +76,9 @@ class RunningDeployment:
 
 
 class Launcher:
-    """Starts and stops deployments; the rollout decides which of them get requests.
+    """Starts and stops deployments. The rollout decides which of them get requests.
 
-    `folder` holds the sockets and locks of all processes, `command` starts an engine, and `ended` is told of each
+    `folder` holds the sockets and locks of all processes, `command` starts an engine, and `ended` is called for each
     process that ended by itself.
     """
 
@@ -96,11 +96,11 @@ class Launcher:
         return iter(self.running.values())
 
     def start(self, name: str, spec: DeploymentSpec) -> RunningDeployment:
-        """Start the processes of a deployment, beside those that are there; LaunchError where it cannot be one."""
+        """Start the processes of a deployment, beside those that run. Raises LaunchError where it is not valid."""
         try:
             settings = own_settings(self._settings, spec, f"deployment {name!r}")
             source, version = locate(settings, spec)
-        except (SettingsError, ModelError, OSError) as error:  # such as of a path that is too long to be one
+        except (SettingsError, ModelError, OSError) as error:  # OSError: a path may be too long for the system
             raise LaunchError(str(error)) from None
         number = next(self._numbers)
         count = 1 if spec.kind == "script" else len(settings.device)
@@ -132,7 +132,7 @@ class Launcher:
         return Child("script", SCRIPT_COMMAND, config, ended=self._ended)
 
     async def wait_ready(self, deployment: RunningDeployment) -> None:
-        """Wait until a deployment is ready to score; LaunchError with the reason where it will not be."""
+        """Wait until a deployment is ready to score. Raises LaunchError with the reason where it never will be."""
         try:
             await asyncio.gather(*(engine.ready() for engine in deployment.engines))
         except ChildError as error:
@@ -141,7 +141,7 @@ class Launcher:
         deployment.state = State.READY
 
     async def stop(self, deployment: RunningDeployment) -> None:
-        """Stop the processes of a deployment, which by then have nothing left to do."""
+        """Stop the processes of a deployment. The caller makes sure that they have no requests left."""
         for engine in deployment.engines:
             engine.request_stop()
         await asyncio.gather(*(engine.wait_stopped(_ENGINE_ENDS_WITHIN_S) for engine in deployment.engines))
@@ -151,7 +151,7 @@ class Launcher:
 
 
 def check_model(config: ProcessConfig, engine_command: Sequence[str] = ENGINE_COMMAND) -> int:
-    """Run the dry run of an engine as a process of its own, which prints its report; returns its exit code."""
+    """Run the dry run of an engine in a process of its own, which prints a report. Returns its exit code."""
     done = subprocess.run(
         [*engine_command, "--check"],
         input=config.model_dump_json() + "\n",
@@ -163,14 +163,14 @@ def check_model(config: ProcessConfig, engine_command: Sequence[str] = ENGINE_CO
 
 
 def locate(settings: ServerSettings, spec: DeploymentSpec) -> tuple[Path, int | None]:
-    """Return the folder of a deployment's model or the file of its script, and its version if it is registered.
+    """Return the folder of a deployment's model or the file of its script, and the version of a registered model.
 
-    ModelError or SettingsError where it is not there.
+    Raises ModelError or SettingsError where it does not exist.
     """
     if spec.kind == "script":
         return ScriptLocation.of(spec, settings).script, None
     if spec.model is not None:
-        found = locate_folder(spec.model)
-        return (found.root if spec.model.is_dir() else spec.model), None
+        folder = locate_folder(spec.model)
+        return (folder.root if spec.model.is_dir() else spec.model), None
     registered = look_up(settings.model_root, str(spec.name))
     return registered.path, registered.version

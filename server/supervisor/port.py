@@ -1,4 +1,4 @@
-"""The listening port: opened by the supervisor, shared by the HTTP processes, closed without losing a connection."""
+"""The listening port: the supervisor opens it, HTTP processes share it, and closing it loses no connection."""
 
 import contextlib
 import ctypes
@@ -12,19 +12,19 @@ _DROP = struct.pack("HBBI", 0x06, 0, 0, 0)  # a packet filter of one instruction
 
 
 def open_port(host: str, port: int) -> socket.socket:
-    """Listen on an IPv4 or IPv6 address; OSError where that is not possible."""
+    """Listen on an IPv4 or IPv6 address. Raises OSError where that is not possible."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=_BACKLOG)
 
 
-def refuse_newcomers(listening: socket.socket) -> None:
-    """Let no further connection reach the port, while those that wait in its queue can still be accepted.
+def refuse_new_connections(listening: socket.socket) -> None:
+    """Refuse new connections to the port. Those in its queue can still be accepted.
 
-    Closing a port resets whatever the kernel has connected but nobody has accepted yet: requests would be lost. On
-    Linux a packet filter keeps new handshakes out first; their clients find the port closed when they try again.
+    Closing a port resets the connections that no process has accepted yet, and their requests would be lost. On Linux
+    a packet filter drops new handshakes first. Their clients find the port closed when they try again.
     """
     if sys.platform != "linux":
         return
     program = ctypes.create_string_buffer(_DROP)
-    with contextlib.suppress(OSError):  # a sandbox may forbid it; the port is then closed the ordinary way
+    with contextlib.suppress(OSError):  # where a sandbox forbids it, the port is closed without a filter
         listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(program)))

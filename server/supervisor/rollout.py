@@ -1,7 +1,7 @@
-"""Rollout: changes which deployments get requests, without losing one.
+"""Rollout: changes which deployments get requests, without losing a request.
 
-A new deployment is ready before HTTP processes hear of it. A replaced one is stopped after they have answered the last
-request that it had.
+HTTP processes get the routing table with a new deployment once the deployment is ready. A replaced deployment is
+stopped once they have answered its last request.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _SETTLED_WITHIN_S = 15.0
 
 
 class Rollout:
-    """Keeps the routing table, sends every change to `clients`, the HTTP processes, and every plan to `save`."""
+    """Keeps the routing table, sends every change of it to `http_processes`, and passes every new plan to `save`."""
 
     def __init__(self, launcher: Launcher, plan: Plan, *, named: bool, save: Callable[[Plan], None]) -> None:
         self._launcher = launcher
@@ -34,24 +34,24 @@ class Rollout:
         self._save = save
         self._change_lock = asyncio.Lock()
         self._settled: dict[Child, int] = {}
-        self.clients: Sequence[Child] = ()
+        self.http_processes: Sequence[Child] = ()
         self.table = RoutingTable(named=named)
 
     def start_all(self) -> None:
-        """Start all deployments of the plan; LaunchError where one cannot be started at all."""
+        """Start all deployments of the plan. Raises LaunchError where one is not valid."""
         for name, spec in self._plan.deployments.items():
             self._launcher.running[name] = self._launcher.start(name, spec)
         self.table = self._next_table()
 
     async def wait_first_ready(self) -> None:
-        """Wait for all of them, and go on without those that fail; LaunchError where none with traffic is left."""
+        """Wait until each deployment is ready or has failed. Raises LaunchError where none with traffic is ready."""
         deployments = list(self._launcher)
         outcomes = await asyncio.gather(
             *(self._launcher.wait_ready(each) for each in deployments), return_exceptions=True
         )
         for deployment, outcome in zip(deployments, outcomes, strict=True):
             if isinstance(outcome, LaunchError):
-                logger.error("a deployment cannot serve name=%s: %s", deployment.route.name, outcome)
+                logger.error("deployment cannot serve name=%s: %s", deployment.route.name, outcome)
             elif isinstance(outcome, BaseException):
                 raise outcome
         if not any(each.state is State.READY and self._share(each) for each in deployments):
@@ -72,10 +72,10 @@ class Rollout:
     async def put(self, name: str, content: Mapping[str, Any]) -> dict[str, Any]:
         """Add a deployment, or replace the one of that name by another model or other settings.
 
-        ServiceError `deployment_invalid` or `deployment_failed` with the reason; what was there before goes on then.
+        Raises ServiceError `deployment_invalid` or `deployment_failed` with the reason; the one of that name goes on.
         """
         async with self._change_lock:
-            specs = {known: one.model_dump(exclude_none=True) for known, one in self._plan.deployments.items()}
+            specs = {other: spec.model_dump(exclude_none=True) for other, spec in self._plan.deployments.items()}
             plan = self._planned({"deployments": {**specs, name: dict(content)}})
             try:
                 deployment = self._launcher.start(name, plan.deployments[name])
@@ -87,16 +87,16 @@ class Rollout:
                 await self._launcher.stop(deployment)
                 reason = shortened(str(error))
                 raise ServiceError("deployment_failed", f"The deployment {name!r} cannot serve: {reason}") from None
-            before = self._launcher.running.get(name)
+            replaced = self._launcher.running.get(name)
             self._launcher.running[name] = deployment
             await self._adopt(plan)
-            if before is not None:
-                await self._launcher.stop(before)
-            logger.info("deployment started name=%s source=%s replaced=%s", name, deployment.source, before is not None)
+            if replaced is not None:
+                await self._launcher.stop(replaced)
+            logger.info("deployment started name=%s source=%s replaces=%s", name, deployment.source, bool(replaced))
             return self.describe()
 
     async def remove(self, name: str) -> dict[str, Any]:
-        """Stop a deployment that has no traffic; ServiceError `model_unknown` or `deployment_in_use`."""
+        """Stop a deployment that has no traffic. Raises ServiceError `model_unknown` or `deployment_in_use`."""
         async with self._change_lock:
             deployment = self._running(name)
             if self._share(deployment):
@@ -107,9 +107,9 @@ class Rollout:
                 )
             plan = self._plan.model_copy(
                 update={
-                    "deployments": {known: one for known, one in self._plan.deployments.items() if known != name},
-                    "traffic": {known: share for known, share in self._plan.traffic.items() if known != name},
-                    "mirror": {known: share for known, share in self._plan.mirror.items() if known != name},
+                    "deployments": {other: spec for other, spec in self._plan.deployments.items() if other != name},
+                    "traffic": {other: share for other, share in self._plan.traffic.items() if other != name},
+                    "mirror": {other: share for other, share in self._plan.mirror.items() if other != name},
                 }
             )
             del self._launcher.running[name]
@@ -119,7 +119,7 @@ class Rollout:
             return self.describe()
 
     async def share(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        """Change the shares, `traffic`, `mirror` or both; ServiceError `deployment_invalid` or `_failed`."""
+        """Change the shares: `traffic`, `mirror` or both. Raises ServiceError `deployment_invalid` or `_failed`."""
         async with self._change_lock:
             unknown = sorted(set(content) - {"traffic", "mirror"})
             if unknown:
@@ -132,14 +132,14 @@ class Rollout:
                     reason = self._running(name).reason or "it is loading"
                     raise ServiceError("deployment_failed", f"The deployment {name!r} cannot serve: {reason}")
             await self._adopt(plan)
-            logger.info("traffic shared %s", {name: share for name, share in plan.traffic.items() if share})
+            logger.info("traffic changed shares=%s", {name: share for name, share in plan.traffic.items() if share})
             return self.describe()
 
-    def read_line(self, client: Child, line: str) -> None:
-        """Note which routing table an HTTP process has settled on: `settled N`."""
+    def read_line(self, http_process: Child, line: str) -> None:
+        """Read a line of an HTTP process: `settled N` says that it uses routing table N and no older one."""
         word, _, number = line.partition(" ")
         if word == SETTLED and number.isdecimal():
-            self._settled[client] = int(number)
+            self._settled[http_process] = int(number)
 
     def _planned(self, content: Mapping[str, Any]) -> Plan:
         try:
@@ -164,31 +164,31 @@ class Rollout:
         self._save(plan)
 
     async def _publish(self) -> None:
-        """Send the next routing table, and wait until nobody uses an older one."""
+        """Send the next routing table, and wait until no HTTP process uses an older one."""
         self.table = self._next_table()
-        for client in self.clients:
-            client.send(f"table {self.table.model_dump_json()}")
+        for http_process in self.http_processes:
+            http_process.send(f"table {self.table.model_dump_json()}")
         end = asyncio.get_running_loop().time() + _SETTLED_WITHIN_S
         while not self._all_settled() and asyncio.get_running_loop().time() < end:
             await asyncio.sleep(_POLL_S)
 
     def _all_settled(self) -> bool:
-        # a client that is being started again will begin with this table
-        return all(self._settled.get(each, -1) >= self.table.number for each in self.clients if each.alive)
+        # a process that is being started again begins with this table
+        return all(self._settled.get(each, -1) >= self.table.number for each in self.http_processes if each.alive)
 
     def _next_table(self) -> RoutingTable:
-        able = {each.route.name: each.route for each in self._launcher if each.state is not State.FAILED}
+        serving = {each.route.name: each.route for each in self._launcher if each.state is not State.FAILED}
         return RoutingTable(
             number=self.table.number + 1,
-            routes=tuple(able.values()),
-            traffic={name: share for name, share in self._plan.traffic.items() if share and name in able},
-            mirror={name: share for name, share in self._plan.mirror.items() if share and name in able},
+            routes=tuple(serving.values()),
+            traffic={name: share for name, share in self._plan.traffic.items() if share and name in serving},
+            mirror={name: share for name, share in self._plan.mirror.items() if share and name in serving},
             named=self.table.named,
         )
 
 
-def saver(file: Path | None) -> Callable[[Plan], None]:
-    """Return what keeps a plan in the file it came from, so that the next start comes up the same."""
+def plan_saver(file: Path | None) -> Callable[[Plan], None]:
+    """Return a function that saves a plan to the file it came from, so that the next start serves the same."""
 
     def save(plan: Plan) -> None:
         if file is None:
@@ -198,6 +198,6 @@ def saver(file: Path | None) -> Callable[[Plan], None]:
             part.write_text(plan.model_dump_json(indent=2, exclude_none=True) + "\n")
             part.replace(file)
         except OSError as error:
-            logger.error("the deployments are not saved file=%s: %s", file, error.strerror)
+            logger.error("deployments not saved file=%s: %s", file, error.strerror)
 
     return save

@@ -1,4 +1,4 @@
-"""The folder in which a running server keeps sockets, locks and metrics, and what killed servers left of theirs."""
+"""The session folder: sockets, locks and metrics of a running server. Folders of killed servers are removed."""
 
 import fcntl
 import logging
@@ -16,20 +16,20 @@ from settings.errors import SettingsError
 logger = logging.getLogger(__name__)
 
 _PREFIX = "sightglass_"
-_YOUNG_S = 10.0  # a folder may be so young that its owner has not locked it yet
-_LONGEST_SOCKET = "engine-9999-99.decode-worker-99"
-_MAX_PATH = 107  # bytes of a Unix socket's path that kernels accept
+_MIN_AGE_S = 10.0  # the owner of a younger folder may not have locked it yet
+_LONGEST_SOCKET_NAME = "engine-9999-99.decode-worker-99"
+_MAX_SOCKET_PATH = 107  # bytes that kernels accept
 
 
 @contextmanager
 def session_folder() -> Iterator[Path]:
-    """Give a private folder for as long as this process lives; first remove those of processes that were killed.
+    """Create a private folder, and remove it at the end. First remove the folders of processes that were killed.
 
-    The owner holds a lock on its folder; the kernel releases it when the process ends, however it ends. SettingsError
-    where the path of the temporary folder is too long for sockets.
+    The owner holds a lock on its folder, which the kernel releases when the process ends in any way. Raises
+    SettingsError where the path of the temporary folder is too long for sockets.
     """
     parent = Path(tempfile.gettempdir())
-    if len(os.fsencode(parent / (_PREFIX + 8 * "x") / _LONGEST_SOCKET)) > _MAX_PATH:
+    if len(os.fsencode(parent / (_PREFIX + 8 * "x") / _LONGEST_SOCKET_NAME)) > _MAX_SOCKET_PATH:
         raise SettingsError(
             f"The path of the temporary folder {parent} is too long for sockets. Set TMPDIR to a shorter one, "
             "such as /tmp."
@@ -45,23 +45,23 @@ def session_folder() -> Iterator[Path]:
 
 
 def remove_abandoned(parent: Path) -> None:
-    """Remove this user's session folders in `parent` whose owner is gone."""
+    """Remove this user's session folders in `parent` whose owner has ended."""
     for folder in parent.glob(_PREFIX + "*"):
         try:
-            found = folder.lstat()
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            status = folder.lstat()
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
                 continue
-            if time.time() - found.st_mtime < _YOUNG_S:
+            if time.time() - status.st_mtime < _MIN_AGE_S:
                 continue
             lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
-        except OSError:  # another server removes it just now
+        except OSError:  # another server is removing it
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            continue  # its owner lives
+            continue  # its owner is running
         else:
-            logger.info("removing what a killed server left folder=%s", folder)
+            logger.info("removing the folder of a killed server folder=%s", folder)
             shutil.rmtree(folder, ignore_errors=True)
         finally:
             os.close(lock)

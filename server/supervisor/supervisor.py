@@ -1,4 +1,4 @@
-"""Supervisor: the processes of all deployments and the HTTP processes, kept alive together and ended together."""
+"""Supervisor: starts the processes of all deployments and the HTTP processes, keeps them alive, and stops them."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from server.ipc.control import serve_commands
 from server.ipc.process_config import ProcessConfig
 from server.supervisor.child import CANNOT_SERVE, Child
 from server.supervisor.launcher import ENGINE_COMMAND, Launcher, LaunchError
-from server.supervisor.rollout import Rollout, saver
+from server.supervisor.rollout import Rollout, plan_saver
 from server.supervisor.session_folder import session_folder
 from settings.deployments import Plan
 from settings.server import ServerSettings
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 HTTP_COMMAND = (sys.executable, "-m", "server.api")
-_GPU = Path("/dev/nvidia0")  # what PyTorch would say, without importing it
+_GPU = Path("/dev/nvidia0")  # exists where PyTorch would find a GPU; checked without importing PyTorch
 _ENDS_WITHIN_S = 2.0  # after the grace period
 
 
 def http_processes(settings: ServerSettings) -> int:
-    """Return how many HTTP processes the settings ask for.
+    """Return the number of HTTP processes.
 
-    One keeps up with a thousand requests of an image a second. On a CPU, models need every core for longer.
+    One handles a thousand requests of an image in a second. On a CPU, models need the cores for longer than that.
     """
     if settings.http_processes != "auto":
         return settings.http_processes
@@ -43,9 +43,9 @@ def http_processes(settings: ServerSettings) -> int:
 
 
 class Supervisor:
-    """Serves a plan until SIGTERM or SIGINT, or until it turns out that nothing in it can be served.
+    """Serves a plan until SIGTERM or SIGINT, or until all deployments with traffic have failed to start.
 
-    `file` is the file that the plan came from, if it came from one: changes are saved there.
+    `file` is the file of the plan, if it has one: changes are saved there.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Supervisor:
         self._done: asyncio.Future[int] | None = None
 
     def run(self, listening: Sequence[socket.socket]) -> int:
-        """Serve on listening sockets; returns the exit code: 0 after a signal, 3 where nothing can be served."""
+        """Serve on listening sockets. Returns the exit code: 0 after a signal, 3 where nothing can be served."""
         with session_folder() as folder:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
             return asyncio.run(self._run(listening, folder))
@@ -74,11 +74,11 @@ class Supervisor:
         self._done = loop.create_future()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._finish, 0)
-        from server.metrics import Metrics  # decides on import where values live: in files, now that there is a folder
+        from server.metrics import Metrics  # the library reads the folder of metrics when it is imported
 
         self._metrics = Metrics()
         launcher = Launcher(self._settings, folder, self._engine_command, self._engine_ended)
-        rollout = Rollout(launcher, self._plan, named=self._file is not None, save=saver(self._file))
+        rollout = Rollout(launcher, self._plan, named=self._file is not None, save=plan_saver(self._file))
         try:
             rollout.start_all()
         except LaunchError as error:
@@ -86,17 +86,18 @@ class Supervisor:
             self._finish(CANNOT_SERVE)
         control = folder / "control.sock"
         commands = await serve_commands(control, _Commands(rollout).handle)
-        rollout.clients = self._http_processes(rollout, listening, control)
-        for client in rollout.clients:
-            client.start()
-        tasks = [asyncio.create_task(each) for each in (self._watch(rollout), *map(self._need, rollout.clients))]
+        rollout.http_processes = self._http_processes(rollout, listening, control)
+        for http_process in rollout.http_processes:
+            http_process.start()
+        watched = (self._watch_deployments(rollout), *map(self._watch_http_process, rollout.http_processes))
+        tasks = [asyncio.create_task(each) for each in watched]
         code = await self._done
         self._stopping = True
-        # from here on only the HTTP processes accept; when they close the port, it is closed
+        # only the HTTP processes accept now; the port is closed once they have closed it too
         for port in listening:
             port.close()
         commands.close()
-        await self._end(rollout.clients, launcher)
+        await self._end(rollout.http_processes, launcher)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -110,17 +111,17 @@ class Supervisor:
         count = http_processes(self._settings)
         return [Child("http", HTTP_COMMAND, config, on_line=rollout.read_line) for _ in range(count)]
 
-    async def _watch(self, rollout: Rollout) -> None:
+    async def _watch_deployments(self, rollout: Rollout) -> None:
         try:
             await rollout.wait_first_ready()
         except LaunchError:
-            self._finish(CANNOT_SERVE)  # each engine has said why
+            self._finish(CANNOT_SERVE)  # each engine has logged why
 
-    async def _need(self, client: Child) -> None:
+    async def _watch_http_process(self, http_process: Child) -> None:
         try:
-            await client.ready()
+            await http_process.ready()
         except Exception:
-            logger.critical("an HTTP process does not start", exc_info=True)
+            logger.critical("an HTTP process cannot be started", exc_info=True)
             self._finish(CANNOT_SERVE)
 
     def _engine_ended(self, engine: Child, pid: int) -> None:
@@ -133,17 +134,17 @@ class Supervisor:
         if self._done is not None and not self._done.done():
             self._done.set_result(code)
 
-    async def _end(self, clients: Sequence[Child], launcher: Launcher) -> None:
-        """Drain the HTTP processes, then stop the engines, which by then have nothing left to do."""
-        patience_s = (self._settings.drain_delay_ms + self._settings.grace_period_ms) / 1000 + _ENDS_WITHIN_S
-        for client in clients:
-            client.request_stop()
-        await asyncio.gather(*(client.wait_stopped(patience_s) for client in clients))
+    async def _end(self, http_processes: Sequence[Child], launcher: Launcher) -> None:
+        """Drain the HTTP processes, then stop the engines, which have no requests by then."""
+        timeout_s = (self._settings.drain_delay_ms + self._settings.grace_period_ms) / 1000 + _ENDS_WITHIN_S
+        for http_process in http_processes:
+            http_process.request_stop()
+        await asyncio.gather(*(http_process.wait_stopped(timeout_s) for http_process in http_processes))
         await asyncio.gather(*(launcher.stop(deployment) for deployment in launcher))
 
 
 class _Commands:
-    """The commands that operators send by way of an HTTP process."""
+    """Executes the commands that operators send through an HTTP process."""
 
     def __init__(self, rollout: Rollout) -> None:
         self._rollout = rollout

@@ -40,11 +40,11 @@ class Bench:
         green.engines.score = self.score  # type: ignore[method-assign]
         self.blue = blue
 
-    async def score(self, pictures: Any, *_: Any, **__: Any) -> Reply:
+    async def score(self, images: Any, *_: Any, **__: Any) -> Reply:
         self.requests += 1
         if isinstance(self.prediction, ServiceError):
             raise self.prediction
-        return Reply([json.dumps(self.prediction).encode()] * len(pictures), {})
+        return Reply([json.dumps(self.prediction).encode()] * len(images), {})
 
     def counted(self, *rounds: Outcome) -> dict[str, float]:
         async def run() -> None:

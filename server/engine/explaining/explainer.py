@@ -1,6 +1,6 @@
-"""Explainer: works on explanations in slices that are short enough for scoring to run in between.
+"""Explainer: computes explanations in slices that are short enough for scoring to run in between.
 
-A slice is one batch of rows, taken from the explanations that came first. Only the device's thread calls `run_slice`.
+A slice is one batch of rows of the explanations that came first. Only the device's thread calls `run_slice`.
 """
 
 import logging
@@ -38,21 +38,22 @@ logger = logging.getLogger(__name__)
 
 ExplanationJob = Job[ExplanationPayload]
 
-PREDICTION_MARGIN = 2.0  # times the time left, beyond which work is refused: predictions are not exact
+PREDICTION_MARGIN = 2.0  # work is refused if it takes more than so many times the time left: predictions are inexact
 
 
 @dataclass(slots=True)
 class SliceResult:
-    """What became of the jobs of one slice.
+    """The outcome of one slice, by job.
 
-    - `again`: the jobs that are not over, see Scheduler.finished: they need the device again, or wait for their CPU
-      tasks, or are explained and wait to be written
+    - `unfinished`: the jobs that go on, as Scheduler.finished takes them: they need the device again, or wait for their
+      CPU tasks, or are explained and wait to be written
     - `cpu_tasks`: new work for CPU threads
-    - `work`: the cost of the passes that were run
-    - `failed`: whether a row failed by itself, so that the device should be checked
+    - `explained`, `failures`: the jobs that have an explanation, and those that have failed
+    - `work`: the cost of the passes that ran, in pixels
+    - `failed`: whether a row failed by itself, so that the device must be checked
     """
 
-    again: dict[ExplanationJob, tuple[Stage, float]] = field(default_factory=dict)
+    unfinished: dict[ExplanationJob, tuple[Stage, float]] = field(default_factory=dict)
     cpu_tasks: list[tuple[ExplanationJob, CpuTask]] = field(default_factory=list)
     explained: dict[ExplanationJob, Explanation] = field(default_factory=dict)
     failures: dict[ExplanationJob, Failure] = field(default_factory=dict)
@@ -61,7 +62,7 @@ class SliceResult:
 
 
 class Explainer:
-    """Explains images with one model, in slices whose sizes `warm_up` finds."""
+    """Explains images with one model. `warm_up` measures the best sizes of slices."""
 
     def __init__(self, model: Classifier) -> None:
         self._model = model
@@ -72,7 +73,7 @@ class Explainer:
         self._independent = model.definition.task.name == "multilabel"
 
     def payload(self, parameters: ExplanationParameters, image: ImagePayload) -> ExplanationPayload:
-        """Prepare the explanation of an image; ExplanationError where this model cannot give it."""
+        """Return the payload that explains an image. Raises ExplanationError where this model cannot explain it so."""
         if algorithm(parameters.xai_algorithm).needs_cam_layer:
             self._executor.required_cam_layer()
         selector = target_selector(parameters, self._labels, independent=self._independent)
@@ -81,13 +82,13 @@ class Explainer:
         )
 
     def max_passes(self, parameters: ExplanationParameters) -> int:
-        """Return how many passes through the network an explanation takes at most, as far as can be told."""
+        """Return the largest number of passes through the network that an explanation takes, as far as it is known."""
         return self._passes(parameters).most
 
     def check_time(self, parameters: ExplanationParameters, seconds: Callable[[int], float], left_s: float) -> None:
-        """Refuse an explanation that cannot end in time even if it runs alone.
+        """Refuse an explanation that cannot end within `left_s` seconds even if it runs alone.
 
-        `seconds` predicts how long a number of passes takes.
+        `seconds` predicts the seconds that a number of passes takes.
         Raises ExplanationError, code `deadline_exceeded`.
         """
         least = self._passes(parameters).least
@@ -122,17 +123,19 @@ class Explainer:
         )
 
     def warm_up(self, max_rows: int, on_device: OnDevice[Any]) -> list[tuple[float, float]]:
-        """Find the sizes of slices, of up to `max_rows` rows; returns (cost, seconds) of slices of path gradients.
+        """Measure slices of up to `max_rows` rows and choose their sizes.
 
-        Call it on another thread than the one that computes. `on_device` borrows that thread for one slice at a time:
-        the engine scores in between, but must not explain before this ends.
+        Returns the (cost, seconds) of slices of path gradients. Call it on another thread than the device's.
+        `on_device` runs one slice at a time on the device's thread: the engine scores in between, but it must not
+        explain before this method returns.
         """
         compile_regions()
-        forward, path = on_device(self._example)  # there, since PyTorch fills tensors of this size on several threads
+        # on the device's thread, since PyTorch fills tensors of this size with several threads
+        forward, path = on_device(self._example)
         gradients = timings(lambda size: self._executor.run([WorkSlice(path, 0, 1)], size), max_rows, on_device)
         others = timings(lambda size: self._executor.run([WorkSlice(forward, 0, 1)], size), max_rows, on_device)
         self._sizes = SliceSizes.best(gradients, others)
-        logger.info("slices of explanations gradients=%d others=%d", self._sizes.gradients, self._sizes.others)
+        logger.info("slices of explanations measured gradients=%d others=%d", self._sizes.gradients, self._sizes.others)
         return [(2 * size * self._model.pixels, seconds) for size, seconds in gradients.items()]
 
     def _example(self) -> tuple[ForwardPass, PathGradients]:
@@ -140,7 +143,7 @@ class Explainer:
         return ForwardPass(inputs, "logit"), PathGradients(inputs, inputs, Quadrature((0.5,), (1.0,)), 0, "logit")
 
     def run_slice(self, jobs: Sequence[ExplanationJob]) -> SliceResult:
-        """Run one batch of rows of the first of these jobs, and of as many others as fit into it."""
+        """Run one batch of rows: those of the first job, then those of the others, as long as there is room."""
         result = SliceResult()
         taken: dict[ExplanationJob, list[WorkSlice]] = {}
         key, room = None, 1
@@ -191,11 +194,11 @@ class Explainer:
                 self._run_apart(taken, result, error)
 
     def _run_apart(self, taken: dict[ExplanationJob, list[WorkSlice]], result: SliceResult, error: Exception) -> None:
-        """Run the rows of a batch that failed one by one, so that only those that fail by themselves are lost."""
+        """Run the rows of a failed batch one by one, so that only those that fail by themselves are lost."""
         if out_of_memory(error):
             key = next(iter(taken.values()))[0].item.key
             self._sizes = self._sizes.halved(key)
-            logger.warning("out of memory, slices of explanations are halved rows=%d", self._sizes.of(key))
+            logger.warning("out of memory, halving slices of explanations rows=%d", self._sizes.of(key))
         for job, slices in taken.items():
             for one in slices:
                 for row in range(one.start, one.stop):
@@ -203,10 +206,10 @@ class Explainer:
                         self._run_together({job: [WorkSlice(one.item, row, row + 1)]}, result, 1)
 
     def _advance(self, job: ExplanationJob, result: SliceResult) -> None:
-        """Take the run of a job to its next stage if this one is done, and say what the job needs next."""
+        """Resume the run of a job if its current stage is done, and note in `result` what the job needs next."""
         run = job.payload.run
         if run is None:  # there was no room for it in this slice
-            result.again[job] = (Stage.READY, job.passes)
+            result.unfinished[job] = (Stage.READY, job.passes)
             return
         try:
             while run.explanation is None and run.key is None and run.ready:
@@ -218,11 +221,11 @@ class Explainer:
         if run.explanation is not None:
             result.explained[job] = run.explanation
         passes = job.passes if run.explanation is None else 0.0
-        result.again[job] = (Stage.PARKED if run.key is None else Stage.READY, passes)
+        result.unfinished[job] = (Stage.PARKED if run.key is None else Stage.READY, passes)
 
 
 def _passes_per_row(item: WorkItem) -> int:
-    """Return how many passes a row of this item takes."""
+    """Return the number of passes that a row of this item takes."""
     match item:
         case PathGradients():
             return 2

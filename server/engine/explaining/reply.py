@@ -1,4 +1,4 @@
-"""The keys of a reply that explain: visualizations and attributions as in the hosted contract, and their accuracy."""
+"""The keys of a reply that explain a score: visualizations and attributions as in the hosted contract, and details."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ def explanation_reply(
 ) -> dict[str, Any]:
     """Make the keys `visualizations`, `attributions` and `explanations` for one image, uint8 [H, W, 3].
 
-    The first two hold one value for a single predicted label. They are lists where labels are independent or several
-    were asked for, and null where no independent label was above the threshold. `explanations` is always a list.
-    `full_image`, from which that image was cut, is drawn instead of it.
-    Takes tens of milliseconds for each image drawn; any thread may call it.
+    The first two hold one value for a single predicted label. They are lists where labels are independent or where the
+    request names several, and null where no independent label is above the threshold. `explanations` is always a list.
+    `full_image`, from which that image was cropped, is drawn instead of it.
+    Takes tens of milliseconds for each image drawn. Any thread may call it.
     Raises ExplanationError, code `attribution_invalid`, where an attribution cannot be drawn or encoded.
     """
     several = independent or parameters.top_k is not None or len(parameters.target or ()) > 1

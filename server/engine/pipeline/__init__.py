@@ -1,1 +1,1 @@
-"""Carries images from bytes to predictions: CPU threads, the device, and the bookkeeping of requests."""
+"""The way of images from bytes to predictions: CPU threads, the device thread, and the pending requests."""

@@ -1,6 +1,6 @@
-"""Dispatcher: asks the scheduler, under one lock, what comes next, and starts it on the thread it belongs to.
+"""Dispatcher: takes work from the scheduler, under one lock, and starts it on a CPU thread or the device thread.
 
-Every step ends by asking again. Nothing here waits or polls.
+Each step calls `pump` when it ends. Nothing here waits or polls.
 """
 
 import logging
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from server.engine.pipeline.pipeline_metrics import PipelineMetrics
 from server.engine.scheduling.job import AnyJob, Batch
-from server.engine.scheduling.lanes import CpuTask
+from server.engine.scheduling.lanes import RunCpuTask
 from server.engine.scheduling.scheduler import Scheduler
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What the dispatcher starts: `decode` on a CPU thread, `run` on the device's; `expire` at once, by number."""
+    """The steps that the dispatcher starts: `decode` on a CPU thread, `run` on the device thread, `expire` directly."""
 
     decode: Callable[[AnyJob], None]
     run: Callable[[Batch], None]
@@ -28,10 +28,10 @@ class Steps:
 
 
 class Dispatcher:
-    """Owns the lock, the scheduler and the CPU threads. `scheduler` may be called only while `lock` is held.
+    """Owns the lock, the scheduler and the CPU threads. The methods of `scheduler` may be called only under `lock`.
 
-    `wake` is told the time at which `tick` has to be called next. `broken` is called when a step ends by a bug: the
-    process is of no use any more.
+    `wake` is called with the time at which `tick` must be called next. `broken` is called when a step raises an
+    unexpected exception: the process must be replaced then.
     """
 
     def __init__(
@@ -48,19 +48,19 @@ class Dispatcher:
         self.scheduler = scheduler
         self.steps: Steps | None = None
         self._device_thread = device_thread
-        # threads for decoding and for CPU tasks, and one more so that finished work never waits for a slow image
+        # for decoding, for CPU tasks, and one thread more, so that finished work never waits for a slow image
         self._cpu = ThreadPoolExecutor(2 * cpu_threads + 1, thread_name_prefix="cpu")
         self._metrics = metrics
         self._wake = wake
         self._broken = broken
 
     def tick(self) -> None:
-        """Do what has become due: expire requests, start a batch that was held back."""
+        """Do what is due by now: expire requests, start a batch that was held back."""
         with self.lock:
             self.pump()
 
     def pump(self) -> None:
-        """Start everything that may start now. The caller holds the lock."""
+        """Start all work that may start now. The caller holds the lock."""
         assert self.steps is not None
         now = time.monotonic()
         for number in self.scheduler.expire(now):
@@ -77,10 +77,10 @@ class Dispatcher:
             self._wake(wake_at)
 
     def on_cpu(self, step: Callable[[], None]) -> None:
-        """Start a step on a CPU thread at once, past the scheduler."""
+        """Start a step on a CPU thread at once, without the scheduler."""
         self._start(self._cpu, step)
 
-    def _run_cpu_task(self, lane: str, task: CpuTask) -> None:
+    def _run_cpu_task(self, lane: str, task: RunCpuTask) -> None:
         started = time.monotonic()
         task()
         now = time.monotonic()
@@ -92,7 +92,7 @@ class Dispatcher:
         pool.submit(step, *arguments).add_done_callback(self._check)
 
     def _check(self, step: Future[None]) -> None:
-        # an executor keeps exceptions to itself: without this a bug would leave its requests waiting for ever
+        # a thread pool does not report exceptions: after a bug, requests would wait for ever
         if (error := step.exception()) is not None:
             logger.critical("a step of the pipeline ended unexpectedly", exc_info=error)
             self._broken()

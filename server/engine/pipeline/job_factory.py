@@ -1,4 +1,4 @@
-"""JobFactory: turns a request into jobs, or refuses it before anything is decoded."""
+"""JobFactory: makes the jobs of a request, or refuses it before any image is decoded."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -12,12 +12,12 @@ from server.engine.scheduling.job import AnyJob, Job
 from server.ipc.outcome import RefusedError
 from settings.errors import SettingsError
 
-# lane, cost and passes of a job that has the device to itself -> seconds
+# (lane, cost, passes) of a job that has the device to itself -> seconds
 Predict = Callable[[str, float, float], float]
 
 
 class JobFactory:
-    """Makes the jobs of a model, whose images are explained if there is an `explainer`."""
+    """Makes jobs for a model. It explains images if there is an `explainer`. `predict` predicts the time of a job."""
 
     def __init__(self, model: EngineModel, explainer: Explainer | None, predict: Predict) -> None:
         self._model = model
@@ -27,16 +27,20 @@ class JobFactory:
     def jobs(
         self,
         request: int,
-        pictures: Sequence[bytes],
+        images: Sequence[bytes],
         *,
         now: float,
         deadline: float,
         explain: Mapping[int, ExplanationParameters],
         settings: Mapping[int, Mapping[str, Any]],
     ) -> list[AnyJob]:
-        """Make a job for each image. ExplanationError or RefusedError where one of them is not possible."""
+        """Make a job for each encoded image. `now` and `deadline` are monotonic seconds.
+
+        `explain` and `settings` hold parameters by the index of the image. Raises ExplanationError or RefusedError
+        where one of the images cannot be processed so.
+        """
         jobs = []
-        for index, data in enumerate(pictures):
+        for index, data in enumerate(images):
             payload = ScorePayload(data, self._settings(settings.get(index, {})))
             job: AnyJob = Job(request, index, self._model.pixels, len(data), now, deadline, payload)
             self._check_time(job)
@@ -64,7 +68,7 @@ class JobFactory:
     def _explain(self, job: AnyJob, parameters: ExplanationParameters) -> None:
         if self._explainer is None:
             if parameters.compatibility == "azureml":
-                return  # the hosted endpoint leaves the explanation out and says nothing
+                return  # the hosted endpoint leaves the explanation out without an error
             raise RefusedError(
                 "algorithm_unsupported",
                 "This model finds objects, and only classifiers are explained. Leave model_explainability out, or set "

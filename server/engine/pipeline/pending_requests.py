@@ -1,4 +1,4 @@
-"""PendingRequests: collects the outcomes of each request's jobs, and answers the request once."""
+"""PendingRequests: collects the outcomes of the jobs of each request, and answers the request once."""
 
 import itertools
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class _PendingRequest:
 
 
 class PendingRequests:
-    """The requests that have not been answered. Not safe for threads: its owner holds a lock."""
+    """The requests that have not been answered. Not thread-safe: its owner holds a lock."""
 
     def __init__(self, metrics: PipelineMetrics) -> None:
         self._metrics = metrics
@@ -38,15 +38,15 @@ class PendingRequests:
         return next(self._numbers)
 
     def add(self, number: int, jobs: int, answer: Callable[[Reply], None]) -> None:
-        """Expect the outcomes of so many jobs; `answer` is called once, unless the request is forgotten."""
+        """Add a request of so many jobs. `answer` is called once, unless the request is forgotten."""
         self._pending[number] = _PendingRequest(answer, [None] * jobs, jobs)
 
     def forget(self, number: int) -> None:
-        """Drop a request that nobody waits for any more."""
+        """Drop a request whose client has left."""
         self._pending.pop(number, None)
 
     def settle(self, job: Job[Any], outcome: Outcome, encode_s: float) -> None:
-        """Note the outcome of a job, and answer its request after the last one."""
+        """Store the outcome of a job, and answer its request if that was its last job."""
         own = job.lane != DECODED_BATCHES  # a decode worker counts its images itself
         if own and isinstance(outcome, Failure) and outcome.code in _DROPPED:
             self._metrics.dropped(_DROPPED[outcome.code])
@@ -65,7 +65,7 @@ class PendingRequests:
             self._answer(job.request, request)
 
     def expire(self, number: int) -> None:
-        """Answer a request whose deadline has come: jobs without an outcome have failed."""
+        """Answer a request whose deadline has passed: jobs without an outcome fail."""
         request = self._pending.get(number)
         if request is not None:
             self._metrics.dropped("deadline", request.left)

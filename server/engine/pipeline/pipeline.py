@@ -1,4 +1,4 @@
-"""Pipeline: carries images through decode, device and encode, and answers each request once.
+"""Pipeline: decodes images, runs the model, encodes predictions, and answers each request once.
 
 Decoding and encoding run on CPU threads, the model on one device thread. The scheduler decides what comes next, the
 dispatcher starts it, the steps do it, and the pending requests collect the outcomes.
@@ -21,7 +21,7 @@ from server.engine.engine_model import EngineModel
 from server.engine.explaining.explainer import Explainer
 from server.engine.payload import ScorePayload
 from server.engine.pipeline.dispatcher import Dispatcher, Steps
-from server.engine.pipeline.explanation_steps import ExplanationSteps
+from server.engine.pipeline.explaining_steps import ExplainingSteps
 from server.engine.pipeline.job_factory import JobFactory
 from server.engine.pipeline.pending_requests import PendingRequests
 from server.engine.pipeline.pipeline_metrics import PipelineMetrics
@@ -36,11 +36,11 @@ logger = logging.getLogger(__name__)
 
 
 class Pipeline:
-    """Takes requests in. `device_thread` is the one on which the model was loaded, if it was.
+    """Takes in requests. `device_thread` runs batches: on the thread that loaded the model, if it has weights.
 
-    `health` is told False when a batch failed and True once the device has passed a check. `broken` is called when it
-    does not, or when a thread ends by a bug: the process is of no use any more. `wake` is told the time at which `tick`
-    has to be called next.
+    `health` is called with False when a batch has failed, and with True once the device has passed a check. `broken` is
+    called when the check fails, or when a step raises an unexpected exception: the process must be replaced then.
+    `wake` is called with the time at which `tick` must be called next.
     """
 
     def __init__(
@@ -73,26 +73,26 @@ class Pipeline:
         self._scoring = ScoringSteps(self._dispatcher, self._requests, device, writer, image_limits, **shared)
         self._explaining = None
         if explainer is not None:
-            self._explaining = ExplanationSteps(self._dispatcher, self._requests, device, explainer, writer, **shared)
+            self._explaining = ExplainingSteps(self._dispatcher, self._requests, device, explainer, writer, **shared)
         self._dispatcher.steps = Steps(self._scoring.decode, self._run, self._requests.expire)
         self._lock, self._pump, self.tick = self._dispatcher.lock, self._dispatcher.pump, self._dispatcher.tick
 
     def submit(
         self,
-        pictures: Sequence[bytes],
+        images: Sequence[bytes],
         deadline: float,
         answer: Callable[[Reply], None],
         explain: Mapping[int, ExplanationParameters] = MappingProxyType({}),
         settings: Mapping[int, Mapping[str, Any]] = MappingProxyType({}),
     ) -> int | float:
-        """Take in a request and return its number; or, as a float, in how many seconds there may be room for it.
+        """Take in a request and return its number; or, as a float, the seconds after which there may be room for it.
 
-        `explain` holds the parameters of the images that are to be explained, `settings` the `inference_parameters` of
-        those that have some, both by index. `answer` is called once, from any thread, unless the request is cancelled.
-        Raises ExplanationError or RefusedError where the model cannot be asked for that.
+        `explain` holds the parameters of the images to be explained, `settings` the `inference_parameters` of those
+        that have some, both by index. `answer` is called once, from any thread, unless the request is cancelled.
+        Raises ExplanationError or RefusedError where this model cannot process the request.
         """
         now, number = time.monotonic(), self._requests.new_number()
-        jobs = self._jobs.jobs(number, pictures, now=now, deadline=deadline, explain=explain, settings=settings)
+        jobs = self._jobs.jobs(number, images, now=now, deadline=deadline, explain=explain, settings=settings)
         with self._lock:
             wait = self._scheduler.admit(jobs, now)
             if wait is not None:
@@ -101,48 +101,48 @@ class Pipeline:
             self._pump()
         return number
 
-    def submit_batch(self, pictures: Tensor, answer: Callable[[Reply], None]) -> int:
-        """Take in images that a decode worker decoded, uint8 [N, ...], and return the number to cancel them by.
+    def submit_batch(self, images: Tensor, answer: Callable[[Reply], None]) -> int:
+        """Take in images that a decode worker has decoded, uint8 [N, ...], and return the number of this request.
 
-        The one outcome is their outputs one after the other, float32 [N, C] as bytes.
+        Its one outcome holds their outputs one after the other, float32 [N, C] as bytes.
         """
         now, number = time.monotonic(), self._requests.new_number()
-        pixels = len(pictures) * self._device.model.pixels
-        payload = ScorePayload(image=DecodedImage((ModelInput(pictures, pixels),)))
-        job = Job(number, 0, pixels, 0, now, float("inf"), payload, lane=DECODED_BATCHES, images=len(pictures))
+        pixels = len(images) * self._device.model.pixels
+        payload = ScorePayload(image=DecodedImage((ModelInput(images, pixels),)))
+        job = Job(number, 0, pixels, 0, now, float("inf"), payload, lane=DECODED_BATCHES, images=len(images))
         with self._lock:
             self._requests.add(number, 1, answer)
-            self._scheduler.enter(job)
+            self._scheduler.add_decoded(job)
             self._pump()
         return number
 
     def cancel(self, number: int) -> None:
-        """Forget a request whose client has left; what is not on the device yet never gets there."""
+        """Drop a request whose client has left. Its jobs that have not started on the device never do."""
         with self._lock:
             self._requests.forget(number)
-            spared = self._scheduler.cancel(number)
-            for job in spared:
+            cancelled = self._scheduler.cancel(number)
+            for job in cancelled:
                 job.payload.release()
-            self._metrics.cancelled(len(spared))
+            self._metrics.cancelled(len(cancelled))
             self._pump()
 
-    def replace_model(self, model: EngineModel, limits: Limits, seen: Sequence[tuple[float, float]]) -> None:
-        """Score on another runtime from the next batch on; its batches take (cost, seconds) as `seen`."""
+    def replace_model(self, model: EngineModel, limits: Limits, costs: Sequence[tuple[float, float]]) -> None:
+        """Score with another runtime from the next batch on. `costs` are the (cost, seconds) of some of its batches."""
         with self._lock:
             self._metrics.runtime(self._device.model.runtime, 0)
             self._metrics.runtime(model.runtime, 1)
             self._device.model = model
-            self._scheduler.renew(limits, "score", seen)
+            self._scheduler.replace_limits(limits, "score", costs)
             self._pump()
 
-    def open_lane(self, lane: str, seen: Sequence[tuple[float, float]]) -> None:
-        """Let the waiting jobs of a lane run, whose batches take (cost, seconds) as `seen`."""
+    def open_lane(self, lane: str, costs: Sequence[tuple[float, float]]) -> None:
+        """Let the waiting jobs of a lane run. `costs` are the (cost, seconds) of some of its batches."""
         with self._lock:
-            self._scheduler.open(lane, seen)
+            self._scheduler.open(lane, costs)
             self._pump()
 
     def has_jobs(self, lane: str) -> bool:
-        """Tell whether any job of a lane is queued or running."""
+        """Return whether any job of a lane is queued or running."""
         with self._lock:
             return self._scheduler.lane_depth(lane) > 0
 
@@ -158,7 +158,7 @@ class Pipeline:
             return self._scheduler.run_s(lane, cost, passes)
 
     def _check_device(self) -> None:
-        """Score an example after a batch failed: a device that fails on that too stays broken."""
+        """Score an example after a batch failed. A device that fails on the example too stays broken."""
         self._health(False)
         try:
             self._device.probe()

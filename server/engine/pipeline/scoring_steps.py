@@ -1,4 +1,4 @@
-"""ScoringSteps: decode, forward pass and encoding of the images of requests that want a score."""
+"""ScoringSteps: the steps of images to be scored: decoding, forward pass and encoding."""
 
 import logging
 import time
@@ -20,9 +20,9 @@ logger = logging.getLogger(__name__)
 
 
 class ScoringSteps:
-    """The steps of plain scoring. Images that will be explained are decoded here too.
+    """The steps of scoring. Images to be explained are decoded here too.
 
-    `check_device` is called on the device's thread after a batch failed.
+    `check_device` runs on the device thread after a batch has failed.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class ScoringSteps:
         self._check_device = check_device
 
     def decode(self, first: AnyJob) -> None:
-        """Decode a job, and then others as long as there are any: that spares a change of threads for each."""
+        """Decode a job, then others as long as there are any, which avoids a change of threads for each."""
         job: AnyJob | None = first
         while job is not None:
             failure = self._read(job)
@@ -67,7 +67,7 @@ class ScoringSteps:
             payload.image = self._device.model.read(payload.data, self._image_limits, payload.settings)
         except ImageError as error:
             failure = Failure(error.code, str(error))
-        except Exception:  # a decoder that breaks in a new way must not take its thread along
+        except Exception:  # an unforeseen error of a decoder must not end its thread
             logger.exception("decoding failed unexpectedly request=%d index=%d", job.request, job.index)
             failure = Failure("image_unreadable", "The picture could not be decoded.")
         payload.decode_s = time.monotonic() - started
@@ -86,7 +86,7 @@ class ScoringSteps:
         self._scheduler.decoded(job, payload.decode_s, now, passes=len(inputs), cost=cost)
 
     def run(self, batch: Batch) -> None:
-        """Run one batch on the device, and hand what is complete to CPU threads for encoding."""
+        """Run one batch on the device, and hand jobs that have all their outputs to CPU threads for encoding."""
         started = time.monotonic()
         items = batch_items(batch.jobs, self._scheduler.limits.max_images, self._scheduler.max_cost)
         result = self._device.run(items)
@@ -98,31 +98,31 @@ class ScoringSteps:
                 failures[item.job] = output
             else:
                 item.job.payload.outputs[item.index] = output
-        again = self._again(batch, failures, seconds)
+        unfinished = self._unfinished(batch, failures, seconds)
         with self._dispatcher.lock:
             if result.too_large is not None:
                 self._scheduler.shrink(result.too_large)
             learn, work = not result.failed and result.too_large is None, sum(item.input.pixels for item in items)
-            self._scheduler.finished(batch, seconds, learn=learn, work=work, again=again)
-            # another thread encodes; this one goes on with the next batch, or checks the device first if need be
-            self._finish([(job, failures.get(job)) for job in batch.jobs if job not in again])
+            self._scheduler.finished(batch, seconds, learn=learn, work=work, unfinished=unfinished)
+            # other threads encode; this one runs the next batch, or checks the device first
+            self._finish([(job, failures.get(job)) for job in batch.jobs if job not in unfinished])
             self._dispatcher.pump()
         if result.failed:
             self._check_device()
 
-    def _again(
+    def _unfinished(
         self, batch: Batch, failures: dict[AnyJob, Failure], seconds: float
     ) -> dict[AnyJob, tuple[Stage, float]]:
-        """Return the jobs that have inputs left, with the stage they go on in and the passes that they still need."""
-        again: dict[AnyJob, tuple[Stage, float]] = {}
+        """Return the jobs that have inputs left, with their next stage and the passes that they still need."""
+        unfinished: dict[AnyJob, tuple[Stage, float]] = {}
         for job in batch.jobs:
             job.payload.device_s += seconds
             if job not in failures and (inputs := job.payload.open_inputs()):
-                again[job] = (Stage.READY, len(inputs))
+                unfinished[job] = (Stage.READY, len(inputs))
                 job.shape = next(iter(inputs.values())).shape
-                # other images take their turn between the tiles of one that has many
+                # other images run between the tiles of an image that has many
                 job.due += seconds
-        return again
+        return unfinished
 
     def _finish(self, jobs: Sequence[tuple[Job[ScorePayload], Failure | None]]) -> None:
         if not self._device.model.slow_to_encode:

@@ -1,4 +1,4 @@
-"""PredictionWriter: writes the outcome of an image as the JSON object of the wire contract, encoded once."""
+"""PredictionWriter: encodes the prediction of an image, once, as the JSON object of the wire contract."""
 
 import json
 import logging
@@ -23,7 +23,7 @@ _json = json.JSONEncoder(allow_nan=False).encode
 
 
 class PredictionWriter:
-    """Writes outcomes on any thread. `device` has the model that scored, which may be another after a while."""
+    """Encodes predictions on any thread, with the model of `device`, which changes with the runtime."""
 
     def __init__(self, device: Device, explainer: Explainer | None, image_limits: ImageLimits) -> None:
         self._device = device
@@ -31,15 +31,15 @@ class PredictionWriter:
         self._image_limits = image_limits
 
     def scored(self, job: Job[ScorePayload]) -> Outcome:
-        """Write the prediction of a job that has all its outputs; for a decode worker the outputs, float32 [N, C]."""
+        """Encode the prediction of a job that has all its outputs; for a decode worker the outputs, float32 [N, C]."""
         if job.lane == DECODED_BATCHES:
             return bytes(job.payload.outputs[0].numpy())
-        return _written(job, partial(self._prediction, job.payload))
+        return _encoded(job, partial(self._prediction, job.payload))
 
     def explained(self, job: Job[ExplanationPayload], explanation: Explanation) -> Outcome:
-        """Write the prediction of a job with its explanation."""
+        """Encode the prediction of a job with its explanation."""
         assert self._explainer is not None
-        return _written(job, partial(self._explainer.reply, job.payload, explanation, self._image_limits))
+        return _encoded(job, partial(self._explainer.reply, job.payload, explanation, self._image_limits))
 
     def _prediction(self, payload: ScorePayload) -> dict[str, Any]:
         assert payload.image is not None
@@ -48,11 +48,11 @@ class PredictionWriter:
         return {part.name: getattr(prediction, part.name) for part in fields(prediction)}
 
 
-def _written(job: AnyJob, make: Callable[[], dict[str, Any]]) -> Outcome:
+def _encoded(job: AnyJob, make: Callable[[], dict[str, Any]]) -> Outcome:
     try:
         return _json(make()).encode()
     except ExplanationError as error:
         return Failure(error.code, str(error))
     except Exception:
-        logger.exception("a prediction could not be made request=%d index=%d", job.request, job.index)
+        logger.exception("a prediction could not be encoded request=%d index=%d", job.request, job.index)
         return Failure("scoring_failed", "The model's output for this picture is not usable.")

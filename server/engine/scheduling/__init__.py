@@ -1,1 +1,1 @@
-"""Which job is decoded next, and which run together: pure state machines that are told the time."""
+"""Decides which job is decoded next and which jobs run together: pure state machines, to which the time is passed."""

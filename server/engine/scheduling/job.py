@@ -1,4 +1,4 @@
-"""Job: one image of one request as the scheduler sees it, and the batches that jobs form."""
+"""Job: one image of a request as the scheduler handles it, and the batches that jobs form."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ Payload = TypeVar("Payload")
 
 
 class Stage(Enum):
-    """Where a job is. It moves forward, and from anywhere to DONE when it is cancelled or expires.
+    """The stage of a job. Jobs move forward, and from any stage to DONE when they are cancelled or expire.
 
-    A job that takes several batches goes from RUNNING back to READY, or is PARKED while it waits for its CPU tasks.
+    A job that takes several batches moves from RUNNING back to READY, or is PARKED while it waits for its CPU tasks.
     """
 
     WAITING = auto()
@@ -26,12 +26,15 @@ class Stage(Enum):
 
 @dataclass(slots=True, eq=False)
 class Job(Generic[Payload]):
-    """An image, or in the lane DECODED_BATCHES a batch of images from a decode worker; its cost and its deadline.
+    """An image to be processed; in the lane DECODED_BATCHES a batch of images from a decode worker.
 
-    `cost` counts pixels of the network input and `size` encoded bytes, the measures of device and decoding work.
-    `passes` is how many times the device has to work through that cost, as far as is known. Only jobs whose next pass
-    is of the same `shape` share a batch. `due` orders a lane, `deadline` ends the job, `predicted_s` is the predicted
-    wait of a request's first job; times are seconds on the monotonic clock. The scheduler does not look at `payload`.
+    - `cost`: pixels of the network input, the measure of device work; `size`: encoded bytes, that of decoding work
+    - `passes`: how many times the device works through that cost, as far as it is known
+    - `shape`: only jobs whose next pass has the same shape share a batch
+    - `due`: orders the jobs of a lane; `deadline`: when the job ends unfinished; both on the monotonic clock, as are
+      `arrived` and `started`, which is 0 until the job has run
+    - `predicted_s`: the predicted wait of the first job of a request
+    - `payload`: the scheduler does not read it
     """
 
     request: int

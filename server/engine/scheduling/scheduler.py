@@ -1,12 +1,12 @@
-"""Scheduler: which job is decoded next, and which jobs run together. A pure state machine; time is passed in.
+"""Scheduler: decides which job is decoded next and which jobs run together. A pure state machine; time is passed in.
 
-There is no fixed batching timer. Whenever the device is free it takes what is ready, up to a bound on cost. It waits
-only while a decoder is about to deliver another job, and never longer than the fixed cost that joining one batch saves.
-A device that computes on the cores of the decoders takes turns with them and with the lanes' other CPU tasks: the
-threads of a batch wait for each other, so one that loses its core to a decoder holds up all of them.
+There is no fixed batching timer. A free device takes the jobs that are ready, up to a bound on cost. It waits only
+while a decoder is about to deliver another job, and never longer than the fixed time that joining one batch saves.
+A device that computes on the cores of the decoders never runs at the same time as decoding or CPU tasks: the threads of
+a batch wait for each other, so a thread that loses its core to a decoder delays all of them.
 
-The jobs of a lane run in the order in which they are due. The images of one request are due one service time after the
-other, so a large request neither blocks small ones nor is starved by them.
+The jobs of a lane run in the order in which they are due. Each image of a request is due one service time after the one
+before it, so a large request neither blocks small ones nor is starved by them.
 """
 
 import heapq
@@ -15,32 +15,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from server.engine.scheduling.job import AnyJob, Batch, Stage
-from server.engine.scheduling.lanes import CpuTask, Lane
+from server.engine.scheduling.lanes import Lane, RunCpuTask
 from server.latency import LatencyModel
 
-Again = Mapping[AnyJob, tuple[Stage, float]]
+# jobs that need the device again -> (their next stage, the passes that they still need)
+Unfinished = Mapping[AnyJob, tuple[Stage, float]]
 
-_NOTHING: Again = {}
-_AHEAD = 2.0  # batches decoded ahead of the device: enough that it never waits, few enough to cancel cheaply
-_REST = 1 / 50  # the share of a full queue that must be done before it is worth asking again
-_HALF = 0.5  # a batch that is less full waits while the device has another one, since it may grow meanwhile
-_PATIENCE = 2.0  # a batch waits for decoders at most this many times as long as they usually take
+_NONE_UNFINISHED: Unfinished = {}
+_BATCHES_AHEAD = 2.0  # decoded ahead of the device: enough that it never waits, few enough to cancel cheaply
+_MIN_RETRY_SHARE = 1 / 50  # a refused client waits at least until this share of a full queue is done
+_MIN_FILL = 0.5  # a batch that is less full waits while the device runs another one, since it may grow meanwhile
+_DECODE_WAIT = 2.0  # a batch waits for decoders at most this many times as long as they usually take
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds on one batch, on waiting for a fuller one, and on the predicted time of all queued work.
 
-    `at_once` is the number of batches that the device holds before the first of them is done. `decoders` is the number
-    of CPU threads that decode at once, and of those that do CPU tasks. `shared_cores` says that the device is the CPU,
-    on whose cores all of these threads run too.
+    `max_running` is the number of batches that the device holds at the same time. `decoders` is the number of CPU
+    threads that decode, and of those that run CPU tasks. `shared_cores` means that the device is the CPU, so that these
+    threads run on its cores too.
     """
 
     max_images: int
     max_cost: float
     max_delay_s: float = 0.0
     queue_limit_s: float = float("inf")
-    at_once: int = 1
+    max_running: int = 1
     decoders: int = 1
     shared_cores: bool = False
 
@@ -52,7 +53,7 @@ class _QueuedJobs:
 
 
 class Scheduler:
-    """Admits, orders, batches, cancels and expires jobs. Not safe for threads; its owner holds a lock."""
+    """Admits, orders, batches, cancels and expires jobs. Not thread-safe: its owner holds a lock."""
 
     def __init__(self, limits: Limits, lanes: Mapping[str, float]) -> None:
         self.limits = limits
@@ -65,81 +66,81 @@ class Scheduler:
         self._cpu_tasks = 0
         self._running = 0  # batches
         self._free_since = 0.0  # when the last batch or CPU task ended
-        self._clock = 0.0  # device use of the lane that ran last; an idle lane returns at this point
+        self._clock = 0.0  # `used` of the lane that ran last; the value at which an idle lane starts again
 
     def admit(self, jobs: Sequence[AnyJob], now: float) -> float | None:
-        """Queue the jobs of one request; or return in how many seconds to try again, and queue none of them."""
+        """Queue the jobs of one request; or return the seconds after which to try again, and queue none of them."""
         room = min(self.limits.queue_limit_s, jobs[0].deadline - now)
         backlogs = {lane: self._backlog_s(lane) for lane in {job.lane for job in jobs}}
         for name, backlog in backlogs.items():
             wait = backlog * self._lanes[name].correction.factor
             if self._lanes[name].depth() and wait > room:
-                return max(wait - room, _REST * room)
+                return max(wait - room, _MIN_RETRY_SHARE * room)
         for position, job in enumerate(jobs):
             lane = self._lanes[job.lane]
-            job.predicted_s = backlogs.pop(job.lane, 0.0)  # for the first of a lane; the others wait for that one too
+            job.predicted_s = backlogs.pop(job.lane, 0.0)  # for the first of a lane; the others wait for it too
             job.due = now + lane.device.line()[0] * job.cost * job.passes * position
             lane.add(job)
         self._requests[jobs[0].request] = _QueuedJobs(jobs, len(jobs))
         heapq.heappush(self._deadlines, (jobs[0].deadline, jobs[0].request))
         return None
 
-    def enter(self, job: AnyJob) -> None:
-        """Queue the only job of a request, which is decoded, and was let in where that was done."""
+    def add_decoded(self, job: AnyJob) -> None:
+        """Queue the only job of a request, which a decode worker has already admitted and decoded."""
         job.stage, job.due = Stage.READY, job.arrived
         self._lanes[job.lane].add(job)
         self._requests[job.request] = _QueuedJobs((job,), 1)
 
     def learn(self, lane: str, cost: float, seconds: float) -> None:
-        """Note that a batch of `cost` took a device `seconds`."""
+        """Learn that a batch of `cost` took `seconds`."""
         self._lanes[lane].device.observe(cost, seconds)
 
     def close(self, lane: str) -> None:
-        """Have the jobs of a lane wait, decoded, until it is opened."""
+        """Stop running the jobs of a lane. They are still decoded, and wait until `open`."""
         self._lanes[lane].open = False
 
-    def open(self, lane: str, seen: Sequence[tuple[float, float]]) -> None:
-        """Let the jobs of a lane run, whose batches take (cost, seconds) as `seen`."""
+    def open(self, lane: str, costs: Sequence[tuple[float, float]]) -> None:
+        """Let the jobs of a lane run. `costs` are the (cost, seconds) of some of its batches."""
         self._lanes[lane].open = True
-        for cost, seconds in seen:
+        for cost, seconds in costs:
             self.learn(lane, cost, seconds)
 
-    def renew(self, limits: Limits, lane: str, seen: Sequence[tuple[float, float]]) -> None:
-        """Go on with other limits, as what a `lane` runs now takes other times: (cost, seconds) of some batches."""
+    def replace_limits(self, limits: Limits, lane: str, costs: Sequence[tuple[float, float]]) -> None:
+        """Use other limits, and learn anew how long batches of `lane` take: `costs`, the (cost, seconds) of some."""
         memory_bound = self.max_cost < self.limits.max_cost
         self.max_cost = min(self.max_cost, limits.max_cost) if memory_bound else limits.max_cost
         self.limits = limits
         self._lanes[lane].device = LatencyModel()
-        for cost, seconds in seen:
+        for cost, seconds in costs:
             self.learn(lane, cost, seconds)
 
     def run_s(self, lane: str, cost: float, passes: float) -> float:
-        """Predict the device time of one job of `lane` that has the device to itself."""
+        """Predict the device time of one job of `lane` that has the device to itself, in seconds."""
         return self._lanes[lane].device.backlog_seconds(cost * passes, self.max_cost)
 
     def wait_s(self, lane: str) -> float:
-        """Predict how long a new request would wait in `lane`: for the jobs before it, at the lane's share."""
+        """Predict the seconds that a new request waits for the jobs before it in `lane`, at the lane's share."""
         return self._backlog_s(lane) * self._lanes[lane].correction.factor
 
     def _backlog_s(self, lane: str) -> float:
         own = self._lanes[lane]
         work = {name: other.work_s(self.limits.max_images, self.max_cost) for name, other in self._lanes.items()}
-        rivals = sum(other.weight for other in self._lanes.values() if work[other.name] and other is not own)
+        competing = sum(other.weight for other in self._lanes.values() if work[other.name] and other is not own)
         if self.limits.shared_cores:
             for name, other in self._lanes.items():
                 work[name] += other.depth() * other.cpu_task.seconds(1) / self.limits.decoders
-        device = min(sum(work.values()), work[lane] * (own.weight + rivals) / own.weight)
+        device = min(sum(work.values()), work[lane] * (own.weight + competing) / own.weight)
         waiting = own.tally[Stage.WAITING]
-        per_byte, per_picture = self.decoder.line()
-        decoding = (per_byte * waiting.size + per_picture * waiting.jobs) / self.limits.decoders
-        # where they share no cores, both go on at the same time
+        per_byte, per_image = self.decoder.line()
+        decoding = (per_byte * waiting.size + per_image * waiting.jobs) / self.limits.decoders
+        # on separate cores, device and decoders work at the same time
         return device + decoding if self.limits.shared_cores else max(device, decoding)
 
     def next_decode(self) -> AnyJob | None:
-        """Take the job to decode next; None while all decoders are busy or enough is decoded ahead."""
-        taking_turns = self.limits.shared_cores and self._running > 0
+        """Take the job to decode next; None while all decoders are busy or enough jobs are decoded."""
+        cores_are_taken = self.limits.shared_cores and self._running > 0
         busy = self._decoding + (self._cpu_tasks if self.limits.shared_cores else 0)
-        if taking_turns or busy >= self.limits.decoders:
+        if cores_are_taken or busy >= self.limits.decoders:
             return None
         for lane in self._by_use(Stage.WAITING):
             job = lane.first(Stage.WAITING)
@@ -152,31 +153,31 @@ class Scheduler:
     def decoded(
         self, job: AnyJob, seconds: float, now: float, *, passes: float | None = None, cost: float | None = None
     ) -> None:
-        """Note that a decoder is done with `job`, which is ready to run unless it was dropped meanwhile.
+        """Note that a decoder took `seconds` for `job`, which is READY now unless it was dropped meanwhile.
 
-        It takes `passes` of `cost` each, where that could only be guessed before.
+        `passes` and `cost` replace the estimates of the job, where given.
         """
         self._decoding -= 1
         self.decoder.observe(job.size, seconds)
         if job.stage is Stage.DECODING:
             lane = self._lanes[job.lane]
             if lane.first(Stage.READY) is None:
-                # an idle lane must not save up device time and then shut the others out
+                # an idle lane must not save up device time and then block the others
                 lane.used = max(lane.used, self._clock)
                 lane.ready_since = now
             lane.move(job, Stage.READY, passes, cost)
 
     def undecodable(self, job: AnyJob) -> None:
-        """Note that a decoder gave up on `job`."""
+        """Drop a job that could not be decoded."""
         self._decoding -= 1
         self._drop(job)
 
-    def add_cpu_task(self, lane: str, task: CpuTask) -> None:
-        """Queue work of a lane for a CPU thread, beside its batches."""
+    def add_cpu_task(self, lane: str, task: RunCpuTask) -> None:
+        """Queue a CPU task of a lane."""
         self._lanes[lane].cpu_tasks.append(task)
 
-    def next_cpu_task(self) -> tuple[str, CpuTask] | None:
-        """Take the CPU task to do next, and its lane; None while the threads are busy or their cores are needed."""
+    def next_cpu_task(self) -> tuple[str, RunCpuTask] | None:
+        """Take the CPU task to run next, with its lane; None while the threads are busy or their cores are needed."""
         shared = self.limits.shared_cores
         if self._cpu_tasks + (self._decoding if shared else 0) >= self.limits.decoders:
             return None
@@ -187,7 +188,7 @@ class Scheduler:
         return None
 
     def cpu_task_done(self, lane_name: str, seconds: float, now: float) -> None:
-        """Note that a CPU task has ended; on shared cores it took its lane's share of them."""
+        """Note that a CPU task took `seconds`. On shared cores, a decoder's share counts as device time of its lane."""
         self._cpu_tasks -= 1
         self._free_since = now
         lane = self._lanes[lane_name]
@@ -196,7 +197,7 @@ class Scheduler:
             lane.used += seconds / self.limits.decoders / lane.weight
 
     def next_batch(self, now: float) -> Batch | None:
-        """Take the jobs to run next; None while the device is busy, or nothing is ready or worth starting yet."""
+        """Take the batch to run next; None while the device is busy, no job is ready, or waiting for more jobs pays."""
         if self._is_busy():
             return None
         for lane in self._by_use(Stage.READY):
@@ -212,12 +213,18 @@ class Scheduler:
         return None
 
     def finished(
-        self, batch: Batch, seconds: float, *, learn: bool = True, work: float | None = None, again: Again = _NOTHING
+        self,
+        batch: Batch,
+        seconds: float,
+        *,
+        learn: bool = True,
+        work: float | None = None,
+        unfinished: Unfinished = _NONE_UNFINISHED,
     ) -> None:
-        """Note that the device is done with `batch`; a batch that failed teaches nothing about speed.
+        """Note that the device took `seconds` for `batch`. Without `learn`, as after a failure, they are not learned.
 
-        `work` is the cost of what was really run where that is not all of the batch once. `again` holds the jobs
-        that need the device again, with the stage they go on in, READY or PARKED, and the passes they still need.
+        `work` is the cost that ran, where it is not that of the whole batch once. The `unfinished` jobs of the batch go
+        on in the stage given, READY or PARKED; the others are dropped.
         """
         self._running -= 1
         self._free_since = batch.jobs[0].started + seconds
@@ -226,35 +233,35 @@ class Scheduler:
         lane = self._lanes[batch.lane]
         lane.used += seconds / lane.weight
         for job in batch.jobs:
-            if job.stage is Stage.RUNNING and job in again:
-                lane.move(job, *again[job])
+            if job.stage is Stage.RUNNING and job in unfinished:
+                lane.move(job, *unfinished[job])
             elif job.stage is Stage.RUNNING:
                 self._drop(job)
 
     def resume(self, job: AnyJob) -> None:
-        """Note that the CPU tasks that a PARKED job waited for are done."""
+        """Note that the CPU tasks of a PARKED job are done."""
         if job.stage is Stage.PARKED:
             self._lanes[job.lane].move(job, Stage.READY)
 
     def give_up(self, job: AnyJob) -> None:
-        """Drop one job, wherever it is; the others of its request go on."""
+        """Drop one job, in any stage. The others of its request go on."""
         self._drop(job)
 
     def shrink(self, cost: float) -> None:
-        """Remember that a batch of `cost` did not fit into memory: half of it is the new bound."""
+        """Note that a batch of `cost` ran out of memory: half of it is the new bound."""
         self.max_cost = min(self.max_cost, cost / 2)
 
     def cancel(self, request: int) -> list[AnyJob]:
-        """Drop a request; returns its jobs that will now never run."""
-        known = self._requests.get(request)
-        jobs = known.jobs if known else ()
-        spared = [job for job in jobs if job.stage not in (Stage.RUNNING, Stage.DONE)]
+        """Drop a request, and return its jobs that will never run."""
+        queued = self._requests.get(request)
+        jobs = queued.jobs if queued else ()
+        cancelled = [job for job in jobs if job.stage not in (Stage.RUNNING, Stage.DONE)]
         for job in jobs:
             self._drop(job)
-        return spared
+        return cancelled
 
     def expire(self, now: float) -> list[int]:
-        """Drop the requests whose deadline has come; returns their numbers."""
+        """Drop the requests whose deadline has passed, and return their numbers."""
         expired = []
         while self._deadlines and self._deadlines[0][0] <= now:
             request = heapq.heappop(self._deadlines)[1]
@@ -264,7 +271,7 @@ class Scheduler:
         return expired
 
     def wake_at(self) -> float | None:
-        """Return the time at which `expire` or `next_batch` has something new to say if nothing else happens."""
+        """Return the time at which `expire` or `next_batch` must be called next, if nothing happens until then."""
         while self._deadlines and self._deadlines[0][1] not in self._requests:
             heapq.heappop(self._deadlines)
         times = [self._deadlines[0][0]] if self._deadlines else []
@@ -273,7 +280,7 @@ class Scheduler:
         return min(times, default=None)
 
     def depth(self, besides: str = "") -> int:
-        """Count the jobs that are queued or running, `besides` those of one lane."""
+        """Count the jobs that are queued or running, without those of the lane `besides`."""
         return sum(lane.depth() for lane in self._lanes.values() if lane.name != besides)
 
     def lane_depth(self, lane: str) -> int:
@@ -284,33 +291,33 @@ class Scheduler:
         return sorted((lane for lane in self._lanes.values() if lane.first(stage)), key=lambda lane: lane.used)
 
     def _is_busy(self) -> bool:
-        return self._running >= self.limits.at_once or (self.limits.shared_cores and self._cpu_tasks > 0)
+        return self._running >= self.limits.max_running or (self.limits.shared_cores and self._cpu_tasks > 0)
 
     def _first_to_decode(self, lane: Lane) -> Lane | None:
-        """Find another lane that is due before this one, as soon as its decoders have delivered."""
+        """Return another lane that is due before this one and whose jobs are being decoded."""
         for other in self._lanes.values():
             if other is lane or not other.open:
                 continue
-            # an idle lane returns at the clock
+            # an idle lane starts again at the clock
             if other.tally[Stage.DECODING].jobs and max(other.used, self._clock) < lane.used:
                 return other
         return None
 
     def _comes_after(self, lane: Lane) -> bool:
-        """Whether another lane has something to run, or soon will, and is due before this one."""
+        """Return whether another lane is due before this one and has a job that is ready or being decoded."""
         ready = any(other.first(Stage.READY) and other.used < lane.used for other in self._lanes.values() if other.open)
         return ready or self._first_to_decode(lane) is not None
 
     def _is_ahead(self, lane: Lane) -> bool:
         ahead = (lane.tally[Stage.DECODING], lane.tally[Stage.READY])
-        batches = 1.0 if self.limits.shared_cores else _AHEAD
+        batches = 1.0 if self.limits.shared_cores else _BATCHES_AHEAD
         return (
             sum(tally.jobs for tally in ahead) >= batches * self.limits.max_images
             or sum(tally.cost for tally in ahead) >= batches * self.max_cost
         )
 
     def _start_at(self, lane: Lane) -> float:
-        """The time until which a batch of this lane is better held back, for more jobs or for a lane that is due."""
+        """Return the time until which a batch of this lane waits for more jobs, or for a lane that is due before it."""
         if not lane.open:
             return math.inf
         start_at, ready = 0.0, lane.tally[Stage.READY]
@@ -319,7 +326,7 @@ class Scheduler:
         fill = max(ready.jobs / self.limits.max_images, ready.cost / self.max_cost)
         if fill >= 1:
             return start_at
-        if self._running and fill < _HALF:
+        if self._running and fill < _MIN_FILL:
             return math.inf
         if self.limits.max_delay_s:
             start_at = max(start_at, lane.oldest_arrival() + self.limits.max_delay_s)
@@ -333,9 +340,9 @@ class Scheduler:
             return saved
         jobs = [lane.tally[stage] for stage in (Stage.WAITING, Stage.DECODING, Stage.READY)]
         count, size = sum(tally.jobs for tally in jobs), sum(tally.size for tally in jobs)
-        per_byte, per_picture = self.decoder.line()
-        decoding = (per_byte * size / count + per_picture) * min(count, self.limits.max_images) / self.limits.decoders
-        return max(saved, _PATIENCE * decoding)
+        per_byte, per_image = self.decoder.line()
+        decoding = (per_byte * size / count + per_image) * min(count, self.limits.max_images) / self.limits.decoders
+        return max(saved, _DECODE_WAIT * decoding)
 
     def _drop(self, job: AnyJob) -> None:
         if job.stage is Stage.DONE:

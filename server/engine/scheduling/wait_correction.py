@@ -1,12 +1,12 @@
-"""WaitCorrection: how much longer jobs really wait than was predicted.
+"""WaitCorrection: learns how much longer jobs wait than was predicted.
 
-Predictions know what is queued in the engine and how long each job takes alone. They do not know what else needs the
-same cores: above all the HTTP processes, when they refuse many requests.
+Predictions account for the jobs in the engine and the time of each. They do not account for other work on the same
+cores: above all that of the HTTP processes when they refuse many requests.
 """
 
 _FORGET = 0.9  # the weight of an observation falls to a third after some ten newer ones
-_LEAST_S = 0.05  # a shorter predicted wait says nothing
-_MOST = 3.0
+_MIN_PREDICTED_S = 0.05  # shorter predicted waits are too inexact
+_MAX_FACTOR = 3.0
 
 
 class WaitCorrection:
@@ -16,9 +16,9 @@ class WaitCorrection:
         self._real = self._predicted = 0.0
 
     def observe(self, predicted_s: float, real_s: float) -> None:
-        """Note how long a job waited whose wait was predicted."""
-        if predicted_s >= _LEAST_S:
-            self._real = self._real * _FORGET + min(real_s, _MOST * predicted_s)
+        """Learn that a job waited `real_s`, where `predicted_s` was predicted."""
+        if predicted_s >= _MIN_PREDICTED_S:
+            self._real = self._real * _FORGET + min(real_s, _MAX_FACTOR * predicted_s)
             self._predicted = self._predicted * _FORGET + predicted_s
 
     @property

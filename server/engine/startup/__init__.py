@@ -1,1 +1,1 @@
-"""What happens before an engine is ready, and soon after: warm-up, assembly, the choice of a runtime."""
+"""The start of an engine: loading, warm-up, assembly of the pipeline, and the choice of a runtime."""

@@ -21,12 +21,12 @@ from settings.server import ServerSettings
 
 BROKEN = 70  # the exit code of a process whose device or code failed
 
-# The shares of a saturated device
+# weights by which lanes share a saturated device
 _LANES = {"score": 8.0, DECODED_BATCHES: 8.0, "explain": 1.0}
 
 
 def build_scheduler(model: LoadedModel, timings: Timings, settings: ServerSettings) -> Scheduler:
-    """Make the scheduler of a model whose batches take `timings`."""
+    """Build the scheduler for a model whose batches take `timings`."""
     scheduler = Scheduler(batch_limits(model, timings, settings), _LANES)
     for cost, seconds in costs(model, timings):
         scheduler.learn("score", cost, seconds)
@@ -34,12 +34,12 @@ def build_scheduler(model: LoadedModel, timings: Timings, settings: ServerSettin
 
 
 def costs(model: LoadedModel, timings: Timings) -> list[tuple[float, float]]:
-    """Turn (images, seconds) into (cost, seconds)."""
+    """Convert (images, seconds) of batches to (cost, seconds)."""
     return [(count * model.pixels, seconds) for count, seconds in timings]
 
 
 def batch_limits(model: LoadedModel, timings: Timings, settings: ServerSettings) -> Limits:
-    """Return the bounds on batches of a model that takes `timings`."""
+    """Return the bounds on batches of a model whose batches take `timings`."""
     max_images = settings.max_batch_images or best_batch(timings, batch_overhead_s(model.device))
     return Limits(
         max_images=max_images,
@@ -61,12 +61,12 @@ def build_pipeline(
     metrics: DeploymentMetrics,
     settings: ServerSettings,
 ) -> Pipeline:
-    """Build a pipeline, from the running event loop. It tells the clients of `listener` how its device is."""
+    """Build a pipeline on the running event loop. It announces the health of its device through `listener`."""
     timer = _WakeTimer(asyncio.get_running_loop())
 
-    def health(well: bool) -> None:
-        reason = "ready" if well else "a batch failed and the device is being probed"
-        listener.announce({"ready": well, "reason": reason})
+    def health(healthy: bool) -> None:
+        reason = "ready" if healthy else "a batch failed and the device is being probed"
+        listener.announce({"ready": healthy, "reason": reason})
 
     pipeline = Pipeline(
         device,
@@ -77,7 +77,7 @@ def build_pipeline(
         metrics=metrics,
         cpu_threads=cpu_threads(settings),
         health=health,
-        # a broken CUDA context stays broken: only a new process helps, and the supervisor starts one
+        # a broken CUDA context stays broken until the process ends; the supervisor starts a new one
         broken=lambda: os._exit(BROKEN),
         wake=timer.wake_at,
     )
@@ -86,13 +86,13 @@ def build_pipeline(
 
 
 def freeze_objects() -> None:
-    """Exempt all objects that exist now from garbage collection: they live as long as the process."""
+    """Exclude all objects that exist now from garbage collection: they live as long as the process."""
     gc.collect()
     gc.freeze()
 
 
 class _WakeTimer:
-    """Calls `on_time` on the event loop at the earliest time asked for; asking is cheap, from any thread."""
+    """Calls `on_time` on the event loop at the earliest time passed to `wake_at`, which any thread may call."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.on_time: Callable[[], None] = lambda: None

@@ -1,6 +1,6 @@
-"""The dry run behind `python -m server --check`: load, choose a runtime, warm up, and report how it went.
+"""The dry run of `python -m server --check`: loads the model, chooses a runtime, warms up, and prints a report.
 
-It runs in an engine process, with the memory settings and the threads that a serving engine has.
+It runs in an engine process, with the memory settings and the threads of a serving engine.
 """
 
 import sys
@@ -25,7 +25,7 @@ from settings.errors import SettingsError
 
 
 def main() -> None:
-    """Read a ProcessConfig from standard input, and print the report; exit code CANNOT_SERVE with a sentence if not."""
+    """Read a ProcessConfig from standard input and print the report, or an error with the exit code CANNOT_SERVE."""
     config = ProcessConfig.model_validate_json(sys.stdin.readline())
     configure_logs(config.settings.log_format, config.settings.log_level)
     try:
@@ -36,19 +36,19 @@ def main() -> None:
 
 
 def check(config: ProcessConfig) -> str:
-    """Return a report on the model of a process; ModelError or SettingsError where it cannot be served.
+    """Return a report on the model of a process. ModelError or SettingsError where it cannot be served.
 
-    The runtime that it chooses is remembered: a server that starts later has it at once.
+    The cache keeps the chosen runtime, so a server that starts later uses it at once.
     """
     settings, started = config.settings, time.monotonic()
     model = load_model(config)
     loaded_s = time.monotonic() - started
-    precise, definition = precision_agreement(model), model.definition
-    overhead_s, most = batch_overhead_s(model.device), settings.max_batch_images
-    timings = warm_up(Device(model), most, overhead_s)
-    chosen, reasons = _chosen(config, model, sizes_to_try(timings, overhead_s))
+    agreement, definition = precision_agreement(model), model.definition
+    overhead_s, max_images = batch_overhead_s(model.device), settings.max_batch_images
+    timings = warm_up(Device(model), max_images, overhead_s)
+    chosen, reasons = _choose(config, model, sizes_to_try(timings, overhead_s))
     if chosen is not model:
-        timings = warm_up(Device(chosen), most, overhead_s)
+        timings = warm_up(Device(chosen), max_images, overhead_s)
     return "\n".join(
         [
             effective_values("model settings", definition.settings),
@@ -61,28 +61,28 @@ def check(config: ProcessConfig) -> str:
             f"  signature     {definition.signature}",
             f"  device        {model.device}",
             f"  loaded in     {loaded_s:.1f} s",
-            *([f"precision: {settings.precision}", f"  {precise}"] if precise else []),
+            *([f"precision: {settings.precision}", f"  {agreement}"] if agreement else []),
             f"runtime: {chosen.runtime}",
             *(f"  {name:<12}  {reason}" for name, reason in reasons.items()),
-            "warm-up (pictures in a batch, pictures per second)",
+            "warm-up (images in a batch, images per second)",
             *(f"  {count:>4}  {count / seconds:8.1f}" for count, seconds in timings),
             f"  best batch: {settings.max_batch_images or best_batch(timings, overhead_s)}",
         ]
     )
 
 
-def _chosen(config: ProcessConfig, model: LoadedModel, sizes: list[int]) -> tuple[LoadedModel, dict[str, str]]:
+def _choose(config: ProcessConfig, model: LoadedModel, sizes: list[int]) -> tuple[LoadedModel, dict[str, str]]:
     settings = config.settings
     if settings.runtime == EAGER:
         return model, {}
     options = ComputeOptions(model.device, model.precision, cpu_threads(settings))
-    with tempfile.TemporaryDirectory() as otherwise:
-        cache = open_cache(settings.cache_folder, model.definition, options, otherwise=Path(otherwise))
+    with tempfile.TemporaryDirectory() as fallback:
+        cache = open_cache(settings.cache_folder, model.definition, options, fallback=Path(fallback))
         tuner = Tuner(config.folder, model, options, cache, precision=settings.precision, on_device=lambda step: step())
         chosen = tuner.start(settings.runtime)
         if chosen is None:
             assert settings.runtime == AUTO
-            found = [model]
-            tuner.tune(sizes, lambda rival, seen: found.append(rival))
-            chosen = found[-1]
+            adopted = [model]
+            tuner.tune(sizes, lambda faster, timings: adopted.append(faster))
+            chosen = adopted[-1]
         return chosen, tuner.reasons

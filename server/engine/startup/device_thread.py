@@ -1,7 +1,7 @@
-"""DeviceThread: the one thread of an engine on which PyTorch computes.
+"""DeviceThread: the only thread of an engine on which PyTorch computes.
 
-With libgomp every barrier becomes slow once a second thread has brought a team of threads of its own: a forward pass on
-a CPU then takes two to three times as long, and stays slow.
+A second thread that computes makes libgomp start a second team of threads. From then on every barrier is slow: a
+forward pass on a CPU takes two to three times as long, until the process ends.
 """
 
 import asyncio
@@ -15,18 +15,18 @@ P = ParamSpec("P")
 
 
 class DeviceThread:
-    """The thread, and the `lock` that engines on the same cores share: each step of `call` holds it."""
+    """One thread, and the `lock` that engines on the same cores share. `call` holds the lock, `run` does not."""
 
     def __init__(self) -> None:
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="device")
         self.lock: AbstractContextManager[object] = nullcontext()
 
     async def run(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a step on the thread without the lock, from the event loop."""
+        """Run a step on the thread, without the lock. For the event loop."""
         return await asyncio.wrap_future(self.pool.submit(step, *args, **kwargs))
 
     def call(self, step: Callable[[], Any]) -> Any:
-        """Run a step on the thread while it holds the lock, and wait for it; for other threads."""
+        """Run a step on the thread, under the lock, and wait for its result. For other threads."""
         return self.pool.submit(self._locked, step).result()
 
     def _locked(self, step: Callable[[], Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Loads the model of an engine, and says what HTTP processes have to know of it."""
+"""Loads the model of an engine, and describes it to HTTP processes."""
 
 import logging
 from contextlib import AbstractContextManager, nullcontext
@@ -16,27 +16,29 @@ logger = logging.getLogger(__name__)
 
 
 def load_model(config: ProcessConfig) -> LoadedModel:
-    """Load the model folder of a process, on the thread that will compute; ModelError or SettingsError."""
+    """Load the model folder of a process, on the device thread. Raises ModelError or SettingsError."""
     settings = config.settings
     torch.set_num_threads(cpu_threads(settings))
     model = load(config.folder, device=config.device, precision=settings.precision, strict=settings.strict_settings)
     if model.device.type != "cpu":
-        # here PyTorch only puts batches together: threads that spin for more to do would keep cores from the decoders
+        # on a GPU, PyTorch's CPU threads only assemble batches; while they spin they would take cores from the decoders
         torch.set_num_threads(1)
-    if (found := precision_agreement(model)) is not None:
-        check_precision(found, settings.force_precision)
-        logger.info("precision=%s: %s", settings.precision, found)
+    if (agreement := precision_agreement(model)) is not None:
+        check_precision(agreement, settings.force_precision)
+        logger.info("precision checked precision=%s: %s", settings.precision, agreement)
     return model
 
 
 def facts_of(model: LoadedModel) -> ModelFacts:
-    """Return what HTTP processes are told of a model."""
-    found = model.definition
-    sizes = tuple(found.sizes().items())
-    return ModelFacts(found.architecture.name, found.task.name, found.labels, sizes, found.signature)
+    """Return the facts of a model that HTTP processes need."""
+    definition = model.definition
+    sizes = tuple(definition.sizes().items())
+    return ModelFacts(
+        definition.architecture.name, definition.task.name, definition.labels, sizes, definition.signature
+    )
 
 
 def device_lock(config: ProcessConfig, model: LoadedModel) -> AbstractContextManager[object]:
-    """Return the lock of engines that use all cores, which must not compute at once; others have cores of their own."""
+    """Return the lock for engines that use all cores of a CPU. Others have cores of their own, and need none."""
     shared = model.device.type == "cpu" and cpu_threads(config.settings) >= usable_cores()
     return DeviceLock(config.lock_folder) if shared else nullcontext()

@@ -1,4 +1,4 @@
-"""RuntimeBenchmark: a model with another runtime beside the same model as it is, batch by batch in turns."""
+"""RuntimeBenchmark: times a model with a candidate runtime against the model in use, one batch of each in turn."""
 
 import math
 import time
@@ -13,7 +13,7 @@ _ROUNDS = 3
 
 @dataclass(frozen=True, slots=True)
 class RuntimeBenchmark:
-    """The best seconds of a batch of each size, of the model in use and of the candidate."""
+    """The best seconds of a batch by its size, of the model in use and of the candidate."""
 
     current: dict[int, float]
     candidate: dict[int, float]
@@ -32,9 +32,9 @@ def benchmark_runtimes(
     on_device: OnDevice[float],
     before_each: Callable[[], None] = lambda: None,
 ) -> RuntimeBenchmark:
-    """Time batches of an example. After each batch others may use the device for as long as it took.
+    """Time batches of an example. After each batch, the device is left to other work for as long as the batch took.
 
-    `before_each` is called before each batch, and may wait.
+    `on_device` runs a batch on the device thread. `before_each` is called before each batch, and may wait.
     """
     best: list[dict[int, float]] = [{}, {}]
     for size in sizes:

@@ -1,4 +1,4 @@
-"""Chooses what computes scores: at once where the choice is known, otherwise while the engine serves."""
+"""Chooses the runtime that computes scores: at once where the choice is cached, otherwise while the engine serves."""
 
 import logging
 import time
@@ -24,31 +24,31 @@ _POLL_S = 0.05
 def choose_at_start(
     config: ProcessConfig, model: LoadedModel, on_device: OnDevice[Any]
 ) -> tuple[LoadedModel, Tuner | None]:
-    """Return the model with the runtime that the settings ask for, or that was the fastest at an earlier start.
+    """Return the model with the runtime that the settings name, or that was the fastest at an earlier start.
 
-    Where the fastest runtime is not known, the model stays eager, and the tuner that can find it comes along.
-    ModelError where a runtime that is asked for by name cannot be used.
+    Where the fastest runtime is not known, the model stays eager, and a tuner is returned that measures it. Raises
+    ModelError where a runtime that the settings name cannot be used.
     """
     settings = config.settings
     if settings.runtime == EAGER:
         return model, None
     options = ComputeOptions(model.device, model.precision, cpu_threads(settings))
-    cache = open_cache(settings.cache_folder, model.definition, options, otherwise=config.address.parent / "runtimes")
+    cache = open_cache(settings.cache_folder, model.definition, options, fallback=config.address.parent / "runtimes")
     tuner = Tuner(config.folder, model, options, cache, precision=settings.precision, on_device=on_device)
     chosen = tuner.start(settings.runtime)
     return (model, tuner) if chosen is None else (chosen, None)
 
 
 def tune(tuner: Tuner, sizes: Sequence[int], pipeline: Pipeline, settings: ServerSettings) -> None:
-    """Find the fastest runtime for batches of these sizes, and go on with it; explanations go before each step."""
+    """Find the fastest runtime for batches of these sizes, and use it. Each step waits until no explanation is left."""
 
-    def adopt(model: LoadedModel, seen: Timings) -> None:
-        pipeline.replace_model(model, batch_limits(model, seen, settings), costs(model, seen))
+    def adopt(model: LoadedModel, timings: Timings) -> None:
+        pipeline.replace_model(model, batch_limits(model, timings, settings), costs(model, timings))
 
     try:
         tuner.tune(sizes, adopt, _after_explanations(pipeline))
     except Exception:
-        logger.exception("no runtime could be chosen, and the model goes on as it is")
+        logger.exception("choosing a runtime failed, keeping the one in use")
 
 
 def _after_explanations(pipeline: Pipeline) -> Callable[[], None]:

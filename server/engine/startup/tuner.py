@@ -1,4 +1,4 @@
-"""Tuner: finds the runtime that computes a model fastest here with the same outputs, while the engine serves."""
+"""Tuner: finds the runtime that computes the same outputs fastest on this machine, while the engine serves."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -18,11 +18,11 @@ from server.engine.startup.runtime_benchmark import benchmark_runtimes
 
 logger = logging.getLogger(__name__)
 
-# a model, and the (images, seconds) of its batches
+# takes a model and the (images, seconds) of its batches
 Adopt = Callable[[LoadedModel, Sequence[tuple[int, float]]], None]
 
 _USER_CACHE = Path(".cache") / "sightglass"
-_WORTH = 1.03  # times as fast; less may be the noise of a machine
+_MIN_SPEED_UP = 1.03  # less may be noise
 
 
 def _at_once() -> None:
@@ -30,9 +30,10 @@ def _at_once() -> None:
 
 
 class Tuner:
-    """Tries runtimes of the model in `folder`, which is loaded as `model` and computes eagerly.
+    """Tries runtimes for the model in `folder`, which is loaded as `model` and computes eagerly.
 
-    `on_device` runs a step on the thread that computes. `precision` is what the model was loaded with.
+    `on_device` runs a step on the device thread. `precision` is that with which the model was loaded. `reasons` say of
+    each runtime that was tried how fast it is, or why it cannot be used.
     """
 
     def __init__(
@@ -55,81 +56,82 @@ class Tuner:
         self._before_each: Callable[[], None] = _at_once
         self.reasons: dict[str, str] = {}
 
-    def start(self, wanted: str) -> LoadedModel | None:
-        """Return the model with the runtime `wanted`; None where that is AUTO and the fastest is not known.
+    def start(self, name: str) -> LoadedModel | None:
+        """Return the model with the runtime `name`; None where that is AUTO and the fastest is not known.
 
-        ModelError where the runtime cannot be used.
+        Raises ModelError where the runtime cannot be used.
         """
-        if wanted == AUTO:
-            return self._remembered()
-        if wanted == EAGER:
+        if name == AUTO:
+            return self._cached_choice()
+        if name == EAGER:
             return self._model
         try:
-            known, _ = self._cache.read_choice()
-            return self._verified(available()[wanted], again=known == wanted)[0]
+            chosen, _ = self._cache.read_choice()
+            return self._verify(available()[name], verified_before=chosen == name)[0]
         except ModelError:
             raise
         except Exception as error:
-            raise ModelError(f"The runtime {wanted} cannot be used: {first_line(error)}. Try auto.") from error
+            raise ModelError(f"The runtime {name} cannot be used: {first_line(error)}. Try auto.") from error
 
-    def _remembered(self) -> LoadedModel | None:
+    def _cached_choice(self) -> LoadedModel | None:
         name, self.reasons = self._cache.read_choice()
         if name is None or name == EAGER:
             return self._model if name else None
         try:
-            return self._verified(available()[name], again=True)[0]
+            return self._verify(available()[name], verified_before=True)[0]
         except Exception as error:
-            logger.warning("the runtime that was fastest cannot be used and is tried anew runtime=%s: %s", name, error)
+            logger.warning("the cached runtime cannot be used, trying all runtimes again runtime=%s: %s", name, error)
             self._cache.forget()
             return None
 
-    def _verified(self, runtime: Runtime, *, again: bool = False) -> tuple[LoadedModel, Agreement]:
-        """Return the model with a runtime, converted if need be; any exception where it cannot, or differs.
+    def _verify(self, runtime: Runtime, *, verified_before: bool = False) -> tuple[LoadedModel, Agreement]:
+        """Return the model with a runtime, converted if the runtime needs that, and how its outputs agree.
 
-        `again` says that this machine and these versions have verified it before: one image is enough then.
+        One image is enough for what this machine has `verified_before` with these versions. Raises ModelError where the
+        runtime cannot be used or its outputs differ, and whatever the runtime raises.
         """
-        if obstacle := runtime.unavailable_reason(self._options):
-            raise ModelError(f"The runtime {runtime.name} cannot be used: {obstacle}.")
+        if reason := runtime.unavailable_reason(self._options):
+            raise ModelError(f"The runtime {runtime.name} cannot be used: {reason}.")
         files = None
         if runtime.converts:
             files = self._cache.files(runtime.name, lambda into: self._convert(runtime, into))
         try:
             with self._cache.attempt(runtime.name):
-                # PyTorch computes on one thread only, or it would stay slow ever after
+                # on the device thread: PyTorch becomes slow for good once two threads compute
                 graph = self._step(lambda: runtime.load(self._model.graph_source(), files, self._options))
                 candidate = self._model.with_runtime(runtime.name, graph)
-                agreement = self._agreement(candidate, brief=again)
+                agreement = self._agreement(candidate, brief=verified_before)
         except Exception:
-            self._cache.drop(runtime.name)  # damaged files are made anew the next time
+            self._cache.drop(runtime.name)  # damaged files are converted again the next time
             raise
         if not agreement.deviation.fits:
             raise ModelError(f"The runtime {runtime.name} does not compute the same: {agreement}.")
         return candidate, agreement
 
     def tune(self, sizes: Sequence[int], adopt: Adopt, before_each: Callable[[], None] = _at_once) -> None:
-        """Try all runtimes with batches of these sizes; `adopt` is told each that is the fastest so far.
+        """Try all runtimes with batches of these sizes. `adopt` is called with each that is the fastest so far.
 
-        A runtime that fails is reported and left out. The choice is remembered. `before_each` is called before each
-        step on the device, and may wait.
+        A runtime that fails is logged and skipped. The cache keeps the choice. `before_each` is called before each step
+        on the device, and may wait.
         """
         self.reasons, self._before_each = {}, before_each
         with self._cache.locked():
-            known, _ = self._cache.read_choice()  # by another engine, while this one waited
-            names = [known] if known else list(available())
-            best, fastest = EAGER, _WORTH
+            chosen, _ = self._cache.read_choice()  # by another engine, while this one waited
+            names = [chosen] if chosen else list(available())
+            best, fastest = EAGER, _MIN_SPEED_UP
             for runtime in (available()[name] for name in names if name != EAGER):
                 try:
-                    candidate, agreement = self._verified(runtime)
+                    candidate, agreement = self._verify(runtime)
                     with self._cache.attempt(runtime.name):
-                        found = benchmark_runtimes(self._model, candidate, sizes, self._on_device, before_each)
+                        benchmark = benchmark_runtimes(self._model, candidate, sizes, self._on_device, before_each)
                 except Exception as error:
                     self.reasons[runtime.name] = first_line(error)
-                    logger.info("a runtime is left out runtime=%s: %s", runtime.name, self.reasons[runtime.name])
+                    logger.info("runtime skipped runtime=%s: %s", runtime.name, self.reasons[runtime.name])
                     continue
-                self.reasons[runtime.name] = f"{found.speed_up:.2f} times as fast as eager; {agreement}"
-                if found.speed_up > fastest:
-                    best, fastest = runtime.name, found.speed_up
-                    adopt(candidate, sorted(found.candidate.items()))
+                self.reasons[runtime.name] = f"{benchmark.speed_up:.2f} times as fast as eager; {agreement}"
+                if benchmark.speed_up > fastest:
+                    best, fastest = runtime.name, benchmark.speed_up
+                    adopt(candidate, sorted(benchmark.candidate.items()))
             self._cache.write_choice(best, self.reasons)
         logger.info("runtime chosen runtime=%s: %s", best, self.reasons.get(best, "nothing is faster"))
 
@@ -150,12 +152,10 @@ class Tuner:
         return merge([self._step(step) for step in steps])
 
 
-def open_cache(
-    folder: Path | None, definition: Definition, options: ComputeOptions, *, otherwise: Path
-) -> RuntimeCache:
-    """Open the cache in `folder`, or else the user's; where that cannot be, say so and open `otherwise`."""
+def open_cache(folder: Path | None, definition: Definition, options: ComputeOptions, *, fallback: Path) -> RuntimeCache:
+    """Open the cache in `folder`, by default the user's; where that fails, log why and open the one in `fallback`."""
     try:
         return RuntimeCache.open(folder or Path.home() / _USER_CACHE, definition, options)
     except (ModelError, RuntimeError) as error:  # RuntimeError: the user has no home
-        logger.warning("the choice of a runtime will not be remembered: %s", error)
-        return RuntimeCache.open(otherwise, definition, options)
+        logger.warning("the choice of a runtime is not kept: %s", error)
+        return RuntimeCache.open(fallback, definition, options)

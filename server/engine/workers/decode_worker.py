@@ -1,4 +1,4 @@
-"""A decode worker process: an engine without the network. Its engine computes the batches that it submits."""
+"""A decode worker process: decodes and batches images, then submits the batches to its engine through shared memory."""
 
 import asyncio
 import logging
@@ -22,18 +22,18 @@ from server.engine.workers.shared_images import SharedImages
 from server.errors import ServiceError
 from server.ipc.client import EngineClient
 from server.ipc.outcome import Failure
-from server.ipc.parent_pipe import READY, tell_parent
+from server.ipc.parent_pipe import READY, report_to_parent
 from server.ipc.process_config import DecodeWorkerConfig, ProcessConfig
 from server.metrics import DecodeWorkerMetrics, Metrics
 
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.02
-_LAST_S = 5.0
+_PARENT_GRACE_S = 5.0
 
 
 async def run_decode_worker(config: ProcessConfig, worker: DecodeWorkerConfig) -> None:
-    """Serve HTTP processes until the parent pipe closes; ModelError or SettingsError where the model does not load."""
+    """Serve HTTP processes until the parent pipe closes. ModelError or SettingsError where the model does not load."""
     listener = EngineListener()
     await listener.listen(config.address)
     engine = EngineClient(worker.engine)
@@ -52,22 +52,22 @@ async def run_decode_worker(config: ProcessConfig, worker: DecodeWorkerConfig) -
     while not engine.ready:
         await asyncio.sleep(_POLL_S)
     await asyncio.to_thread(model.smoke_test)
-    listener.know(facts_of(model))
+    listener.set_model(facts_of(model))
     scheduler = build_scheduler(model, worker.timings, settings)
-    scheduler.limits = replace(scheduler.limits, at_once=SLOTS)
+    scheduler.limits = replace(scheduler.limits, max_running=SLOTS)
     metrics = DecodeWorkerMetrics(Metrics(), config.deployment)
     listener.pipeline = build_pipeline(
         Device(model), None, device_threads, scheduler, listener=listener, metrics=metrics, settings=settings
     )
     freeze_objects()
     listener.announce({"ready": True, "reason": "ready"})
-    tell_parent(READY)
+    report_to_parent(READY)
     logger.info("decode worker ready number=%d batch=%d", worker.number, scheduler.limits.max_images)
     await connected
 
 
 class _RemoteGraph:
-    """A graph that the engine computes, SLOTS batches at a time: uint8 [N, ...] -> float32 [N, C]."""
+    """A graph that the engine computes, up to SLOTS batches at a time: uint8 [N, ...] -> float32 [N, C]."""
 
     def __init__(self, engine: EngineClient, worker: DecodeWorkerConfig, loop: asyncio.AbstractEventLoop) -> None:
         self._engine = engine
@@ -85,9 +85,9 @@ class _RemoteGraph:
             compute = self._engine.compute(self._number, slot, count)
             outcome = asyncio.run_coroutine_threadsafe(compute, self._loop).result()
         except ServiceError:
-            # the engine has died. This process will hear of it through its parent pipe, perhaps a moment later; any
-            # answer until then would blame the images
-            time.sleep(_LAST_S)
+            # the engine has ended, and the parent pipe ends this process in a moment. An answer before that would be an
+            # error of the images, so wait; exit if the pipe does not close
+            time.sleep(_PARENT_GRACE_S)
             os._exit(BROKEN)
         finally:
             self._free_slots.put(slot)

@@ -1,6 +1,6 @@
 """DecodeWorkers: processes that decode images for an engine and submit whole batches to it.
 
-One Python process decodes and schedules fewer images than a GPU scores. To HTTP processes a decode worker looks like an
+One Python process decodes and schedules fewer images than a GPU scores. HTTP processes use a decode worker like an
 engine, but it has no network: the engine that started it computes its batches.
 """
 
@@ -19,18 +19,18 @@ from server.ipc.process_config import DecodeWorkerConfig, ProcessConfig
 from server.supervisor.child import Child
 from settings.server import ServerSettings
 
-SLOTS = 2  # batches of a worker in shared memory: while one is computed, the next is filled
+SLOTS = 2  # batches of one worker in shared memory: while one is computed, the next is filled
 _COMMAND = (sys.executable, "-m", "server.engine")
-_CORES = 4  # that a decode worker keeps busy
+_CORES_PER_WORKER = 4  # that a decode worker keeps busy
 
 
-def decode_workers_wanted(model: LoadedModel, settings: ServerSettings) -> int:
-    """Return how many decode workers an engine gets: none for a detector, whose forward pass takes longer."""
+def decode_worker_count(model: LoadedModel, settings: ServerSettings) -> int:
+    """Return the number of decode workers of an engine: 0 for a detector, whose forward pass takes longer."""
     if not isinstance(model, Classifier):
         return 0
     if settings.decode_workers != "auto":
         return settings.decode_workers
-    return cpu_threads(settings) // _CORES if model.device.type == "cuda" else 0
+    return cpu_threads(settings) // _CORES_PER_WORKER if model.device.type == "cuda" else 0
 
 
 class DecodeWorkers:
@@ -50,7 +50,7 @@ class DecodeWorkers:
     ) -> None:
         share = math.ceil(max_images / count)
         threads = math.ceil(cpu_threads(config.settings) / count)
-        # the engine waits for fuller batches: it sees what all of them submit
+        # the engine alone waits for fuller batches, since it gets the images of all workers
         own = {"cpu_threads": threads, "max_batch_images": share, "max_delay_ms": 0}
         self._config = config.model_copy(update={"settings": config.settings.model_copy(update=own)})
         shape = SLOTS, share, *model.example(1)[0].shape
@@ -62,7 +62,7 @@ class DecodeWorkers:
         self.addresses = [config.address.with_suffix(f".decode-worker-{number}") for number in range(count)]
 
     def start(self, ended: Callable[[Child, int], None]) -> None:
-        """Start them from the running event loop, and keep them alive; `ended` is told of each that ended by itself."""
+        """Start the workers on the running event loop, and keep them alive. `ended` is called when one has ended."""
         self._children = [
             Child("decode worker", _COMMAND, partial(self.config, number), ended=ended)
             for number in range(len(self.addresses))
@@ -75,7 +75,7 @@ class DecodeWorkers:
         return self._shared[number].images[slot, :images]
 
     def config(self, number: int) -> ProcessConfig:
-        """Return what worker `number` is started with."""
+        """Return the configuration with which worker `number` is started."""
         shared = self._shared[number]
         worker = DecodeWorkerConfig(
             number=number,

@@ -1,4 +1,4 @@
-"""SharedImages: memory for batches of images that an engine and one of its decode workers both map."""
+"""SharedImages: memory for batches of images, which an engine and one of its decode workers both map."""
 
 import logging
 import mmap
@@ -13,9 +13,9 @@ logger = logging.getLogger(__name__)
 
 
 class SharedImages:
-    """`images`: uint8 [slots, N, ...], in the file `descriptor`, which exists in memory only.
+    """The tensor `images`, uint8 [slots, N, ...], in the file with the number `descriptor`, which is in memory only.
 
-    The file lives as long as a process has it open. Linux only.
+    The file exists as long as a process has it open. Linux only.
     """
 
     def __init__(self, descriptor: int, shape: Sequence[int]) -> None:
@@ -31,10 +31,10 @@ class SharedImages:
         return cls(descriptor, shape)
 
     def pin(self, device: torch.device) -> None:
-        """Lock the memory in place, so that the GPU `device` copies from it by itself."""
+        """Page-lock the memory, so that the GPU `device` copies from it directly."""
         with torch.cuda.device(device):
-            found = torch.cuda.cudart().cudaHostRegister(  # type: ignore[no-untyped-call]
+            status = torch.cuda.cudart().cudaHostRegister(  # type: ignore[no-untyped-call]
                 self.images.data_ptr(), self.images.numel(), 0
             )
-        if int(found) != 0:
-            logger.warning("images of decode workers are copied twice: cudaHostRegister said %d", int(found))
+        if int(status) != 0:
+            logger.warning("shared memory not page-locked, images are copied twice cudaHostRegister=%d", int(status))

@@ -1,4 +1,4 @@
-"""Reads forms: the fields, and the files of one that was sent as multipart/form-data (RFC 7578)."""
+"""Reads forms: their fields, and the files of multipart/form-data (RFC 7578)."""
 
 import io
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import parse_qsl
 
-from server.scripts.runner.multi import Headers, MultiDict
+from server.scripts.runner.multi_dict import Headers, MultiDict
 
 
 class UploadedFile(io.BytesIO):
-    """A file of a form: its bytes, to be read like those of any file, and what it is called."""
+    """A file of a form: its bytes, which are read like those of any open file, and its names."""
 
     def __init__(self, content: bytes, name: str, filename: str, headers: Headers) -> None:
         super().__init__(content)
@@ -23,16 +23,16 @@ class UploadedFile(io.BytesIO):
 
     @property
     def stream(self) -> "UploadedFile":
-        """The file itself, for scripts that read by way of it."""
+        """The file itself, for scripts that read from this attribute."""
         return self
 
     @property
     def content_type(self) -> str:
-        """What the sender calls it."""
+        """The content type that the sender gave."""
         return str(self.headers.get("Content-Type", ""))
 
     def save(self, target: "str | PathLike[str] | IO[bytes]") -> None:
-        """Write all of it to a path or into an open file."""
+        """Write the file to a path or into an open file."""
         if isinstance(target, (str, PathLike)):
             Path(target).write_bytes(self.getvalue())
         else:
@@ -40,7 +40,7 @@ class UploadedFile(io.BytesIO):
 
 
 def read_form(content_type: str, body: bytes) -> tuple[MultiDict, MultiDict]:
-    """Return the fields and the files of a form; none of either where the body is no form, or is not a whole one."""
+    """Return the fields and the files of a form. Both are empty where the body is not a complete form."""
     message = Message()
     message["Content-Type"] = content_type
     media_type = message.get_content_type() if content_type else ""
@@ -68,7 +68,6 @@ def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[Message, bytes]]:
     for part in parts:
         if part.startswith(b"--"):
             return
-        # what stands between the boundary and the end of its line is padding; a part without content may end with its
-        # headers
+        # the rest of the line of a boundary is padding; a part without content may end after its headers
         head, _, content = part.partition(b"\r\n")[2].partition(b"\r\n\r\n")
         yield HeaderParser().parsestr(head.decode(errors="replace")), content

@@ -1,4 +1,4 @@
-"""From a request to the arguments of `run()`: the body as text, or the values that @input_schema names."""
+"""The arguments of `run()` from a request: the body as text, or the values that @input_schema names."""
 
 import json
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from server.ipc.raw_http import RawRequest
 
 
 class InputError(Exception):
-    """A request that run() cannot be called with. `code` is one of the error codes of the product."""
+    """A request with which run() cannot be called. `code` is one of the error codes of the product."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -18,7 +18,7 @@ class InputError(Exception):
 
 
 def text_of(request: RawRequest) -> str:
-    """Return the body as text, or the query of a GET as a JSON object; InputError `body_not_text`."""
+    """Return the body as text, or the query of a GET as a JSON object. Raises InputError `body_not_text`."""
     if request.method == "GET":
         return json.dumps(query_values(request.query))
     try:
@@ -30,40 +30,40 @@ def text_of(request: RawRequest) -> str:
 def parameters_of(request: RawRequest, parameters: Iterable[Parameter]) -> dict[str, Any]:
     """Return a value of the body, or of the query of a GET, for each of `parameters`.
 
-    InputError `content_type`, `body_empty`, `body_not_json`, `body_not_object` or `input_missing`.
+    Raises InputError `content_type`, `body_empty`, `body_not_json`, `body_not_object` or `input_missing`.
     """
     content = query_values(request.query) if request.method == "GET" else _object(request)
-    found = {}
+    values = {}
     for parameter in parameters:
-        found[parameter.name] = content.get(parameter.name, parameter.default)
-        if found[parameter.name] is Parameter.empty:
+        values[parameter.name] = content.get(parameter.name, parameter.default)
+        if values[parameter.name] is Parameter.empty:
             raise InputError("input_missing", f"A value is not provided for the {parameter.name!r} parameter.")
-    return found
+    return values
 
 
 def query_values(query: str) -> dict[str, Any]:
-    """Read a query: each value as JSON if it is JSON and else as text, and those of a repeated name as a list."""
-    found: dict[str, list[Any]] = {}
+    """Read a query. Each value is read as JSON, or else as text; a name that is repeated gets a list of values."""
+    lists: dict[str, list[Any]] = {}
     for name, text in parse_qsl(query, keep_blank_values=True):
-        found.setdefault(name, []).append(_value(text))
-    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+        lists.setdefault(name, []).append(_value(text))
+    return {name: values[0] if len(values) == 1 else values for name, values in lists.items()}
 
 
 def headers_of(request: RawRequest) -> dict[str, str]:
-    """Return the headers with each word of their names capitalised; the values of a repeated one are put together."""
-    found: dict[str, list[str]] = {}
+    """Return the headers with each word of their names capitalised. Values of a repeated name are joined by commas."""
+    lists: dict[str, list[str]] = {}
     for name, value in request.headers:
-        found.setdefault(spelled(name), []).append(value)
-    return {name: ",".join(values) for name, values in found.items()}
+        lists.setdefault(capitalised(name), []).append(value)
+    return {name: ",".join(values) for name, values in lists.items()}
 
 
-def spelled(name: str) -> str:
-    """Return a header's name as scripts expect it: Content-Type."""
+def capitalised(name: str) -> str:
+    """Return the name of a header with each word capitalised, as in Content-Type, which scripts expect."""
     return "-".join(word.capitalize() for word in name.split("-"))
 
 
 def is_json(content_type: str) -> bool:
-    """Whether a content type promises JSON."""
+    """Return whether a content type is that of JSON."""
     media_type = content_type.partition(";")[0].strip().lower()
     return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
 

@@ -1,4 +1,4 @@
-"""The life of a script's process: import and init() once, then a request after the other, until the host goes."""
+"""The main loop of a worker: imports the script, runs init() once, then one request after the other."""
 
 import faulthandler
 import socket
@@ -9,55 +9,55 @@ from pathlib import Path
 
 from server.ipc.frame import Frame, FrameKind, FrameReader
 from server.ipc.raw_http import RawRequest
+from server.scripts.runner.hosted_modules import HostedModules
 from server.scripts.runner.inputs import InputError
 from server.scripts.runner.parent_pipe import end_with_parent
 from server.scripts.runner.script import Script, ScriptError
-from server.scripts.runner.stand_ins import StandIns
 
 _HERE = Path(__file__).parent
 _CHUNK_BYTES = 2**18
-_LONGEST_TRACEBACK = 50_000
+_MAX_TRACEBACK = 50_000  # characters
 _FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
 
 
-def serve(channel: int, file: str, stand_ins: StandIns) -> None:
-    """Host the script in `file` for whoever is at the other end of the socket with the number `channel`."""
+def serve(channel: int, file: str, hosted_modules: HostedModules) -> None:
+    """Run the script in `file` for the worker pool at the other end of the socket with the number `channel`."""
     end_with_parent()
-    faulthandler.enable()  # a crash in native code says where, in the log
-    host = socket.socket(fileno=channel)
-    host.set_inheritable(False)
+    faulthandler.enable()  # logs the traceback of a crash in native code
+    pool = socket.socket(fileno=channel)
+    pool.set_inheritable(False)
     try:
-        script = Script(Path(file), stand_ins)
+        script = Script(Path(file), hosted_modules)
         script.init()
     except BaseException as error:  # sys.exit() among them
         _send(
-            host,
+            pool,
             Frame(FrameKind.STATE, fields={"ready": False, "reason": _reason(error), "traceback": _traceback(error)}),
         )
         return
     version = ".".join(map(str, sys.version_info[:3]))
-    _send(host, Frame(FrameKind.STATE, fields={"ready": True, "takes": script.takes, "python": version}))
-    for frame in _frames(host):
-        _send(host, _answered(script, frame))
+    _send(pool, Frame(FrameKind.STATE, fields={"ready": True, "takes": script.takes, "python": version}))
+    for frame in _frames(pool):
+        _send(pool, _answer(script, frame))
 
 
-def _frames(host: socket.socket) -> Iterator[Frame]:
+def _frames(pool: socket.socket) -> Iterator[Frame]:
     reader = FrameReader()
-    while data := host.recv(_CHUNK_BYTES):
+    while data := pool.recv(_CHUNK_BYTES):
         yield from reader.feed(data)
 
 
-def _send(host: socket.socket, frame: Frame) -> None:
+def _send(pool: socket.socket, frame: Frame) -> None:
     for part in frame.parts():
-        host.sendall(part)
+        pool.sendall(part)
 
 
-def _answered(script: Script, frame: Frame) -> Frame:
+def _answer(script: Script, frame: Frame) -> Frame:
     try:
         return script.answer(RawRequest.of(frame)).frame(frame.number)
     except InputError as error:
         return Frame(FrameKind.REFUSED, frame.number, {"code": error.code, "message": str(error)})
-    except BaseException as error:  # a request that has the script exit is no reason to load the model anew
+    except BaseException as error:  # also sys.exit(): it must not end the process and the model with it
         fields = {"code": "script_failed", "message": _FAILED, "traceback": _traceback(error)}
         return Frame(FrameKind.REFUSED, frame.number, fields)
 
@@ -67,11 +67,11 @@ def _reason(error: BaseException) -> str:
 
 
 def _traceback(error: BaseException) -> str:
-    """Return the traceback from the script's own code on."""
+    """Return the traceback without the frames of this package at its start."""
     step = error.__traceback__
     while step is not None and step.tb_next is not None and _is_ours(step.tb_frame.f_code.co_filename):
         step = step.tb_next
-    return "".join(traceback.format_exception(type(error), error, step))[-_LONGEST_TRACEBACK:]
+    return "".join(traceback.format_exception(type(error), error, step))[-_MAX_TRACEBACK:]
 
 
 def _is_ours(file: str) -> bool:

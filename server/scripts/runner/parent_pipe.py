@@ -1,4 +1,4 @@
-"""Ends the process of a script when its parent ends: standard input is a pipe that the parent holds open."""
+"""Ends the process of a script when its parent ends, which holds the pipe at standard input open."""
 
 import contextlib
 import os
@@ -10,13 +10,13 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent() -> None:
-    """From here on, end when the parent does, with all processes that the script starts; standard input is empty."""
+    """End this process and all processes that it starts when the parent ends. Makes standard input empty."""
     pipe = os.dup(0)
     with open(os.devnull) as nothing:  # noqa: PTH123
         os.dup2(nothing.fileno(), 0)
     threading.Thread(target=_watch, args=(pipe,), name="pipe", daemon=True).start()
     if sys.platform == "linux":
-        # a script that never lets go of the interpreter, as in a long regular expression, stops that thread
+        # the thread does not run while a script holds the interpreter lock, as in a long regular expression
         with contextlib.suppress(ImportError, OSError, AttributeError):
             import ctypes
 

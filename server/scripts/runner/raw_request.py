@@ -1,4 +1,4 @@
-"""AMLRequest: what `run()` is given with @rawhttp, with the attributes of a request of Flask that scripts use."""
+"""AMLRequest: the argument of `run()` with @rawhttp. It has the attributes of Flask's requests that scripts use."""
 
 import io
 import json
@@ -9,14 +9,14 @@ from urllib.parse import parse_qsl
 
 from server.ipc.raw_http import RawRequest
 from server.scripts.runner.form import read_form
-from server.scripts.runner.inputs import is_json, spelled
-from server.scripts.runner.multi import Headers, MultiDict
+from server.scripts.runner.inputs import capitalised, is_json
+from server.scripts.runner.multi_dict import Headers, MultiDict
 
 _SCHEME = "http"  # encryption ends before the server
 
 
 class AMLRequest:
-    """A request as it came. Nothing of its body is read before it is asked for."""
+    """An HTTP request. Its body is parsed only when an attribute needs it."""
 
     scheme = _SCHEME
 
@@ -25,7 +25,7 @@ class AMLRequest:
         self.path = request.path
         self.full_path = f"{request.path}?{request.query}"
         self.query_string = request.query.encode("latin-1", "replace")
-        self.headers = Headers((spelled(name), value) for name, value in request.headers)
+        self.headers = Headers((capitalised(name), value) for name, value in request.headers)
         self._body = request.body
 
     def __repr__(self) -> str:
@@ -37,23 +37,23 @@ class AMLRequest:
         return self._body
 
     def get_data(self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False) -> bytes | str:
-        """Return the body, or with `as_text` what it says in UTF-8; the other arguments make no difference."""
+        """Return the body, or with `as_text` the body decoded from UTF-8. The other arguments have no effect."""
         return self._body.decode(errors="replace") if as_text else self._body
 
     @cached_property
     def stream(self) -> io.BytesIO:
-        """The body, to be read like a file."""
+        """The body as an open file."""
         return io.BytesIO(self._body)
 
     @property
     def is_json(self) -> bool:
-        """Whether the content type promises JSON."""
+        """Whether the content type is that of JSON."""
         return is_json(self.content_type or "")
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
-        """Return what the body says in JSON; ValueError, or None with `silent`, where it says nothing.
+        """Return the body parsed as JSON. Raises ValueError, or with `silent` returns None, where it is not JSON.
 
-        Without `force` the content type has to promise it.
+        Without `force`, the content type must be that of JSON too.
         """
         try:
             if not (force or self.is_json):
@@ -66,7 +66,7 @@ class AMLRequest:
 
     @property
     def json(self) -> Any:
-        """What the body says in JSON; ValueError where it is none."""
+        """The body parsed as JSON. Raises ValueError where it is not JSON."""
         return self.get_json()
 
     @cached_property
@@ -103,9 +103,9 @@ class AMLRequest:
 
     @property
     def content_type(self) -> str | None:
-        """What the body is said to be."""
-        found = self.headers.get("Content-Type")
-        return None if found is None else str(found)
+        """The content type of the body, if the client sent one."""
+        content_type = self.headers.get("Content-Type")
+        return None if content_type is None else str(content_type)
 
     @property
     def mimetype(self) -> str:
@@ -114,25 +114,25 @@ class AMLRequest:
 
     @property
     def content_length(self) -> int | None:
-        """The length of the body, as the client announced it."""
+        """The length of the body that the client sent in its header."""
         return self.headers.get("Content-Length", type=int)  # type: ignore[no-any-return]
 
     @property
     def host(self) -> str:
-        """The host and port that the client asked."""
+        """The host and port in the request."""
         return str(self.headers.get("Host", "localhost"))
 
     @property
     def url_root(self) -> str:
-        """The address of the server."""
+        """The URL of the server."""
         return f"{_SCHEME}://{self.host}/"
 
     @property
     def base_url(self) -> str:
-        """The address that was asked, without the query."""
+        """The URL of the request, without the query."""
         return f"{_SCHEME}://{self.host}{self.path}"
 
     @property
     def url(self) -> str:
-        """The address that was asked."""
+        """The URL of the request."""
         return self.base_url + (f"?{self.query_string.decode('latin-1')}" if self.query_string else "")

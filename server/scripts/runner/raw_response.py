@@ -1,4 +1,4 @@
-"""AMLResponse: a whole response by a script; and what becomes of whatever `run()` returns."""
+"""AMLResponse: a response that a script builds; and the reply for any value that `run()` returns."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 from server.ipc.frame import MAX_FRAME_BYTES
 from server.ipc.raw_http import RawReply
-from server.scripts.runner.multi import Headers
+from server.scripts.runner.multi_dict import Headers
 
 _FAILED = "x-ms-run-function-failed"
 _HTML = "text/html; charset=utf-8"
@@ -21,7 +21,7 @@ _NO_HEADERS: Mapping[str, Any] = MappingProxyType({})
 class AMLResponse:
     """A response: its status, headers and body. `message` is text, bytes, several of them, or None for an empty object.
 
-    With `json_str`, and if it is a dict, the message is written as JSON. Values of headers are split at their commas.
+    A message that is a dict, or any message with `json_str`, is written as JSON. Values of headers are split at commas.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class AMLResponse:
         as_json = json_str or message is None or isinstance(message, dict)
         self.status_code = status_code
         self.headers = Headers([("Content-Type", _JSON if as_json else _HTML), (_FAILED, str(run_function_failed))])
-        self.data = written({} if message is None else message) if as_json else _bytes(message)
+        self.data = to_json({} if message is None else message) if as_json else _bytes(message)
         for name in response_headers:
             if name.lower() == "content-type":
                 self.headers.remove(name)
@@ -53,7 +53,7 @@ class AMLResponse:
 
     @property
     def content_type(self) -> str:
-        """What the body is."""
+        """The content type of the body."""
         return str(self.headers.get("Content-Type", ""))
 
     @content_type.setter
@@ -67,12 +67,12 @@ class AMLResponse:
 
 
 def reply_of(result: Any, exec_ms: float) -> RawReply:
-    """Write what `run()` returned: responses, Flask's among them, as they are, all else as JSON.
+    """Return the reply for a result of `run()`: a response, also one of Flask, is kept, all else becomes JSON.
 
-    TypeError or ValueError where it cannot be written.
+    Raises TypeError or ValueError where the result cannot be sent.
     """
     if not all(hasattr(result, name) for name in ("status_code", "headers", "get_data")):
-        return RawReply(headers=(("Content-Type", _JSON),), body=_bounded(written(result)), exec_ms=exec_ms)
+        return RawReply(headers=(("Content-Type", _JSON),), body=_bounded(to_json(result)), exec_ms=exec_ms)
     status = int(result.status_code)
     if not 200 <= status < 600:
         raise ValueError(f"The status of a response is {status}; expected a number from 200 to 599.")
@@ -82,8 +82,8 @@ def reply_of(result: Any, exec_ms: float) -> RawReply:
     return RawReply(status, headers, _bounded(result.get_data()), failed, exec_ms)
 
 
-def written(value: Any) -> bytes:
-    """Write a value as JSON, arrays and numbers of numpy and tensors as well; TypeError where it is something else."""
+def to_json(value: Any) -> bytes:
+    """Encode a value as JSON, including numpy's arrays and numbers, and tensors. Raises TypeError for other objects."""
     return json.dumps(value, default=_plain).encode()
 
 

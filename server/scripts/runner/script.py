@@ -1,4 +1,4 @@
-"""Script: a user's file with `init()` and `run()`, imported, looked at, and called."""
+"""Script: imports a user's file with `init()` and `run()`, checks it, and calls it."""
 
 import importlib.util
 import inspect
@@ -12,10 +12,10 @@ from types import ModuleType
 from typing import Any
 
 from server.ipc.raw_http import RawReply, RawRequest
+from server.scripts.runner.hosted_modules import HostedModules
 from server.scripts.runner.inputs import headers_of, parameters_of, text_of
 from server.scripts.runner.raw_request import AMLRequest
 from server.scripts.runner.raw_response import reply_of
-from server.scripts.runner.stand_ins import StandIns
 
 _HEADERS = "request_headers"
 _NAMED = (Parameter.KEYWORD_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
@@ -23,25 +23,25 @@ _NO_INPUT = RawReply(headers=(("Content-Type", "text/html; charset=utf-8"),))
 
 
 class ScriptError(Exception):
-    """The script cannot be hosted. The text says why."""
+    """The script cannot be served. The text says why."""
 
 
 class Script:
-    """A script that can be called. `takes` says in words what `run()` is given."""
+    """A script that can be called. `takes` describes the argument of `run()` in words."""
 
-    def __init__(self, file: Path, stand_ins: StandIns) -> None:
-        """Import the script; ScriptError where it is not of the right form, and whatever its own code raises."""
+    def __init__(self, file: Path, hosted_modules: HostedModules) -> None:
+        """Import the script. Raises ScriptError where it has not the right form, and whatever its own code raises."""
         module = _imported(file)
         self.init: Callable[[], Any] = _function(module, "init")
         self._run = _function(module, "run")
         parameters = list(inspect.signature(self._run).parameters.values())
         if any(parameter.kind not in _NAMED for parameter in parameters):
             raise ScriptError("its run() has *args, **kwargs or positional-only arguments. Name all of them.")
-        self._wants_headers = any(parameter.name == _HEADERS for parameter in parameters)
+        self._takes_headers = any(parameter.name == _HEADERS for parameter in parameters)
         own = [parameter for parameter in parameters if parameter.name != _HEADERS]
         if not own:
             raise ScriptError("its run() has no argument for the input. Expected run(data).")
-        self._raw = stand_ins.raw
+        self._raw = hosted_modules.raw
         self.takes, self._arguments = self._input(own)
 
     def _input(self, own: Sequence[Parameter]) -> tuple[str, Callable[[RawRequest], dict[str, Any]]]:
@@ -62,11 +62,11 @@ class Script:
         return "the body as text", lambda request: {first.name: text_of(request)}
 
     def answer(self, request: RawRequest) -> RawReply:
-        """Call `run()` on a request; InputError where that is not possible, and whatever the script's code raises."""
+        """Call `run()` on a request. Raises InputError where that is not possible, and whatever the script raises."""
         if request.method == "OPTIONS" and not self._raw:
             return _NO_INPUT
         arguments = self._arguments(request)
-        if self._wants_headers:
+        if self._takes_headers:
             arguments[_HEADERS] = headers_of(request)
         started = time.perf_counter()
         result = self._run(**arguments)
@@ -74,7 +74,7 @@ class Script:
 
 
 def _imported(file: Path) -> ModuleType:
-    # by its own name, so that what the script hands to processes of its own can be found again from there
+    # by its own name, so that processes that the script starts can import its objects
     name = file.stem
     if name in sys.modules or name in sys.stdlib_module_names:
         name = "entry_module"
@@ -97,6 +97,6 @@ def _function(module: ModuleType, name: str) -> Callable[..., Any]:
 
 
 def _has_schema(run: Callable[..., Any]) -> bool:
-    # it can only be decorated if the script imported the package
+    # a decorated function means that the script has imported the package
     schema_util = sys.modules.get("inference_schema.schema_util")
     return schema_util is not None and bool(schema_util.is_schema_decorated(run))

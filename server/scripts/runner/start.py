@@ -1,6 +1,6 @@
-"""The first file of a script's process, run by its path: python start.py CHANNEL SCRIPT [FOLDER ...].
+"""The entry point of a script's process, which is run by its path: python start.py CHANNEL SCRIPT [FOLDER ...].
 
-CHANNEL is the number of the socket to the host; FOLDERS are what the script imports from before all else.
+CHANNEL is the number of the socket to the worker pool. The script imports from each FOLDER first.
 """
 
 import os
@@ -16,20 +16,20 @@ _ROOT = os.path.realpath(os.path.join(_HERE, "..", "..", ".."))  # noqa: PTH118
 
 
 def prepare() -> Callable[[int, str], None]:
-    """Load what serves a script, with the modules that scripts expect, and leave no name of ours in their way."""
+    """Import the runner and install the modules of the hosted service, then hide our modules from the script."""
     others = [entry for entry in sys.path if os.path.realpath(entry) not in (_HERE, _ROOT)]
     sys.path[:] = [_ROOT, *others]
+    from server.scripts.runner.hosted_modules import HostedModules
     from server.scripts.runner.loop import serve
-    from server.scripts.runner.stand_ins import StandIns
 
     sys.path[:] = others
-    # what is loaded of ours goes on without being found
+    # modules that are loaded work without their entries here
     for name in [name for name in sys.modules if name.partition(".")[0] == "server"]:
         del sys.modules[name]
-    # an installation for development finds our packages wherever they are
+    # an editable installation has a finder for our packages
     ours = [each for each in sys.meta_path if getattr(each, "__module__", "").startswith("__editable___sightglass")]
     sys.meta_path[:] = [finder for finder in sys.meta_path if finder not in ours]
-    return partial(serve, stand_ins=StandIns().install())
+    return partial(serve, hosted_modules=HostedModules().install())
 
 
 if __name__ == "__main__":
@@ -37,5 +37,5 @@ if __name__ == "__main__":
     sys.path[:0] = _folders
     sys.argv[:] = [_script]
     _serve(int(_channel), _script)
-elif __name__ == "__mp_main__":  # a process that the script starts by multiprocessing, and that imports the script
+elif __name__ == "__mp_main__":  # a process that the script starts by multiprocessing imports the script too
     prepare()

@@ -20,7 +20,7 @@ from server.engine.pipeline.pipeline_metrics import PipelineMetrics
 from server.engine.scheduling.job import DECODED_BATCHES, Stage
 from server.engine.startup.assembly import BROKEN
 from server.engine.workers import decode_worker
-from server.engine.workers.decode_workers import SLOTS, DecodeWorkers, decode_workers_wanted
+from server.engine.workers.decode_workers import SLOTS, DecodeWorkers, decode_worker_count
 from server.engine.workers.shared_images import SharedImages
 from server.errors import ServiceError
 from server.ipc.process_config import ProcessConfig
@@ -124,9 +124,9 @@ def test_they_end_with_their_engine(server: LiveServer) -> None:
 
 def test_only_gpus_have_decode_workers_unless_they_are_asked_for(fridge_folder: Path, tmp_path: Path) -> None:
     classifier, detector = load(fridge_folder), load(write_detector_folder(tmp_path / "detector"))
-    assert decode_workers_wanted(classifier, ServerSettings()) == 0
-    assert decode_workers_wanted(classifier, ServerSettings(decode_workers=3)) == 3
-    assert decode_workers_wanted(detector, ServerSettings(decode_workers=3)) == 0
+    assert decode_worker_count(classifier, ServerSettings()) == 0
+    assert decode_worker_count(classifier, ServerSettings(decode_workers=3)) == 3
+    assert decode_worker_count(detector, ServerSettings(decode_workers=3)) == 0
 
 
 def test_together_they_fill_a_batch_and_use_the_cores_once(fridge_folder: Path, tmp_path: Path) -> None:
@@ -188,14 +188,14 @@ def test_one_whose_engine_is_gone_ends_and_blames_no_picture(monkeypatch: pytest
     def end(code: int) -> None:
         raise ChildProcessError(code)
 
-    monkeypatch.setattr(decode_worker, "_LAST_S", 0)
+    monkeypatch.setattr(decode_worker, "_PARENT_GRACE_S", 0)
     monkeypatch.setattr(os, "_exit", end)
     with pytest.raises(ChildProcessError, match=str(BROKEN)):
         asyncio.run(ask())
 
 
 def test_a_scheduler_may_give_its_device_two_batches_at_once() -> None:
-    scheduler = make_scheduler(at_once=2, max_images=2)
+    scheduler = make_scheduler(max_running=2, max_images=2)
     scheduler.admit(make_jobs(1, 6), 0.0)
     decode_all(scheduler)
     first, second = scheduler.next_batch(0.0), scheduler.next_batch(0.0)
@@ -211,7 +211,7 @@ def test_a_scheduler_may_give_its_device_two_batches_at_once() -> None:
 
 
 def test_while_a_batch_runs_less_than_half_of_one_waits() -> None:
-    scheduler = make_scheduler(at_once=2, max_images=4)
+    scheduler = make_scheduler(max_running=2, max_images=4)
     scheduler.admit(make_jobs(1), 0.0)
     decode_all(scheduler)
     first = scheduler.next_batch(0.0)
@@ -236,7 +236,7 @@ def test_what_they_bring_is_counted_as_queued_by_them_alone() -> None:
     jobs = SimpleNamespace(set=shown.append)
     metrics = SimpleNamespace(stage_seconds=lambda stage: None, queue_jobs=jobs, queue_ms=SimpleNamespace(set=id))
     meters, scheduler = PipelineMetrics(metrics), make_scheduler()  # type: ignore[arg-type]
-    scheduler.enter(make_jobs(1, lane=DECODED_BATCHES)[0])
+    scheduler.add_decoded(make_jobs(1, lane=DECODED_BATCHES)[0])
     meters.queue(scheduler, 0.0)
     scheduler.admit(make_jobs(2, 3), 1.0)
     for now in (1.0, 1.05, 1.2):
@@ -251,7 +251,7 @@ def test_what_enters_decoded_runs_as_it_is_and_can_be_cancelled() -> None:
     scheduler = make_scheduler(max_images=4)
     one, two, gone = (make_jobs(number)[0] for number in (1, 2, 3))
     for job in (one, two, gone):
-        scheduler.enter(job)
+        scheduler.add_decoded(job)
     assert scheduler.cancel(3) == [gone]
     batch = scheduler.next_batch(0.0)
     assert batch is not None and batch.jobs == (one, two)

@@ -43,7 +43,7 @@ def test_a_poisoned_picture_harms_no_batch_mate(server: LiveServer, pool: Thread
     assert reply.json()["code"] == "scoring_failed"
     assert reply.json()["details"][0]["position"] == 1
     server.wait_ready()
-    assert "is retried image by image" in server.log()
+    assert "retrying it image by image" in server.log()
 
 
 def test_a_batch_that_does_not_fit_is_halved(server: LiveServer, pool: ThreadPoolExecutor) -> None:
@@ -52,7 +52,7 @@ def test_a_batch_that_does_not_fit_is_halved(server: LiveServer, pool: ThreadPoo
     assert slow.result().status_code == 200
     assert reply.status_code == 200
     assert len(reply.json()) == 4
-    assert "the batch is halved" in server.log()
+    assert "halving the batch" in server.log()
 
 
 def test_an_engine_that_dies_fails_its_requests_at_once_and_comes_back(

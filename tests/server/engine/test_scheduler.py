@@ -347,14 +347,14 @@ def test_a_faster_model_renews_what_is_known_and_no_more() -> None:
         scheduler.learn("score", IMAGE, 1.0)
         scheduler.learn("explain", IMAGE, 1.0)
     faster = replace(scheduler.limits, max_images=8, max_cost=8 * IMAGE)
-    scheduler.renew(faster, "score", [(IMAGE, 0.1), (2 * IMAGE, 0.2)])
+    scheduler.replace_limits(faster, "score", [(IMAGE, 0.1), (2 * IMAGE, 0.2)])
     assert scheduler.run_s("score", IMAGE, 1) == pytest.approx(0.1)
     assert scheduler.run_s("explain", IMAGE, 1) == pytest.approx(1.0)
     assert scheduler.admit(make_jobs(1, 8), 0) is None
     decode_all(scheduler)
     assert run_batch(scheduler, 0.1) == [(1, index) for index in range(8)]
     scheduler.shrink(4 * IMAGE)
-    scheduler.renew(faster, "score", [(IMAGE, 0.1)])
+    scheduler.replace_limits(faster, "score", [(IMAGE, 0.1)])
     assert scheduler.max_cost == 2 * IMAGE, "memory is as small as it was"
 
 

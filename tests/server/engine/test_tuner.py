@@ -137,7 +137,7 @@ def test_the_fastest_that_says_the_same_is_chosen_and_kept(choosing: Callable[..
         in tuner.reasons["faster"]
     )
     assert tuner.reasons["slower"].startswith("0.")
-    assert "a runtime is left out runtime=other" in caplog.text
+    assert "runtime skipped runtime=other" in caplog.text
     assert "runtime chosen runtime=faster" in caplog.text
     again = choosing(*runtimes)
     chosen = again.start("auto")
@@ -188,7 +188,7 @@ def test_a_choice_that_no_longer_holds_is_made_anew(
     file.write_text("damaged")
     tuner = choosing(runtime)
     assert tuner.start("auto") is None
-    assert "is tried anew runtime=faster: the file is damaged" in caplog.text
+    assert "trying all runtimes again runtime=faster: the file is damaged" in caplog.text
     assert tuned(tuner) == ["faster"]
     assert runtime.conversions == 2
 
@@ -211,9 +211,9 @@ def test_a_cache_that_others_may_write_to_is_refused(folder: Path, tmp_path: Pat
     shared.chmod(0o777)
     with pytest.raises(ModelError, match="can be written to by others"):
         RuntimeCache.open(shared, definition, OPTIONS)
-    found = open_cache(shared, definition, OPTIONS, otherwise=tmp_path / "otherwise")
+    found = open_cache(shared, definition, OPTIONS, fallback=tmp_path / "otherwise")
     assert found.folder.parent == tmp_path / "otherwise"
-    assert "will not be remembered" in caplog.text
+    assert "is not kept" in caplog.text
     with pytest.raises(ModelError, match="cannot be used: Not a directory"):
         RuntimeCache.open(Path(__file__) / "cache", definition, OPTIONS)
 

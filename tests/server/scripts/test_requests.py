@@ -18,7 +18,7 @@ from server.ipc.frame import Frame, FrameKind, FrameReader
 from server.ipc.raw_http import RawReply, RawRequest
 from server.scripts.runner.form import UploadedFile, read_form
 from server.scripts.runner.inputs import headers_of, query_values
-from server.scripts.runner.multi import Headers, MultiDict
+from server.scripts.runner.multi_dict import Headers, MultiDict
 from server.scripts.runner.raw_request import AMLRequest
 from server.scripts.runner.raw_response import AMLResponse, reply_of
 from tests.support.contract import contract

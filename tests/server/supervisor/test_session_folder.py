@@ -83,7 +83,7 @@ def test_the_next_server_removes_what_a_killed_one_left(fridge_folder: Path, sho
         with LiveServer("--model", fridge_folder, env=env) as running:
             (found,) = short_folder.glob("sightglass_*")
             assert found != left
-            assert "removing what a killed server left" in running.log()
+            assert "removing the folder of a killed server" in running.log()
 
 
 def test_a_temporary_folder_too_deep_for_sockets_is_refused(fridge_folder: Path, tmp_path: Path) -> None:

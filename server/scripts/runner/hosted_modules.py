@@ -1,4 +1,4 @@
-"""Stand-ins: the modules of the hosted service that scoring scripts import, whether it is installed here or not."""
+"""HostedModules: replaces the modules of the hosted service that scoring scripts import, installed here or not."""
 
 import sys
 from collections.abc import Sequence
@@ -13,33 +13,33 @@ from server.scripts.runner.raw_response import AMLResponse
 _PACKAGES = ("azureml.contrib.services", "azureml_inference_server_http.api")
 
 
-class StandIns:
-    """`aml_request` and `aml_response`, under both names that they have had. `raw` tells whether @rawhttp was used."""
+class HostedModules:
+    """The modules `aml_request` and `aml_response` in both of their packages. `raw` is set once @rawhttp is used."""
 
     def __init__(self) -> None:
         self.raw = False
 
-    def install(self) -> "StandIns":
-        """Have imports find them, before whatever is installed; the packages around them only where none is."""
+    def install(self) -> "HostedModules":
+        """Make imports find these modules before installed ones, and their packages where none is installed."""
         contents: dict[str, dict[str, Any]] = {
             "aml_request": {"AMLRequest": AMLRequest, "rawhttp": self.rawhttp},
             "aml_response": {"AMLResponse": AMLResponse},
         }
         modules = {f"{package}.{name}": content for package in _PACKAGES for name, content in contents.items()}
         parts = [package.split(".") for package in _PACKAGES]
-        around = {".".join(each[:length]) for each in parts for length in range(1, len(each) + 1)}
+        parents = {".".join(each[:length]) for each in parts for length in range(1, len(each) + 1)}
         sys.meta_path.insert(0, _Modules(modules))
-        sys.meta_path.append(_EmptyPackages(around))
+        sys.meta_path.append(_EmptyPackages(parents))
         return self
 
     def rawhttp(self, run: Any) -> Any:
-        """Mark `run()` as one that takes a whole request and may return a whole response."""
+        """Mark `run()` as a function that takes a whole request and may return a whole response."""
         self.raw = True
         return run
 
 
 class _Modules(MetaPathFinder, Loader):
-    """Finds modules that hold what a mapping says."""
+    """Finds modules whose contents are given as dicts."""
 
     def __init__(self, modules: dict[str, dict[str, Any]]) -> None:
         self._modules = modules
@@ -52,7 +52,7 @@ class _Modules(MetaPathFinder, Loader):
 
 
 class _EmptyPackages(MetaPathFinder):
-    """Finds packages without anything in them."""
+    """Finds empty packages."""
 
     def __init__(self, names: set[str]) -> None:
         self._names = names

@@ -1,4 +1,4 @@
-"""ExplanationSteps: slices of explanations on the device, and their work for CPU threads."""
+"""ExplainingSteps: slices of explanations on the device, and their CPU tasks."""
 
 import logging
 import time
@@ -20,8 +20,8 @@ from server.ipc.outcome import Failure, Outcome
 logger = logging.getLogger(__name__)
 
 
-class ExplanationSteps:
-    """The steps of explaining, after decoding. `check_device` is called on the device's thread after a slice failed."""
+class ExplainingSteps:
+    """The steps of explanations after decoding. `check_device` runs on the device thread after a slice has failed."""
 
     def __init__(
         self,
@@ -44,31 +44,31 @@ class ExplanationSteps:
         self._check_device = check_device
 
     def run(self, batch: Batch) -> None:
-        """Run one slice of the explanations of a batch, and queue what follows from it."""
+        """Run one slice of the explanations of a batch, and queue the work that follows."""
         started = time.monotonic()
         with self._device.lock:
             locked = time.monotonic()
-            found = self._explainer.run_slice(batch.jobs)
+            result = self._explainer.run_slice(batch.jobs)
         ended = time.monotonic()
         seconds = ended - started
         self._metrics.explanation_slice(seconds, ended - locked)
         for job in batch.jobs:
             job.payload.device_s += seconds
         with self._dispatcher.lock:
-            learn = found.work > 0 and not found.failed
-            self._scheduler.finished(batch, seconds, learn=learn, work=found.work, again=found.again)
-            for job in found.again:
-                if job.stage is Stage.PARKED and job not in found.explained and job.payload.ready:
-                    self._scheduler.resume(job)  # its CPU tasks were done first
-            for job, failure in found.failures.items():
+            learn = result.work > 0 and not result.failed
+            self._scheduler.finished(batch, seconds, learn=learn, work=result.work, unfinished=result.unfinished)
+            for job in result.unfinished:
+                if job.stage is Stage.PARKED and job not in result.explained and job.payload.ready:
+                    self._scheduler.resume(job)  # its CPU tasks ended before the slice did
+            for job, failure in result.failures.items():
                 self._requests.settle(job, failure, 0.0)
                 job.payload.release()
-            for job, cpu_task in found.cpu_tasks:
+            for job, cpu_task in result.cpu_tasks:
                 self._scheduler.add_cpu_task(job.lane, partial(self._run_cpu_task, job, cpu_task))
-            for job, explanation in found.explained.items():
+            for job, explanation in result.explained.items():
                 self._scheduler.add_cpu_task(job.lane, partial(self._encode, job, explanation))
             self._dispatcher.pump()
-        if found.failed:
+        if result.failed:
             self._check_device()
 
     def _run_cpu_task(self, job: Job[ExplanationPayload], cpu_task: CpuTask) -> None:
@@ -78,7 +78,7 @@ class ExplanationSteps:
         try:
             cpu_task.run()
         except Exception:
-            logger.exception("regions of a picture failed request=%d index=%d", job.request, job.index)
+            logger.exception("a CPU task of an explanation failed request=%d index=%d", job.request, job.index)
             failure = Failure("scoring_failed", "The picture could not be explained. The server's log has the cause.")
         with self._dispatcher.lock:
             if failure is not None:
@@ -96,6 +96,6 @@ class ExplanationSteps:
         job.payload.release()
 
     def _give_up(self, job: Job[ExplanationPayload], outcome: Outcome, encode_s: float) -> None:
-        """Settle a job that is not on the device."""
+        """Drop a job that is not on the device, and settle it with its outcome."""
         self._scheduler.give_up(job)
         self._requests.settle(job, outcome, encode_s)

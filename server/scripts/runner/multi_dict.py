@@ -1,4 +1,4 @@
-"""Names with values, of which a name may have several, with the methods that scripts know from Flask."""
+"""MultiDict and Headers: mappings in which a name may have several values, with the methods of Flask's."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -7,7 +7,7 @@ _RAISE = object()
 
 
 class MultiDict:
-    """A mapping from names to their first values; `getlist` gives all of them."""
+    """A mapping from names to their first values. `getlist` returns all values of a name."""
 
     def __init__(self, pairs: Iterable[tuple[str, Any]] = ()) -> None:
         self._pairs = list(pairs)
@@ -34,20 +34,20 @@ class MultiDict:
         return f"{type(self).__name__}({self._pairs!r})"
 
     def get(self, name: str, default: Any = None, type: Any = None) -> Any:  # noqa: A002 - as in Flask
-        """Return the first value of a name, made a `type`; `default` where there is none or it cannot be made one."""
+        """Return the first value of a name that can be converted to `type`, or `default` where there is none."""
         values = self.getlist(name, type)
         return values[0] if values else default
 
     def getlist(self, name: str, type: Any = None) -> list[Any]:  # noqa: A002
-        """Return all values of a name that can be made a `type`."""
-        found = []
+        """Return all values of a name that can be converted to `type`."""
+        values = []
         for other, value in self._pairs:
             if self._key(other) == self._key(name):
                 try:
-                    found.append(value if type is None else type(value))
+                    values.append(value if type is None else type(value))
                 except (ValueError, TypeError):
                     continue
-        return found
+        return values
 
     def keys(self) -> list[str]:
         """Return each name once."""
@@ -69,7 +69,7 @@ class MultiDict:
 
 
 class Headers(MultiDict):
-    """Headers: names in any case, and values that can be changed. Loops are over pairs, as in Flask."""
+    """Headers: names match in any case, and values can be changed. Iteration is over pairs, as in Flask."""
 
     def _key(self, name: str) -> str:
         return name.lower()
@@ -89,30 +89,30 @@ class Headers(MultiDict):
         return list(self._pairs)
 
     def add(self, name: str, value: Any) -> None:
-        """Add a value to those that the name has."""
+        """Add a value to those of a name."""
         self._pairs.append((name, str(value)))
 
     def set(self, name: str, value: Any) -> None:
-        """Give a name one value, instead of those that it has."""
+        """Replace the values of a name by one."""
         self[name] = value
 
     def remove(self, name: str) -> None:
-        """Take all values of a name out."""
+        """Remove all values of a name."""
         self._pairs = [pair for pair in self._pairs if self._key(pair[0]) != self._key(name)]
 
     def pop(self, name: str, default: Any = _RAISE) -> Any:
-        """Take a name out and return its first value; `default` where there is none, KeyError without one."""
+        """Remove a name and return its first value, or `default`. Raises KeyError where there is neither."""
         value = self[name] if default is _RAISE else self.get(name, default)
         self.remove(name)
         return value
 
     def setdefault(self, name: str, value: Any) -> Any:
-        """Give a name a value unless it has one, and return what it has."""
+        """Add a value to a name that has none, and return the first value of the name."""
         if name not in self:
             self.add(name, value)
         return self[name]
 
     def update(self, values: Any = (), **more: Any) -> None:
-        """Give several names one value each."""
+        """Replace the values of several names by one each."""
         for name, value in [*(values.items() if hasattr(values, "items") else values), *more.items()]:
             self[name] = value
