@@ -2,18 +2,18 @@ import numpy as np
 import torch
 
 from examples.fridge.framing import frame
-from examples.fridge.gathering import Gathering, draw_gathering
+from examples.fridge.labelled_scene import LabelledScene, draw_labelled_scene
 from examples.fridge.yolo_course import Stage
 from examples.fridge.yolo_detector import new_network, train
 from tests.test_yolov5 import THIN
 
 
 def test_framed_boxes_lie_where_their_objects_are() -> None:
-    gathering = draw_gathering((160, 120), 3)
-    left, top, right, bottom = (int(edge) for edge in gathering.boxes[0])
-    marked = np.zeros_like(gathering.picture)
+    scene = draw_labelled_scene((160, 120), 3)
+    left, top, right, bottom = (int(edge) for edge in scene.boxes[0])
+    marked = np.zeros_like(scene.picture)
     marked[top:bottom, left:right] = 255
-    plain = Gathering(marked, gathering.labels[:1], gathering.boxes[:1], gathering.owners)
+    plain = LabelledScene(marked, scene.labels[:1], scene.boxes[:1], scene.instance_map)
     rng, sides, seen = np.random.default_rng(0), set(), 0
     for _ in range(50):
         framed = frame(rng, plain, 96)
@@ -30,9 +30,9 @@ def test_framed_boxes_lie_where_their_objects_are() -> None:
 
 def test_training_lowers_the_loss_in_a_few_steps() -> None:
     torch.manual_seed(0)
-    gatherings = [draw_gathering((128, 96), seed) for seed in range(4)]
+    scenes = [draw_labelled_scene((128, 96), seed) for seed in range(4)]
     network = new_network(THIN)
-    losses = train(network, np.random.default_rng(0), gatherings, [Stage(64, 80 * 8, 8, (5e-3, 5e-3))])
+    losses = train(network, np.random.default_rng(0), scenes, [Stage(64, 80 * 8, 8, (5e-3, 5e-3))])
     assert len(losses) == 80
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
     assert not network.training

@@ -12,8 +12,8 @@ from torch import nn
 from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.batch_norm import settle
 from examples.fridge.course import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_PICTURES, TEST_SIZE
-from examples.fridge.drawings import Drawing, draw_pictures
 from examples.fridge.guidance import PREPROCESS, batches, optimizer_for, teach
+from examples.fridge.labelled_image import LabelledImage, draw_labelled_images
 from examples.fridge.network import ARCHITECTURE, Guided
 from examples.fridge.progress import Progress
 from examples.fridge.scene import LABELS
@@ -32,31 +32,31 @@ def train_classifier(seed: int) -> Trained:
     model = Guided(len(LABELS))
     model.to(memory_format=torch.channels_last)
     optimizer = optimizer_for(model)
-    drawings = draw_pictures("drawing", seeds(seed, 0, DRAWINGS), DRAWING_SIZE)
+    images = draw_labelled_images("drawing", seeds(seed, 0, DRAWINGS), DRAWING_SIZE)
     progress = Progress("training", sum(stage.shown * stage.pixels**2 for stage in STAGES))
     for stage in STAGES:
-        teach(model, optimizer, stage, batches(rng, drawings, stage), progress)
-    settling = islice(batches(rng, drawings, STAGES[-1]), _SETTLING_BATCHES)
+        teach(model, optimizer, stage, batches(rng, images, stage), progress)
+    settling = islice(batches(rng, images, STAGES[-1]), _SETTLING_BATCHES)
     settle(model.network, (inputs for inputs, _, _ in settling))
-    unseen = draw_pictures("drawing unseen pictures", seeds(seed, TEST_BLOCK, TEST_PICTURES), TEST_SIZE)
+    unseen = draw_labelled_images("drawing unseen pictures", seeds(seed, TEST_BLOCK, TEST_PICTURES), TEST_SIZE)
     return _trained(model.network, unseen, _probabilities(model.network, unseen))
 
 
-def _probabilities(network: nn.Module, drawings: Sequence[Drawing]) -> NDArray[np.float32]:
+def _probabilities(network: nn.Module, images: Sequence[LabelledImage]) -> NDArray[np.float32]:
     """Score pictures as the server does: float32 [N, labels]."""
-    progress = Progress("testing", len(drawings))
+    progress = Progress("testing", len(images))
     rows = []
     with torch.inference_mode():
-        for start in range(0, len(drawings), 8):
-            chosen = drawings[start : start + 8]
-            pictures = torch.stack([PREPROCESS.picture(Image.fromarray(drawing.picture)) for drawing in chosen])
+        for start in range(0, len(images), 8):
+            chosen = images[start : start + 8]
+            pictures = torch.stack([PREPROCESS.picture(Image.fromarray(image.picture)) for image in chosen])
             rows.append(network(PREPROCESS.inputs(pictures)).softmax(1).numpy())
             progress.advance(len(chosen))
     return np.concatenate(rows)
 
 
-def _trained(network: nn.Module, unseen: Sequence[Drawing], probabilities: NDArray[np.float32]) -> Trained:
-    truth, said = np.array([drawing.label for drawing in unseen]), probabilities.argmax(1)
+def _trained(network: nn.Module, unseen: Sequence[LabelledImage], probabilities: NDArray[np.float32]) -> Trained:
+    truth, said = np.array([image.label for image in unseen]), probabilities.argmax(1)
     checkpoint = {
         "model_name": ARCHITECTURE,
         "number_of_classes": len(LABELS),

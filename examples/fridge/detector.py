@@ -14,8 +14,8 @@ from examples.fridge.batch_norm import freeze, settle
 from examples.fridge.detector_loss import detector_loss
 from examples.fridge.detector_network import BOXES, CLASSES, MASKS, served_network, served_state, training_network
 from examples.fridge.exam import measure
-from examples.fridge.gathering import Gathering, draw_gatherings
 from examples.fridge.guidance import batches, optimizer_for, teach
+from examples.fridge.labelled_scene import LabelledScene, draw_labelled_scenes
 from examples.fridge.lesson import Lesson, prepare
 from examples.fridge.network import Guided
 from examples.fridge.progress import Progress
@@ -34,18 +34,18 @@ def train_detector(seed: int, *, masks: bool) -> Trained:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    gatherings = draw_gatherings("drawing", seeds(seed, 0, course.DRAWINGS), course.DRAWING_SIZE)
+    scenes = draw_labelled_scenes("drawing", seeds(seed, 0, course.DRAWINGS), course.DRAWING_SIZE)
     network = training_network()
-    network.backbone.body.load_state_dict(_learned_backbone(rng, gatherings, device))
+    network.backbone.body.load_state_dict(_learned_backbone(rng, scenes, device))
     network.to(device, memory_format=torch.channels_last)
-    train_scenes(network, rng, gatherings, course.SCENES, masks=masks)
+    train_scenes(network, rng, scenes, course.SCENES, masks=masks)
     return _trained(network, seed, MASKS if masks else BOXES, device)
 
 
 def train_scenes(
     network: Any,
     rng: np.random.Generator,
-    gatherings: Sequence[Gathering],
+    scenes: Sequence[LabelledScene],
     stages: Sequence[course.SceneStage],
     *,
     masks: bool,
@@ -56,7 +56,7 @@ def train_scenes(
     optimizer = torch.optim.AdamW([one for _, one in named], betas=(0.9, 0.95), weight_decay=0.02, fused=True)
     losses = []
     for stage in stages:
-        lessons = _lessons(rng, gatherings, stage, next(network.parameters()).device)
+        lessons = _lessons(rng, scenes, stage, next(network.parameters()).device)
         if stage.settled:
             settle(network.backbone, (lesson.inputs for lesson in islice(lessons, _SETTLING_BATCHES)))
         network.train()
@@ -90,33 +90,35 @@ def _set_rate(optimizer: torch.optim.Optimizer, stage: course.SceneStage, step: 
 
 
 def _lessons(
-    rng: np.random.Generator, gatherings: Sequence[Gathering], stage: course.SceneStage, device: torch.device
+    rng: np.random.Generator, scenes: Sequence[LabelledScene], stage: course.SceneStage, device: torch.device
 ) -> Iterator[Lesson]:
     """Yield batches without end, every picture as often as any other."""
     order: list[int] = []
     while True:
         while len(order) < stage.batch:
-            order.extend(rng.permutation(len(gatherings)).tolist())
+            order.extend(rng.permutation(len(scenes)).tolist())
         chosen, order = order[: stage.batch], order[stage.batch :]
-        yield prepare(rng, [gatherings[index] for index in chosen], stage.size).to(device)
+        yield prepare(rng, [scenes[index] for index in chosen], stage.size).to(device)
 
 
 def _learned_backbone(
-    rng: np.random.Generator, gatherings: Sequence[Gathering], device: torch.device
+    rng: np.random.Generator, scenes: Sequence[LabelledScene], device: torch.device
 ) -> dict[str, torch.Tensor]:
     """Return the weights of a resnet18 that tells objects and background apart, without its last layer."""
-    drawings = [drawing for gathering in gatherings for drawing in gathering.drawings()]
+    images = [image for scene in scenes for image in scene.labelled_images()]
     model = Guided(len(LABELS))
     model.to(device).to(memory_format=torch.channels_last)
     stage = course.CLOSEUPS
     progress = Progress("training on close-ups", stage.shown * stage.pixels**2)
-    teach(model, optimizer_for(model), stage, batches(rng, drawings, stage), progress)
+    teach(model, optimizer_for(model), stage, batches(rng, images, stage), progress)
     return {name: tensor for name, tensor in model.network.state_dict().items() if not name.startswith("fc.")}
 
 
 def _trained(network: nn.Module, seed: int, architecture: str, device: torch.device) -> Trained:
     state = served_state(network, architecture)
-    unseen = draw_gatherings("drawing unseen pictures", seeds(seed, TEST_BLOCK, course.TEST_PICTURES), course.TEST_SIZE)
+    unseen = draw_labelled_scenes(
+        "drawing unseen pictures", seeds(seed, TEST_BLOCK, course.TEST_PICTURES), course.TEST_SIZE
+    )
     figures = measure(served_network(architecture, course.SETTINGS, state).to(device), unseen)
     specs = {"mask_predictor_hidden_dim": 256} if architecture == MASKS else None
     checkpoint = {

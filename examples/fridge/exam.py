@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from examples.fridge.gathering import Gathering
+from examples.fridge.labelled_scene import LabelledScene
 from examples.fridge.precision import (
     Outcome,
     average_precisions,
@@ -19,7 +19,7 @@ from examples.fridge.progress import Progress
 from examples.fridge.scene import LABELS
 
 
-def measure(network: nn.Module, unseen: Sequence[Gathering]) -> dict[str, Any]:
+def measure(network: nn.Module, unseen: Sequence[LabelledScene]) -> dict[str, Any]:
     """Return what card.json says of a network as `served_network` builds it: mean average precisions in [0, 1].
 
     box_map50, box_ap50_per_label, box_right (the share of its boxes that are right), box_found (the share of the
@@ -29,29 +29,29 @@ def measure(network: nn.Module, unseen: Sequence[Gathering]) -> dict[str, Any]:
     device = next(network.parameters()).device
     boxes, masks = [], []
     with torch.inference_mode():
-        for gathering in unseen:
-            picture = torch.from_numpy(gathering.picture).permute(2, 0, 1).to(device).float() / 255
+        for scene in unseen:
+            picture = torch.from_numpy(scene.picture).permute(2, 0, 1).to(device).float() / 255
             found = {name: tensor.cpu() for name, tensor in network([picture])[0].items()}
-            boxes.append(box_outcome(found, gathering))
+            boxes.append(box_outcome(found, scene))
             if "masks" in found:
-                masks.append(mask_outcome(found, gathering))
+                masks.append(mask_outcome(found, scene))
             progress.advance(1)
     return _figures("box", boxes) | (_figures("mask", masks) if masks else {})
 
 
-def box_outcome(found: Mapping[str, Tensor], gathering: Gathering) -> Outcome:
+def box_outcome(found: Mapping[str, Tensor], scene: LabelledScene) -> Outcome:
     """Compare the boxes of one reply of torchvision's, on the CPU, with what is there."""
-    return _outcome(found, gathering, box_overlaps(found["boxes"].numpy(), gathering.boxes))
+    return _outcome(found, scene, box_overlaps(found["boxes"].numpy(), scene.boxes))
 
 
-def mask_outcome(found: Mapping[str, Tensor], gathering: Gathering) -> Outcome:
+def mask_outcome(found: Mapping[str, Tensor], scene: LabelledScene) -> Outcome:
     """Compare the masks of one reply of torchvision's, on the CPU, with what is there."""
-    return _outcome(found, gathering, mask_overlaps(found["masks"][:, 0].numpy() > 0.5, gathering.masks()))
+    return _outcome(found, scene, mask_overlaps(found["masks"][:, 0].numpy() > 0.5, scene.masks()))
 
 
-def _outcome(found: Mapping[str, Tensor], gathering: Gathering, overlaps: Any) -> Outcome:
+def _outcome(found: Mapping[str, Tensor], scene: LabelledScene, overlaps: Any) -> Outcome:
     # Label 0 is the background
-    return Outcome(found["scores"].numpy(), found["labels"].numpy() - 1, gathering.labels, overlaps)
+    return Outcome(found["scores"].numpy(), found["labels"].numpy() - 1, scene.labels, overlaps)
 
 
 def _figures(what: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:

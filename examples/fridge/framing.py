@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from examples.fridge.gathering import Gathering
+from examples.fridge.labelled_scene import LabelledScene
 from models.images.area_resize import resize
 from models.images.letterbox import GREY
 
@@ -28,9 +28,9 @@ class Framed:
     boxes: NDArray[np.float32]
 
 
-def frame(rng: np.random.Generator, gathering: Gathering, pixels: int) -> Framed:
+def frame(rng: np.random.Generator, scene: LabelledScene, pixels: int) -> Framed:
     """Place a drawing by chance in a square of `pixels`, and say which objects are left in it, if any, and where."""
-    picture, boxes = _scaled(gathering, pixels / max(gathering.picture.shape) * rng.uniform(*_SCALES))
+    picture, boxes = _scaled(scene, pixels / max(scene.picture.shape) * rng.uniform(*_SCALES))
     height, width = picture.shape[:2]
     if rng.random() < 0.5:
         picture, boxes = picture[:, ::-1], np.array([width, 0, width, 0]) + boxes[:, [2, 1, 0, 3]] * [-1, 1, -1, 1]
@@ -41,14 +41,14 @@ def frame(rng: np.random.Generator, gathering: Gathering, pixels: int) -> Framed
     whole = boxes + np.array([left, top, left, top])
     seen = whole.clip(0, pixels)
     kept = _areas(seen) >= _LEAST_LEFT * _areas(whole)
-    return Framed(square, gathering.labels[kept], seen[kept].astype(np.float32))
+    return Framed(square, scene.labels[kept], seen[kept].astype(np.float32))
 
 
-def _scaled(gathering: Gathering, ratio: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    height, width = gathering.picture.shape[:2]
+def _scaled(scene: LabelledScene, ratio: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    height, width = scene.picture.shape[:2]
     size = max(1, round(height * ratio)), max(1, round(width * ratio))
     across, down = size[1] / width, size[0] / height
-    return resize(gathering.picture, *size), gathering.boxes * np.array([across, down, across, down])
+    return resize(scene.picture, *size), scene.boxes * np.array([across, down, across, down])
 
 
 def _place(rng: np.random.Generator, length: int, pixels: int) -> int:

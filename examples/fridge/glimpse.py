@@ -1,4 +1,4 @@
-"""Cuts what the network trains on out of a drawing: a close-up of the object, or nearly the whole scene."""
+"""Cuts what the network trains on out of a image: a close-up of the object, or nearly the whole scene."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from examples.fridge.drawings import Drawing
+from examples.fridge.labelled_image import LabelledImage
 
 # Side of the square that is cut out: in object sizes for a close-up, in picture heights for a scene
 _CLOSEUP = (1.0, 1.5)
@@ -15,32 +15,34 @@ _SCENE = (0.8, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Glimpse:
-    """A square piece of a drawing: picture uint8 (n, n, 3) RGB; kinds uint8 (n // 4, n // 4), as in Drawing."""
+    """A square piece of a image: picture uint8 (n, n, 3) RGB; class_map uint8 (n // 4, n // 4), as in LabelledImage."""
 
     picture: NDArray[np.uint8]
-    kinds: NDArray[np.uint8]
+    class_map: NDArray[np.uint8]
 
 
-def glimpse(rng: np.random.Generator, drawing: Drawing, pixels: int, closeup: bool) -> Glimpse:
-    """Cut a random square out of a drawing, scale it to `pixels` as serving does, and mirror every other one."""
-    square = _around_object(rng, drawing) if closeup else _around_middle(rng, drawing)
-    picture = Image.fromarray(drawing.picture).resize((pixels, pixels), Image.Resampling.BILINEAR, box=square)
-    kinds = Image.fromarray(drawing.kinds).resize((pixels // 4, pixels // 4), Image.Resampling.NEAREST, box=square)
+def glimpse(rng: np.random.Generator, image: LabelledImage, pixels: int, closeup: bool) -> Glimpse:
+    """Cut a random square out of a image, scale it to `pixels` as serving does, and mirror every other one."""
+    square = _around_object(rng, image) if closeup else _around_middle(rng, image)
+    picture = Image.fromarray(image.picture).resize((pixels, pixels), Image.Resampling.BILINEAR, box=square)
+    class_map = Image.fromarray(image.class_map).resize(
+        (pixels // 4, pixels // 4), Image.Resampling.NEAREST, box=square
+    )
     side = -1 if rng.random() < 0.5 else 1
-    return Glimpse(np.asarray(picture)[:, ::side], np.asarray(kinds)[:, ::side])
+    return Glimpse(np.asarray(picture)[:, ::side], np.asarray(class_map)[:, ::side])
 
 
-def _around_object(rng: np.random.Generator, drawing: Drawing) -> tuple[float, float, float, float]:
-    left, top, right, bottom = drawing.box
-    height, width = drawing.kinds.shape
+def _around_object(rng: np.random.Generator, image: LabelledImage) -> tuple[float, float, float, float]:
+    left, top, right, bottom = image.box
+    height, width = image.class_map.shape
     side = min(max(right - left, bottom - top) * rng.uniform(*_CLOSEUP), height, width)
     x = (left + right) / 2 + rng.uniform(-0.5, 0.5) * max(side - (right - left), 0.0)
     y = (top + bottom) / 2 + rng.uniform(-0.5, 0.5) * max(side - (bottom - top), 0.0)
     return _square(x, y, side, width, height)
 
 
-def _around_middle(rng: np.random.Generator, drawing: Drawing) -> tuple[float, float, float, float]:
-    height, width = drawing.kinds.shape
+def _around_middle(rng: np.random.Generator, image: LabelledImage) -> tuple[float, float, float, float]:
+    height, width = image.class_map.shape
     side = min(height, width) * rng.uniform(*_SCENE)
     x = width / 2 + rng.uniform(-0.06, 0.06) * height
     return _square(x, rng.random() * height, side, width, height)

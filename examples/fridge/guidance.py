@@ -1,4 +1,4 @@
-"""Teaches a guided network from glimpses of drawings, stage by stage."""
+"""Teaches a guided network from glimpses of images, stage by stage."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from examples.fridge.course import SIZES, Stage
-from examples.fridge.drawings import Drawing
 from examples.fridge.glimpse import glimpse
+from examples.fridge.labelled_image import LabelledImage
 from examples.fridge.network import Guided, guided_loss
 from examples.fridge.progress import Progress
 from models.images.preprocess import Preprocess
@@ -22,16 +22,16 @@ def optimizer_for(model: Guided) -> torch.optim.Optimizer:
 
 
 def batches(
-    rng: np.random.Generator, drawings: Sequence[Drawing], stage: Stage
+    rng: np.random.Generator, images: Sequence[LabelledImage], stage: Stage
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield inputs float32 [N, 3, n, n], labels int64 [N] and kinds int64 [N, n // 4, n // 4], in a random order."""
-    order = np.concatenate([rng.permutation(len(drawings)) for _ in range(-(-stage.shown // len(drawings)))])
+    """Yield inputs float32 [N, 3, n, n], labels int64 [N], class maps int64 [N, n // 4, n // 4], in a random order."""
+    order = np.concatenate([rng.permutation(len(images)) for _ in range(-(-stage.shown // len(images)))])
     for start in range(0, stage.shown, stage.batch):
-        chosen = [drawings[index] for index in order[start : min(start + stage.batch, stage.shown)]]
-        seen = [glimpse(rng, drawing, stage.pixels, stage.closeup) for drawing in chosen]
+        chosen = [images[index] for index in order[start : min(start + stage.batch, stage.shown)]]
+        seen = [glimpse(rng, image, stage.pixels, stage.closeup) for image in chosen]
         pictures = torch.from_numpy(np.stack([one.picture for one in seen]))
-        kinds = torch.from_numpy(np.stack([one.kinds for one in seen])).long()
-        yield PREPROCESS.inputs(pictures), torch.tensor([drawing.label for drawing in chosen]), kinds
+        class_maps = torch.from_numpy(np.stack([one.class_map for one in seen])).long()
+        yield PREPROCESS.inputs(pictures), torch.tensor([image.label for image in chosen]), class_maps
 
 
 def teach(
@@ -46,11 +46,11 @@ def teach(
     device = next(model.parameters()).device
     first, last = stage.rates
     for step, lesson in enumerate(lessons):
-        inputs, labels, kinds = (tensor.to(device) for tensor in lesson)
+        inputs, labels, class_maps = (tensor.to(device) for tensor in lesson)
         share = step * stage.batch / stage.shown
         for group in optimizer.param_groups:
             group["lr"] = first + (last - first) * share
-        loss = guided_loss(model(inputs), labels, kinds)
+        loss = guided_loss(model(inputs), labels, class_maps)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from examples.fridge.gathering import Gathering
+from examples.fridge.labelled_scene import LabelledScene
 
 _MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 _SPREAD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
@@ -34,35 +34,35 @@ class Lesson:
         return Lesson(self.inputs.to(device), self.size, targets)
 
 
-def prepare(rng: np.random.Generator, gatherings: Sequence[Gathering], size: tuple[int, int]) -> Lesson:
+def prepare(rng: np.random.Generator, scenes: Sequence[LabelledScene], size: tuple[int, int]) -> Lesson:
     """Make a lesson of pictures scaled to `size` (width, height), every other one mirrored."""
     width, height = size
-    inputs = torch.zeros(len(gatherings), 3, height + -height % _STRIDE, width + -width % _STRIDE)
+    inputs = torch.zeros(len(scenes), 3, height + -height % _STRIDE, width + -width % _STRIDE)
     targets = []
-    for index, gathering in enumerate(gatherings):
+    for index, scene in enumerate(scenes):
         mirrored = bool(rng.random() < 0.5)
-        inputs[index, :, :height, :width] = _picture(gathering, size, mirrored)
-        targets.append(_target(gathering, size, mirrored))
+        inputs[index, :, :height, :width] = _picture(scene, size, mirrored)
+        targets.append(_target(scene, size, mirrored))
     return Lesson(inputs.contiguous(memory_format=torch.channels_last), (height, width), targets)
 
 
-def _picture(gathering: Gathering, size: tuple[int, int], mirrored: bool) -> Tensor:
+def _picture(scene: LabelledScene, size: tuple[int, int], mirrored: bool) -> Tensor:
     """Return a picture as a served detector sees it, float32 [3, h, w]: scaled without averaging, normalised."""
-    picture = torch.from_numpy(gathering.picture).permute(2, 0, 1).float() / 255
+    picture = torch.from_numpy(scene.picture).permute(2, 0, 1).float() / 255
     scaled = functional.interpolate(picture[None], (size[1], size[0]), mode="bilinear")[0]
     normal = (scaled - _MEAN) / _SPREAD
     return normal.flip(2) if mirrored else normal
 
 
-def _target(gathering: Gathering, size: tuple[int, int], mirrored: bool) -> dict[str, Tensor]:
+def _target(scene: LabelledScene, size: tuple[int, int], mirrored: bool) -> dict[str, Tensor]:
     width, height = size
-    rows, columns = gathering.owners.shape
+    rows, columns = scene.instance_map.shape
     scale = np.array([width / columns, height / rows] * 2, dtype=np.float32)
-    boxes = torch.from_numpy(gathering.boxes * scale)
-    owners = torch.from_numpy(gathering.owners)[None, None]
-    owners = functional.interpolate(owners, (height, width), mode="nearest-exact")[0]
-    masks = (owners == torch.arange(len(boxes), dtype=torch.uint8)[:, None, None]).to(torch.uint8)
+    boxes = torch.from_numpy(scene.boxes * scale)
+    instance_map = torch.from_numpy(scene.instance_map)[None, None]
+    instance_map = functional.interpolate(instance_map, (height, width), mode="nearest-exact")[0]
+    masks = (instance_map == torch.arange(len(boxes), dtype=torch.uint8)[:, None, None]).to(torch.uint8)
     if mirrored:
         boxes = torch.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], dim=1)
         masks = masks.flip(2)
-    return {"boxes": boxes, "labels": torch.from_numpy(gathering.labels) + 1, "masks": masks}
+    return {"boxes": boxes, "labels": torch.from_numpy(scene.labels) + 1, "masks": masks}

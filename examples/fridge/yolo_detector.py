@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.batch_norm import settle
 from examples.fridge.framing import Framed, frame
-from examples.fridge.gathering import Gathering, draw_gatherings
+from examples.fridge.labelled_scene import LabelledScene, draw_labelled_scenes
 from examples.fridge.precision import Outcome, average_precisions, box_overlaps, mean_average_precision
 from examples.fridge.progress import Progress
 from examples.fridge.scene import LABELS
@@ -40,9 +40,9 @@ def train_yolo(seed: int) -> Trained:
     rng = np.random.default_rng(seed)
     network = new_network(SIZES[SETTINGS["model_size"][0]])
     network.to("cuda" if torch.cuda.is_available() else "cpu")
-    gatherings = draw_gatherings("drawing", seeds(seed, 0, DRAWINGS), DRAWING_SIZE)
-    train(network, rng, gatherings, STAGES)
-    unseen = draw_gatherings("drawing unseen pictures", seeds(seed, TEST_BLOCK, TEST_PICTURES), TEST_SIZE)
+    scenes = draw_labelled_scenes("drawing", seeds(seed, 0, DRAWINGS), DRAWING_SIZE)
+    train(network, rng, scenes, STAGES)
+    unseen = draw_labelled_scenes("drawing unseen pictures", seeds(seed, TEST_BLOCK, TEST_PICTURES), TEST_SIZE)
     return _trained(network, _outcomes(network, unseen))
 
 
@@ -60,7 +60,7 @@ def new_network(size: Size) -> YoloV5:
 
 
 def train(
-    network: YoloV5, rng: np.random.Generator, gatherings: Sequence[Gathering], stages: Sequence[Stage]
+    network: YoloV5, rng: np.random.Generator, scenes: Sequence[LabelledScene], stages: Sequence[Stage]
 ) -> list[float]:
     """Train stage after stage, leave the network in evaluation mode, and return the loss of each step."""
     optimizer = torch.optim.AdamW(network.parameters(), betas=(0.9, 0.98), weight_decay=0.02, fused=True)
@@ -69,7 +69,7 @@ def train(
     losses: list[float] = []
     network.train()
     for stage in stages:
-        for step, (inputs, truth) in enumerate(batches(rng, gatherings, stage)):
+        for step, (inputs, truth) in enumerate(batches(rng, scenes, stage)):
             warmth = min(1.0, (len(losses) + 1) / _WARMING_STEPS)
             for group in optimizer.param_groups:
                 group["lr"] = warmth * _rate(stage, step * stage.batch / stage.shown)
@@ -80,7 +80,7 @@ def train(
             optimizer.step()
             losses.append(loss.item())
             progress.advance(len(inputs) * stage.pixels**2, f"loss {losses[-1]:.3f}")
-    settling = islice(batches(rng, gatherings, stages[-1]), _SETTLING_BATCHES)
+    settling = islice(batches(rng, scenes, stages[-1]), _SETTLING_BATCHES)
     settle(network, (inputs.to(device) for inputs, _ in settling))
     return losses
 
@@ -90,12 +90,12 @@ def _rate(stage: Stage, share: float) -> float:
     return last + (first - last) * (1 + math.cos(math.pi * share)) / 2
 
 
-def batches(rng: np.random.Generator, gatherings: Sequence[Gathering], stage: Stage) -> Iterator[tuple[Tensor, Truth]]:
+def batches(rng: np.random.Generator, scenes: Sequence[LabelledScene], stage: Stage) -> Iterator[tuple[Tensor, Truth]]:
     """Yield inputs float32 [N, 3, n, n] in [0, 1] and what they show, in a random order."""
-    order = np.concatenate([rng.permutation(len(gatherings)) for _ in range(-(-stage.shown // len(gatherings)))])
+    order = np.concatenate([rng.permutation(len(scenes)) for _ in range(-(-stage.shown // len(scenes)))])
     for start in range(0, stage.shown, stage.batch):
         chosen = order[start : min(start + stage.batch, stage.shown)]
-        yield collate([frame(rng, gatherings[index], stage.pixels) for index in chosen])
+        yield collate([frame(rng, scenes[index], stage.pixels) for index in chosen])
 
 
 def collate(framed: Sequence[Framed]) -> tuple[Tensor, Truth]:
@@ -109,18 +109,18 @@ def collate(framed: Sequence[Framed]) -> tuple[Tensor, Truth]:
     return pictures.permute(0, 3, 1, 2).float() / 255, truth
 
 
-def _outcomes(network: YoloV5, gatherings: Sequence[Gathering]) -> list[Outcome]:
+def _outcomes(network: YoloV5, scenes: Sequence[LabelledScene]) -> list[Outcome]:
     """Look at pictures as the server does, and compare what is found with what is there."""
     # Average precision also asks what is found at low scores
     settings = YoloSettings.model_validate(SETTINGS | {"box_score_thresh": 0.01})
-    adapter, progress, outcomes = YoloAdapter(), Progress("testing", len(gatherings)), []
+    adapter, progress, outcomes = YoloAdapter(), Progress("testing", len(scenes)), []
     graph = EAGER.load(adapter.graph_source(network, FP32), None, ComputeOptions(network.head.anchors.device, FP32))
-    for gathering in gatherings:
-        height, width = gathering.picture.shape[:2]
-        (found,) = adapter.detect(network, graph, [adapter.prepare(torch.from_numpy(gathering.picture), settings)])
+    for scene in scenes:
+        height, width = scene.picture.shape[:2]
+        (found,) = adapter.detect(network, graph, [adapter.prepare(torch.from_numpy(scene.picture), settings)])
         boxes = found.boxes.numpy() * [width, height, width, height]
-        overlaps = box_overlaps(boxes, gathering.boxes)
-        outcomes.append(Outcome(found.scores.numpy(), found.labels.numpy(), gathering.labels, overlaps))
+        overlaps = box_overlaps(boxes, scene.boxes)
+        outcomes.append(Outcome(found.scores.numpy(), found.labels.numpy(), scene.labels, overlaps))
         progress.advance(1)
     return outcomes
 
