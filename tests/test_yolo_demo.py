@@ -1,14 +1,14 @@
 import numpy as np
 import torch
 
-from examples.fridge.framing import frame
 from examples.fridge.labelled_scene import LabelledScene, draw_labelled_scene
+from examples.fridge.yolo_augment import augment
 from examples.fridge.yolo_course import Stage
 from examples.fridge.yolo_detector import new_network, train
 from tests.test_yolov5 import THIN
 
 
-def test_framed_boxes_lie_where_their_objects_are() -> None:
+def test_augmented_boxes_lie_where_their_objects_are() -> None:
     scene = draw_labelled_scene((160, 120), 3)
     left, top, right, bottom = (int(edge) for edge in scene.boxes[0])
     marked = np.zeros_like(scene.picture)
@@ -16,10 +16,10 @@ def test_framed_boxes_lie_where_their_objects_are() -> None:
     plain = LabelledScene(marked, scene.labels[:1], scene.boxes[:1], scene.instance_map)
     rng, sides, seen = np.random.default_rng(0), set(), 0
     for _ in range(50):
-        framed = frame(rng, plain, 96)
-        shown = framed.picture.min(2) > 180
+        augmented = augment(rng, plain, 96)
+        shown = augmented.picture.min(2) > 180
         rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
-        for box in framed.boxes:
+        for box in augmented.boxes:
             found = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
             assert np.abs(box - found).max() <= 1
             sides.add(round(float(box[2] - box[0])))

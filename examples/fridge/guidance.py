@@ -1,4 +1,4 @@
-"""Teaches a guided network from glimpses of images, stage by stage."""
+"""Teaches a guided network from crops of images, stage by stage."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from examples.fridge.course import SIZES, Stage
-from examples.fridge.glimpse import glimpse
+from examples.fridge.crop import random_crop
 from examples.fridge.labelled_image import LabelledImage
 from examples.fridge.network import Guided, guided_loss
 from examples.fridge.progress import Progress
@@ -28,9 +28,9 @@ def batches(
     order = np.concatenate([rng.permutation(len(images)) for _ in range(-(-stage.shown // len(images)))])
     for start in range(0, stage.shown, stage.batch):
         chosen = [images[index] for index in order[start : min(start + stage.batch, stage.shown)]]
-        seen = [glimpse(rng, image, stage.pixels, stage.closeup) for image in chosen]
-        pictures = torch.from_numpy(np.stack([one.picture for one in seen]))
-        class_maps = torch.from_numpy(np.stack([one.class_map for one in seen])).long()
+        crops = [random_crop(rng, image, stage.pixels, stage.closeup) for image in chosen]
+        pictures = torch.from_numpy(np.stack([crop.picture for crop in crops]))
+        class_maps = torch.from_numpy(np.stack([crop.class_map for crop in crops])).long()
         yield PREPROCESS.inputs(pictures), torch.tensor([image.label for image in chosen]), class_maps
 
 

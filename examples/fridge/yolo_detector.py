@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.batch_norm import settle
-from examples.fridge.framing import Framed, frame
 from examples.fridge.labelled_scene import LabelledScene, draw_labelled_scenes
 from examples.fridge.precision import Outcome, average_precisions, box_overlaps, mean_average_precision
 from examples.fridge.progress import Progress
 from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
 from examples.fridge.task import Trained
+from examples.fridge.yolo_augment import AugmentedScene, augment
 from examples.fridge.yolo_course import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_PICTURES, TEST_SIZE, Stage
 from examples.fridge.yolo_loss import Truth, yolo_loss
 from models.detection.yolov5_adapter import YoloAdapter
@@ -95,16 +95,16 @@ def batches(rng: np.random.Generator, scenes: Sequence[LabelledScene], stage: St
     order = np.concatenate([rng.permutation(len(scenes)) for _ in range(-(-stage.shown // len(scenes)))])
     for start in range(0, stage.shown, stage.batch):
         chosen = order[start : min(start + stage.batch, stage.shown)]
-        yield collate([frame(rng, scenes[index], stage.pixels) for index in chosen])
+        yield collate([augment(rng, scenes[index], stage.pixels) for index in chosen])
 
 
-def collate(framed: Sequence[Framed]) -> tuple[Tensor, Truth]:
+def collate(augmented: Sequence[AugmentedScene]) -> tuple[Tensor, Truth]:
     """Join squares into inputs, float32 [N, 3, n, n] in [0, 1], and their truth."""
-    pictures = torch.from_numpy(np.stack([one.picture for one in framed]))
-    corners = torch.from_numpy(np.concatenate([one.boxes for one in framed]))
+    pictures = torch.from_numpy(np.stack([one.picture for one in augmented]))
+    corners = torch.from_numpy(np.concatenate([one.boxes for one in augmented]))
     first, last = corners[:, :2], corners[:, 2:]
-    owners = np.repeat(np.arange(len(framed)), [len(one.labels) for one in framed])
-    labels = torch.from_numpy(np.concatenate([one.labels for one in framed]))
+    owners = np.repeat(np.arange(len(augmented)), [len(one.labels) for one in augmented])
+    labels = torch.from_numpy(np.concatenate([one.labels for one in augmented]))
     truth = Truth(torch.from_numpy(owners), labels, torch.cat([(first + last) / 2, last - first], 1))
     return pictures.permute(0, 3, 1, 2).float() / 255, truth
 

@@ -1,4 +1,4 @@
-"""Cuts what the network trains on out of a image: a close-up of the object, or nearly the whole scene."""
+"""Random crops for the classifier: a close-up of the object, or nearly the whole scene."""
 
 from dataclasses import dataclass
 
@@ -8,28 +8,28 @@ from PIL import Image
 
 from examples.fridge.labelled_image import LabelledImage
 
-# Side of the square that is cut out: in object sizes for a close-up, in picture heights for a scene
+# Side of the square: in object sizes for a close-up, in image heights for a scene
 _CLOSEUP = (1.0, 1.5)
 _SCENE = (0.8, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Glimpse:
-    """A square piece of a image: picture uint8 (n, n, 3) RGB; class_map uint8 (n // 4, n // 4), as in LabelledImage."""
+class Crop:
+    """A square crop: picture uint8 (n, n, 3) RGB; class_map uint8 (n // 4, n // 4), as in LabelledImage."""
 
     picture: NDArray[np.uint8]
     class_map: NDArray[np.uint8]
 
 
-def glimpse(rng: np.random.Generator, image: LabelledImage, pixels: int, closeup: bool) -> Glimpse:
-    """Cut a random square out of a image, scale it to `pixels` as serving does, and mirror every other one."""
+def random_crop(rng: np.random.Generator, image: LabelledImage, pixels: int, closeup: bool) -> Crop:
+    """Crop a random square, scale it to `pixels` as serving does, and mirror every other one."""
     square = _around_object(rng, image) if closeup else _around_middle(rng, image)
     picture = Image.fromarray(image.picture).resize((pixels, pixels), Image.Resampling.BILINEAR, box=square)
     class_map = Image.fromarray(image.class_map).resize(
         (pixels // 4, pixels // 4), Image.Resampling.NEAREST, box=square
     )
     side = -1 if rng.random() < 0.5 else 1
-    return Glimpse(np.asarray(picture)[:, ::side], np.asarray(class_map)[:, ::side])
+    return Crop(np.asarray(picture)[:, ::side], np.asarray(class_map)[:, ::side])
 
 
 def _around_object(rng: np.random.Generator, image: LabelledImage) -> tuple[float, float, float, float]:

@@ -1,4 +1,4 @@
-"""Places a drawing in the square that yolov5 sees: as serving would, but larger or smaller, shifted and mirrored."""
+"""Augmentation for yolov5: a scene scaled, shifted and mirrored at random within the square that the network sees."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,15 @@ from examples.fridge.labelled_scene import LabelledScene
 from models.images.area_resize import resize
 from models.images.letterbox import GREY
 
-# The drawing's longer side as a share of the square's; 1 is what serving shows
+# The scene's longer side as a share of the square's; serving uses 1
 _SCALES = (0.8, 1.35)
-# An object of which less is left after its drawing was cut is no longer asked for
+# An object that keeps a smaller share of its box inside the square is no longer a target
 _LEAST_LEFT = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class Framed:
-    """A square of n pixels a side.
+class AugmentedScene:
+    """A square of n pixels a side, as the network takes it.
 
     picture: uint8 (n, n, 3) RGB. labels: int64 (N,), indexes into LABELS. boxes: float32 (N, 4), left, top, right,
     bottom in pixels.
@@ -28,8 +28,8 @@ class Framed:
     boxes: NDArray[np.float32]
 
 
-def frame(rng: np.random.Generator, scene: LabelledScene, pixels: int) -> Framed:
-    """Place a drawing by chance in a square of `pixels`, and say which objects are left in it, if any, and where."""
+def augment(rng: np.random.Generator, scene: LabelledScene, pixels: int) -> AugmentedScene:
+    """Place a scene at random in a square of `pixels`; return it with the objects left in it, perhaps none."""
     picture, boxes = _scaled(scene, pixels / max(scene.picture.shape) * rng.uniform(*_SCALES))
     height, width = picture.shape[:2]
     if rng.random() < 0.5:
@@ -41,7 +41,7 @@ def frame(rng: np.random.Generator, scene: LabelledScene, pixels: int) -> Framed
     whole = boxes + np.array([left, top, left, top])
     seen = whole.clip(0, pixels)
     kept = _areas(seen) >= _LEAST_LEFT * _areas(whole)
-    return Framed(square, scene.labels[kept], seen[kept].astype(np.float32))
+    return AugmentedScene(square, scene.labels[kept], seen[kept].astype(np.float32))
 
 
 def _scaled(scene: LabelledScene, ratio: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
