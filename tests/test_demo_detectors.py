@@ -1,4 +1,4 @@
-"""The demo's detectors: what they are taught is what the pictures show, and teaching helps."""
+"""The demo's detectors: training targets are what the images show, and training lowers the loss."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -13,13 +13,13 @@ from PIL import Image
 from examples.fridge.__main__ import main
 from examples.fridge.batch_norm import freeze, settle
 from examples.fridge.detector import train_scenes
+from examples.fridge.detector_batch import make_batch
 from examples.fridge.detector_course import SCENES, SETTINGS, SceneStage
 from examples.fridge.detector_network import BOXES, CLASSES, MASKS, served_network, served_state, training_network
 from examples.fridge.exam import measure
 from examples.fridge.folder import build
 from examples.fridge.labelled_image import BACKGROUND
 from examples.fridge.labelled_scene import NO_INSTANCE, LabelledScene, draw_labelled_scene
-from examples.fridge.lesson import prepare
 from examples.fridge.scene import draw_scene
 from examples.fridge.task import Trained, find_task
 
@@ -66,11 +66,11 @@ def test_its_labelled_images_are_about_one_object_each(scenes: list[LabelledScen
 
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_targets_surround_their_masks_at_any_size(scenes: list[LabelledScene], mirrored: bool) -> None:
-    lesson = prepare(Always(mirrored), scenes, (106, 80))  # type: ignore[arg-type]
-    assert lesson.inputs.shape == (len(scenes), 3, 96, 128)
-    assert not lesson.inputs[:, :, 80:].any()
-    assert not lesson.inputs[:, :, :, 106:].any()
-    for target in lesson.targets:
+    batch = make_batch(Always(mirrored), scenes, (106, 80))  # type: ignore[arg-type]
+    assert batch.inputs.shape == (len(scenes), 3, 96, 128)
+    assert not batch.inputs[:, :, 80:].any()
+    assert not batch.inputs[:, :, :, 106:].any()
+    for target in batch.targets:
         assert target["masks"].shape == (len(target["boxes"]), 80, 106)
         assert target["labels"].min() >= 1
         for box, mask in zip(target["boxes"], target["masks"], strict=True):
@@ -80,7 +80,7 @@ def test_targets_surround_their_masks_at_any_size(scenes: list[LabelledScene], m
 
 
 def test_mirroring_moves_pictures_and_targets_alike(scenes: list[LabelledScene]) -> None:
-    plain, mirrored = (prepare(Always(side), scenes, SIZE) for side in (False, True))  # type: ignore[arg-type]
+    plain, mirrored = (make_batch(Always(side), scenes, SIZE) for side in (False, True))  # type: ignore[arg-type]
     width = SIZE[0]
     assert torch.equal(mirrored.inputs[..., : SIZE[1], :width], plain.inputs[..., : SIZE[1], :width].flip(3))
     for one, other in zip(plain.targets, mirrored.targets, strict=True):
@@ -90,12 +90,12 @@ def test_mirroring_moves_pictures_and_targets_alike(scenes: list[LabelledScene])
 
 
 def test_pictures_are_seen_as_a_served_network_sees_them(scenes: list[LabelledScene]) -> None:
-    lesson = prepare(Always(False), scenes[:1], (106, 80))  # type: ignore[arg-type]
+    batch = make_batch(Always(False), scenes[:1], (106, 80))  # type: ignore[arg-type]
     network: Any = served_network(BOXES, SETTINGS | {"min_size": 80, "max_size": 160}, fresh_state(BOXES))
     picture = torch.from_numpy(scenes[0].picture).permute(2, 0, 1).float() / 255
     images, _ = network.transform([picture])
     assert images.image_sizes == [(80, 106)]
-    assert torch.allclose(images.tensors, lesson.inputs, atol=1e-5)
+    assert torch.allclose(images.tensors, batch.inputs, atol=1e-5)
 
 
 def fresh_state(architecture: str) -> dict[str, torch.Tensor]:
@@ -104,7 +104,7 @@ def fresh_state(architecture: str) -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope="module")
-def taught(scenes: list[LabelledScene]) -> tuple[Any, list[float]]:
+def trained(scenes: list[LabelledScene]) -> tuple[Any, list[float]]:
     """A network and its losses over 12 steps, then 1 at another size."""
     torch.manual_seed(0)
     network = training_network()
@@ -112,18 +112,18 @@ def taught(scenes: list[LabelledScene]) -> tuple[Any, list[float]]:
     return network, train_scenes(network, np.random.default_rng(0), scenes[:2], stages, masks=True)
 
 
-def test_teaching_lowers_the_loss(taught: tuple[Any, list[float]]) -> None:
-    _, losses = taught
+def test_training_lowers_the_loss(trained: tuple[Any, list[float]]) -> None:
+    _, losses = trained
     assert len(losses) == 13
     assert np.isfinite(losses).all()
     assert np.mean(losses[9:12]) < 0.75 * losses[0]
 
 
 @pytest.mark.parametrize("architecture", [BOXES, MASKS])
-def test_what_was_taught_can_be_served(
-    architecture: str, taught: tuple[Any, list[float]], scenes: list[LabelledScene]
+def test_a_trained_network_can_be_served(
+    architecture: str, trained: tuple[Any, list[float]], scenes: list[LabelledScene]
 ) -> None:
-    state = served_state(taught[0], architecture)
+    state = served_state(trained[0], architecture)
     assert not any("num_batches_tracked" in name for name in state)
     assert any("mask" in name for name in state) == (architecture == MASKS)
     settings = SETTINGS | {"min_size": 48, "max_size": 64, "box_score_thresh": 0.05, "box_detections_per_img": 8}
@@ -144,7 +144,7 @@ def test_without_masks_the_mask_head_learns_nothing(scenes: list[LabelledScene])
 
 def test_settled_statistics_stay(scenes: list[LabelledScene]) -> None:
     network: Any = training_network()
-    inputs = prepare(np.random.default_rng(0), scenes[:4], (64, 48)).inputs
+    inputs = make_batch(np.random.default_rng(0), scenes[:4], (64, 48)).inputs
     settle(network.backbone, [inputs, inputs])
     norm = network.backbone.body.bn1
     seen = network.backbone.body.conv1(inputs)

@@ -11,8 +11,8 @@ from torch import nn
 
 from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.batch_norm import settle
+from examples.fridge.classifier_training import PREPROCESS, crop_batches, optimizer_for, train_stage
 from examples.fridge.course import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_PICTURES, TEST_SIZE
-from examples.fridge.guidance import PREPROCESS, batches, optimizer_for, teach
 from examples.fridge.labelled_image import LabelledImage, draw_labelled_images
 from examples.fridge.network import ARCHITECTURE, Guided
 from examples.fridge.progress import Progress
@@ -35,8 +35,8 @@ def train_classifier(seed: int) -> Trained:
     images = draw_labelled_images("drawing", seeds(seed, 0, DRAWINGS), DRAWING_SIZE)
     progress = Progress("training", sum(stage.shown * stage.pixels**2 for stage in STAGES))
     for stage in STAGES:
-        teach(model, optimizer, stage, batches(rng, images, stage), progress)
-    settling = islice(batches(rng, images, STAGES[-1]), _SETTLING_BATCHES)
+        train_stage(model, optimizer, stage, crop_batches(rng, images, stage), progress)
+    settling = islice(crop_batches(rng, images, STAGES[-1]), _SETTLING_BATCHES)
     settle(model.network, (inputs for inputs, _, _ in settling))
     unseen = draw_labelled_images("drawing unseen pictures", seeds(seed, TEST_BLOCK, TEST_PICTURES), TEST_SIZE)
     return _trained(model.network, unseen, _probabilities(model.network, unseen))

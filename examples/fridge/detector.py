@@ -11,12 +11,12 @@ from torch import nn
 from examples.fridge import detector_course as course
 from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.batch_norm import freeze, settle
+from examples.fridge.classifier_training import crop_batches, optimizer_for, train_stage
+from examples.fridge.detector_batch import DetectorBatch, make_batch
 from examples.fridge.detector_loss import detector_loss
 from examples.fridge.detector_network import BOXES, CLASSES, MASKS, served_network, served_state, training_network
 from examples.fridge.exam import measure
-from examples.fridge.guidance import batches, optimizer_for, teach
 from examples.fridge.labelled_scene import LabelledScene, draw_labelled_scenes
-from examples.fridge.lesson import Lesson, prepare
 from examples.fridge.network import Guided
 from examples.fridge.progress import Progress
 from examples.fridge.scene import LABELS
@@ -56,15 +56,15 @@ def train_scenes(
     optimizer = torch.optim.AdamW([one for _, one in named], betas=(0.9, 0.95), weight_decay=0.02, fused=True)
     losses = []
     for stage in stages:
-        lessons = _lessons(rng, scenes, stage, next(network.parameters()).device)
+        batches = _batches(rng, scenes, stage, next(network.parameters()).device)
         if stage.settled:
-            settle(network.backbone, (lesson.inputs for lesson in islice(lessons, _SETTLING_BATCHES)))
+            settle(network.backbone, (batch.inputs for batch in islice(batches, _SETTLING_BATCHES)))
         network.train()
         if stage.settled:
             freeze(network)
         for step in range(stage.shown // stage.batch):
             _set_rate(optimizer, stage, step)
-            loss = detector_loss(network, next(lessons), masks=masks)
+            loss = detector_loss(network, next(batches), masks=masks)
             losses.append(_step(network, optimizer, loss))
             progress.advance(_work(stage) * stage.batch, f"loss {losses[-1]:.2f}")
     return losses
@@ -89,16 +89,16 @@ def _set_rate(optimizer: torch.optim.Optimizer, stage: course.SceneStage, step: 
         group["lr"] = rate * min(1.0, (step + 1) / _WARMING_STEPS)
 
 
-def _lessons(
+def _batches(
     rng: np.random.Generator, scenes: Sequence[LabelledScene], stage: course.SceneStage, device: torch.device
-) -> Iterator[Lesson]:
+) -> Iterator[DetectorBatch]:
     """Yield batches without end, every picture as often as any other."""
     order: list[int] = []
     while True:
         while len(order) < stage.batch:
             order.extend(rng.permutation(len(scenes)).tolist())
         chosen, order = order[: stage.batch], order[stage.batch :]
-        yield prepare(rng, [scenes[index] for index in chosen], stage.size).to(device)
+        yield make_batch(rng, [scenes[index] for index in chosen], stage.size).to(device)
 
 
 def _learned_backbone(
@@ -110,7 +110,7 @@ def _learned_backbone(
     model.to(device).to(memory_format=torch.channels_last)
     stage = course.CLOSEUPS
     progress = Progress("training on close-ups", stage.shown * stage.pixels**2)
-    teach(model, optimizer_for(model), stage, batches(rng, images, stage), progress)
+    train_stage(model, optimizer_for(model), stage, crop_batches(rng, images, stage), progress)
     return {name: tensor for name, tensor in model.network.state_dict().items() if not name.startswith("fc.")}
 
 

@@ -7,25 +7,25 @@ from torch import Tensor
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import fastrcnn_loss, maskrcnn_loss
 
+from examples.fridge.detector_batch import DetectorBatch
 from examples.fridge.detector_course import MASKS_PER_PICTURE
-from examples.fridge.lesson import Lesson
 
 
-def detector_loss(network: Any, lesson: Lesson, *, masks: bool) -> Tensor:
+def detector_loss(network: Any, batch: DetectorBatch, *, masks: bool) -> Tensor:
     """Return the loss, a scalar: where objects may be, what and where exactly they are and, if asked, their masks.
 
-    network: a MaskRCNN in training mode; its own resizing is left out, as lessons have their size already.
+    network: a MaskRCNN in training mode. Its own resizing is left out: the images of a batch have their size already.
     """
-    sizes = [lesson.size] * len(lesson.targets)
-    features = network.backbone(lesson.inputs)
-    regions, losses = network.rpn(ImageList(lesson.inputs, sizes), features, lesson.targets)
+    sizes = [batch.size] * len(batch.targets)
+    features = network.backbone(batch.inputs)
+    regions, losses = network.rpn(ImageList(batch.inputs, sizes), features, batch.targets)
     heads = network.roi_heads
-    regions, matches, labels, shifts = heads.select_training_samples(regions, lesson.targets)
+    regions, matches, labels, shifts = heads.select_training_samples(regions, batch.targets)
     seen = heads.box_head(heads.box_roi_pool(features, regions, sizes))
     loss: Tensor = sum(losses.values()) + sum(fastrcnn_loss(*heads.box_predictor(seen), labels, shifts))
     if masks:
         chosen = [_objects(one) for one in labels]
-        loss = loss + _mask_loss(heads, features, lesson, _pick(regions, chosen), _pick(matches, chosen))
+        loss = loss + _mask_loss(heads, features, batch, _pick(regions, chosen), _pick(matches, chosen))
     return loss
 
 
@@ -40,11 +40,11 @@ def _pick(values: list[Tensor], chosen: list[Tensor]) -> list[Tensor]:
 
 
 def _mask_loss(
-    heads: Any, features: dict[str, Tensor], lesson: Lesson, regions: list[Tensor], matches: list[Tensor]
+    heads: Any, features: dict[str, Tensor], batch: DetectorBatch, regions: list[Tensor], matches: list[Tensor]
 ) -> Tensor:
-    sizes = [lesson.size] * len(lesson.targets)
+    sizes = [batch.size] * len(batch.targets)
     logits = heads.mask_predictor(heads.mask_head(heads.mask_roi_pool(features, regions, sizes)))
-    masks = [target["masks"] for target in lesson.targets]
-    labels = [target["labels"] for target in lesson.targets]
+    masks = [target["masks"] for target in batch.targets]
+    labels = [target["labels"] for target in batch.targets]
     loss: Tensor = maskrcnn_loss(logits, regions, masks, labels, matches)
     return loss

@@ -1,4 +1,4 @@
-"""What a detector sees in one step: pictures at one size, mirrored at random, with their objects."""
+"""A batch of a detector: images of one size, mirrored at random, with the targets of torchvision's detectors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _STRIDE = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class DetectorBatch:
     """A batch of N pictures.
 
     inputs: float32 [N, 3, H, W], normalised, channels last in memory, H and W multiples of 32. size: the (height,
@@ -28,14 +28,14 @@ class Lesson:
     size: tuple[int, int]
     targets: list[dict[str, Tensor]]
 
-    def to(self, device: torch.device) -> "Lesson":
+    def to(self, device: torch.device) -> "DetectorBatch":
         """Return the same on another device."""
         targets = [{name: tensor.to(device) for name, tensor in target.items()} for target in self.targets]
-        return Lesson(self.inputs.to(device), self.size, targets)
+        return DetectorBatch(self.inputs.to(device), self.size, targets)
 
 
-def prepare(rng: np.random.Generator, scenes: Sequence[LabelledScene], size: tuple[int, int]) -> Lesson:
-    """Make a lesson of pictures scaled to `size` (width, height), every other one mirrored."""
+def make_batch(rng: np.random.Generator, scenes: Sequence[LabelledScene], size: tuple[int, int]) -> DetectorBatch:
+    """Scale scenes to `size` (width, height), mirror every other one, and return them as a batch."""
     width, height = size
     inputs = torch.zeros(len(scenes), 3, height + -height % _STRIDE, width + -width % _STRIDE)
     targets = []
@@ -43,7 +43,7 @@ def prepare(rng: np.random.Generator, scenes: Sequence[LabelledScene], size: tup
         mirrored = bool(rng.random() < 0.5)
         inputs[index, :, :height, :width] = _picture(scene, size, mirrored)
         targets.append(_target(scene, size, mirrored))
-    return Lesson(inputs.contiguous(memory_format=torch.channels_last), (height, width), targets)
+    return DetectorBatch(inputs.contiguous(memory_format=torch.channels_last), (height, width), targets)
 
 
 def _picture(scene: LabelledScene, size: tuple[int, int], mirrored: bool) -> Tensor:

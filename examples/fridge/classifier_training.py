@@ -1,4 +1,4 @@
-"""Teaches a guided network from crops of images, stage by stage."""
+"""Trains the classifier, whose backbone detectors start from, on crops of images, stage by stage."""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,11 +17,11 @@ PREPROCESS = Preprocess(SIZES["valid_resize_size"], SIZES["valid_crop_size"])
 
 
 def optimizer_for(model: Guided) -> torch.optim.Optimizer:
-    """Return the optimizer to teach a guided network with."""
+    """Return the optimizer of a guided network."""
     return torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), weight_decay=0.02, fused=True)
 
 
-def batches(
+def crop_batches(
     rng: np.random.Generator, images: Sequence[LabelledImage], stage: Stage
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield inputs float32 [N, 3, n, n], labels int64 [N], class maps int64 [N, n // 4, n // 4], in a random order."""
@@ -34,19 +34,19 @@ def batches(
         yield PREPROCESS.inputs(pictures), torch.tensor([image.label for image in chosen]), class_maps
 
 
-def teach(
+def train_stage(
     model: Guided,
     optimizer: torch.optim.Optimizer,
     stage: Stage,
-    lessons: Iterator[tuple[Tensor, Tensor, Tensor]],
+    batches: Iterator[tuple[Tensor, Tensor, Tensor]],
     progress: Progress,
 ) -> None:
-    """Take the steps of one stage, on the device of the model; `lessons` as `batches` yields them."""
+    """Take the steps of one stage, on the device of the model; `batches` as `crop_batches` yields them."""
     model.train()
     device = next(model.parameters()).device
     first, last = stage.rates
-    for step, lesson in enumerate(lessons):
-        inputs, labels, class_maps = (tensor.to(device) for tensor in lesson)
+    for step, batch in enumerate(batches):
+        inputs, labels, class_maps = (tensor.to(device) for tensor in batch)
         share = step * stage.batch / stage.shown
         for group in optimizer.param_groups:
             group["lr"] = first + (last - first) * share
