@@ -14,8 +14,8 @@ from examples.fridge.__main__ import main
 from examples.fridge.batch_norm import freeze, settle
 from examples.fridge.detector import train_scenes
 from examples.fridge.detector_batch import make_batch
-from examples.fridge.detector_course import SCENES, SETTINGS, SceneStage
 from examples.fridge.detector_network import BOXES, CLASSES, MASKS, served_network, served_state, training_network
+from examples.fridge.detector_schedule import SCENES, SETTINGS, DetectorStage
 from examples.fridge.exam import measure
 from examples.fridge.folder import build
 from examples.fridge.labelled_image import BACKGROUND
@@ -108,7 +108,7 @@ def trained(scenes: list[LabelledScene]) -> tuple[Any, list[float]]:
     """A network and its losses over 12 steps, then 1 at another size."""
     torch.manual_seed(0)
     network = training_network()
-    stages = [SceneStage((64, 48), 24, 2, (1e-3, 1e-3)), SceneStage((96, 64), 2, 2, (3e-4, 1e-5), settled=True)]
+    stages = [DetectorStage((64, 48), 24, 2, (1e-3, 1e-3)), DetectorStage((96, 64), 2, 2, (3e-4, 1e-5), settled=True)]
     return network, train_scenes(network, np.random.default_rng(0), scenes[:2], stages, masks=True)
 
 
@@ -138,7 +138,7 @@ def test_without_masks_the_mask_head_learns_nothing(scenes: list[LabelledScene])
     network: Any = training_network()
     weights = [network.roi_heads.mask_head[0][0].weight, network.roi_heads.box_head.fc7.weight]
     before = [weight.clone() for weight in weights]
-    train_scenes(network, np.random.default_rng(0), scenes, [SceneStage((64, 48), 2, 2, (1e-3, 1e-3))], masks=False)
+    train_scenes(network, np.random.default_rng(0), scenes, [DetectorStage((64, 48), 2, 2, (1e-3, 1e-3))], masks=False)
     assert [torch.equal(one, other) for one, other in zip(weights, before, strict=True)] == [True, False]
 
 

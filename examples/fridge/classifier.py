@@ -11,8 +11,8 @@ from torch import nn
 
 from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.batch_norm import settle
+from examples.fridge.classifier_schedule import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_PICTURES, TEST_SIZE
 from examples.fridge.classifier_training import PREPROCESS, crop_batches, optimizer_for, train_stage
-from examples.fridge.course import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_PICTURES, TEST_SIZE
 from examples.fridge.labelled_image import LabelledImage, draw_labelled_images
 from examples.fridge.network import ARCHITECTURE, Guided
 from examples.fridge.progress import Progress

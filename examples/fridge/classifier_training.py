@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from examples.fridge.course import SIZES, Stage
+from examples.fridge.classifier_schedule import SIZES, ClassifierStage
 from examples.fridge.crop import random_crop
 from examples.fridge.labelled_image import LabelledImage
 from examples.fridge.network import Guided, guided_loss
@@ -22,7 +22,7 @@ def optimizer_for(model: Guided) -> torch.optim.Optimizer:
 
 
 def crop_batches(
-    rng: np.random.Generator, images: Sequence[LabelledImage], stage: Stage
+    rng: np.random.Generator, images: Sequence[LabelledImage], stage: ClassifierStage
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield inputs float32 [N, 3, n, n], labels int64 [N], class maps int64 [N, n // 4, n // 4], in a random order."""
     order = np.concatenate([rng.permutation(len(images)) for _ in range(-(-stage.shown // len(images)))])
@@ -37,7 +37,7 @@ def crop_batches(
 def train_stage(
     model: Guided,
     optimizer: torch.optim.Optimizer,
-    stage: Stage,
+    stage: ClassifierStage,
     batches: Iterator[tuple[Tensor, Tensor, Tensor]],
     progress: Progress,
 ) -> None:

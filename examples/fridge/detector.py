@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from examples.fridge import detector_course as course
+from examples.fridge import detector_schedule as schedule
 from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.batch_norm import freeze, settle
 from examples.fridge.classifier_training import crop_batches, optimizer_for, train_stage
@@ -34,11 +34,11 @@ def train_detector(seed: int, *, masks: bool) -> Trained:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    scenes = draw_labelled_scenes("drawing", seeds(seed, 0, course.DRAWINGS), course.DRAWING_SIZE)
+    scenes = draw_labelled_scenes("drawing", seeds(seed, 0, schedule.DRAWINGS), schedule.DRAWING_SIZE)
     network = training_network()
     network.backbone.body.load_state_dict(_learned_backbone(rng, scenes, device))
     network.to(device, memory_format=torch.channels_last)
-    train_scenes(network, rng, scenes, course.SCENES, masks=masks)
+    train_scenes(network, rng, scenes, schedule.SCENES, masks=masks)
     return _trained(network, seed, MASKS if masks else BOXES, device)
 
 
@@ -46,7 +46,7 @@ def train_scenes(
     network: Any,
     rng: np.random.Generator,
     scenes: Sequence[LabelledScene],
-    stages: Sequence[course.SceneStage],
+    stages: Sequence[schedule.DetectorStage],
     *,
     masks: bool,
 ) -> list[float]:
@@ -70,7 +70,7 @@ def train_scenes(
     return losses
 
 
-def _work(stage: course.SceneStage) -> int:
+def _work(stage: schedule.DetectorStage) -> int:
     return stage.size[0] * stage.size[1]
 
 
@@ -82,7 +82,7 @@ def _step(network: nn.Module, optimizer: torch.optim.Optimizer, loss: torch.Tens
     return loss.item()
 
 
-def _set_rate(optimizer: torch.optim.Optimizer, stage: course.SceneStage, step: int) -> None:
+def _set_rate(optimizer: torch.optim.Optimizer, stage: schedule.DetectorStage, step: int) -> None:
     first, last = stage.rates
     rate = first * (last / first) ** (step * stage.batch / stage.shown)
     for group in optimizer.param_groups:
@@ -90,7 +90,7 @@ def _set_rate(optimizer: torch.optim.Optimizer, stage: course.SceneStage, step: 
 
 
 def _batches(
-    rng: np.random.Generator, scenes: Sequence[LabelledScene], stage: course.SceneStage, device: torch.device
+    rng: np.random.Generator, scenes: Sequence[LabelledScene], stage: schedule.DetectorStage, device: torch.device
 ) -> Iterator[DetectorBatch]:
     """Yield batches without end, every picture as often as any other."""
     order: list[int] = []
@@ -108,7 +108,7 @@ def _learned_backbone(
     images = [image for scene in scenes for image in scene.labelled_images()]
     model = Guided(len(LABELS))
     model.to(device).to(memory_format=torch.channels_last)
-    stage = course.CLOSEUPS
+    stage = schedule.CLOSEUPS
     progress = Progress("training on close-ups", stage.shown * stage.pixels**2)
     train_stage(model, optimizer_for(model), stage, crop_batches(rng, images, stage), progress)
     return {name: tensor for name, tensor in model.network.state_dict().items() if not name.startswith("fc.")}
@@ -117,16 +117,16 @@ def _learned_backbone(
 def _trained(network: nn.Module, seed: int, architecture: str, device: torch.device) -> Trained:
     state = served_state(network, architecture)
     unseen = draw_labelled_scenes(
-        "drawing unseen pictures", seeds(seed, TEST_BLOCK, course.TEST_PICTURES), course.TEST_SIZE
+        "drawing unseen pictures", seeds(seed, TEST_BLOCK, schedule.TEST_PICTURES), schedule.TEST_SIZE
     )
-    figures = measure(served_network(architecture, course.SETTINGS, state).to(device), unseen)
+    figures = measure(served_network(architecture, schedule.SETTINGS, state).to(device), unseen)
     specs = {"mask_predictor_hidden_dim": 256} if architecture == MASKS else None
     checkpoint = {
         "model_name": architecture,
         "number_of_classes": len(CLASSES),
         "specs": {
             "model_specs": specs,
-            "model_settings": course.SETTINGS,
+            "model_settings": schedule.SETTINGS,
             "classes": list(CLASSES),
             "inference_settings": {},
         },
@@ -134,4 +134,4 @@ def _trained(network: nn.Module, seed: int, architecture: str, device: torch.dev
     }
     score = figures["mask_map50" if architecture == MASKS else "box_map50"]
     details = {"architecture": architecture, **figures, "test_pictures": len(unseen)}
-    return Trained(checkpoint, course.SETTINGS, score, details)
+    return Trained(checkpoint, schedule.SETTINGS, score, details)

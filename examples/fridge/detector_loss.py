@@ -8,7 +8,7 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import fastrcnn_loss, maskrcnn_loss
 
 from examples.fridge.detector_batch import DetectorBatch
-from examples.fridge.detector_course import MASKS_PER_PICTURE
+from examples.fridge.detector_schedule import MASKS_PER_PICTURE
 
 
 def detector_loss(network: Any, batch: DetectorBatch, *, masks: bool) -> Tensor:

@@ -17,8 +17,8 @@ from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
 from examples.fridge.task import Trained
 from examples.fridge.yolo_augment import AugmentedScene, augment
-from examples.fridge.yolo_course import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_PICTURES, TEST_SIZE, Stage
 from examples.fridge.yolo_loss import Truth, yolo_loss
+from examples.fridge.yolo_schedule import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_PICTURES, TEST_SIZE, YoloStage
 from models.detection.yolov5_adapter import YoloAdapter
 from models.networks.yolov5 import SIZES, Size, YoloV5
 from models.runtime.precision import FP32
@@ -60,7 +60,7 @@ def new_network(size: Size) -> YoloV5:
 
 
 def train(
-    network: YoloV5, rng: np.random.Generator, scenes: Sequence[LabelledScene], stages: Sequence[Stage]
+    network: YoloV5, rng: np.random.Generator, scenes: Sequence[LabelledScene], stages: Sequence[YoloStage]
 ) -> list[float]:
     """Train stage after stage, leave the network in evaluation mode, and return the loss of each step."""
     optimizer = torch.optim.AdamW(network.parameters(), betas=(0.9, 0.98), weight_decay=0.02, fused=True)
@@ -85,12 +85,14 @@ def train(
     return losses
 
 
-def _rate(stage: Stage, share: float) -> float:
+def _rate(stage: YoloStage, share: float) -> float:
     first, last = stage.rates
     return last + (first - last) * (1 + math.cos(math.pi * share)) / 2
 
 
-def batches(rng: np.random.Generator, scenes: Sequence[LabelledScene], stage: Stage) -> Iterator[tuple[Tensor, Truth]]:
+def batches(
+    rng: np.random.Generator, scenes: Sequence[LabelledScene], stage: YoloStage
+) -> Iterator[tuple[Tensor, Truth]]:
     """Yield inputs float32 [N, 3, n, n] in [0, 1] and what they show, in a random order."""
     order = np.concatenate([rng.permutation(len(scenes)) for _ in range(-(-stage.shown // len(scenes)))])
     for start in range(0, stage.shown, stage.batch):

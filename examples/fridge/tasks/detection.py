@@ -1,6 +1,6 @@
 """Several objects a picture, a box and a label each: a Faster R-CNN on a resnet18."""
 
-from examples.fridge.detector_course import recipe
+from examples.fridge.detector_schedule import recipe
 from examples.fridge.task import Task, Trained
 
 

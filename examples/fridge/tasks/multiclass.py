@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from examples.fridge.course import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_PICTURES
+from examples.fridge.classifier_schedule import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_PICTURES
 from examples.fridge.task import Task, Trained
 
 

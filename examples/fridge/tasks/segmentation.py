@@ -1,6 +1,6 @@
 """Several objects a picture, a box, a label and a mask each: a Mask R-CNN on a resnet18."""
 
-from examples.fridge.detector_course import recipe
+from examples.fridge.detector_schedule import recipe
 from examples.fridge.task import Task, Trained
 
 

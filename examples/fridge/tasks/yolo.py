@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from examples.fridge.task import Task, Trained
-from examples.fridge.yolo_course import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_PICTURES, TEST_SIZE
+from examples.fridge.yolo_schedule import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_PICTURES, TEST_SIZE
 
 
 def _train(seed: int) -> Trained:

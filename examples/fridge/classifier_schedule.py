@@ -15,7 +15,7 @@ TEST_SIZE = (640, 480)
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class ClassifierStage:
     """Some steps at one size.
 
     pixels: width and height of what the network sees. shown: how many pictures, `batch` at a time. rates: the
@@ -31,7 +31,7 @@ class Stage:
 
 
 STAGES = (
-    Stage(64, 4200, 24, (2e-3, 1.5e-3)),
-    Stage(96, 960, 16, (1.2e-3, 7e-4)),
-    Stage(144, 800, 8, (6e-4, 1e-5), closeup=False),
+    ClassifierStage(64, 4200, 24, (2e-3, 1.5e-3)),
+    ClassifierStage(96, 960, 16, (1.2e-3, 7e-4)),
+    ClassifierStage(144, 800, 8, (6e-4, 1e-5), closeup=False),
 )

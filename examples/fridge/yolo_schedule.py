@@ -14,7 +14,7 @@ TEST_SIZE = (640, 480)
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class YoloStage:
     """Some steps at one size.
 
     pixels: width and height of what the network sees. shown: how many pictures, `batch` at a time. rates: the learning
@@ -27,4 +27,4 @@ class Stage:
     rates: tuple[float, float]
 
 
-STAGES = (Stage(96, 8000, 16, (1.5e-3, 6e-4)), Stage(160, 3200, 16, (8e-4, 1e-5)))
+STAGES = (YoloStage(96, 8000, 16, (1.5e-3, 6e-4)), YoloStage(160, 3200, 16, (8e-4, 1e-5)))

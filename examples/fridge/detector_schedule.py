@@ -7,7 +7,7 @@ on small scenes, which is cheap, where its objects are, and last at the scale at
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from examples.fridge.course import Stage
+from examples.fridge.classifier_schedule import ClassifierStage
 
 DRAWINGS = 1000
 DRAWING_SIZE = (320, 240)
@@ -23,7 +23,7 @@ SETTINGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class SceneStage:
+class DetectorStage:
     """Some steps on whole scenes.
 
     size: width and height of what the network sees. shown: how many pictures, `batch` at a time. rates: the learning
@@ -37,10 +37,10 @@ class SceneStage:
     settled: bool = False
 
 
-CLOSEUPS = Stage(64, 4320, 24, (2e-3, 1e-3))
+CLOSEUPS = ClassifierStage(64, 4320, 24, (2e-3, 1e-3))
 SCENES = (
-    SceneStage((128, 96), 960, 4, (5e-4, 4e-4)),
-    SceneStage((213, 160), 320, 4, (4e-4, 1e-5), settled=True),
+    DetectorStage((128, 96), 960, 4, (5e-4, 4e-4)),
+    DetectorStage((213, 160), 320, 4, (4e-4, 1e-5), settled=True),
 )
 # A mask costs as much as a third of a small picture
 MASKS_PER_PICTURE = 1
