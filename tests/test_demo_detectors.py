@@ -16,7 +16,7 @@ from examples.fridge.detector import train_scenes
 from examples.fridge.detector_batch import make_batch
 from examples.fridge.detector_network import BOXES, CLASSES, MASKS, served_network, served_state, training_network
 from examples.fridge.detector_schedule import SCENES, SETTINGS, DetectorStage
-from examples.fridge.exam import measure
+from examples.fridge.evaluation import evaluate
 from examples.fridge.folder import build
 from examples.fridge.labelled_image import BACKGROUND
 from examples.fridge.labelled_scene import NO_INSTANCE, LabelledScene, draw_labelled_scene
@@ -127,10 +127,10 @@ def test_a_trained_network_can_be_served(
     assert not any("num_batches_tracked" in name for name in state)
     assert any("mask" in name for name in state) == (architecture == MASKS)
     settings = SETTINGS | {"min_size": 48, "max_size": 64, "box_score_thresh": 0.05, "box_detections_per_img": 8}
-    figures = measure(served_network(architecture, settings, state), scenes[:1])
+    figures = evaluate(served_network(architecture, settings, state), scenes[:1])
     kinds = ("box",) if architecture == BOXES else ("box", "mask")
     assert sorted(figures) == sorted(
-        f"{kind}_{figure}" for kind in kinds for figure in ("map50", "right", "found", "ap50_per_label")
+        f"{kind}_{figure}" for kind in kinds for figure in ("map50", "precision", "recall", "ap50_per_label")
     )
 
 

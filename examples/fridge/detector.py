@@ -15,7 +15,7 @@ from examples.fridge.classifier_training import crop_batches, optimizer_for, tra
 from examples.fridge.detector_batch import DetectorBatch, make_batch
 from examples.fridge.detector_loss import detector_loss
 from examples.fridge.detector_network import BOXES, CLASSES, MASKS, served_network, served_state, training_network
-from examples.fridge.exam import measure
+from examples.fridge.evaluation import evaluate
 from examples.fridge.labelled_scene import LabelledScene, draw_labelled_scenes
 from examples.fridge.network import Guided
 from examples.fridge.progress import Progress
@@ -119,7 +119,7 @@ def _trained(network: nn.Module, seed: int, architecture: str, device: torch.dev
     unseen = draw_labelled_scenes(
         "drawing unseen pictures", seeds(seed, TEST_BLOCK, schedule.TEST_PICTURES), schedule.TEST_SIZE
     )
-    figures = measure(served_network(architecture, schedule.SETTINGS, state).to(device), unseen)
+    figures = evaluate(served_network(architecture, schedule.SETTINGS, state).to(device), unseen)
     specs = {"mask_predictor_hidden_dim": 256} if architecture == MASKS else None
     checkpoint = {
         "model_name": architecture,

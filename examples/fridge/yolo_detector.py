@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from examples.fridge.allocator import keep_freed_memory
+from examples.fridge.average_precision import ImageResult, average_precisions, box_ious, mean_average_precision
 from examples.fridge.batch_norm import settle
 from examples.fridge.labelled_scene import LabelledScene, draw_labelled_scenes
-from examples.fridge.precision import Outcome, average_precisions, box_overlaps, mean_average_precision
 from examples.fridge.progress import Progress
 from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
@@ -43,7 +43,7 @@ def train_yolo(seed: int) -> Trained:
     scenes = draw_labelled_scenes("drawing", seeds(seed, 0, DRAWINGS), DRAWING_SIZE)
     train(network, rng, scenes, STAGES)
     unseen = draw_labelled_scenes("drawing unseen pictures", seeds(seed, TEST_BLOCK, TEST_PICTURES), TEST_SIZE)
-    return _trained(network, _outcomes(network, unseen))
+    return _trained(network, _evaluate(network, unseen))
 
 
 def new_network(size: Size) -> YoloV5:
@@ -111,23 +111,23 @@ def collate(augmented: Sequence[AugmentedScene]) -> tuple[Tensor, Truth]:
     return pictures.permute(0, 3, 1, 2).float() / 255, truth
 
 
-def _outcomes(network: YoloV5, scenes: Sequence[LabelledScene]) -> list[Outcome]:
-    """Look at pictures as the server does, and compare what is found with what is there."""
-    # Average precision also asks what is found at low scores
+def _evaluate(network: YoloV5, scenes: Sequence[LabelledScene]) -> list[ImageResult]:
+    """Detect as the server does, and compare the detections with the objects."""
+    # Average precision also counts detections of low scores
     settings = YoloSettings.model_validate(SETTINGS | {"box_score_thresh": 0.01})
-    adapter, progress, outcomes = YoloAdapter(), Progress("testing", len(scenes)), []
+    adapter, progress, results = YoloAdapter(), Progress("testing", len(scenes)), []
     graph = EAGER.load(adapter.graph_source(network, FP32), None, ComputeOptions(network.head.anchors.device, FP32))
     for scene in scenes:
         height, width = scene.picture.shape[:2]
         (found,) = adapter.detect(network, graph, [adapter.prepare(torch.from_numpy(scene.picture), settings)])
         boxes = found.boxes.numpy() * [width, height, width, height]
-        overlaps = box_overlaps(boxes, scene.boxes)
-        outcomes.append(Outcome(found.scores.numpy(), found.labels.numpy(), scene.labels, overlaps))
+        ious = box_ious(boxes, scene.boxes)
+        results.append(ImageResult(found.scores.numpy(), found.labels.numpy(), scene.labels, ious))
         progress.advance(1)
-    return outcomes
+    return results
 
 
-def _trained(network: YoloV5, outcomes: Sequence[Outcome]) -> Trained:
+def _trained(network: YoloV5, results: Sequence[ImageResult]) -> Trained:
     checkpoint = {
         "model_name": ARCHITECTURE,
         "number_of_classes": len(LABELS),
@@ -139,12 +139,12 @@ def _trained(network: YoloV5, outcomes: Sequence[Outcome]) -> Trained:
         },
         "model_state": {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()},
     }
-    score = mean_average_precision(outcomes)
-    per_label = {LABELS[label]: precision for label, precision in average_precisions(outcomes).items()}
+    score = mean_average_precision(results)
+    per_label = {LABELS[label]: precision for label, precision in average_precisions(results).items()}
     details = {
         "architecture": ARCHITECTURE,
         "box_map50": score,
         "box_ap50_per_label": per_label,
-        "test_pictures": len(outcomes),
+        "test_pictures": len(results),
     }
     return Trained(checkpoint, SETTINGS, score, details)
