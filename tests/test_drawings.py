@@ -78,19 +78,19 @@ def test_what_cannot_be_drawn_is_refused(options: dict[str, object], message: st
         draw_scene(0, **options)  # type: ignore[arg-type]
 
 
-def test_an_album_holds_pictures_masks_and_annotations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["draw", str(tmp_path / "album"), "--count", "3", "--size", "160x120", "--objects", "2", "--seed", "5"]
+def test_a_dataset_holds_images_masks_and_annotations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["draw", str(tmp_path / "drawn"), "--count", "3", "--size", "160x120", "--objects", "2", "--seed", "5"]
     assert main(arguments) == 0
     assert json.loads(capsys.readouterr().out)["pictures"] == 3
-    entries = json.loads((tmp_path / "album/annotations.json").read_text())
+    entries = json.loads((tmp_path / "drawn/annotations.json").read_text())
     assert [entry["seed"] for entry in entries] == [5, 6, 7]
     for entry in entries:
         scene = draw_scene(entry["seed"], size=SMALL, count=2)
-        with Image.open(tmp_path / "album" / entry["image"]) as picture:
+        with Image.open(tmp_path / "drawn" / entry["image"]) as picture:
             assert np.abs(np.asarray(picture).astype(int) - scene.picture).mean() < 12, "a JPEG of the drawing"
         for item, found in zip(scene.items, entry["objects"], strict=True):
             assert (found["label"], tuple(found["box"])) == (item.label, item.box)
-            with Image.open(tmp_path / "album" / found["mask"]) as mask:
+            with Image.open(tmp_path / "drawn" / found["mask"]) as mask:
                 assert np.array_equal(np.asarray(mask) > 0, item.mask)
     assert main(arguments) == 1
     assert "exists already" in capsys.readouterr().err

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from examples.fridge.album import write_album
+from examples.fridge.dataset import write_dataset
 from examples.fridge.folder import DemoError, build, fingerprint, read_card
 from examples.fridge.scene import MOST_ITEMS
 from examples.fridge.task import find_task, task_names
@@ -44,7 +44,7 @@ def _build(options: argparse.Namespace) -> int:
 
 def _draw(options: argparse.Namespace) -> int:
     width, height = options.size
-    annotations = write_album(options.folder, options.seed, options.count, (width, height), options.objects)
+    annotations = write_dataset(options.folder, options.seed, options.count, (width, height), options.objects)
     print(json.dumps({"folder": str(options.folder), "pictures": len(annotations)}))
     return 0
 

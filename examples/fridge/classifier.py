@@ -11,10 +11,10 @@ from torch import nn
 
 from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.batch_norm import settle
+from examples.fridge.classifier_network import ARCHITECTURE, ResnetWithAuxiliaryHeads
 from examples.fridge.classifier_schedule import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_PICTURES, TEST_SIZE
 from examples.fridge.classifier_training import PREPROCESS, crop_batches, optimizer_for, train_stage
 from examples.fridge.labelled_image import LabelledImage, draw_labelled_images
-from examples.fridge.network import ARCHITECTURE, Guided
 from examples.fridge.progress import Progress
 from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
@@ -29,7 +29,7 @@ def train_classifier(seed: int) -> Trained:
     keep_freed_memory()
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    model = Guided(len(LABELS))
+    model = ResnetWithAuxiliaryHeads(len(LABELS))
     model.to(memory_format=torch.channels_last)
     optimizer = optimizer_for(model)
     images = draw_labelled_images("drawing", seeds(seed, 0, DRAWINGS), DRAWING_SIZE)

@@ -6,18 +6,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from examples.fridge.classifier_network import ResnetWithAuxiliaryHeads, training_loss
 from examples.fridge.classifier_schedule import SIZES, ClassifierStage
 from examples.fridge.crop import random_crop
 from examples.fridge.labelled_image import LabelledImage
-from examples.fridge.network import Guided, guided_loss
 from examples.fridge.progress import Progress
 from models.images.preprocess import Preprocess
 
 PREPROCESS = Preprocess(SIZES["valid_resize_size"], SIZES["valid_crop_size"])
 
 
-def optimizer_for(model: Guided) -> torch.optim.Optimizer:
-    """Return the optimizer of a guided network."""
+def optimizer_for(model: ResnetWithAuxiliaryHeads) -> torch.optim.Optimizer:
+    """Return the optimizer of a classifier."""
     return torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), weight_decay=0.02, fused=True)
 
 
@@ -35,7 +35,7 @@ def crop_batches(
 
 
 def train_stage(
-    model: Guided,
+    model: ResnetWithAuxiliaryHeads,
     optimizer: torch.optim.Optimizer,
     stage: ClassifierStage,
     batches: Iterator[tuple[Tensor, Tensor, Tensor]],
@@ -50,7 +50,7 @@ def train_stage(
         share = step * stage.batch / stage.shown
         for group in optimizer.param_groups:
             group["lr"] = first + (last - first) * share
-        loss = guided_loss(model(inputs), labels, class_maps)
+        loss = training_loss(model(inputs), labels, class_maps)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -11,13 +11,13 @@ from torch import nn
 from examples.fridge import detector_schedule as schedule
 from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.batch_norm import freeze, settle
+from examples.fridge.classifier_network import ResnetWithAuxiliaryHeads
 from examples.fridge.classifier_training import crop_batches, optimizer_for, train_stage
 from examples.fridge.detector_batch import DetectorBatch, make_batch
 from examples.fridge.detector_loss import detector_loss
 from examples.fridge.detector_network import BOXES, CLASSES, MASKS, served_network, served_state, training_network
 from examples.fridge.evaluation import evaluate
 from examples.fridge.labelled_scene import LabelledScene, draw_labelled_scenes
-from examples.fridge.network import Guided
 from examples.fridge.progress import Progress
 from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
@@ -106,7 +106,7 @@ def _learned_backbone(
 ) -> dict[str, torch.Tensor]:
     """Return the weights of a resnet18 that tells objects and background apart, without its last layer."""
     images = [image for scene in scenes for image in scene.labelled_images()]
-    model = Guided(len(LABELS))
+    model = ResnetWithAuxiliaryHeads(len(LABELS))
     model.to(device).to(memory_format=torch.channels_last)
     stage = schedule.CLOSEUPS
     progress = Progress("training on close-ups", stage.shown * stage.pixels**2)

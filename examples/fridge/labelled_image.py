@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from examples.fridge.processors import spread
+from examples.fridge.parallel import parallel_map
 from examples.fridge.scene import LABELS, draw_scene
 
 BACKGROUND = len(LABELS)
@@ -32,7 +32,7 @@ def draw_labelled_images(what: str, seeds: Sequence[int], size: tuple[int, int])
 
     The labels take turns. Several processes draw; the result does not depend on which process draws what.
     """
-    return spread(what, partial(_draw, size), seeds)
+    return parallel_map(what, partial(_draw, size), seeds)
 
 
 def _draw(size: tuple[int, int], seed: int) -> LabelledImage:

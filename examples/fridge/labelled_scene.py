@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from examples.fridge.labelled_image import BACKGROUND, LabelledImage
-from examples.fridge.processors import spread
+from examples.fridge.parallel import parallel_map
 from examples.fridge.scene import LABELS, draw_scene
 
 NO_INSTANCE = 255
@@ -46,7 +46,7 @@ class LabelledScene:
 
 def draw_labelled_scenes(what: str, seeds: Sequence[int], size: tuple[int, int]) -> list[LabelledScene]:
     """Draw one image of 1 to 4 objects per seed at `size` (width, height), and show progress as `what`."""
-    return spread(what, partial(draw_labelled_scene, size), seeds)
+    return parallel_map(what, partial(draw_labelled_scene, size), seeds)
 
 
 def draw_labelled_scene(size: tuple[int, int], seed: int) -> LabelledScene:

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from examples.fridge.arrangement import Piece, Placed, arrange
 from examples.fridge.backdrop import draw_room
+from examples.fridge.camera import photograph
 from examples.fridge.can import draw_can
 from examples.fridge.carton import draw_carton
 from examples.fridge.clutter import draw_clutter, hang_clutter
-from examples.fridge.lens import photograph
 from examples.fridge.milk_bottle import draw_milk_bottle
 from examples.fridge.paint import lay_over, lay_shadow
 from examples.fridge.solid import Tile

@@ -1,4 +1,4 @@
-"""What a camera adds: the light's colour and falloff, softness, and the grain of its sensor."""
+"""What a camera does to a scene: colour and falloff of the light, blur, and the grain of the sensor."""
 
 import numpy as np
 from numpy.typing import NDArray
