@@ -21,12 +21,12 @@ _SIDE, _REPEATS = 224, 15
 def _subjects() -> tuple[AttributionImage, AttributionImage]:
     scene = draw_scene(3, size=(640, 480), count=1)
     box = (80, 0, 560, 480)
-    mask = Image.fromarray(scene.items[0].mask.astype(np.uint8) * 255).crop(box).resize((_SIDE, _SIDE))
+    mask = Image.fromarray(scene.objects[0].mask.astype(np.uint8) * 255).crop(box).resize((_SIDE, _SIDE))
     smooth: NDArray[np.float32] = np.asarray(mask.filter(ImageFilter.GaussianBlur(9)), dtype=np.float32)
     noise = np.random.default_rng(0).normal(0.3, 1, (3, _SIDE, _SIDE)).astype(np.float32)
-    picture = np.asarray(Image.fromarray(scene.picture).crop(box).resize((_SIDE, _SIDE)))
-    whole = FullImage(scene.picture, box)
-    label = scene.items[0].label
+    picture = np.asarray(Image.fromarray(scene.image).crop(box).resize((_SIDE, _SIDE)))
+    whole = FullImage(scene.image, box)
+    label = scene.objects[0].label
     return (
         AttributionImage(picture, smooth, label, 0.9987, "xrai", whole),
         AttributionImage(picture, noise * (smooth + 20), label, 0.9987, "integrated_gradients", whole),

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from examples.fridge.progress import Progress
-from examples.patterns.scene import LABELS, MOST_ITEMS, SIDE, draw_scene
+from examples.patterns.scene import LABELS, MOST_OBJECTS, SIDE, draw_scene
 from explain.network.executor import Executor
 from models.architecture.cam_layer import CamLayer
 from models.images.preprocess import Preprocess
@@ -108,8 +108,8 @@ def _drawn(seeds: Sequence[int], rng: np.random.Generator) -> tuple[Tensor, Tens
     progress = Progress("drawing", len(seeds))
     pictures, present = [], torch.zeros(len(seeds), len(LABELS))
     for row, seed in zip(present, seeds, strict=True):
-        chosen = rng.permutation(len(LABELS))[: rng.integers(MOST_ITEMS + 1)]
-        pictures.append(draw_scene(seed, labels=[LABELS[index] for index in chosen]).picture)
+        chosen = rng.permutation(len(LABELS))[: rng.integers(MOST_OBJECTS + 1)]
+        pictures.append(draw_scene(seed, labels=[LABELS[index] for index in chosen]).image)
         row[torch.from_numpy(chosen)] = 1
         progress.advance(1)
     return torch.from_numpy(np.stack(pictures)), present

@@ -62,9 +62,9 @@ class Scenes:
 
 def _case(seed: int) -> Case:
     scene = draw_scene(seed)
-    one, other = scene.items
+    one, other = scene.objects
     questions = (
         Question(LABELS.index(one.label), one.mask, other.mask),
         Question(LABELS.index(other.label), other.mask, one.mask),
     )
-    return Case(seed, torch.from_numpy(scene.picture), questions)
+    return Case(seed, torch.from_numpy(scene.image), questions)

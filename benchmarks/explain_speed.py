@@ -104,7 +104,7 @@ class Bench:
         self._passes = Executor(
             self._network, torch.device("cpu"), preprocess.inputs, classifier_architecture(name).cam_layer
         )
-        self._picture = preprocess.picture(Image.fromarray(draw_scene(7, size=(SIDE, SIDE), count=1).picture))
+        self._picture = preprocess.picture(Image.fromarray(draw_scene(7, size=(SIDE, SIDE), count=1).image))
         self._inputs = preprocess.inputs(self._picture[None])
         self.sizes = self._tuned()
 

@@ -86,7 +86,7 @@ def _steps() -> dict[str, dict[str, Callable[[], Any]]]:
 
 def _photo() -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(draw_scene(0, size=(4000, 3000)).picture).save(stream, "JPEG", quality=90)
+    Image.fromarray(draw_scene(0, size=(4000, 3000)).image).save(stream, "JPEG", quality=90)
     return stream.getvalue()
 
 

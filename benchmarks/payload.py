@@ -20,7 +20,7 @@ def pictures(least_bytes: int = 0) -> list[bytes]:
     encoded = []
     for seed in range(_PICTURES):
         stream = BytesIO()
-        Image.fromarray(draw_scene(seed).picture).save(stream, "JPEG", quality=90)
+        Image.fromarray(draw_scene(seed).image).save(stream, "JPEG", quality=90)
         encoded.append(stream.getvalue().ljust(least_bytes, b"\0"))
     return encoded
 

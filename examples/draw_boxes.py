@@ -33,7 +33,7 @@ class ReplyError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DetectedObject:
     """One object of a reply.
 
     box: left, top, right, bottom; polygon: contours x, y, x, y, ...; all of them shares of the picture in [0, 1].
@@ -46,7 +46,7 @@ class Found:
     polygon: tuple[tuple[float, ...], ...] = ()
 
 
-def read_reply(text: str) -> list[Found]:
+def read_reply(text: str) -> list[DetectedObject]:
     """Read the reply for one picture, of either version of the contract; ReplyError where it is something else."""
     try:
         reply = json.loads(text)
@@ -65,17 +65,17 @@ def _outline(value: object) -> str:
     return f"the keys {', '.join(value) or '(none)'}" if isinstance(value, dict) else json.dumps(value)[:40]
 
 
-def _found(entry: Any) -> Found:
+def _found(entry: Any) -> DetectedObject:
     try:
         left, top, right, bottom = (float(entry["box"][edge]) for edge in _EDGES)
         polygon = tuple(tuple(float(number) for number in contour) for contour in entry.get("polygon", ()))
-        return Found((left, top, right, bottom), str(entry["label"]), float(entry["score"]), polygon)
+        return DetectedObject((left, top, right, bottom), str(entry["label"]), float(entry["score"]), polygon)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         wanted = '{"box": {"topX", "topY", "bottomX", "bottomY"}, "label", "score"}'
         raise ReplyError(f"A box is {json.dumps(entry)[:120]}; expected {wanted} ({error!r}).") from None
 
 
-def draw_boxes(picture: Image.Image, found: Sequence[Found]) -> Image.Image:
+def draw_boxes(picture: Image.Image, found: Sequence[DetectedObject]) -> Image.Image:
     """Return a copy of the picture, mode RGB, with all objects drawn over it, the best one last."""
     drawn = picture.convert("RGB")
     colours = _colours(found)
@@ -87,12 +87,12 @@ def draw_boxes(picture: Image.Image, found: Sequence[Found]) -> Image.Image:
     return drawn
 
 
-def _colours(found: Sequence[Found]) -> Mapping[str, Colour]:
+def _colours(found: Sequence[DetectedObject]) -> Mapping[str, Colour]:
     labels = sorted({one.label for one in found})
     return {label: _COLOURS[index % len(_COLOURS)] for index, label in enumerate(labels)}
 
 
-def _fill(drawn: Image.Image, one: Found, colour: Colour) -> None:
+def _fill(drawn: Image.Image, one: DetectedObject, colour: Colour) -> None:
     """Tint the inside of the polygon, if any. A contour inside another one is a hole: the even-odd rule."""
     inside = Image.new("1", drawn.size)
     for contour in one.polygon:
@@ -104,7 +104,7 @@ def _fill(drawn: Image.Image, one: Found, colour: Colour) -> None:
     drawn.paste(colour, mask=inside.convert("L").point(lambda level: _HALF if level else 0))
 
 
-def _frame(drawn: Image.Image, one: Found, colour: Colour) -> None:
+def _frame(drawn: Image.Image, one: DetectedObject, colour: Colour) -> None:
     draw = ImageDraw.Draw(drawn)
     unit = min(drawn.size)
     width, height = drawn.size

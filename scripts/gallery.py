@@ -53,10 +53,10 @@ def examples(model: Classifier) -> Iterator[Example]:
     """Draw pictures of one object and score them."""
     for seed in range(_FIRST_SEED, _FIRST_SEED + _DRAWN):
         scene = draw_scene(seed, count=1)
-        picture = model.preprocess.picture(Image.fromarray(scene.picture))
+        picture = model.preprocess.picture(Image.fromarray(scene.image))
         prediction = model.prediction(model.outputs([picture])[0])
         confidence, said = max(zip(prediction.probs, prediction.labels, strict=True))
-        yield Example(seed, picture.numpy(), scene.items[0].label, said, confidence)
+        yield Example(seed, picture.numpy(), scene.objects[0].label, said, confidence)
 
 
 def write(model: Classifier, example: Example, algorithm: str) -> Path:

@@ -14,25 +14,27 @@ import torch
 from examples.fridge.__main__ import main
 from examples.fridge.folder import DemoError, build, read_card
 from examples.fridge.scene import LABELS
-from examples.fridge.task import Task, Trained, find_task, task_names
+from examples.fridge.task import DemoTask, Trained, find_task, task_names
 from tests.live_server import ROOT, LiveServer
 
 
-def toy(score: float, recipe: str = "a") -> Task:
+def toy(score: float, recipe: str = "a") -> DemoTask:
     checkpoint = {"model_name": "resnet18", "model_state": {"fc.bias": torch.zeros(4)}}
     details = {"architecture": "resnet18", "test_pictures": 4}
     trained = Trained(checkpoint, {"valid_crop_size": 32}, score, details)
-    return Task("image-classification", ("probs", "labels"), {"rows": recipe}, "accuracy", 0.95, lambda seed: trained)
+    return DemoTask(
+        "image-classification", ("probs", "labels"), {"rows": recipe}, "accuracy", 0.95, lambda seed: trained
+    )
 
 
 @pytest.fixture
-def toy_task(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
+def toy_task(monkeypatch: pytest.MonkeyPatch) -> list[DemoTask]:
     tasks = [toy(0.97)]
     monkeypatch.setattr("examples.fridge.__main__.find_task", lambda name: tasks[0])
     return tasks
 
 
-def test_a_demo_is_built_once(tmp_path: Path, toy_task: list[Task], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_demo_is_built_once(tmp_path: Path, toy_task: list[DemoTask], capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["build", "--output", str(tmp_path / "demo/fridge")]
     assert main(arguments) == 0
     assert "building" in capsys.readouterr().err
@@ -47,7 +49,7 @@ def test_a_demo_is_built_once(tmp_path: Path, toy_task: list[Task], capsys: pyte
     assert len(list((tmp_path / "demo/fridge/pictures").glob("*.jpg"))) == 12
 
 
-def test_a_bad_model_is_no_demo(tmp_path: Path, toy_task: list[Task], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_model_is_no_demo(tmp_path: Path, toy_task: list[DemoTask], capsys: pytest.CaptureFixture[str]) -> None:
     toy_task[0] = toy(0.94)
     assert main(["build", "--output", str(tmp_path / "fridge")]) == 1
     assert "No training reached accuracy 95%, the last one 94.0%" in capsys.readouterr().err

@@ -47,10 +47,10 @@ def crowded(scenes: list[LabelledScene]) -> LabelledScene:
 
 def test_a_labelled_scene_holds_what_was_drawn() -> None:
     scene, drawn = draw_labelled_scene(SIZE, 4), draw_scene(4, size=SIZE)
-    assert np.array_equal(scene.picture, drawn.picture)
-    assert [CLASSES[label + 1] for label in scene.labels] == [item.label for item in drawn.items]
-    assert scene.boxes.tolist() == [list(item.box) for item in drawn.items]
-    assert np.array_equal(scene.masks(), [item.mask for item in drawn.items])
+    assert np.array_equal(scene.image, drawn.image)
+    assert [CLASSES[label + 1] for label in scene.labels] == [item.label for item in drawn.objects]
+    assert scene.boxes.tolist() == [list(item.box) for item in drawn.objects]
+    assert np.array_equal(scene.masks(), [item.mask for item in drawn.objects])
 
 
 def test_its_labelled_images_are_about_one_object_each(scenes: list[LabelledScene]) -> None:
@@ -92,7 +92,7 @@ def test_mirroring_moves_pictures_and_targets_alike(scenes: list[LabelledScene])
 def test_pictures_are_seen_as_a_served_network_sees_them(scenes: list[LabelledScene]) -> None:
     batch = make_batch(Always(False), scenes[:1], (106, 80))  # type: ignore[arg-type]
     network: Any = served_network(BOXES, SETTINGS | {"min_size": 80, "max_size": 160}, fresh_state(BOXES))
-    picture = torch.from_numpy(scenes[0].picture).permute(2, 0, 1).float() / 255
+    picture = torch.from_numpy(scenes[0].image).permute(2, 0, 1).float() / 255
     images, _ = network.transform([picture])
     assert images.image_sizes == [(80, 106)]
     assert torch.allclose(images.tensors, batch.inputs, atol=1e-5)

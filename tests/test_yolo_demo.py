@@ -11,13 +11,13 @@ from tests.test_yolov5 import THIN
 def test_augmented_boxes_lie_where_their_objects_are() -> None:
     scene = draw_labelled_scene((160, 120), 3)
     left, top, right, bottom = (int(edge) for edge in scene.boxes[0])
-    marked = np.zeros_like(scene.picture)
+    marked = np.zeros_like(scene.image)
     marked[top:bottom, left:right] = 255
     plain = LabelledScene(marked, scene.labels[:1], scene.boxes[:1], scene.instance_map)
     rng, sides, seen = np.random.default_rng(0), set(), 0
     for _ in range(50):
         augmented = augment(rng, plain, 96)
-        shown = augmented.picture.min(2) > 180
+        shown = augmented.image.min(2) > 180
         rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
         for box in augmented.boxes:
             found = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]

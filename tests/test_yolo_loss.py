@@ -92,13 +92,13 @@ def test_without_objects_only_objectness_is_wrong() -> None:
 
 
 def answers(head: Detect, truth: Truth) -> list[Tensor]:
-    """Return the raw grids, for two pictures of 64 x 64, that say just the truth."""
+    """Return the raw grids, for two images of 64 x 64, that say just the truth."""
     grids = []
     for level, stride in enumerate(STRIDES):
         grid = torch.zeros(2, 3, 64 // stride, 64 // stride, 9)
         grid[..., 4:] = -15
         found = match(truth.boxes / stride, head.anchors[level], (64 // stride, 64 // stride))
-        place = truth.pictures[found.objects], found.anchors, found.rows, found.columns
+        place = truth.images[found.objects], found.anchors, found.rows, found.columns
         sizes = (found.boxes[:, 2:] / head.anchors[level][found.anchors]).sqrt() / 2
         grid[(*place, slice(0, 4))] = torch.logit(torch.cat([(found.boxes[:, :2] + 0.5) / 2, sizes], 1))
         grid[(*place, 4)] = 15.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from examples.fridge.dataset import write_dataset
 from examples.fridge.folder import DemoError, build, fingerprint, read_card
-from examples.fridge.scene import MOST_ITEMS
+from examples.fridge.scene import MOST_OBJECTS
 from examples.fridge.task import find_task, task_names
 
 _FIRST = "multiclass"
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--count", type=int, default=12, help="how many pictures")
     command.add_argument("--size", type=_size, default=(640, 480), metavar="WxH")
     command.add_argument(
-        "--objects", type=int, choices=range(1, MOST_ITEMS + 1), help="objects a picture; else 1 to 4 by chance"
+        "--objects", type=int, choices=range(1, MOST_OBJECTS + 1), help="objects a picture; else 1 to 4 by chance"
     )
     command.add_argument("--seed", type=_seed, default=0, help="seed of the first picture")
     command.set_defaults(run=_draw)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from examples.fridge.solid import Tile
+from examples.fridge.solid import Sprite
 
 TRIES = 40
 MOST_HIDDEN = 0.35
@@ -14,23 +14,23 @@ MOST_HIDDEN = 0.35
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A tile and what it shows; `label` is None for clutter."""
+    """A sprite and what it shows; `label` is None for clutter."""
 
     label: str | None
-    tile: Tile
+    sprite: Sprite
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A piece and the pixel (x, y) of the picture its top left corner goes to, which may lie outside."""
+    """A piece and the pixel (x, y) of the image its top left corner goes to, which may lie outside."""
 
     piece: Piece
     corner: tuple[int, int]
 
     @property
     def rectangle(self) -> tuple[int, int, int, int]:
-        """Left, top, right and bottom in pixels of the picture, right and bottom exclusive."""
-        height, width = self.piece.tile.opacity.shape
+        """Left, top, right and bottom in pixels of the image, right and bottom exclusive."""
+        height, width = self.piece.sprite.opacity.shape
         x, y = self.corner
         return x, y, x + width, y + height
 
@@ -60,14 +60,14 @@ def _attempt(rng: np.random.Generator, pieces: Sequence[Piece], size: tuple[int,
         if piece.label is None:
             x, y = size[0] * rng.random(), size[1] * rng.uniform(horizon + 0.03, 1.0)
         else:
-            x, y = float(next(middles)), _ground(rng, piece.tile, size[1], horizon, alone=labelled == 1)
-        foot_x, foot_y = piece.tile.foot
+            x, y = float(next(middles)), _ground(rng, piece.sprite, size[1], horizon, alone=labelled == 1)
+        foot_x, foot_y = piece.sprite.foot
         spots.append((y, Placed(piece, (round(x - foot_x), round(y - foot_y)))))
     return [placed for _, placed in sorted(spots, key=lambda spot: spot[0])]
 
 
 def _middles(rng: np.random.Generator, count: int, size: tuple[int, int]) -> NDArray[np.float64]:
-    """Return where the labelled pieces stand across the picture: one near the middle, several side by side."""
+    """Return where the labelled pieces stand across the image: one near the middle, several side by side."""
     width, height = size
     if count == 1:
         # A classifier sees the middle square only, so a lone object stays inside it.
@@ -76,9 +76,9 @@ def _middles(rng: np.random.Generator, count: int, size: tuple[int, int]) -> NDA
     return width * (0.5 + rng.uniform(0.5, 0.88) * (rng.permutation(places) - 0.5))
 
 
-def _ground(rng: np.random.Generator, tile: Tile, height: int, horizon: float, alone: bool) -> float:
-    """Return how far down a labelled piece stands, in pixels: on the floor, with its top inside the picture."""
-    lowest = max(horizon + 0.06, tile.foot[1] / height + 0.03)
+def _ground(rng: np.random.Generator, sprite: Sprite, height: int, horizon: float, alone: bool) -> float:
+    """Return how far down a labelled piece stands, in pixels: on the floor, with its top inside the image."""
+    lowest = max(horizon + 0.06, sprite.foot[1] / height + 0.03)
     return height * max(lowest, rng.uniform(max(lowest, 0.8 if alone else 0.0), 0.94))
 
 

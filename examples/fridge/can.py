@@ -4,11 +4,11 @@ import numpy as np
 
 from examples.fridge.artwork import draw_artwork
 from examples.fridge.palette import Floats
-from examples.fridge.solid import OVERSAMPLE, Surface, Tile, finish, lit, revolve, streak, wrap
+from examples.fridge.solid import OVERSAMPLE, Sprite, Surface, finish, lit, revolve, streak, wrap
 from examples.fridge.view import View
 
 
-def draw_can(rng: np.random.Generator, height: float, view: View) -> Tile:
+def draw_can(rng: np.random.Generator, height: float, view: View) -> Sprite:
     """Return a can about `height` pixels high."""
     pixels = round(height * OVERSAMPLE)
     tin = rng.random() < 0.2

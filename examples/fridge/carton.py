@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from examples.fridge.artwork import draw_artwork
 from examples.fridge.palette import Floats, pale, pixel, printed
-from examples.fridge.solid import OVERSAMPLE, Tile, finish
+from examples.fridge.solid import OVERSAMPLE, Sprite, finish
 from examples.fridge.view import View, facing
 
 # Artwork runs on past its panel by so many pixels, lest a fold shows unprinted.
@@ -58,7 +58,7 @@ class Stand:
         return float(facing(self.view, np.asarray(x), np.asarray(y), np.asarray(z)))
 
 
-def draw_carton(rng: np.random.Generator, height: float, view: View) -> Tile:
+def draw_carton(rng: np.random.Generator, height: float, view: View) -> Sprite:
     """Return a carton about `height` pixels high."""
     pixels = round(height * OVERSAMPLE)
     turn = rng.uniform(0.25, 1.15) * (1 if rng.random() < 0.5 else -1)

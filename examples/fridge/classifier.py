@@ -49,14 +49,14 @@ def _probabilities(network: nn.Module, images: Sequence[LabelledImage]) -> NDArr
     with torch.inference_mode():
         for start in range(0, len(images), 8):
             chosen = images[start : start + 8]
-            pictures = torch.stack([PREPROCESS.picture(Image.fromarray(image.picture)) for image in chosen])
-            rows.append(network(PREPROCESS.inputs(pictures)).softmax(1).numpy())
+            inputs = torch.stack([PREPROCESS.picture(Image.fromarray(labelled.image)) for labelled in chosen])
+            rows.append(network(PREPROCESS.inputs(inputs)).softmax(1).numpy())
             progress.advance(len(chosen))
     return np.concatenate(rows)
 
 
 def _trained(network: nn.Module, unseen: Sequence[LabelledImage], probabilities: NDArray[np.float32]) -> Trained:
-    truth, said = np.array([image.label for image in unseen]), probabilities.argmax(1)
+    truth, said = np.array([labelled.label for labelled in unseen]), probabilities.argmax(1)
     checkpoint = {
         "model_name": ARCHITECTURE,
         "number_of_classes": len(LABELS),

@@ -28,10 +28,10 @@ def crop_batches(
     order = np.concatenate([rng.permutation(len(images)) for _ in range(-(-stage.shown // len(images)))])
     for start in range(0, stage.shown, stage.batch):
         chosen = [images[index] for index in order[start : min(start + stage.batch, stage.shown)]]
-        crops = [random_crop(rng, image, stage.pixels, stage.closeup) for image in chosen]
-        pictures = torch.from_numpy(np.stack([crop.picture for crop in crops]))
+        crops = [random_crop(rng, labelled, stage.pixels, stage.closeup) for labelled in chosen]
+        pixels = torch.from_numpy(np.stack([crop.image for crop in crops]))
         class_maps = torch.from_numpy(np.stack([crop.class_map for crop in crops])).long()
-        yield PREPROCESS.inputs(pictures), torch.tensor([image.label for image in chosen]), class_maps
+        yield PREPROCESS.inputs(pixels), torch.tensor([labelled.label for labelled in chosen]), class_maps
 
 
 def train_stage(

@@ -15,34 +15,34 @@ _SCENE = (0.8, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A square crop: picture uint8 (n, n, 3) RGB; class_map uint8 (n // 4, n // 4), as in LabelledImage."""
+    """A square crop: image uint8 (n, n, 3) RGB; class_map uint8 (n // 4, n // 4), as in LabelledImage."""
 
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     class_map: NDArray[np.uint8]
 
 
-def random_crop(rng: np.random.Generator, image: LabelledImage, pixels: int, closeup: bool) -> Crop:
+def random_crop(rng: np.random.Generator, labelled: LabelledImage, pixels: int, closeup: bool) -> Crop:
     """Crop a random square, scale it to `pixels` as serving does, and mirror every other one."""
-    square = _around_object(rng, image) if closeup else _around_middle(rng, image)
-    picture = Image.fromarray(image.picture).resize((pixels, pixels), Image.Resampling.BILINEAR, box=square)
-    class_map = Image.fromarray(image.class_map).resize(
+    square = _around_object(rng, labelled) if closeup else _around_middle(rng, labelled)
+    image = Image.fromarray(labelled.image).resize((pixels, pixels), Image.Resampling.BILINEAR, box=square)
+    class_map = Image.fromarray(labelled.class_map).resize(
         (pixels // 4, pixels // 4), Image.Resampling.NEAREST, box=square
     )
     side = -1 if rng.random() < 0.5 else 1
-    return Crop(np.asarray(picture)[:, ::side], np.asarray(class_map)[:, ::side])
+    return Crop(np.asarray(image)[:, ::side], np.asarray(class_map)[:, ::side])
 
 
-def _around_object(rng: np.random.Generator, image: LabelledImage) -> tuple[float, float, float, float]:
-    left, top, right, bottom = image.box
-    height, width = image.class_map.shape
+def _around_object(rng: np.random.Generator, labelled: LabelledImage) -> tuple[float, float, float, float]:
+    left, top, right, bottom = labelled.box
+    height, width = labelled.class_map.shape
     side = min(max(right - left, bottom - top) * rng.uniform(*_CLOSEUP), height, width)
     x = (left + right) / 2 + rng.uniform(-0.5, 0.5) * max(side - (right - left), 0.0)
     y = (top + bottom) / 2 + rng.uniform(-0.5, 0.5) * max(side - (bottom - top), 0.0)
     return _square(x, y, side, width, height)
 
 
-def _around_middle(rng: np.random.Generator, image: LabelledImage) -> tuple[float, float, float, float]:
-    height, width = image.class_map.shape
+def _around_middle(rng: np.random.Generator, labelled: LabelledImage) -> tuple[float, float, float, float]:
+    height, width = labelled.class_map.shape
     side = min(height, width) * rng.uniform(*_SCENE)
     x = width / 2 + rng.uniform(-0.06, 0.06) * height
     return _square(x, rng.random() * height, side, width, height)

@@ -31,9 +31,9 @@ def write_dataset(
     for number, seed in enumerate(range(first_seed, first_seed + count)):
         scene = draw_scene(seed, size=size, count=objects)
         name = f"{number:06d}"
-        Image.fromarray(scene.picture).save(folder / f"{name}.jpg", quality=90)
+        Image.fromarray(scene.image).save(folder / f"{name}.jpg", quality=90)
         described = []
-        for index, item in enumerate(scene.items):
+        for index, item in enumerate(scene.objects):
             mask = f"{name}_{index}.png"
             Image.fromarray(item.mask.astype(np.uint8) * 255).save(folder / mask)
             described.append({"label": item.label, "box": item.box, "mask": mask})

@@ -17,10 +17,10 @@ _STRIDE = 32
 
 @dataclass(frozen=True, slots=True)
 class DetectorBatch:
-    """A batch of N pictures.
+    """A batch of N images.
 
     inputs: float32 [N, 3, H, W], normalised, channels last in memory, H and W multiples of 32. size: the (height,
-    width) that the pictures fill from the top left; the rest is 0. targets: per picture "boxes" float32 [n, 4] in
+    width) that the images fill from the top left; the rest is 0. targets: per image "boxes" float32 [n, 4] in
     pixels of inputs, "labels" int64 [n] with 0 for the background, "masks" uint8 [n, height, width].
     """
 
@@ -41,15 +41,15 @@ def make_batch(rng: np.random.Generator, scenes: Sequence[LabelledScene], size: 
     targets = []
     for index, scene in enumerate(scenes):
         mirrored = bool(rng.random() < 0.5)
-        inputs[index, :, :height, :width] = _picture(scene, size, mirrored)
+        inputs[index, :, :height, :width] = _image(scene, size, mirrored)
         targets.append(_target(scene, size, mirrored))
     return DetectorBatch(inputs.contiguous(memory_format=torch.channels_last), (height, width), targets)
 
 
-def _picture(scene: LabelledScene, size: tuple[int, int], mirrored: bool) -> Tensor:
-    """Return a picture as a served detector sees it, float32 [3, h, w]: scaled without averaging, normalised."""
-    picture = torch.from_numpy(scene.picture).permute(2, 0, 1).float() / 255
-    scaled = functional.interpolate(picture[None], (size[1], size[0]), mode="bilinear")[0]
+def _image(scene: LabelledScene, size: tuple[int, int], mirrored: bool) -> Tensor:
+    """Return an image as a served detector sees it, float32 [3, h, w]: scaled without averaging, normalised."""
+    image = torch.from_numpy(scene.image).permute(2, 0, 1).float() / 255
+    scaled = functional.interpolate(image[None], (size[1], size[0]), mode="bilinear")[0]
     normal = (scaled - _MEAN) / _SPREAD
     return normal.flip(2) if mirrored else normal
 

@@ -30,7 +30,7 @@ def evaluate(network: nn.Module, unseen: Sequence[LabelledScene]) -> dict[str, A
     boxes, masks = [], []
     with torch.inference_mode():
         for scene in unseen:
-            image = torch.from_numpy(scene.picture).permute(2, 0, 1).to(device).float() / 255
+            image = torch.from_numpy(scene.image).permute(2, 0, 1).to(device).float() / 255
             output = {name: tensor.cpu() for name, tensor in network([image])[0].items()}
             boxes.append(box_result(output, scene))
             if "masks" in output:

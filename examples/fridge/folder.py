@@ -18,9 +18,9 @@ from typing import Any
 
 from PIL import Image
 
-from examples.fridge.scene import LABELS, MOST_ITEMS, draw_scene
+from examples.fridge.scene import LABELS, MOST_OBJECTS, draw_scene
 from examples.fridge.seeds import SAMPLE_BLOCK, seeds
-from examples.fridge.task import Task, Trained
+from examples.fridge.task import DemoTask, Trained
 
 CARD = "card.json"
 _PICTURES = 12
@@ -49,7 +49,7 @@ def read_card(folder: Path) -> dict[str, Any] | None:
     return card
 
 
-def fingerprint(task: Task, seed: int) -> str:
+def fingerprint(task: DemoTask, seed: int) -> str:
     """Return what decides the result as a hash: the recipe, the seed, and the code that draws and trains."""
     digest = hashlib.sha256(json.dumps([task.automl_name, task.recipe, seed], sort_keys=True).encode())
     for file in sorted(_SOURCE.rglob("*.py")):
@@ -57,7 +57,7 @@ def fingerprint(task: Task, seed: int) -> str:
     return digest.hexdigest()
 
 
-def build(folder: Path, task: Task, seed: int) -> dict[str, Any]:
+def build(folder: Path, task: DemoTask, seed: int) -> dict[str, Any]:
     """Train, write the folder in place of the demo that may be there, and return its card.
 
     A training that ends below `task.least` is tried once more, with the next seed. Nothing is left half-made.
@@ -84,7 +84,7 @@ def build(folder: Path, task: Task, seed: int) -> dict[str, Any]:
     return card
 
 
-def _card(task: Task, trained: Trained, seeds: tuple[int, int], seconds: float) -> dict[str, Any]:
+def _card(task: DemoTask, trained: Trained, seeds: tuple[int, int], seconds: float) -> dict[str, Any]:
     import torch
 
     return {
@@ -99,7 +99,7 @@ def _card(task: Task, trained: Trained, seeds: tuple[int, int], seconds: float) 
     }
 
 
-def _write_model(folder: Path, task: Task, trained: Trained) -> None:
+def _write_model(folder: Path, task: DemoTask, trained: Trained) -> None:
     import torch
 
     artifacts = folder / "artifacts"
@@ -123,9 +123,9 @@ def _write_pictures(folder: Path, seed: int, crowded: bool) -> None:
     folder.mkdir()
     for index, number in enumerate(seeds(seed, SAMPLE_BLOCK, _PICTURES)):
         label, turn = LABELS[index % len(LABELS)], index // len(LABELS) + 1
-        scene = draw_scene(number, count=index % MOST_ITEMS + 1) if crowded else draw_scene(number, labels=[label])
+        scene = draw_scene(number, count=index % MOST_OBJECTS + 1) if crowded else draw_scene(number, labels=[label])
         name = f"scene_{index + 1:02d}" if crowded else f"{label}_{turn}"
-        Image.fromarray(scene.picture).save(folder / f"{name}.jpg", quality=90)
+        Image.fromarray(scene.image).save(folder / f"{name}.jpg", quality=90)
 
 
 @contextmanager

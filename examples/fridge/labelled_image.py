@@ -17,11 +17,11 @@ BACKGROUND = len(LABELS)
 class LabelledImage:
     """An image in which one object counts.
 
-    picture: uint8 (H, W, 3) RGB. label: index into LABELS. class_map: uint8 (H, W), the class of each pixel: an index
+    image: uint8 (H, W, 3) RGB. label: index into LABELS. class_map: uint8 (H, W), the class of each pixel: an index
     into LABELS, or BACKGROUND. box: left, top, right, bottom of the object in pixels.
     """
 
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     label: int
     class_map: NDArray[np.uint8]
     box: tuple[int, int, int, int]
@@ -38,6 +38,6 @@ def draw_labelled_images(what: str, seeds: Sequence[int], size: tuple[int, int])
 def _draw(size: tuple[int, int], seed: int) -> LabelledImage:
     label = seed % len(LABELS)
     scene = draw_scene(seed, size=size, labels=[LABELS[label]])
-    item = scene.items[0]
+    item = scene.objects[0]
     class_map = np.where(item.mask, np.uint8(label), np.uint8(BACKGROUND))
-    return LabelledImage(scene.picture, label, class_map, item.box)
+    return LabelledImage(scene.image, label, class_map, item.box)

@@ -18,12 +18,12 @@ NO_INSTANCE = 255
 class LabelledScene:
     """An image of 1 to 4 objects.
 
-    picture: uint8 (H, W, 3) RGB. labels: int64 (N,), indexes into LABELS. boxes: float32 (N, 4), left, top, right,
+    image: uint8 (H, W, 3) RGB. labels: int64 (N,), indexes into LABELS. boxes: float32 (N, 4), left, top, right,
     bottom in pixels, right and bottom exclusive. instance_map: uint8 (H, W), which of the N objects each pixel shows,
     or NO_INSTANCE.
     """
 
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     labels: NDArray[np.int64]
     boxes: NDArray[np.float32]
     instance_map: NDArray[np.uint8]
@@ -40,7 +40,7 @@ class LabelledScene:
         images = []
         for label, box in zip(self.labels, self.boxes, strict=True):
             left, top, right, bottom = (int(edge) for edge in box)
-            images.append(LabelledImage(self.picture, int(label), class_map, (left, top, right, bottom)))
+            images.append(LabelledImage(self.image, int(label), class_map, (left, top, right, bottom)))
         return images
 
 
@@ -52,9 +52,9 @@ def draw_labelled_scenes(what: str, seeds: Sequence[int], size: tuple[int, int])
 def draw_labelled_scene(size: tuple[int, int], seed: int) -> LabelledScene:
     """Draw the image of a seed at `size` (width, height)."""
     scene = draw_scene(seed, size=size)
-    instance_map = np.full(scene.picture.shape[:2], NO_INSTANCE, dtype=np.uint8)
-    for index, item in enumerate(scene.items):
+    instance_map = np.full(scene.image.shape[:2], NO_INSTANCE, dtype=np.uint8)
+    for index, item in enumerate(scene.objects):
         instance_map[item.mask] = index
-    labels = np.array([LABELS.index(item.label) for item in scene.items])
-    boxes = np.array([item.box for item in scene.items], dtype=np.float32)
-    return LabelledScene(scene.picture, labels, boxes, instance_map)
+    labels = np.array([LABELS.index(item.label) for item in scene.objects])
+    boxes = np.array([item.box for item in scene.objects], dtype=np.float32)
+    return LabelledScene(scene.image, labels, boxes, instance_map)

@@ -8,13 +8,13 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from examples.fridge.artwork import draw_artwork
 from examples.fridge.palette import Floats, colour, pale, vivid
-from examples.fridge.solid import OVERSAMPLE, Surface, Tile, finish, lit, revolve, streak, wrap
+from examples.fridge.solid import OVERSAMPLE, Sprite, Surface, finish, lit, revolve, streak, wrap
 from examples.fridge.view import View
 
 Outline: TypeAlias = list[tuple[float, float]]
 
 
-def draw_milk_bottle(rng: np.random.Generator, height: float, view: View) -> Tile:
+def draw_milk_bottle(rng: np.random.Generator, height: float, view: View) -> Sprite:
     """Return a milk bottle about `height` pixels high."""
     pixels = round(height * OVERSAMPLE)
     glass = rng.random() < 0.45

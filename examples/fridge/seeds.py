@@ -1,4 +1,4 @@
-"""Which seeds draw what, so that no picture is used twice: a demo owns 100000 seeds, in ten blocks."""
+"""Which seeds draw what, so that no image is used twice: a demo owns 100000 seeds, in ten blocks."""
 
 TEST_BLOCK = 5
 SAMPLE_BLOCK = 9

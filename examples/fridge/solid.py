@@ -1,4 +1,4 @@
-"""Solids of revolution seen from a little above, and the finished tile that every object becomes.
+"""Solids of revolution seen from a little above, and the finished sprite that every object becomes.
 
 Objects are drawn several times too large, tilted, and averaged down: that is what makes their edges smooth.
 """
@@ -19,12 +19,12 @@ Kind = TypeVar("Kind", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
-    """One finished object on its own, ready to be laid over a picture.
+class Sprite:
+    """One finished object on its own, ready to be laid over an image.
 
     colour: (h, w, 3) float32 in [0, 1]; opacity: (h, w) float32 in [0, 1], under 1 where one sees through.
     cover: (h, w) float32 in [0, 1], the share of each pixel that belongs to the object, glass included.
-    foot: (x, y) in pixels from the tile's top left, the middle of the ground the object stands on.
+    foot: (x, y) in pixels from the sprite's top left, the middle of the ground the object stands on.
     spread: half the width of that ground in pixels. clear: whether the object bends the light behind it.
     """
 
@@ -127,8 +127,8 @@ def wrap(surface: Surface, artwork: Floats, start: float, end: float, shift: flo
 
 def finish(
     colour: Floats, opacity: Floats, cover: NDArray[np.bool_], foot: tuple[float, float], *, tilt: float, spread: float
-) -> Tile:
-    """Tilt an oversampled drawing by `tilt` degrees and average it down to a tile."""
+) -> Sprite:
+    """Tilt an oversampled drawing by `tilt` degrees and average it down to a sprite."""
     rgba = np.dstack([np.clip(colour, 0.0, 1.0), np.where(cover, opacity, 0.0)])
     small = _shrink(Image.fromarray((rgba * 255 + 0.5).astype(np.uint8), "RGBA"), foot, tilt)
     share = small[..., 3]
@@ -136,7 +136,7 @@ def finish(
         share = _shrink(Image.fromarray(cover.astype(np.uint8) * 255, "L"), foot, tilt)
     room = (small.shape[1] * OVERSAMPLE - colour.shape[1]) // 2
     middle = ((foot[0] + room) / OVERSAMPLE, foot[1] / OVERSAMPLE + 1.0)
-    return Tile(small[..., :3], small[..., 3], share, middle, spread / OVERSAMPLE)
+    return Sprite(small[..., :3], small[..., 3], share, middle, spread / OVERSAMPLE)
 
 
 def _shrink(image: Image.Image, foot: tuple[float, float], degrees: float) -> Floats:

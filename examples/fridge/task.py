@@ -24,7 +24,7 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class DemoTask:
     """A kind of model.
 
     automl_name: what MLmodel calls the task. outputs: the columns it predicts. recipe: all that decides the result
@@ -49,7 +49,7 @@ def task_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(tasks.__path__))
 
 
-def find_task(name: str) -> Task:
+def find_task(name: str) -> DemoTask:
     """Return the task of that name; ModuleNotFoundError where there is none."""
-    task: Task = import_module(f"{tasks.__name__}.{name}").TASK
+    task: DemoTask = import_module(f"{tasks.__name__}.{name}").TASK
     return task

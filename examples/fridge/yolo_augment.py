@@ -19,25 +19,25 @@ _LEAST_LEFT = 0.4
 class AugmentedScene:
     """A square of n pixels a side, as the network takes it.
 
-    picture: uint8 (n, n, 3) RGB. labels: int64 (N,), indexes into LABELS. boxes: float32 (N, 4), left, top, right,
+    image: uint8 (n, n, 3) RGB. labels: int64 (N,), indexes into LABELS. boxes: float32 (N, 4), left, top, right,
     bottom in pixels.
     """
 
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     labels: NDArray[np.int64]
     boxes: NDArray[np.float32]
 
 
 def augment(rng: np.random.Generator, scene: LabelledScene, pixels: int) -> AugmentedScene:
     """Place a scene at random in a square of `pixels`; return it with the objects left in it, perhaps none."""
-    picture, boxes = _scaled(scene, pixels / max(scene.picture.shape) * rng.uniform(*_SCALES))
-    height, width = picture.shape[:2]
+    image, boxes = _scaled(scene, pixels / max(scene.image.shape) * rng.uniform(*_SCALES))
+    height, width = image.shape[:2]
     if rng.random() < 0.5:
-        picture, boxes = picture[:, ::-1], np.array([width, 0, width, 0]) + boxes[:, [2, 1, 0, 3]] * [-1, 1, -1, 1]
+        image, boxes = image[:, ::-1], np.array([width, 0, width, 0]) + boxes[:, [2, 1, 0, 3]] * [-1, 1, -1, 1]
     top, left = (_place(rng, length, pixels) for length in (height, width))
     square = np.full((pixels, pixels, 3), GREY, dtype=np.uint8)
     shown = square[max(top, 0) : top + height, max(left, 0) : left + width]
-    shown[:] = picture[max(-top, 0) :, max(-left, 0) :][: shown.shape[0], : shown.shape[1]]
+    shown[:] = image[max(-top, 0) :, max(-left, 0) :][: shown.shape[0], : shown.shape[1]]
     whole = boxes + np.array([left, top, left, top])
     seen = whole.clip(0, pixels)
     kept = _areas(seen) >= _LEAST_LEFT * _areas(whole)
@@ -45,10 +45,10 @@ def augment(rng: np.random.Generator, scene: LabelledScene, pixels: int) -> Augm
 
 
 def _scaled(scene: LabelledScene, ratio: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    height, width = scene.picture.shape[:2]
+    height, width = scene.image.shape[:2]
     size = max(1, round(height * ratio)), max(1, round(width * ratio))
     across, down = size[1] / width, size[0] / height
-    return resize(scene.picture, *size), scene.boxes * np.array([across, down, across, down])
+    return resize(scene.image, *size), scene.boxes * np.array([across, down, across, down])
 
 
 def _place(rng: np.random.Generator, length: int, pixels: int) -> int:

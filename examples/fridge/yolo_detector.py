@@ -102,13 +102,13 @@ def batches(
 
 def collate(augmented: Sequence[AugmentedScene]) -> tuple[Tensor, Truth]:
     """Join squares into inputs, float32 [N, 3, n, n] in [0, 1], and their truth."""
-    pictures = torch.from_numpy(np.stack([one.picture for one in augmented]))
+    pixels = torch.from_numpy(np.stack([one.image for one in augmented]))
     corners = torch.from_numpy(np.concatenate([one.boxes for one in augmented]))
     first, last = corners[:, :2], corners[:, 2:]
     owners = np.repeat(np.arange(len(augmented)), [len(one.labels) for one in augmented])
     labels = torch.from_numpy(np.concatenate([one.labels for one in augmented]))
     truth = Truth(torch.from_numpy(owners), labels, torch.cat([(first + last) / 2, last - first], 1))
-    return pictures.permute(0, 3, 1, 2).float() / 255, truth
+    return pixels.permute(0, 3, 1, 2).float() / 255, truth
 
 
 def _evaluate(network: YoloV5, scenes: Sequence[LabelledScene]) -> list[ImageResult]:
@@ -118,8 +118,8 @@ def _evaluate(network: YoloV5, scenes: Sequence[LabelledScene]) -> list[ImageRes
     adapter, progress, results = YoloAdapter(), Progress("testing", len(scenes)), []
     graph = EAGER.load(adapter.graph_source(network, FP32), None, ComputeOptions(network.head.anchors.device, FP32))
     for scene in scenes:
-        height, width = scene.picture.shape[:2]
-        (found,) = adapter.detect(network, graph, [adapter.prepare(torch.from_numpy(scene.picture), settings)])
+        height, width = scene.image.shape[:2]
+        (found,) = adapter.detect(network, graph, [adapter.prepare(torch.from_numpy(scene.image), settings)])
         boxes = found.boxes.numpy() * [width, height, width, height]
         ious = box_ious(boxes, scene.boxes)
         results.append(ImageResult(found.scores.numpy(), found.labels.numpy(), scene.labels, ious))

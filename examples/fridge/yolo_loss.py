@@ -26,17 +26,17 @@ _BALANCE = (4.0, 1.0, 0.4)
 class Truth:
     """All objects of a batch.
 
-    pictures: int64 [T], which picture of the batch. labels: int64 [T]. boxes: float32 [T, 4], the centre's x and y,
+    images: int64 [T], which image of the batch. labels: int64 [T]. boxes: float32 [T, 4], the centre's x and y,
     width and height in pixels of the network's input.
     """
 
-    pictures: Tensor
+    images: Tensor
     labels: Tensor
     boxes: Tensor
 
     def to(self, device: torch.device) -> "Truth":
         """Return the same on another device."""
-        return Truth(self.pictures.to(device), self.labels.to(device), self.boxes.to(device))
+        return Truth(self.images.to(device), self.labels.to(device), self.boxes.to(device))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,13 @@ def yolo_loss(head: Detect, grids: Sequence[Tensor], truth: Truth) -> Tensor:
     total = grids[0].new_zeros(())
     for level, grid in enumerate(grids):
         matches = match(truth.boxes / STRIDES[level], head.anchors[level], (grid.shape[2], grid.shape[3]))
-        pictures = truth.pictures[matches.objects]
-        said = grid[pictures, matches.anchors, matches.rows, matches.columns]
+        images = truth.images[matches.objects]
+        said = grid[images, matches.anchors, matches.rows, matches.columns]
         wrong = complete_box_iou_loss(
             _corners(_boxes(said, head.anchors[level][matches.anchors])), _corners(matches.boxes)
         )
         # how well the box fits is what its objectness should be, so that the best boxes score best
-        places = ((pictures * 3 + matches.anchors) * grid.shape[2] + matches.rows) * grid.shape[3] + matches.columns
+        places = ((images * 3 + matches.anchors) * grid.shape[2] + matches.rows) * grid.shape[3] + matches.columns
         fits = torch.zeros(grid.shape[:4].numel(), device=grid.device)
         fits.scatter_reduce_(0, places, (1 - wrong.detach()).clamp(0), "amax")
         objectness = functional.binary_cross_entropy_with_logits(grid[..., 4].flatten(), fits)

@@ -1,7 +1,7 @@
 """Several objects a picture, a box and a label each: a Faster R-CNN on a resnet18."""
 
 from examples.fridge.detector_schedule import recipe
-from examples.fridge.task import Task, Trained
+from examples.fridge.task import DemoTask, Trained
 
 
 def _train(seed: int) -> Trained:
@@ -11,7 +11,7 @@ def _train(seed: int) -> Trained:
     return train_detector(seed, masks=False)
 
 
-TASK = Task(
+TASK = DemoTask(
     automl_name="image-object-detection",
     outputs=("boxes",),
     recipe=recipe(),

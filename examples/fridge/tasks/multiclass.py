@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from examples.fridge.classifier_schedule import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_PICTURES
-from examples.fridge.task import Task, Trained
+from examples.fridge.task import DemoTask, Trained
 
 
 def _train(seed: int) -> Trained:
@@ -13,7 +13,7 @@ def _train(seed: int) -> Trained:
     return train_classifier(seed)
 
 
-TASK = Task(
+TASK = DemoTask(
     automl_name="image-classification",
     outputs=("probs", "labels"),
     recipe={

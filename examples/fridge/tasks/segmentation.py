@@ -1,7 +1,7 @@
 """Several objects a picture, a box, a label and a mask each: a Mask R-CNN on a resnet18."""
 
 from examples.fridge.detector_schedule import recipe
-from examples.fridge.task import Task, Trained
+from examples.fridge.task import DemoTask, Trained
 
 
 def _train(seed: int) -> Trained:
@@ -11,7 +11,7 @@ def _train(seed: int) -> Trained:
     return train_detector(seed, masks=True)
 
 
-TASK = Task(
+TASK = DemoTask(
     automl_name="image-instance-segmentation",
     outputs=("boxes",),
     recipe=recipe(),

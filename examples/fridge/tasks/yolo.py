@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from examples.fridge.task import Task, Trained
+from examples.fridge.task import DemoTask, Trained
 from examples.fridge.yolo_schedule import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_PICTURES, TEST_SIZE
 
 
@@ -13,7 +13,7 @@ def _train(seed: int) -> Trained:
     return train_yolo(seed)
 
 
-TASK = Task(
+TASK = DemoTask(
     automl_name="image-object-detection",
     outputs=("boxes",),
     recipe={
