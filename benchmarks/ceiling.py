@@ -34,7 +34,7 @@ _SIDE = 2048  # of square matrices
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class BatchPlan:
     """A way to overlap the work: pictures in a batch, and batches that are decoded ahead of the forward pass."""
 
     batch: int
@@ -42,7 +42,7 @@ class Recipe:
 
 
 class Ceiling:
-    """Runs recipes on one model and one set of pictures."""
+    """Runs plans on one model and one set of pictures."""
 
     def __init__(self, model: EngineModel) -> None:
         self._model = model
@@ -51,23 +51,23 @@ class Ceiling:
         self._pool = ThreadPoolExecutor(usable_cores())
         self._next = 0
 
-    def best(self) -> Recipe:
-        """Try the recipes for a moment each and return the fastest."""
-        rates: dict[Recipe, float] = {}
+    def best(self) -> BatchPlan:
+        """Try the plans for a moment each and return the fastest."""
+        rates: dict[BatchPlan, float] = {}
         for batch in self._sizes():
-            rates |= {recipe: self.rate(recipe, _TRIAL_S) for recipe in (Recipe(batch, 0), Recipe(batch, 1))}
+            rates |= {plan: self.rate(plan, _TRIAL_S) for plan in (BatchPlan(batch, 0), BatchPlan(batch, 1))}
             if 2 * batch > _LONGEST_S * max(rates.values()):
                 break  # twice as many would take too long to be of use to anybody
         return max(rates, key=rates.__getitem__)
 
-    def rate(self, recipe: Recipe, seconds: float) -> float:
+    def rate(self, plan: BatchPlan, seconds: float) -> float:
         """Return pictures per second over about `seconds`, from encoded bytes to predictions."""
-        waiting: deque[list[Future[DecodedImage]]] = deque(self._decode(recipe.batch) for _ in range(recipe.ahead))
+        waiting: deque[list[Future[DecodedImage]]] = deque(self._decode(plan.batch) for _ in range(plan.ahead))
         done, started = 0, time.perf_counter()
         while time.perf_counter() - started < seconds:
-            waiting.append(self._decode(recipe.batch))
+            waiting.append(self._decode(plan.batch))
             self._told([picture.result() for picture in waiting.popleft()])
-            done += recipe.batch
+            done += plan.batch
         rate = done / (time.perf_counter() - started)
         for batch in waiting:
             _ = [picture.result() for picture in batch]
@@ -156,17 +156,17 @@ def main() -> None:
     model = load(Path(folder), device="auto")
     flop = flop_of(model)
     ceiling = Ceiling(_computed_by(runtime, model, Path(folder), Path(cache)))
-    recipe = ceiling.best()
+    plan = ceiling.best()
     for line in sys.stdin:
         seconds = float(line)
         measured = {
-            "rate": ceiling.rate(recipe, seconds),
+            "rate": ceiling.rate(plan, seconds),
             "bare_ms": ceiling.bare_ms(seconds / 3),
-            "forward_rate": ceiling.forward_rate(recipe.batch, seconds / 3),
+            "forward_rate": ceiling.forward_rate(plan.batch, seconds / 3),
             "decode_rate": ceiling.decode_rate(seconds / 3),
             "arithmetic_rate": flop_rate(model.device, seconds / 3) / flop,
-            "batch": recipe.batch,
-            "ahead": recipe.ahead,
+            "batch": plan.batch,
+            "ahead": plan.ahead,
         }
         print(json.dumps(measured), flush=True)
 

@@ -32,7 +32,7 @@ _SATURATING = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class LaneRound:
     """One round. Rates in requests a second, times in milliseconds."""
 
     capacity: float
@@ -69,7 +69,7 @@ def slices(server: BenchServer) -> tuple[float, float]:
     return float(lines.get(f"{name}_count", 0)), float(lines.get(f"{name}_sum", 0))
 
 
-def turn(server: BenchServer, seconds: float) -> Turn:
+def turn(server: BenchServer, seconds: float) -> LaneRound:
     """Measure one round."""
     capacity = run_load(server, "closed", _SATURATING, seconds).rate
     alone = run_load(server, "open", capacity / 2, seconds)
@@ -81,7 +81,7 @@ def turn(server: BenchServer, seconds: float) -> Turn:
         saturated = run_load(server, "closed", _SATURATING, seconds)
     with explaining(server, seconds) as free:
         time.sleep(seconds)
-    return Turn(
+    return LaneRound(
         capacity,
         alone,
         beside,
@@ -105,7 +105,7 @@ def bench_model(name: str, seconds: float, rounds: int) -> dict[str, Any]:
     return {"model": name, "rounds": [asdict(one) for one in turns]}
 
 
-def _print(turns: Sequence[Turn]) -> None:
+def _print(turns: Sequence[LaneRound]) -> None:
     p99, allowed = (
         statistics.median(values) for values in zip(*((t.beside.p99_ms, t.allowed) for t in turns), strict=True)
     )

@@ -26,9 +26,9 @@ from torch import nn
 
 from benchmarks.explain_network import SHOWN, accuracy, load, passes, save, train
 from benchmarks.explain_randomised import DRAWN_ANEW, check_weights
-from benchmarks.explain_rows import SCORES, Explainer, Row, differences, measure
 from benchmarks.explain_scenes import Scenes
 from benchmarks.explain_scores import Interval
+from benchmarks.explain_variants import SCORES, ExplanationVariant, VariantScores, differences, measure
 from benchmarks.machine import describe_machine
 from benchmarks.report import write_report
 
@@ -80,10 +80,10 @@ def network_for(file: Path | None, quick: bool) -> tuple[nn.Module, float]:
 
 
 def bench_scenes(
-    scenes: Scenes, explainers: Mapping[str, Explainer], wanted: int, minutes: float, checked: int
+    scenes: Scenes, variants: Mapping[str, ExplanationVariant], wanted: int, minutes: float, checked: int
 ) -> dict[str, Any]:
     """Measure, and print the tables."""
-    rows = measure(scenes, explainers, wanted, minutes)
+    rows = measure(scenes, variants, wanted, minutes)
     asked, kept = scenes.asked, scenes.kept
     print(f"\n{len(rows['random'].scenes)} explanations a row; {asked - kept} of {asked} pictures left out")
     print_rows(rows)
@@ -92,7 +92,7 @@ def bench_scenes(
     }
     for title, cells in compared.items():
         print(f"{title}: " + ", ".join(f"{score} {_signed(cell)}" for score, cell in cells.items()))
-    randomised = check_weights(scenes, {name: explainers[name] for name in ALGORITHMS}, checked)
+    randomised = check_weights(scenes, {name: variants[name] for name in ALGORITHMS}, checked)
     print(f"\nrank correlation with the maps of weights drawn anew, {checked} scenes")
     print(f"{'':30}" + "".join(f"{extent:>21}" for extent in DRAWN_ANEW))
     for name, extents in randomised.items():
@@ -108,7 +108,7 @@ def bench_scenes(
     }
 
 
-def print_rows(rows: Mapping[str, Row]) -> None:
+def print_rows(rows: Mapping[str, VariantScores]) -> None:
     """Print the table."""
     print(f"{'':30}" + "".join(f"{name:>21}" for name in SCORES) + f"{'s each':>8}{'steps':>7}")
     for name, row in rows.items():
@@ -118,7 +118,7 @@ def print_rows(rows: Mapping[str, Row]) -> None:
         print(f"{name:30}{cells}{summary['seconds_each']:8.2f}{steps}")
 
 
-def print_verdicts(rows: Mapping[str, Row], randomised: Mapping[str, Mapping[str, Interval]]) -> None:
+def print_verdicts(rows: Mapping[str, VariantScores], randomised: Mapping[str, Mapping[str, Interval]]) -> None:
     """Print which of the wanted values were met."""
     for (name, score), least in _LEAST.items():
         value = rows[name].summary()[score][0]
@@ -142,14 +142,14 @@ def main() -> None:
     options = parser.parse_args()
     wanted, checked = (12, 2) if options.quick else (options.count, options.checked)
     requests = {**_REQUESTS, **(_MORE if options.more else {})}
-    explainers = {name: Explainer.asked_for(request) for name, request in requests.items()}
+    variants = {name: ExplanationVariant.asked_for(request) for name, request in requests.items()}
     torch.set_num_threads(2)  # so that a machine with more trains the same network
     machine = describe_machine()
     print(json.dumps(machine))
     network, right = network_for(options.network, options.quick)
     scenes = Scenes(passes(network), least=0.5 if right >= _LEAST_ACCURACY else 0.0)
     result: dict[str, Any] = {"machine": machine, "accuracy": right}
-    result |= bench_scenes(scenes, explainers, wanted, options.minutes, checked)
+    result |= bench_scenes(scenes, variants, wanted, options.minutes, checked)
     write_report("explain-quality", result)
 
 

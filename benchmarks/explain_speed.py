@@ -62,7 +62,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class SpeedRound:
     """One round of one algorithm: seconds each."""
 
     ours: float
@@ -191,7 +191,7 @@ class Bench:
         return found
 
 
-def turn(bench: Bench, algorithm: str) -> tuple[Turn, Mapping[str, Cost]]:
+def turn(bench: Bench, algorithm: str) -> tuple[SpeedRound, Mapping[str, Cost]]:
     """Measure one algorithm once, everything beside everything else."""
     default = Method.asked_for(read_parameters({"xai_algorithm": algorithm}))
     alike = Method.asked_for(read_parameters({"xai_algorithm": algorithm, "compatibility": "azureml"}))
@@ -202,7 +202,7 @@ def turn(bench: Bench, algorithm: str) -> tuple[Turn, Mapping[str, Cost]]:
     same = bench.explain(alike)
     after = bench.explain(default)
     forward, gradient = (forward + bench.forward(size)) / 2, (gradient + bench.gradient(size)) / 2
-    found = Turn(
+    found = SpeedRound(
         ours=(before.seconds + after.seconds) / 2,
         recipe=recipe,
         same_settings=same.seconds,
@@ -235,8 +235,8 @@ def bench_model(name: str, rounds: int) -> dict[str, Any]:
     return result
 
 
-def _print(algorithm: str, turns: Sequence[Turn], costs: Mapping[str, Cost]) -> None:
-    def spread(value: Callable[[Turn], float], digits: int) -> str:
+def _print(algorithm: str, turns: Sequence[SpeedRound], costs: Mapping[str, Cost]) -> None:
+    def spread(value: Callable[[SpeedRound], float], digits: int) -> str:
         values = sorted(map(value, turns))
         middle = f"{statistics.median(values):.{digits}f}"
         return f"{middle} ({values[0]:.{digits}f}-{values[-1]:.{digits}f})" if len(values) > 1 else middle

@@ -28,8 +28,8 @@ _JSON = {"content-type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request by a name of its own."""
+class EndpointRequest:
+    """A named request."""
 
     name: str
     method: str
@@ -57,16 +57,16 @@ class Difference:
             yield f"body here:  {self.body[1]}"
 
 
-def requests() -> list[Asked]:
-    """Return what both are asked."""
+def requests() -> list[EndpointRequest]:
+    """Return the requests that both servers get."""
     cells = [base64.b64encode(picture).decode() for picture in pictures()[:3]]
     table = {"columns": ["image"], "data": cells}
     small = base64.b64encode(pictures()[0]).decode()
     body = json.dumps({"input_data": table}).encode()
     one = json.dumps({"input_data": {"columns": ["image"], "data": cells[:1]}}).encode()
 
-    def post(name: str, content: bytes, **headers: str) -> Asked:
-        return Asked(
+    def post(name: str, content: bytes, **headers: str) -> EndpointRequest:
+        return EndpointRequest(
             name, "POST", "/score", content, _JSON | {key.replace("_", "-"): value for key, value in headers.items()}
         )
 
@@ -79,21 +79,23 @@ def requests() -> list[Asked]:
         post("all ids", one, **ids),
         post("a trace id", one, x_request_id="r", traceid="t"),
         *(post(f"{name} too long", one, **{"x_request_id": "r", name: "x" * 101}) for name in ids),
-        Asked("another content type", "POST", "/score", one, {"content-type": "text/plain", "x-request-id": "r"}),
+        EndpointRequest(
+            "another content type", "POST", "/score", one, {"content-type": "text/plain", "x-request-id": "r"}
+        ),
         post("no body", b"", x_request_id="r"),
         post("no JSON", b"{", x_request_id="r"),
         post("a JSON list", b"[1]", x_request_id="r"),
         post("no input_data", b"{}", x_request_id="r"),
         post("no base64", json.dumps({"input_data": {"columns": ["image"], "data": ["%"]}}).encode(), x_request_id="r"),
-        Asked("a probe", "GET", "/", headers={"x-request-id": "r"}),
-        Asked("a probe without a body", "HEAD", "/", headers={"x-request-id": "r"}),
-        Asked("score, got", "GET", "/score", headers={"x-request-id": "r"}),
-        Asked("score, got with a query", "GET", f"/score?{query}", headers={"x-request-id": "r"}),
-        Asked("options", "OPTIONS", "/score", headers={"x-request-id": "r"}),
-        Asked("another method", "DELETE", "/score", headers={"x-request-id": "r"}),
-        Asked("another method of a probe", "POST", "/", headers={"x-request-id": "r"}),
-        Asked("another path", "GET", "/nothing", headers={"x-request-id": "r"}),
-        Asked("an unknown swagger", "GET", "/swagger.json?version=9", headers={"x-request-id": "r"}),
+        EndpointRequest("a probe", "GET", "/", headers={"x-request-id": "r"}),
+        EndpointRequest("a probe without a body", "HEAD", "/", headers={"x-request-id": "r"}),
+        EndpointRequest("score, got", "GET", "/score", headers={"x-request-id": "r"}),
+        EndpointRequest("score, got with a query", "GET", f"/score?{query}", headers={"x-request-id": "r"}),
+        EndpointRequest("options", "OPTIONS", "/score", headers={"x-request-id": "r"}),
+        EndpointRequest("another method", "DELETE", "/score", headers={"x-request-id": "r"}),
+        EndpointRequest("another method of a probe", "POST", "/", headers={"x-request-id": "r"}),
+        EndpointRequest("another path", "GET", "/nothing", headers={"x-request-id": "r"}),
+        EndpointRequest("an unknown swagger", "GET", "/swagger.json?version=9", headers={"x-request-id": "r"}),
     ]
 
 
@@ -107,9 +109,9 @@ def both() -> Iterator[tuple[int, int]]:
         yield theirs.port, ours.port
 
 
-def compared(asked: Asked, theirs: int, ours: int) -> Difference:
-    """Ask both, and tell what differs."""
-    one, other = (_reply(asked, port) for port in (theirs, ours))
+def compared(request: EndpointRequest, theirs: int, ours: int) -> Difference:
+    """Send a request to both, and tell what differs."""
+    one, other = (_reply(request, port) for port in (theirs, ours))
     names = (set(one.headers) | set(other.headers)) - _OWN
     headers = {name: (one.headers.get(name), other.headers.get(name)) for name in names}
     return Difference(
@@ -119,9 +121,9 @@ def compared(asked: Asked, theirs: int, ours: int) -> Difference:
     )
 
 
-def _reply(asked: Asked, port: int) -> httpx.Response:
-    url = f"http://127.0.0.1:{port}{asked.path}"
-    return httpx.request(asked.method, url, content=asked.content, headers=asked.headers, timeout=60)
+def _reply(request: EndpointRequest, port: int) -> httpx.Response:
+    url = f"http://127.0.0.1:{port}{request.path}"
+    return httpx.request(request.method, url, content=request.content, headers=request.headers, timeout=60)
 
 
 def _alike(one: httpx.Response, other: httpx.Response) -> bool:
@@ -150,9 +152,9 @@ def _shown(reply: httpx.Response) -> str:
 def main() -> None:
     """Print all differences."""
     with both() as (theirs, ours):
-        for asked in requests():
-            found = [*compared(asked, theirs, ours).lines()]
-            print(f"{asked.name}: {asked.method} {asked.path[:40]}" + ("" if found else ": the same"))
+        for request in requests():
+            found = [*compared(request, theirs, ours).lines()]
+            print(f"{request.name}: {request.method} {request.path[:40]}" + ("" if found else ": the same"))
             for line in found:
                 print(f"    {line}")
 

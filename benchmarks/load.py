@@ -28,7 +28,7 @@ _TIMING = re.compile(rb"server-timing: (.*)\r\n")
 _STAGE = re.compile(r"([\w-]+);dur=([\d.]+)")
 
 
-class Connection:
+class KeepAliveConnection:
     """One keep-alive connection; one request at a time."""
 
     def __init__(self, port: int) -> None:
@@ -66,7 +66,7 @@ class Connection:
         self._streams = None
 
 
-class Tally:
+class LoadTally:
     """The latencies in seconds of everything that was answered, by status code."""
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class Tally:
         self.finished: list[float] = []
         self.timings: list[bytes] = []  # read when the load has ended
 
-    async def timed(self, connection: Connection, request: bytes, since: float) -> None:
+    async def timed(self, connection: KeepAliveConnection, request: bytes, since: float) -> None:
         """Send a request and note how long it took `since` the moment it was due."""
         status = await connection.send(request)
         now = time.perf_counter()
@@ -92,13 +92,13 @@ class Tally:
         return found
 
 
-async def closed_loop(port: int, requests: Sequence[bytes], concurrency: int, seconds: float) -> Tally:
+async def closed_loop(port: int, requests: Sequence[bytes], concurrency: int, seconds: float) -> LoadTally:
     """Keep `concurrency` requests in flight: each client sends its next one when the last is answered."""
-    tally = Tally()
+    tally = LoadTally()
     end = tally.started + seconds
 
     async def client(number: int) -> None:
-        connection = Connection(port)
+        connection = KeepAliveConnection(port)
         turn = number
         while (since := time.perf_counter()) < end:
             await tally.timed(connection, requests[turn % len(requests)], since)
@@ -109,18 +109,18 @@ async def closed_loop(port: int, requests: Sequence[bytes], concurrency: int, se
     return tally
 
 
-async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: float, patience: float) -> Tally:
+async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: float, patience: float) -> LoadTally:
     """Send at random times, `rate` a second on average, whether or not the earlier requests are answered.
 
     In the end it waits for replies for `patience` seconds at most.
     """
-    tally = Tally()
+    tally = LoadTally()
     chance = random.Random(0)
-    idle: list[Connection] = []
+    idle: list[KeepAliveConnection] = []
     pending: set[asyncio.Task[None]] = set()
 
     async def one(request: bytes, due: float) -> None:
-        connection = idle.pop() if idle else Connection(port)
+        connection = idle.pop() if idle else KeepAliveConnection(port)
         await tally.timed(connection, request, due)
         idle.append(connection)
 

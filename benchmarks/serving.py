@@ -54,7 +54,7 @@ class Round:
         return load.rate / self.ceiling["rate"]
 
 
-class Ceiling:
+class CeilingProcess:
     """The ceiling process, asked again in every round; a context manager."""
 
     def __init__(self, folder: Path, runtime: str, cache: Path) -> None:
@@ -67,8 +67,8 @@ class Ceiling:
             env=environment,
         )
 
-    def __enter__(self) -> "Ceiling":
-        self.measure(1)  # the first call finds the recipe; nothing else may run meanwhile
+    def __enter__(self) -> "CeilingProcess":
+        self.measure(1)  # the first call finds the fastest plan; nothing else may run meanwhile
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -116,7 +116,7 @@ def bench_model(name: str, asked: str, seconds: float, rounds: int, concurrencie
         runtime = fastest(folder, asked, cache)
         print(f"\n{name}, runtime {runtime}")
         flags = ("--runtime", runtime, "--cache-folder", str(cache), *(ENDLESS if name in NAMES else ()))
-        with Ceiling(folder, runtime, cache) as ceiling, BenchServer(folder, free_port(), *flags) as server:
+        with CeilingProcess(folder, runtime, cache) as ceiling, BenchServer(folder, free_port(), *flags) as server:
             taken = [_round(ceiling, server, seconds, concurrencies) for _ in range(rounds)]
             capacity = statistics.median(max(load.rate for load in one.loads) for one in taken)
             overload = None
@@ -134,7 +134,7 @@ def bench_model(name: str, asked: str, seconds: float, rounds: int, concurrencie
     }
 
 
-def _round(ceiling: Ceiling, server: BenchServer, seconds: float, concurrencies: Sequence[int]) -> Round:
+def _round(ceiling: CeilingProcess, server: BenchServer, seconds: float, concurrencies: Sequence[int]) -> Round:
     one = Round(ceiling.measure(seconds))
     one.loads = [run_load(server, "closed", concurrency, seconds) for concurrency in concurrencies]
     return one

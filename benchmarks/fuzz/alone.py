@@ -13,7 +13,7 @@ from benchmarks.fuzz.targets import targets
 
 
 def run_alone(name: str, count: int, seed: int, keep: Path) -> dict[str, Any]:
-    """Return the fields of a Tally; nothing but `failures` where a body brought the process to its end."""
+    """Return the fields of a FuzzTally; nothing but `failures` where a body brought the process to its end."""
     keep.mkdir(parents=True, exist_ok=True)
     result = keep / f"{name}.json"
     result.unlink(missing_ok=True)

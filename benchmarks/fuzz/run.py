@@ -25,7 +25,7 @@ class HangError(Exception):
 
 
 @dataclass(slots=True)
-class Tally:
+class FuzzTally:
     """What became of the bodies.
 
     `slowest_s` is of processor time; `grown_bytes` is how much larger the process is than after a tenth of the bodies.
@@ -43,12 +43,12 @@ class Tally:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def run(target: Target, count: int, seed: int, keep: Path) -> Tally:
+def run(target: Target, count: int, seed: int, keep: Path) -> FuzzTally:
     """Throw `count` bodies at a target.
 
     Those that make it raise what it does not declare are kept in `keep`, the first of each kind, with the traceback.
     """
-    mutator, tally = Mutator(target.samples, target.words, seed), Tally()
+    mutator, tally = Mutator(target.samples, target.words, seed), FuzzTally()
     process, started, settled = psutil.Process(), time.perf_counter(), 0
     keep.mkdir(parents=True, exist_ok=True)
     current = keep / f"{target.name}.current"
@@ -67,7 +67,7 @@ def run(target: Target, count: int, seed: int, keep: Path) -> Tally:
     return tally
 
 
-def _throw(target: Target, body: bytes, tally: Tally, keep: Path) -> None:
+def _throw(target: Target, body: bytes, tally: FuzzTally, keep: Path) -> None:
     signal.setitimer(signal.ITIMER_REAL, _HANGS_S)
     started = time.process_time()  # others may be busy on the machine too
     try:

@@ -20,7 +20,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.measured import Load, run_load, split
 from benchmarks.peers.peer_server import COMMANDS, PeerServer, score_one
 from benchmarks.report import write_report
-from benchmarks.serving import ENDLESS, Ceiling, fastest, free_port, seeded_folder, spread
+from benchmarks.serving import ENDLESS, CeilingProcess, fastest, free_port, seeded_folder, spread
 from models.runtime.runtime import EAGER
 from tests.detectors import NAMES as DETECTORS
 from tests.other_model import other_model
@@ -71,7 +71,7 @@ def _bench(name: str, scratch: Path, options: argparse.Namespace) -> dict[str, A
     for turn in range(options.rounds):
         ceilings = {}
         for label in () if name == NOOP else (EAGER, runtime):
-            with Ceiling(folder, label, cache) as ceiling:
+            with CeilingProcess(folder, label, cache) as ceiling:
                 ceilings[label] = ceiling.measure(options.seconds)
         found["ceilings"].append(ceilings)
         overload = options.overload and turn == options.rounds - 1

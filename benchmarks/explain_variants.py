@@ -35,14 +35,14 @@ _POINTS = 11  # of an insertion or deletion curve, both ends included
 
 
 @dataclass(frozen=True, slots=True)
-class Explainer:
+class ExplanationVariant:
     """A row of the table: a way to explain, and how its attributions become a map."""
 
     method: Method
     sign: Sign
 
     @classmethod
-    def asked_for(cls, request: Mapping[str, Any]) -> "Explainer":
+    def asked_for(cls, request: Mapping[str, Any]) -> "ExplanationVariant":
         """Take what a request of this content would get."""
         parameters = read_parameters(request)
         return cls(Method.asked_for(parameters), parameters.sign)
@@ -55,7 +55,7 @@ class Explainer:
 
 
 @dataclass(slots=True)
-class Row:
+class VariantScores:
     """What is known of one way to explain: for each question, its scores, its scene, seconds and steps."""
 
     scores: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in SCORES})
@@ -106,15 +106,17 @@ class Curves:
         return torch.cat([self._scenes.probabilities(part) for part in torch.split(pictures, 6)])
 
 
-def measure(scenes: Scenes, explainers: Mapping[str, Explainer], wanted: int, minutes: float) -> dict[str, Row]:
-    """Score every explainer and the floors on the same `wanted` questions, or as many as `minutes` allow."""
-    rows = {name: Row() for name in (*explainers, *FLOORS)}
+def measure(
+    scenes: Scenes, variants: Mapping[str, ExplanationVariant], wanted: int, minutes: float
+) -> dict[str, VariantScores]:
+    """Score every variant and the floors on the same `wanted` questions, or as many as `minutes` allow."""
+    rows = {name: VariantScores() for name in (*variants, *FLOORS)}
     until = time.perf_counter() + 60 * minutes
     for case in scenes:
         maps: dict[str, list[Weights]] = {}
-        for name, explainer in explainers.items():
+        for name, variant in variants.items():
             started = time.perf_counter()
-            maps[name], steps = explainer.maps(scenes.passes, case)
+            maps[name], steps = variant.maps(scenes.passes, case)
             rows[name].seconds += time.perf_counter() - started
             rows[name].steps += [step for step in steps if step is not None]
         noise = np.random.default_rng(case.seed)
@@ -142,7 +144,7 @@ def _scores(weight: Weights, question: Question, curves: Curves, seed: int) -> d
     }
 
 
-def differences(rows: Mapping[str, Row], name: str, reference: str) -> dict[str, Interval]:
+def differences(rows: Mapping[str, VariantScores], name: str, reference: str) -> dict[str, Interval]:
     """Return by how much the scores of one row exceed those of another, question by question."""
     one, other = rows[name], rows[reference]
     return {
