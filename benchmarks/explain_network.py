@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from examples.fridge.progress import Progress
+from examples.fridge.progress import progress_bar
 from examples.patterns.scene import LABELS, MOST_OBJECTS, SIDE, draw_scene
 from explain.network.executor import Executor
 from models.architecture.cam_layer import CamLayer
@@ -71,8 +71,8 @@ def train(shown: int) -> PatternNetwork:
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.02, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps, pct_start=0.2)
     pictures, present = _drawn(range(min(_DRAWN, shown)), rng)
-    progress = Progress("training", steps)
-    for chosen in _batches(rng, len(pictures), steps):
+    progress = progress_bar("training", _batches(rng, len(pictures), steps), total=steps)
+    for chosen in progress:
         seen = torch.cat([_varied(rng, part) for part in torch.split(pictures[chosen], _ALIKE)])
         logits = network(_PREPROCESS.inputs(seen))
         loss = functional.binary_cross_entropy_with_logits(logits, present[chosen])
@@ -80,7 +80,7 @@ def train(shown: int) -> PatternNetwork:
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
-        progress.advance(1, f"loss {loss.item():.3f}")
+        progress.set_postfix_str(f"loss {loss.item():.3f}", refresh=False)
     return network.eval()
 
 
@@ -105,13 +105,11 @@ def passes(network: nn.Module) -> Executor:
 
 
 def _drawn(seeds: Sequence[int], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    progress = Progress("drawing", len(seeds))
     pictures, present = [], torch.zeros(len(seeds), len(LABELS))
-    for row, seed in zip(present, seeds, strict=True):
+    for row, seed in zip(present, progress_bar("drawing", seeds), strict=True):
         chosen = rng.permutation(len(LABELS))[: rng.integers(MOST_OBJECTS + 1)]
         pictures.append(draw_scene(seed, labels=[LABELS[index] for index in chosen]).image)
         row[torch.from_numpy(chosen)] = 1
-        progress.advance(1)
     return torch.from_numpy(np.stack(pictures)), present
 
 

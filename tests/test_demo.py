@@ -13,6 +13,7 @@ import torch
 
 from examples.fridge.__main__ import main
 from examples.fridge.folder import DemoError, build, read_card
+from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
 from examples.fridge.task import DemoTask, Trained, find_task, task_names
 from tests.live_server import ROOT, LiveServer
@@ -82,6 +83,17 @@ def test_an_interrupted_build_leaves_the_old_demo(tmp_path: Path, monkeypatch: p
         build(tmp_path / "fridge", toy(0.99), 0)
     assert [path.name for path in tmp_path.iterdir()] == ["fridge"]
     assert (read_card(tmp_path / "fridge") or {})["accuracy"] == 0.97
+
+
+def test_progress_is_written_in_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(progress_bar("drawing", range(3))) == [0, 1, 2]
+    with progress_bar("training", total=9.0) as progress:
+        progress.set_postfix_str("loss 0.5", refresh=False)
+        progress.update(4.5)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line[:12] for line in lines] == ["drawing   0%", "drawing 100%", "training   0", "training  50"]
+    assert all(line.isprintable() and " left" in line for line in lines)
+    assert lines[-1].endswith("loss 0.5")
 
 
 def test_tasks_are_found_by_their_files() -> None:

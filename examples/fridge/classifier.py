@@ -15,7 +15,7 @@ from examples.fridge.classifier_network import ARCHITECTURE, ResnetWithAuxiliary
 from examples.fridge.classifier_schedule import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_PICTURES, TEST_SIZE
 from examples.fridge.classifier_training import PREPROCESS, crop_batches, optimizer_for, train_stage
 from examples.fridge.labelled_image import LabelledImage, draw_labelled_images
-from examples.fridge.progress import Progress
+from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
 from examples.fridge.task import Trained
@@ -33,9 +33,9 @@ def train_classifier(seed: int) -> Trained:
     model.to(memory_format=torch.channels_last)
     optimizer = optimizer_for(model)
     images = draw_labelled_images("drawing", seeds(seed, 0, DRAWINGS), DRAWING_SIZE)
-    progress = Progress("training", sum(stage.shown * stage.pixels**2 for stage in STAGES))
-    for stage in STAGES:
-        train_stage(model, optimizer, stage, crop_batches(rng, images, stage), progress)
+    with progress_bar("training", total=sum(stage.shown * stage.pixels**2 for stage in STAGES)) as progress:
+        for stage in STAGES:
+            train_stage(model, optimizer, stage, crop_batches(rng, images, stage), progress)
     settling = islice(crop_batches(rng, images, STAGES[-1]), _SETTLING_BATCHES)
     settle(model.network, (inputs for inputs, _, _ in settling))
     unseen = draw_labelled_images("drawing unseen pictures", seeds(seed, TEST_BLOCK, TEST_PICTURES), TEST_SIZE)
@@ -44,14 +44,12 @@ def train_classifier(seed: int) -> Trained:
 
 def _probabilities(network: nn.Module, images: Sequence[LabelledImage]) -> NDArray[np.float32]:
     """Score pictures as the server does: float32 [N, labels]."""
-    progress = Progress("testing", len(images))
     rows = []
     with torch.inference_mode():
-        for start in range(0, len(images), 8):
+        for start in progress_bar("testing", range(0, len(images), 8)):
             chosen = images[start : start + 8]
             inputs = torch.stack([PREPROCESS.picture(Image.fromarray(labelled.image)) for labelled in chosen])
             rows.append(network(PREPROCESS.inputs(inputs)).softmax(1).numpy())
-            progress.advance(len(chosen))
     return np.concatenate(rows)
 
 

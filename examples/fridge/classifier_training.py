@@ -1,6 +1,7 @@
 """Trains the classifier, whose backbone detectors start from, on crops of images, stage by stage."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,6 @@ from examples.fridge.classifier_network import ResnetWithAuxiliaryHeads, trainin
 from examples.fridge.classifier_schedule import SIZES, ClassifierStage
 from examples.fridge.crop import random_crop
 from examples.fridge.labelled_image import LabelledImage
-from examples.fridge.progress import Progress
 from models.images.preprocess import Preprocess
 
 PREPROCESS = Preprocess(SIZES["valid_resize_size"], SIZES["valid_crop_size"])
@@ -39,9 +39,12 @@ def train_stage(
     optimizer: torch.optim.Optimizer,
     stage: ClassifierStage,
     batches: Iterator[tuple[Tensor, Tensor, Tensor]],
-    progress: Progress,
+    progress: Any,
 ) -> None:
-    """Take the steps of one stage, on the device of the model; `batches` as `crop_batches` yields them."""
+    """Take the steps of one stage, on the device of the model.
+
+    `batches` are those of `crop_batches`, `progress` a bar that counts pixels.
+    """
     model.train()
     device = next(model.parameters()).device
     first, last = stage.rates
@@ -54,4 +57,5 @@ def train_stage(
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        progress.advance(len(inputs) * stage.pixels**2, f"loss {loss.item():.2f}")
+        progress.set_postfix_str(f"loss {loss.item():.2f}", refresh=False)
+        progress.update(len(inputs) * stage.pixels**2)

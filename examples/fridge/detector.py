@@ -18,7 +18,7 @@ from examples.fridge.detector_loss import detector_loss
 from examples.fridge.detector_network import BOXES, CLASSES, MASKS, served_network, served_state, training_network
 from examples.fridge.evaluation import evaluate
 from examples.fridge.labelled_scene import LabelledScene, draw_labelled_scenes
-from examples.fridge.progress import Progress
+from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
 from examples.fridge.task import Trained
@@ -51,22 +51,23 @@ def train_scenes(
     masks: bool,
 ) -> list[float]:
     """Train a network of `training_network` in place, its mask head only with `masks`; return every step's loss."""
-    progress = Progress("training", sum(_work(stage) * stage.shown for stage in stages))
     named = [(name, one) for name, one in network.named_parameters() if masks or not name.startswith("roi_heads.mask_")]
     optimizer = torch.optim.AdamW([one for _, one in named], betas=(0.9, 0.95), weight_decay=0.02, fused=True)
     losses = []
-    for stage in stages:
-        batches = _batches(rng, scenes, stage, next(network.parameters()).device)
-        if stage.settled:
-            settle(network.backbone, (batch.inputs for batch in islice(batches, _SETTLING_BATCHES)))
-        network.train()
-        if stage.settled:
-            freeze(network)
-        for step in range(stage.shown // stage.batch):
-            _set_rate(optimizer, stage, step)
-            loss = detector_loss(network, next(batches), masks=masks)
-            losses.append(_step(network, optimizer, loss))
-            progress.advance(_work(stage) * stage.batch, f"loss {losses[-1]:.2f}")
+    with progress_bar("training", total=sum(_work(stage) * stage.shown for stage in stages)) as progress:
+        for stage in stages:
+            batches = _batches(rng, scenes, stage, next(network.parameters()).device)
+            if stage.settled:
+                settle(network.backbone, (batch.inputs for batch in islice(batches, _SETTLING_BATCHES)))
+            network.train()
+            if stage.settled:
+                freeze(network)
+            for step in range(stage.shown // stage.batch):
+                _set_rate(optimizer, stage, step)
+                loss = detector_loss(network, next(batches), masks=masks)
+                losses.append(_step(network, optimizer, loss))
+                progress.set_postfix_str(f"loss {losses[-1]:.2f}", refresh=False)
+                progress.update(_work(stage) * stage.batch)
     return losses
 
 
@@ -109,8 +110,8 @@ def _learned_backbone(
     model = ResnetWithAuxiliaryHeads(len(LABELS))
     model.to(device).to(memory_format=torch.channels_last)
     stage = schedule.CLOSEUPS
-    progress = Progress("training on close-ups", stage.shown * stage.pixels**2)
-    train_stage(model, optimizer_for(model), stage, crop_batches(rng, images, stage), progress)
+    with progress_bar("training on close-ups", total=stage.shown * stage.pixels**2) as progress:
+        train_stage(model, optimizer_for(model), stage, crop_batches(rng, images, stage), progress)
     return {name: tensor for name, tensor in model.network.state_dict().items() if not name.startswith("fc.")}
 
 

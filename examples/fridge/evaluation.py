@@ -15,7 +15,7 @@ from examples.fridge.average_precision import (
     precision_and_recall,
 )
 from examples.fridge.labelled_scene import LabelledScene
-from examples.fridge.progress import Progress
+from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
 
 
@@ -25,17 +25,15 @@ def evaluate(network: nn.Module, unseen: Sequence[LabelledScene]) -> dict[str, A
     box_map50 (mean average precision), box_ap50_per_label, box_precision (the share of its boxes that are right),
     box_recall (the share of the objects that have a right box) and, for a network that finds masks, the same of masks.
     """
-    progress = Progress("testing", len(unseen))
     device = next(network.parameters()).device
     boxes, masks = [], []
     with torch.inference_mode():
-        for scene in unseen:
+        for scene in progress_bar("testing", unseen):
             image = torch.from_numpy(scene.image).permute(2, 0, 1).to(device).float() / 255
             output = {name: tensor.cpu() for name, tensor in network([image])[0].items()}
             boxes.append(box_result(output, scene))
             if "masks" in output:
                 masks.append(mask_result(output, scene))
-            progress.advance(1)
     return _figures("box", boxes) | (_figures("mask", masks) if masks else {})
 
 

@@ -7,7 +7,7 @@ from multiprocessing import get_context
 from typing import TypeVar
 
 from examples.fridge.allocator import keep_freed_memory
-from examples.fridge.progress import Progress
+from examples.fridge.progress import progress_bar
 
 MOST_PROCESSES = 8
 Result = TypeVar("Result")
@@ -19,15 +19,10 @@ def parallel_map(what: str, work: Callable[[int], Result], numbers: Sequence[int
     `work` runs in other processes, so it and its results must be picklable, and a result must not depend on the
     process it comes from.
     """
-    progress = Progress(what, len(numbers))
-    results = []
     # Forking a process in which PyTorch has started its threads can hang; a fresh one costs a third of a second.
     fresh, count = get_context("spawn"), min(_cores(), MOST_PROCESSES)
     with ProcessPoolExecutor(count, mp_context=fresh, initializer=keep_freed_memory) as pool:
-        for result in pool.map(work, numbers, chunksize=16):
-            results.append(result)
-            progress.advance(1)
-    return results
+        return list(progress_bar(what, pool.map(work, numbers, chunksize=16), total=len(numbers)))
 
 
 def _cores() -> int:

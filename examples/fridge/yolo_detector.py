@@ -12,7 +12,7 @@ from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.average_precision import ImageResult, average_precisions, box_ious, mean_average_precision
 from examples.fridge.batch_norm import settle
 from examples.fridge.labelled_scene import LabelledScene, draw_labelled_scenes
-from examples.fridge.progress import Progress
+from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
 from examples.fridge.task import Trained
@@ -64,22 +64,23 @@ def train(
 ) -> list[float]:
     """Train stage after stage, leave the network in evaluation mode, and return the loss of each step."""
     optimizer = torch.optim.AdamW(network.parameters(), betas=(0.9, 0.98), weight_decay=0.02, fused=True)
-    progress = Progress("training", sum(stage.shown * stage.pixels**2 for stage in stages))
     device = network.head.anchors.device
     losses: list[float] = []
     network.train()
-    for stage in stages:
-        for step, (inputs, truth) in enumerate(batches(rng, scenes, stage)):
-            warmth = min(1.0, (len(losses) + 1) / _WARMING_STEPS)
-            for group in optimizer.param_groups:
-                group["lr"] = warmth * _rate(stage, step * stage.batch / stage.shown)
-            loss = yolo_loss(network.head, network(inputs.to(device)), truth.to(device))
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), 10.0)
-            optimizer.step()
-            losses.append(loss.item())
-            progress.advance(len(inputs) * stage.pixels**2, f"loss {losses[-1]:.3f}")
+    with progress_bar("training", total=sum(stage.shown * stage.pixels**2 for stage in stages)) as progress:
+        for stage in stages:
+            for step, (inputs, truth) in enumerate(batches(rng, scenes, stage)):
+                warmth = min(1.0, (len(losses) + 1) / _WARMING_STEPS)
+                for group in optimizer.param_groups:
+                    group["lr"] = warmth * _rate(stage, step * stage.batch / stage.shown)
+                loss = yolo_loss(network.head, network(inputs.to(device)), truth.to(device))
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+                optimizer.step()
+                losses.append(loss.item())
+                progress.set_postfix_str(f"loss {losses[-1]:.3f}", refresh=False)
+                progress.update(len(inputs) * stage.pixels**2)
     settling = islice(batches(rng, scenes, stages[-1]), _SETTLING_BATCHES)
     settle(network, (inputs.to(device) for inputs, _ in settling))
     return losses
@@ -115,15 +116,14 @@ def _evaluate(network: YoloV5, scenes: Sequence[LabelledScene]) -> list[ImageRes
     """Detect as the server does, and compare the detections with the objects."""
     # Average precision also counts detections of low scores
     settings = YoloSettings.model_validate(SETTINGS | {"box_score_thresh": 0.01})
-    adapter, progress, results = YoloAdapter(), Progress("testing", len(scenes)), []
+    adapter, results = YoloAdapter(), []
     graph = EAGER.load(adapter.graph_source(network, FP32), None, ComputeOptions(network.head.anchors.device, FP32))
-    for scene in scenes:
+    for scene in progress_bar("testing", scenes):
         height, width = scene.image.shape[:2]
         (found,) = adapter.detect(network, graph, [adapter.prepare(torch.from_numpy(scene.image), settings)])
         boxes = found.boxes.numpy() * [width, height, width, height]
         ious = box_ious(boxes, scene.boxes)
         results.append(ImageResult(found.scores.numpy(), found.labels.numpy(), scene.labels, ious))
-        progress.advance(1)
     return results
 
 
