@@ -1,16 +1,17 @@
-"""make bench-explain, first half: whether explanations point at what they should.
+"""make bench-explain, first part: whether explanations point at what they should.
 
-Trains a small network in the run to name the patterns in drawn pictures, asks it about unseen pictures of two objects,
-and scores each algorithm's map, as it would be drawn by default, against the mask of the object that was asked for:
+Trains a small network to name the patterns in drawn images, and explains each label of unseen images of two objects.
+Scores each algorithm's map, as it is drawn by default, against the mask of the object with the explained label:
 
-- `point`: its strongest pixel lies on the object
-- `energy`: the share of its weight on the object
-- `top-k`: the share of the k strongest pixels on the object, which has k
-- `t/d`: its density on the object as a share of that on both objects; 0.5 tells nothing apart
-- `insert`, `delete`: the mean probability while pixels, strongest first, come into a blurred picture, or leave for it
+- `point`: whether the strongest pixel of the map lies on the object
+- `energy`: the share of the map's weight on the object
+- `top-k`: the share of the k strongest pixels on the object, where k is the size of the object
+- `t/d`: the map's density on the object as a share of that on both objects; 0.5 prefers neither
+- `insert`, `delete`: the mean probability while pixels, strongest first, replace those of a blurred image, or while
+  those of a blurred image replace them
 
-`random` and `edge` are floors: noise, and the edges of the picture. Then the weights are drawn anew, and maps that
-change little have not explained the network. Means stand with their 95 % interval.
+`random` and `edge` are floors: noise, and the edges of the image. Then some weights are initialised again: maps that
+change little have not explained the network. Means are printed with their 95 % interval.
 """
 
 import argparse
@@ -24,8 +25,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.explain_network import SHOWN, accuracy, load, passes, save, train
-from benchmarks.explain_randomised import DRAWN_ANEW, check_weights
+from benchmarks.explain_network import SHOWN, accuracy, executor, load, save, train
+from benchmarks.explain_randomised import RANDOMISED, check_weights
 from benchmarks.explain_scenes import Scenes
 from benchmarks.explain_scores import Interval
 from benchmarks.explain_variants import SCORES, ExplanationVariant, VariantScores, differences, measure
@@ -52,24 +53,24 @@ _COMPARED = (
     ("xrai, 2x50 steps", "xrai"),
     ("xrai, not fast", "xrai"),
 )
-_LEAST_ACCURACY = 0.95  # explanations of a network that guesses have no known answer
+_LEAST_ACCURACY = 0.95  # nobody knows how to explain the answers of a network that guesses
 _LEAST: Mapping[tuple[str, str], float] = {("xrai", "top-k"): 0.75, ("xrai", "t/d"): 0.88}
-_MOST_ALIKE = 0.5  # rank correlation, once all weights are drawn anew
+_MOST_ALIKE = 0.5  # rank correlation after all weights are initialised again
 _EDGE_DETECTOR = "guided_backprop"  # known to show edges whatever the weights, see docs/explanations.md
 _QUICK_SHOWN = 1280
 
 
 def network_for(file: Path | None, quick: bool) -> tuple[nn.Module, float]:
-    """Read the network from `file`, or train it and write it there; return it and the share of labels it tells right.
+    """Read the network from `file`, or train it and write it there; return it and its accuracy on unseen images.
 
-    Exits where that is too little, unless `quick`.
+    Exits where the accuracy is too low, unless `quick`.
     """
     started = time.perf_counter()
     read = file is not None and file.exists()
     network = load(file) if file is not None and read else train(_QUICK_SHOWN if quick else SHOWN)
     seconds = time.perf_counter() - started
     right = accuracy(network)
-    print(f"{'read' if read else 'trained'} in {seconds:.0f} s; {right:.1%} of the labels of unseen pictures are right")
+    print(f"{'read' if read else 'trained'} in {seconds:.0f} s; {right:.1%} of the labels of unseen images are right")
     if right < _LEAST_ACCURACY and not quick:
         sys.exit(f"error: the network must tell {_LEAST_ACCURACY:.0%} of the labels, or its explanations mean nothing.")
     if right < _LEAST_ACCURACY:
@@ -84,9 +85,9 @@ def bench_scenes(
 ) -> dict[str, Any]:
     """Measure, and print the tables."""
     rows = measure(scenes, variants, wanted, minutes)
-    asked, kept = scenes.asked, scenes.kept
-    print(f"\n{len(rows['random'].scenes)} explanations a row; {asked - kept} of {asked} pictures left out")
-    print_rows(rows)
+    drawn, kept = scenes.drawn, scenes.kept
+    print(f"\n{len(rows['random'].scenes)} explanations a row; {drawn - kept} of {drawn} images left out")
+    print_scores(rows)
     compared = {
         f"{name} less {reference}": differences(rows, name, reference) for name, reference in _COMPARED if name in rows
     }
@@ -94,13 +95,13 @@ def bench_scenes(
         print(f"{title}: " + ", ".join(f"{score} {_signed(cell)}" for score, cell in cells.items()))
     randomised = check_weights(scenes, {name: variants[name] for name in ALGORITHMS}, checked)
     print(f"\nrank correlation with the maps of weights drawn anew, {checked} scenes")
-    print(f"{'':30}" + "".join(f"{extent:>21}" for extent in DRAWN_ANEW))
+    print(f"{'':30}" + "".join(f"{extent:>21}" for extent in RANDOMISED))
     for name, extents in randomised.items():
         print(f"{name:30}" + "".join(f"{_cell(value):>21}" for value in extents.values()))
     print()
     print_verdicts(rows, randomised)
     return {
-        "asked": asked,
+        "drawn": drawn,
         "kept": kept,
         "rows": {name: row.summary() for name, row in rows.items()},
         "differences": compared,
@@ -108,7 +109,7 @@ def bench_scenes(
     }
 
 
-def print_rows(rows: Mapping[str, VariantScores]) -> None:
+def print_scores(rows: Mapping[str, VariantScores]) -> None:
     """Print the table."""
     print(f"{'':30}" + "".join(f"{name:>21}" for name in SCORES) + f"{'s each':>8}{'steps':>7}")
     for name, row in rows.items():
@@ -119,7 +120,7 @@ def print_rows(rows: Mapping[str, VariantScores]) -> None:
 
 
 def print_verdicts(rows: Mapping[str, VariantScores], randomised: Mapping[str, Mapping[str, Interval]]) -> None:
-    """Print which of the wanted values were met."""
+    """Print which of the wanted values were reached."""
     for (name, score), least in _LEAST.items():
         value = rows[name].summary()[score][0]
         print(f"{_verdict(value >= least)}: {name} {score} {value:.3f}, wanted at least {least}")
@@ -142,12 +143,12 @@ def main() -> None:
     options = parser.parse_args()
     wanted, checked = (12, 2) if options.quick else (options.count, options.checked)
     requests = {**_REQUESTS, **(_MORE if options.more else {})}
-    variants = {name: ExplanationVariant.asked_for(request) for name, request in requests.items()}
-    torch.set_num_threads(2)  # so that a machine with more trains the same network
+    variants = {name: ExplanationVariant.of(request) for name, request in requests.items()}
+    torch.set_num_threads(2)  # so that a machine with more cores trains the same network
     machine = describe_machine()
     print(json.dumps(machine))
     network, right = network_for(options.network, options.quick)
-    scenes = Scenes(passes(network), least=0.5 if right >= _LEAST_ACCURACY else 0.0)
+    scenes = Scenes(executor(network), least=0.5 if right >= _LEAST_ACCURACY else 0.0)
     result: dict[str, Any] = {"machine": machine, "accuracy": right}
     result |= bench_scenes(scenes, variants, wanted, options.minutes, checked)
     write_report("explain-quality", result)

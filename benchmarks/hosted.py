@@ -1,7 +1,7 @@
 """The HTTP server of the hosted endpoint beside this one: python -m benchmarks.hosted.
 
-Both serve the same checkpoint and get the same requests. Prints every request with what differs in its replies: the
-status, headers that only one has or that have other values, and the body. Nothing is measured.
+Both serve the same checkpoint and get the same requests. Prints each request with the differences between its replies:
+status, headers that only one reply has or whose values differ, and body. Nothing is measured.
 """
 
 import base64
@@ -17,13 +17,13 @@ from urllib.parse import urlencode
 import httpx
 
 from benchmarks.bench_server import BenchServer
-from benchmarks.payload import pictures
+from benchmarks.payload import encoded_images
 from benchmarks.peers.peer_server import PeerServer
 from benchmarks.serving import free_port, seeded_folder
 
 _CLOSE = 1e-5  # of a probability
-# what differs by nature: the date, ids that are made anew, times, lengths of other texts
-_OWN = frozenset({"date", "content-length", "x-ms-run-fn-exec-ms", "server-timing", "server", "connection"})
+# Headers that always differ: the date, fresh ids, times, lengths of other texts
+_VOLATILE = frozenset({"date", "content-length", "x-ms-run-fn-exec-ms", "server-timing", "server", "connection"})
 _JSON = {"content-type": "application/json"}
 
 
@@ -40,14 +40,14 @@ class EndpointRequest:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What two servers said otherwise: theirs first, then ours."""
+    """How the replies of two servers differ: theirs first, then ours."""
 
     status: tuple[int, int] | None
     headers: Mapping[str, tuple[str | None, str | None]]
     body: tuple[str, str] | None
 
     def lines(self) -> Iterator[str]:
-        """Yield what differs, a line each."""
+        """Yield a line for each difference."""
         if self.status:
             yield f"status {self.status[0]} there, {self.status[1]} here"
         for name, (theirs, ours) in sorted(self.headers.items()):
@@ -59,9 +59,9 @@ class Difference:
 
 def requests() -> list[EndpointRequest]:
     """Return the requests that both servers get."""
-    cells = [base64.b64encode(picture).decode() for picture in pictures()[:3]]
+    cells = [base64.b64encode(image).decode() for image in encoded_images()[:3]]
     table = {"columns": ["image"], "data": cells}
-    small = base64.b64encode(pictures()[0]).decode()
+    small = base64.b64encode(encoded_images()[0]).decode()
     body = json.dumps({"input_data": table}).encode()
     one = json.dumps({"input_data": {"columns": ["image"], "data": cells[:1]}}).encode()
 
@@ -101,7 +101,7 @@ def requests() -> list[EndpointRequest]:
 
 @contextmanager
 def both() -> Iterator[tuple[int, int]]:
-    """Start both servers with one checkpoint, and give their ports: theirs, ours."""
+    """Start both servers with one checkpoint, and yield their ports: theirs, ours."""
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as running:
         folder = seeded_folder("resnet18", Path(scratch) / "resnet18")
         theirs = running.enter_context(PeerServer("azureml_hosted", folder / "model.pt", free_port()))
@@ -112,11 +112,11 @@ def both() -> Iterator[tuple[int, int]]:
 def compared(request: EndpointRequest, theirs: int, ours: int) -> Difference:
     """Send a request to both, and tell what differs."""
     one, other = (_reply(request, port) for port in (theirs, ours))
-    names = (set(one.headers) | set(other.headers)) - _OWN
+    names = (set(one.headers) | set(other.headers)) - _VOLATILE
     headers = {name: (one.headers.get(name), other.headers.get(name)) for name in names}
     return Difference(
         (one.status_code, other.status_code) if one.status_code != other.status_code else None,
-        {name: told for name, told in headers.items() if told[0] != told[1]},
+        {name: values for name, values in headers.items() if values[0] != values[1]},
         None if _alike(one, other) else (_shown(one), _shown(other)),
     )
 
@@ -153,9 +153,9 @@ def main() -> None:
     """Print all differences."""
     with both() as (theirs, ours):
         for request in requests():
-            found = [*compared(request, theirs, ours).lines()]
-            print(f"{request.name}: {request.method} {request.path[:40]}" + ("" if found else ": the same"))
-            for line in found:
+            lines = [*compared(request, theirs, ours).lines()]
+            print(f"{request.name}: {request.method} {request.path[:40]}" + ("" if lines else ": the same"))
+            for line in lines:
                 print(f"    {line}")
 
 
