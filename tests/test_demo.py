@@ -13,6 +13,7 @@ import torch
 
 from examples.fridge.__main__ import main
 from examples.fridge.folder import DemoError, build, read_card
+from examples.fridge.learning_rate import linear_rates
 from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
 from examples.fridge.task import DemoTask, Trained, find_task, task_names
@@ -94,6 +95,17 @@ def test_progress_is_written_in_lines_where_there_is_no_terminal(capsys: pytest.
     assert [line[:12] for line in lines] == ["drawing   0%", "drawing 100%", "training   0", "training  50"]
     assert all(line.isprintable() and " left" in line for line in lines)
     assert lines[-1].endswith("loss 0.5")
+
+
+def test_rates_are_linear_within_a_stage() -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = linear_rates(optimizer, [(6, (0.4, 0.2)), (2, (0.1, 0.05)), (1, (0.01, 0.001))], warm_up_steps=2)
+    rates = []
+    for _ in range(9):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert rates == pytest.approx([0.2, 0.3, 0.4, 0.35, 0.3, 0.25, 0.1, 0.075, 0.01])
 
 
 def test_tasks_are_found_by_their_files() -> None:

@@ -13,7 +13,7 @@ from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.batch_norm import settle
 from examples.fridge.classifier_network import ARCHITECTURE, ResnetWithAuxiliaryHeads
 from examples.fridge.classifier_schedule import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_PICTURES, TEST_SIZE
-from examples.fridge.classifier_training import PREPROCESS, crop_batches, optimizer_for, train_stage
+from examples.fridge.classifier_training import PREPROCESS, crop_batches, train_on_crops
 from examples.fridge.labelled_image import LabelledImage, draw_labelled_images
 from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
@@ -31,11 +31,8 @@ def train_classifier(seed: int) -> Trained:
     rng = np.random.default_rng(seed)
     model = ResnetWithAuxiliaryHeads(len(LABELS))
     model.to(memory_format=torch.channels_last)
-    optimizer = optimizer_for(model)
     images = draw_labelled_images("drawing", seeds(seed, 0, DRAWINGS), DRAWING_SIZE)
-    with progress_bar("training", total=sum(stage.shown * stage.pixels**2 for stage in STAGES)) as progress:
-        for stage in STAGES:
-            train_stage(model, optimizer, stage, crop_batches(rng, images, stage), progress)
+    train_on_crops("training", model, rng, images, STAGES)
     settling = islice(crop_batches(rng, images, STAGES[-1]), _SETTLING_BATCHES)
     settle(model.network, (inputs for inputs, _, _ in settling))
     unseen = draw_labelled_images("drawing unseen pictures", seeds(seed, TEST_BLOCK, TEST_PICTURES), TEST_SIZE)

@@ -29,6 +29,11 @@ class ClassifierStage:
     rates: tuple[float, float]
     closeup: bool = True
 
+    @property
+    def steps(self) -> int:
+        """How many steps the stage takes."""
+        return -(-self.shown // self.batch)
+
 
 STAGES = (
     ClassifierStage(64, 4200, 24, (2e-3, 1.5e-3)),

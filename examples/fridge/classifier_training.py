@@ -1,7 +1,6 @@
-"""Trains the classifier, whose backbone detectors start from, on crops of images, stage by stage."""
+"""Trains a classifier on crops of images, stage by stage. Its backbone is what the demo's detectors start from."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,14 +10,35 @@ from examples.fridge.classifier_network import ResnetWithAuxiliaryHeads, trainin
 from examples.fridge.classifier_schedule import SIZES, ClassifierStage
 from examples.fridge.crop import random_crop
 from examples.fridge.labelled_image import LabelledImage
+from examples.fridge.learning_rate import linear_rates
+from examples.fridge.progress import progress_bar
 from models.images.preprocess import Preprocess
 
 PREPROCESS = Preprocess(SIZES["valid_resize_size"], SIZES["valid_crop_size"])
 
 
-def optimizer_for(model: ResnetWithAuxiliaryHeads) -> torch.optim.Optimizer:
-    """Return the optimizer of a classifier."""
-    return torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), weight_decay=0.02, fused=True)
+def train_on_crops(
+    what: str,
+    model: ResnetWithAuxiliaryHeads,
+    rng: np.random.Generator,
+    images: Sequence[LabelledImage],
+    stages: Sequence[ClassifierStage],
+) -> None:
+    """Train a model in place, on the device that it is on, and show progress as `what`."""
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), weight_decay=0.02, fused=True)
+    scheduler = linear_rates(optimizer, [(stage.steps, stage.rates) for stage in stages])
+    device = next(model.parameters()).device
+    model.train()
+    batches = ((stage, *batch) for stage in stages for batch in crop_batches(rng, images, stage))
+    with progress_bar(what, total=sum(stage.shown * stage.pixels**2 for stage in stages)) as progress:
+        for stage, inputs, labels, class_maps in batches:
+            loss = training_loss(model(inputs.to(device)), labels.to(device), class_maps.to(device))
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            scheduler.step()
+            progress.set_postfix_str(f"loss {loss.item():.2f}", refresh=False)
+            progress.update(len(inputs) * stage.pixels**2)
 
 
 def crop_batches(
@@ -32,30 +52,3 @@ def crop_batches(
         pixels = torch.from_numpy(np.stack([crop.image for crop in crops]))
         class_maps = torch.from_numpy(np.stack([crop.class_map for crop in crops])).long()
         yield PREPROCESS.inputs(pixels), torch.tensor([labelled.label for labelled in chosen]), class_maps
-
-
-def train_stage(
-    model: ResnetWithAuxiliaryHeads,
-    optimizer: torch.optim.Optimizer,
-    stage: ClassifierStage,
-    batches: Iterator[tuple[Tensor, Tensor, Tensor]],
-    progress: Any,
-) -> None:
-    """Take the steps of one stage, on the device of the model.
-
-    `batches` are those of `crop_batches`, `progress` a bar that counts pixels.
-    """
-    model.train()
-    device = next(model.parameters()).device
-    first, last = stage.rates
-    for step, batch in enumerate(batches):
-        inputs, labels, class_maps = (tensor.to(device) for tensor in batch)
-        share = step * stage.batch / stage.shown
-        for group in optimizer.param_groups:
-            group["lr"] = first + (last - first) * share
-        loss = training_loss(model(inputs), labels, class_maps)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        progress.set_postfix_str(f"loss {loss.item():.2f}", refresh=False)
-        progress.update(len(inputs) * stage.pixels**2)

@@ -12,20 +12,21 @@ from examples.fridge import detector_schedule as schedule
 from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.batch_norm import freeze, settle
 from examples.fridge.classifier_network import ResnetWithAuxiliaryHeads
-from examples.fridge.classifier_training import crop_batches, optimizer_for, train_stage
+from examples.fridge.classifier_training import train_on_crops
 from examples.fridge.detector_batch import DetectorBatch, make_batch
 from examples.fridge.detector_loss import detector_loss
 from examples.fridge.detector_network import BOXES, CLASSES, MASKS, served_network, served_state, training_network
 from examples.fridge.evaluation import evaluate
 from examples.fridge.labelled_scene import LabelledScene, draw_labelled_scenes
+from examples.fridge.learning_rate import linear_rates
 from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
 from examples.fridge.task import Trained
 
 _SETTLING_BATCHES = 6
-_WARMING_STEPS = 10
-_STEEPEST = 5.0
+_WARM_UP_STEPS = 10
+_MOST_GRADIENT_NORM = 5.0
 
 
 def train_detector(seed: int, *, masks: bool) -> Trained:
@@ -53,6 +54,7 @@ def train_scenes(
     """Train a network of `training_network` in place, its mask head only with `masks`; return every step's loss."""
     named = [(name, one) for name, one in network.named_parameters() if masks or not name.startswith("roi_heads.mask_")]
     optimizer = torch.optim.AdamW([one for _, one in named], betas=(0.9, 0.95), weight_decay=0.02, fused=True)
+    scheduler = linear_rates(optimizer, [(stage.steps, stage.rates) for stage in stages], _WARM_UP_STEPS)
     losses = []
     with progress_bar("training", total=sum(_work(stage) * stage.shown for stage in stages)) as progress:
         for stage in stages:
@@ -62,10 +64,9 @@ def train_scenes(
             network.train()
             if stage.settled:
                 freeze(network)
-            for step in range(stage.shown // stage.batch):
-                _set_rate(optimizer, stage, step)
-                loss = detector_loss(network, next(batches), masks=masks)
-                losses.append(_step(network, optimizer, loss))
+            for batch in islice(batches, stage.steps):
+                losses.append(_step(network, optimizer, detector_loss(network, batch, masks=masks)))
+                scheduler.step()
                 progress.set_postfix_str(f"loss {losses[-1]:.2f}", refresh=False)
                 progress.update(_work(stage) * stage.batch)
     return losses
@@ -78,16 +79,9 @@ def _work(stage: schedule.DetectorStage) -> int:
 def _step(network: nn.Module, optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> float:
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(network.parameters(), _STEEPEST)
+    nn.utils.clip_grad_norm_(network.parameters(), _MOST_GRADIENT_NORM)
     optimizer.step()
     return loss.item()
-
-
-def _set_rate(optimizer: torch.optim.Optimizer, stage: schedule.DetectorStage, step: int) -> None:
-    first, last = stage.rates
-    rate = first * (last / first) ** (step * stage.batch / stage.shown)
-    for group in optimizer.param_groups:
-        group["lr"] = rate * min(1.0, (step + 1) / _WARMING_STEPS)
 
 
 def _batches(
@@ -109,9 +103,7 @@ def _learned_backbone(
     images = [image for scene in scenes for image in scene.labelled_images()]
     model = ResnetWithAuxiliaryHeads(len(LABELS))
     model.to(device).to(memory_format=torch.channels_last)
-    stage = schedule.CLOSEUPS
-    with progress_bar("training on close-ups", total=stage.shown * stage.pixels**2) as progress:
-        train_stage(model, optimizer_for(model), stage, crop_batches(rng, images, stage), progress)
+    train_on_crops("training on close-ups", model, rng, images, [schedule.CLOSEUPS])
     return {name: tensor for name, tensor in model.network.state_dict().items() if not name.startswith("fc.")}
 
 

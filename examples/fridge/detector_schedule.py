@@ -36,6 +36,11 @@ class DetectorStage:
     rates: tuple[float, float]
     settled: bool = False
 
+    @property
+    def steps(self) -> int:
+        """How many steps the stage takes."""
+        return self.shown // self.batch
+
 
 CLOSEUPS = ClassifierStage(64, 4320, 24, (2e-3, 1e-3))
 SCENES = (

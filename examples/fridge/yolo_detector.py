@@ -12,6 +12,7 @@ from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.average_precision import ImageResult, average_precisions, box_ious, mean_average_precision
 from examples.fridge.batch_norm import settle
 from examples.fridge.labelled_scene import LabelledScene, draw_labelled_scenes
+from examples.fridge.learning_rate import linear_rates
 from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
@@ -30,7 +31,7 @@ ARCHITECTURE = "yolov5"
 # How likely a place is said to show an object, and an object to be of each kind, before anything is learned
 _PRIOR_OBJECT, _PRIOR_KIND = 0.01, 1 / len(LABELS)
 _SETTLING_BATCHES = 16
-_WARMING_STEPS = 20
+_WARM_UP_STEPS = 20
 
 
 def train_yolo(seed: int) -> Trained:
@@ -64,31 +65,25 @@ def train(
 ) -> list[float]:
     """Train stage after stage, leave the network in evaluation mode, and return the loss of each step."""
     optimizer = torch.optim.AdamW(network.parameters(), betas=(0.9, 0.98), weight_decay=0.02, fused=True)
+    scheduler = linear_rates(optimizer, [(stage.steps, stage.rates) for stage in stages], _WARM_UP_STEPS)
     device = network.head.anchors.device
     losses: list[float] = []
     network.train()
+    staged = ((stage, *batch) for stage in stages for batch in batches(rng, scenes, stage))
     with progress_bar("training", total=sum(stage.shown * stage.pixels**2 for stage in stages)) as progress:
-        for stage in stages:
-            for step, (inputs, truth) in enumerate(batches(rng, scenes, stage)):
-                warmth = min(1.0, (len(losses) + 1) / _WARMING_STEPS)
-                for group in optimizer.param_groups:
-                    group["lr"] = warmth * _rate(stage, step * stage.batch / stage.shown)
-                loss = yolo_loss(network.head, network(inputs.to(device)), truth.to(device))
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(network.parameters(), 10.0)
-                optimizer.step()
-                losses.append(loss.item())
-                progress.set_postfix_str(f"loss {losses[-1]:.3f}", refresh=False)
-                progress.update(len(inputs) * stage.pixels**2)
+        for stage, inputs, truth in staged:
+            loss = yolo_loss(network.head, network(inputs.to(device)), truth.to(device))
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+            optimizer.step()
+            scheduler.step()
+            losses.append(loss.item())
+            progress.set_postfix_str(f"loss {losses[-1]:.3f}", refresh=False)
+            progress.update(len(inputs) * stage.pixels**2)
     settling = islice(batches(rng, scenes, stages[-1]), _SETTLING_BATCHES)
     settle(network, (inputs.to(device) for inputs, _ in settling))
     return losses
-
-
-def _rate(stage: YoloStage, share: float) -> float:
-    first, last = stage.rates
-    return last + (first - last) * (1 + math.cos(math.pi * share)) / 2
 
 
 def batches(

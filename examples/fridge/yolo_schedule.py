@@ -26,5 +26,10 @@ class YoloStage:
     batch: int
     rates: tuple[float, float]
 
+    @property
+    def steps(self) -> int:
+        """How many steps the stage takes."""
+        return -(-self.shown // self.batch)
+
 
 STAGES = (YoloStage(96, 8000, 16, (1.5e-3, 6e-4)), YoloStage(160, 3200, 16, (8e-4, 1e-5)))
