@@ -16,14 +16,14 @@ from examples.fridge.folder import DemoError, build, read_card
 from examples.fridge.learning_rate import linear_rates
 from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
-from examples.fridge.task import DemoTask, Trained, find_task, task_names
+from examples.fridge.task import DemoTask, TrainedModel, find_task, task_names
 from tests.live_server import ROOT, LiveServer
 
 
 def toy(score: float, recipe: str = "a") -> DemoTask:
     checkpoint = {"model_name": "resnet18", "model_state": {"fc.bias": torch.zeros(4)}}
     details = {"architecture": "resnet18", "test_pictures": 4}
-    trained = Trained(checkpoint, {"valid_crop_size": 32}, score, details)
+    trained = TrainedModel(checkpoint, {"valid_crop_size": 32}, score, details)
     return DemoTask(
         "image-classification", ("probs", "labels"), {"rows": recipe}, "accuracy", 0.95, lambda seed: trained
     )
@@ -42,7 +42,7 @@ def test_a_demo_is_built_once(tmp_path: Path, toy_task: list[DemoTask], capsys: 
     assert "building" in capsys.readouterr().err
     written = (tmp_path / "demo/fridge/card.json").stat().st_mtime_ns
     assert main(arguments) == 0
-    assert "accuracy 97.0% on 4 unseen pictures" in capsys.readouterr().err
+    assert "accuracy 97.0% on 4 unseen images" in capsys.readouterr().err
     assert (tmp_path / "demo/fridge/card.json").stat().st_mtime_ns == written
     toy_task[0] = toy(0.98, "another recipe")
     assert main(arguments) == 0
@@ -79,7 +79,7 @@ def test_an_interrupted_build_leaves_the_old_demo(tmp_path: Path, monkeypatch: p
     def interrupted(*_: object) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("examples.fridge.folder._write_pictures", interrupted)
+    monkeypatch.setattr("examples.fridge.folder._write_images", interrupted)
     with pytest.raises(KeyboardInterrupt):
         build(tmp_path / "fridge", toy(0.99), 0)
     assert [path.name for path in tmp_path.iterdir()] == ["fridge"]
@@ -134,4 +134,4 @@ def test_the_demo_knows_its_pictures(demo: Path) -> None:
     assert all(tuple(row["labels"]) == LABELS for row in rows)
     said = [row["labels"][row["probs"].index(max(row["probs"]))] for row in rows]
     right = sum(picture.stem.startswith(label) for picture, label in zip(pictures, said, strict=True))
-    assert right >= 11, "of twelve unseen pictures"
+    assert right >= 11, "of twelve unseen images"

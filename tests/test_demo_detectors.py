@@ -21,7 +21,7 @@ from examples.fridge.folder import build
 from examples.fridge.labelled_image import BACKGROUND
 from examples.fridge.labelled_scene import NO_INSTANCE, LabelledScene, draw_labelled_scene
 from examples.fridge.scene import draw_scene
-from examples.fridge.task import Trained, find_task
+from examples.fridge.task import TrainedModel, find_task
 
 SIZE = (160, 120)
 
@@ -41,7 +41,7 @@ def scenes() -> list[LabelledScene]:
     return [draw_labelled_scene(SIZE, seed) for seed in range(8)]
 
 
-def crowded(scenes: list[LabelledScene]) -> LabelledScene:
+def most_objects(scenes: list[LabelledScene]) -> LabelledScene:
     return max(scenes, key=lambda one: len(one.labels))
 
 
@@ -54,7 +54,7 @@ def test_a_labelled_scene_holds_what_was_drawn() -> None:
 
 
 def test_its_labelled_images_are_about_one_object_each(scenes: list[LabelledScene]) -> None:
-    scene = crowded(scenes)
+    scene = most_objects(scenes)
     images = scene.labelled_images()
     assert [image.label for image in images] == scene.labels.tolist()
     assert [image.box for image in images] == [tuple(box) for box in scene.boxes.astype(int).tolist()]
@@ -166,7 +166,7 @@ def test_the_network_learns_at_the_size_it_is_served() -> None:
 def test_a_detectors_folder(tmp_path: Path) -> None:
     task = find_task("detection")
     details = {"architecture": BOXES, "box_map50": 0.9, "test_pictures": 2}
-    trained = Trained({"model_name": BOXES, "model_state": {}}, SETTINGS, 0.9, details)
+    trained = TrainedModel({"model_name": BOXES, "model_state": {}}, SETTINGS, 0.9, details)
     build(tmp_path / "demo", replace(task, train=lambda seed: trained), 0)
     described = (tmp_path / "demo/outputs/mlflow-model/MLmodel").read_text()
     assert "azureml.automl.task: image-object-detection" in described
@@ -179,8 +179,8 @@ def test_a_detectors_folder(tmp_path: Path) -> None:
 
 def test_tasks_say_what_they_are() -> None:
     detection, segmentation = find_task("detection"), find_task("segmentation")
-    assert (detection.measure, detection.least) == ("box_map50", 0.8)
-    assert (segmentation.measure, segmentation.least, segmentation.also) == ("mask_map50", 0.7, ("box_map50",))
+    assert (detection.metric, detection.least) == ("box_map50", 0.8)
+    assert (segmentation.metric, segmentation.least, segmentation.more_metrics) == ("mask_map50", 0.7, ("box_map50",))
     assert segmentation.automl_name == "image-instance-segmentation"
 
 
@@ -198,4 +198,4 @@ def test_every_task_has_a_folder_of_its_own(
     monkeypatch.setattr("examples.fridge.__main__.build", toy_build)
     assert main(["build", "--task", "segmentation"]) == 0
     assert built == [Path("demo/fridge_segmentation")]
-    assert "mask_map50 80.0%, box_map50 90.0% on 2 unseen pictures" in capsys.readouterr().err
+    assert "mask_map50 80.0%, box_map50 90.0% on 2 unseen images" in capsys.readouterr().err

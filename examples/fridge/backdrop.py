@@ -1,4 +1,4 @@
-"""What stands behind and under the objects: a wall over a table, or the inside of a fridge."""
+"""Draws the background of the objects: a wall over a table, or the inside of a fridge."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ def draw_room(rng: np.random.Generator, size: tuple[int, int]) -> Room:
     floor = rack if fridge else FLOORS[rng.integers(len(FLOORS))]
     above = wall(rng, _grid(width, line, height))
     below = floor(rng, _grid(width, height - line, height))
-    # The corner between wall and floor gathers shade on both sides, which is what seats the floor.
+    # Shade on both sides of the corner between wall and floor makes the floor look level.
     gloom = rng.uniform(0.05, 0.3)
     above = above * (1.0 - gloom * np.exp(np.linspace(-12, 0, line)))[:, None, None]
     below = below * (1.0 - gloom * np.exp(np.linspace(0, -8, height - line)))[:, None, None]
@@ -45,7 +45,7 @@ def _grid(width: int, rows: int, height: int) -> Grid:
 
 
 def _upper_shelf(rng: np.random.Generator, canvas: Floats) -> None:
-    """A board high on the wall, with the shade it throws."""
+    """A board high on the wall, with its shadow."""
     height = len(canvas)
     top, thick = round(height * rng.uniform(-0.02, 0.12)), max(2, round(height * rng.uniform(0.015, 0.04)))
     top = max(top, 0)

@@ -48,7 +48,7 @@ def _print_side(rng: np.random.Generator, surface: Surface, metal: Floats, tin: 
 
 
 def _metal(rng: np.random.Generator, surface: Surface) -> Floats:
-    # Bare metal mirrors a room that is not there; a few soft bands stand for it.
+    # Bare metal would mirror a room; a few soft bands stand for it.
     phase = rng.uniform(0, 2 * np.pi)
     bands = 0.72 + 0.16 * np.cos(5.0 * surface.turn + phase) + 0.1 * np.cos(11.0 * surface.turn + 2 * phase)
     steel, brass = (1.0, 1.0, 1.03), (1.05, 0.95, 0.72)

@@ -12,7 +12,7 @@ from examples.fridge.palette import Floats, pale, pixel, printed
 from examples.fridge.solid import OVERSAMPLE, Sprite, finish
 from examples.fridge.view import View, facing
 
-# Artwork runs on past its panel by so many pixels, lest a fold shows unprinted.
+# Pixels by which artwork continues past its panel, so that no fold looks unprinted.
 BLEED = 4
 
 Points: TypeAlias = NDArray[np.float64]
@@ -50,7 +50,7 @@ class Stand:
         return np.stack([x, self.view.elevation * z - y], axis=1) * self.pixels
 
     def brightness(self, corners: Points) -> float:
-        """Return the matt brightness of a panel, whichever way round its corners run."""
+        """Return the matt brightness of a panel, whether its corners run clockwise or not."""
         normal = np.cross(corners[1] - corners[0], corners[-1] - corners[0])
         x, y, z = self.rotate((normal / np.linalg.norm(normal))[None])[0]
         sign = 1.0 if self.view.elevation * y + z > 0 else -1.0

@@ -18,13 +18,13 @@ from examples.fridge.labelled_image import LabelledImage, draw_labelled_images
 from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
-from examples.fridge.task import Trained
+from examples.fridge.task import TrainedModel
 
 # Statistics of few pictures cost more right answers than a stage of training brings
 _SETTLING_BATCHES = 32
 
 
-def train_classifier(seed: int) -> Trained:
+def train_classifier(seed: int) -> TrainedModel:
     """Draw the pictures, train on them, and test on others; takes about two minutes on two processors."""
     keep_freed_memory()
     torch.manual_seed(seed)
@@ -50,7 +50,7 @@ def _probabilities(network: nn.Module, images: Sequence[LabelledImage]) -> NDArr
     return np.concatenate(rows)
 
 
-def _trained(network: nn.Module, unseen: Sequence[LabelledImage], probabilities: NDArray[np.float32]) -> Trained:
+def _trained(network: nn.Module, unseen: Sequence[LabelledImage], probabilities: NDArray[np.float32]) -> TrainedModel:
     truth, said = np.array([labelled.label for labelled in unseen]), probabilities.argmax(1)
     checkpoint = {
         "model_name": ARCHITECTURE,
@@ -66,4 +66,4 @@ def _trained(network: nn.Module, unseen: Sequence[LabelledImage], probabilities:
         "mean_probability": float(probabilities.max(1).mean()),
         "test_pictures": len(unseen),
     }
-    return Trained(checkpoint, SIZES, float((said == truth).mean()), details)
+    return TrainedModel(checkpoint, SIZES, float((said == truth).mean()), details)

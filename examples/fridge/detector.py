@@ -22,14 +22,14 @@ from examples.fridge.learning_rate import linear_rates
 from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
-from examples.fridge.task import Trained
+from examples.fridge.task import TrainedModel
 
 _SETTLING_BATCHES = 6
 _WARM_UP_STEPS = 10
 _MOST_GRADIENT_NORM = 5.0
 
 
-def train_detector(seed: int, *, masks: bool) -> Trained:
+def train_detector(seed: int, *, masks: bool) -> TrainedModel:
     """Draw the pictures, train on them, and test on others; minutes on two processors, seconds on a GPU."""
     keep_freed_memory()
     torch.manual_seed(seed)
@@ -107,7 +107,7 @@ def _learned_backbone(
     return {name: tensor for name, tensor in model.network.state_dict().items() if not name.startswith("fc.")}
 
 
-def _trained(network: nn.Module, seed: int, architecture: str, device: torch.device) -> Trained:
+def _trained(network: nn.Module, seed: int, architecture: str, device: torch.device) -> TrainedModel:
     state = served_state(network, architecture)
     unseen = draw_labelled_scenes(
         "drawing unseen pictures", seeds(seed, TEST_BLOCK, schedule.TEST_PICTURES), schedule.TEST_SIZE
@@ -127,4 +127,4 @@ def _trained(network: nn.Module, seed: int, architecture: str, device: torch.dev
     }
     score = figures["mask_map50" if architecture == MASKS else "box_map50"]
     details = {"architecture": architecture, **figures, "test_pictures": len(unseen)}
-    return Trained(checkpoint, schedule.SETTINGS, score, details)
+    return TrainedModel(checkpoint, schedule.SETTINGS, score, details)

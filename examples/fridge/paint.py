@@ -10,7 +10,7 @@ from examples.fridge.view import View
 
 
 def lay_over(canvas: Floats, placed: Placed) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Paint a sprite into the canvas (H, W, 3) float32; return the rows and columns of the pixels it now owns."""
+    """Paint a sprite into the canvas (H, W, 3) float32; return the rows and columns of the pixels it covers."""
     height, width = canvas.shape[:2]
     left, top, right, bottom = placed.rectangle
     x, y = max(left, 0), max(top, 0)
@@ -18,7 +18,7 @@ def lay_over(canvas: Floats, placed: Placed) -> tuple[NDArray[np.intp], NDArray[
     sprite = placed.piece.sprite
     cover, opacity = sprite.cover[window], sprite.opacity[window][..., None]
     behind = canvas[y : y + cover.shape[0], x : x + cover.shape[1]]
-    # A full bottle is a lens: what lies behind it shows mirrored.
+    # A full bottle is a lens: it mirrors what lies behind it.
     seen = behind + 0.6 * cover[..., None] * (behind[:, ::-1] - behind) if sprite.clear else behind
     behind[:] = seen * (1.0 - opacity) + sprite.colour[window] * opacity
     rows, columns = np.nonzero(cover >= 0.5)

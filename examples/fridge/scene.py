@@ -1,4 +1,4 @@
-"""Draw one labelled image from a seed: a room, the objects in it, and what a camera makes of them."""
+"""Draws one labelled image from a seed: a room, the objects in it, and the effects of a camera."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _DRAWERS: dict[str, Callable[[np.random.Generator, float, View], Sprite]] = {
     "milk_bottle": draw_milk_bottle,
     "water_bottle": draw_water_bottle,
 }
-# Height of each kind beside the others, before chance; the ranges overlap.
+# Height of each kind relative to the others; random heights overlap.
 _STATURE = {"can": 0.78, "carton": 0.95, "milk_bottle": 0.98, "water_bottle": 1.03}
 # Height as a share of the image's shorter side, by how many objects share it.
 _HEIGHTS = {1: (0.5, 0.8), 2: (0.42, 0.66), 3: (0.38, 0.58), 4: (0.34, 0.52)}
@@ -38,7 +38,7 @@ class SceneObject:
     """One object in an image.
 
     box: left, top, right, bottom in whole pixels, right and bottom exclusive: the tightest box around the mask.
-    mask: bool (H, W), the pixels where this object is what one sees, glass included.
+    mask: bool (H, W), the visible pixels of this object, glass included.
     """
 
     label: str
@@ -64,7 +64,7 @@ def draw_scene(
     """Draw the image of a seed; the same arguments give the same bytes in any process.
 
     seed: any integer >= 0. size: width and height in pixels, at least 32 each. labels: one per object, 1 to 4;
-    without them chance picks `count` labels, or 1 to 4. The room does not depend on the labels.
+    without them, `count` labels, or 1 to 4, are chosen at random. The room does not depend on the labels.
     Raises ValueError for a negative seed, a smaller size, an unknown label or another number of objects.
     """
     if min(size) < 32:

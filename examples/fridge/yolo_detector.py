@@ -16,7 +16,7 @@ from examples.fridge.learning_rate import linear_rates
 from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
-from examples.fridge.task import Trained
+from examples.fridge.task import TrainedModel
 from examples.fridge.yolo_augment import AugmentedScene, augment
 from examples.fridge.yolo_loss import Truth, yolo_loss
 from examples.fridge.yolo_schedule import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_PICTURES, TEST_SIZE, YoloStage
@@ -34,7 +34,7 @@ _SETTLING_BATCHES = 16
 _WARM_UP_STEPS = 20
 
 
-def train_yolo(seed: int) -> Trained:
+def train_yolo(seed: int) -> TrainedModel:
     """Draw the pictures, train on them, and test on others; takes some minutes on two processors."""
     keep_freed_memory()
     torch.manual_seed(seed)
@@ -122,7 +122,7 @@ def _evaluate(network: YoloV5, scenes: Sequence[LabelledScene]) -> list[ImageRes
     return results
 
 
-def _trained(network: YoloV5, results: Sequence[ImageResult]) -> Trained:
+def _trained(network: YoloV5, results: Sequence[ImageResult]) -> TrainedModel:
     checkpoint = {
         "model_name": ARCHITECTURE,
         "number_of_classes": len(LABELS),
@@ -142,4 +142,4 @@ def _trained(network: YoloV5, results: Sequence[ImageResult]) -> Trained:
         "box_ap50_per_label": per_label,
         "test_pictures": len(results),
     }
-    return Trained(checkpoint, SETTINGS, score, details)
+    return TrainedModel(checkpoint, SETTINGS, score, details)
