@@ -10,7 +10,7 @@ _CELLS = (2, 4, 8, 16, 32, 64)  # of each octave of noise, per side
 
 
 def draw_backdrop(rng: np.random.Generator, side: int) -> Floats:
-    """Draw what lies behind the objects: float32 [side, side, 3], about [0, 1]."""
+    """Draw the background of the objects: float32 [side, side, 3], about [0, 1]."""
     first, second, third = rng.uniform(0, 1, (3, 3)).astype(np.float32)
     canvas = first + _patches(rng, _clouds(rng, side))[..., None] * (second - first)
     canvas += _patches(rng, _clouds(rng, side))[..., None] * (third - canvas) * np.float32(rng.uniform(0, 0.8))
@@ -37,7 +37,7 @@ def _clouds(rng: np.random.Generator, side: int, roughness: float | None = None)
 
 
 def _patches(rng: np.random.Generator, clouds: Floats) -> Floats:
-    """Steepen clouds by chance, from mist to patches with edges: float32 [side, side] in [0, 1]."""
+    """Steepen clouds at random, from mist to patches with edges: float32 [side, side] in [0, 1]."""
     steep = np.float32(2 ** rng.uniform(0, 4))
     return ((clouds - np.float32(0.5)) * steep + np.float32(0.5)).clip(0, 1)
 

@@ -1,4 +1,4 @@
-"""Draw an image of patterned objects from a seed, with a mask for each: what an explanation should point at."""
+"""Draw an image of patterned objects from a seed, with a mask for each, where its explanation should lie."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,8 +39,8 @@ class PatternScene:
 def draw_scene(seed: int, *, labels: Sequence[str] | None = None) -> PatternScene:
     """Draw the image of a seed; the same arguments give the same bytes in any process.
 
-    seed: any integer >= 0. labels: of the objects, 0 to 3 different ones; without them chance picks two. Everything
-    but the textures, and so the masks too, depends on the seed and the number of objects alone.
+    seed: any integer >= 0. labels: of the objects, 0 to 3 different ones; without them two are chosen at random.
+    Everything but the textures, and so the masks too, depends only on the seed and the number of objects.
     Raises ValueError for a negative seed, an unknown label, one that comes twice, or more than 3.
     """
     if labels is None:
@@ -53,7 +53,7 @@ def draw_scene(seed: int, *, labels: Sequence[str] | None = None) -> PatternScen
     masks = _masks(np.random.default_rng((seed, 2)), len(labels))
     for label, mask in zip(labels, masks, strict=True):
         image[mask] = paint(np.random.default_rng((seed, 3, LABELS.index(label))), label, SIDE)[mask]
-    # the noise of a camera, over objects and backdrop alike
+    # Camera noise, on objects and backdrop alike
     rng = np.random.default_rng((seed, 4))
     image += np.float32(rng.uniform(0, 0.03)) * rng.standard_normal(image.shape, dtype=np.float32)
     objects = tuple(PatternObject(label, mask) for label, mask in zip(labels, masks, strict=True))
