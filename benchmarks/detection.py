@@ -82,20 +82,21 @@ def bench_outlines(rounds: int) -> dict[str, list[float]]:
     corners = random.uniform(0, 0.6, (_INSTANCES, 2))
     boxes = np.concatenate([corners, corners + random.uniform(0.1, 0.4, (_INSTANCES, 2))], 1)
     y, x = np.mgrid[-1:1:28j, -1:1:28j]
-    masks = np.stack([1 / (1 + np.exp(8 * (x**2 + y**2 - r))) for r in random.uniform(0.4, 0.9, _INSTANCES)])
+    radii = random.uniform(0.4, 0.9, _INSTANCES)
+    masks = np.stack([1 / (1 + np.exp(8 * (x**2 + y**2 - radius))) for radius in radii]).astype(np.float32)
     size = (600, 800)
     instances = Instances(
         boxes,
         np.ones(_INSTANCES, np.float32),
         np.zeros(_INSTANCES, np.int64),
-        list(masks.astype(np.float32)),
+        list(masks),
         size,
         SegmentationSettings(),
     )
 
     def recipe() -> None:
         pixels = torch.from_numpy((boxes * (800, 600, 800, 600)).astype(np.float32))
-        pasted = paste_masks_in_image(torch.from_numpy(instances.masks)[:, None], pixels, size)
+        pasted = paste_masks_in_image(torch.from_numpy(masks)[:, None], pixels, size)
         for mask in pasted[:, 0]:
             for _ in range(2):
                 plain_polygons((mask > 0.5).numpy(), 100)

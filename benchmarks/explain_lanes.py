@@ -90,7 +90,7 @@ def measure_round(server: BenchServer, seconds: float) -> LaneRound:
         capacity=capacity,
         half_load=half_load,
         half_load_explaining=half_load_explaining,
-        slice_ms=1000 * total / count,
+        slice_ms=1000 * total / count if count else float("nan"),
         explanation_rate=during_half_load[0].rate,
         saturated=saturated,
         explanation_rate_saturated=during_saturation[0].rate,
