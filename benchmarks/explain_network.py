@@ -25,7 +25,7 @@ _PREPROCESS = Preprocess(SIDE, SIDE)
 _DRAWN = 2000  # each is shown several times
 _UNSEEN = range(900_000, 900_256)
 _BATCH = 32
-_ALIKE = 8  # images of a batch that are flipped and recoloured alike
+_GROUP = 8  # images of a batch that get the same augmentation
 _RATE = 6e-3
 
 
@@ -73,7 +73,7 @@ def train(shown: int) -> PatternNetwork:
     images, present = _drawn(range(min(_DRAWN, shown)), rng)
     progress = progress_bar("training", _batches(rng, len(images), steps), total=steps)
     for chosen in progress:
-        batch = torch.cat([_augmented(rng, part) for part in torch.split(images[chosen], _ALIKE)])
+        batch = torch.cat([_augmented(rng, part) for part in torch.split(images[chosen], _GROUP)])
         logits = network(_PREPROCESS.inputs(batch))
         loss = functional.binary_cross_entropy_with_logits(logits, present[chosen])
         optimizer.zero_grad()

@@ -72,7 +72,7 @@ def network_for(file: Path | None, quick: bool) -> tuple[nn.Module, float]:
     right = accuracy(network)
     print(f"{'read' if read else 'trained'} in {seconds:.0f} s; {right:.1%} of the labels of unseen images are right")
     if right < _LEAST_ACCURACY and not quick:
-        sys.exit(f"error: the network must tell {_LEAST_ACCURACY:.0%} of the labels, or its explanations mean nothing.")
+        sys.exit(f"error: {_LEAST_ACCURACY:.0%} of the labels must be right, or the explanations mean nothing.")
     if right < _LEAST_ACCURACY:
         print("the network is barely trained, and all its answers count: the figures below mean nothing")
     elif file is not None and not read:
@@ -94,7 +94,7 @@ def bench_scenes(
     for title, cells in compared.items():
         print(f"{title}: " + ", ".join(f"{score} {_signed(cell)}" for score, cell in cells.items()))
     randomised = check_weights(scenes, {name: variants[name] for name in ALGORITHMS}, checked)
-    print(f"\nrank correlation with the maps of weights drawn anew, {checked} scenes")
+    print(f"\nrank correlation with the maps after weights are initialised again, {checked} scenes")
     print(f"{'':30}" + "".join(f"{extent:>21}" for extent in RANDOMISED))
     for name, extents in randomised.items():
         print(f"{name:30}" + "".join(f"{_cell(value):>21}" for value in extents.values()))
@@ -128,7 +128,7 @@ def print_verdicts(rows: Mapping[str, VariantScores], randomised: Mapping[str, M
         if name != _EDGE_DETECTOR:
             value = extents["all"][0]
             met = _verdict(value < _MOST_ALIKE)
-            print(f"{met}: {name} rank correlation {value:.3f} with all weights anew, wanted below {_MOST_ALIKE}")
+            print(f"{met}: {name} rank correlation {value:.3f} after all are initialised, wanted below {_MOST_ALIKE}")
 
 
 def main() -> None:
@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("--network", type=Path, help="keep the trained network in this file, and read it from there")
     parser.add_argument("--count", type=int, default=200, help="explanations for each row")
     parser.add_argument("--minutes", type=float, default=60, help="stop earlier, with fewer explanations")
-    parser.add_argument("--checked", type=int, default=12, help="scenes for which weights are drawn anew")
+    parser.add_argument("--checked", type=int, default=12, help="scenes for which weights are initialised again")
     parser.add_argument("--more", action="store_true", help="more steps and other baselines, too")
     parser.add_argument("--quick", action="store_true", help="little training, few explanations, to see that it works")
     options = parser.parse_args()

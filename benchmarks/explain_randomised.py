@@ -27,12 +27,12 @@ def check_weights(
     for extent, parts in RANDOMISED.items():
         other = replace(executor, network=randomised(executor.network, parts, inputs))
         for name, variant in variants.items():
-            alike, seeds = [], []
+            values, seeds = [], []
             for case, maps in zip(cases, before[name], strict=True):
                 after, _ = variant.maps(other, case)
-                alike += [likeness(one, two) for one, two in zip(maps, after, strict=True)]
+                values += [likeness(one, two) for one, two in zip(maps, after, strict=True)]
                 seeds += [case.seed] * len(maps)
-            correlations[name][extent] = interval(alike, seeds)
+            correlations[name][extent] = interval(values, seeds)
     return correlations
 
 

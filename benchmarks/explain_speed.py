@@ -78,7 +78,7 @@ class SpeedRound:
         return self.recipe / self.ours
 
     @property
-    def faster_alike(self) -> float:
+    def faster_at_same_settings(self) -> float:
         """The time of the recipe as a multiple of ours at its settings."""
         return self.recipe / self.same_settings
 
@@ -194,12 +194,12 @@ class Bench:
 def measure_round(bench: Bench, algorithm: str) -> tuple[SpeedRound, Mapping[str, Cost]]:
     """Measure one algorithm once: ours, the recipe, and the passes alone."""
     default = Method.asked_for(read_parameters({"xai_algorithm": algorithm}))
-    alike = Method.asked_for(read_parameters({"xai_algorithm": algorithm, "compatibility": "azureml"}))
+    hosted = Method.asked_for(read_parameters({"xai_algorithm": algorithm, "compatibility": "azureml"}))
     before = bench.explain(default)
     size = bench.sizes.gradients
     forward, gradient = bench.forward(size), bench.gradient(size)
     recipe = bench.recipe(algorithm)
-    same = bench.explain(alike)
+    same = bench.explain(hosted)
     after = bench.explain(default)
     forward, gradient = (forward + bench.forward(size)) / 2, (gradient + bench.gradient(size)) / 2
     result = SpeedRound(
@@ -228,7 +228,7 @@ def bench_model(name: str, rounds: int) -> dict[str, Any]:
             "rounds": [asdict(one) for one in speeds],
             "rows": {name: asdict(cost) for name, cost in costs.items()},
             "faster": statistics.median(one.faster for one in speeds),
-            "faster_at_same_settings": statistics.median(one.faster_alike for one in speeds),
+            "faster_at_same_settings": statistics.median(one.faster_at_same_settings for one in speeds),
             "over_passes": statistics.median(one.overhead for one in speeds),
             "over_forwards": statistics.median(one.over_forwards for one in speeds),
         }
@@ -249,7 +249,7 @@ def _print(algorithm: str, rounds: Sequence[SpeedRound], costs: Mapping[str, Cos
     )
     print(
         f"    ours {spread(lambda one: one.faster, 1)}x faster, at the same settings "
-        f"{spread(lambda one: one.faster_alike, 2)}x; whole / passes {spread(lambda one: one.overhead, 3)}, "
+        f"{spread(lambda one: one.faster_at_same_settings, 2)}x; whole / passes {spread(lambda one: one.overhead, 3)}, "
         f"/ forwards {spread(lambda one: one.over_forwards, 3)}"
     )
     if algorithm == "xrai":

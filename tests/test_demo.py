@@ -8,21 +8,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from examples.fridge.__main__ import main
 from examples.fridge.folder import DemoError, build, read_card
+from examples.fridge.half_batches import backward, two_threads
+from examples.fridge.labelled_image import draw_labelled_images
 from examples.fridge.learning_rate import linear_rates
 from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
+from examples.fridge.seeds import TEST_BLOCK, seeds
 from examples.fridge.task import DemoTask, TrainedModel, find_task, task_names
+from models.loaded import load_classifier
 from tests.live_server import ROOT, LiveServer
 
 
 def toy(score: float, recipe: str = "a") -> DemoTask:
     checkpoint = {"model_name": "resnet18", "model_state": {"fc.bias": torch.zeros(4)}}
-    details = {"architecture": "resnet18", "test_pictures": 4}
+    details = {"architecture": "resnet18", "test_images": 4}
     trained = TrainedModel(checkpoint, {"valid_crop_size": 32}, score, details)
     return DemoTask(
         "image-classification", ("probs", "labels"), {"rows": recipe}, "accuracy", 0.95, lambda seed: trained
@@ -108,6 +114,22 @@ def test_rates_are_linear_within_a_stage() -> None:
     assert rates == pytest.approx([0.2, 0.3, 0.4, 0.35, 0.3, 0.25, 0.1, 0.075, 0.01])
 
 
+def test_two_halves_give_the_gradients_of_a_batch() -> None:
+    torch.manual_seed(0)
+    layer, inputs, labels = torch.nn.Linear(6, 3), torch.randn(5, 6), torch.arange(5) % 3
+    parameters = list(layer.parameters())
+
+    def loss_of(inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(layer(inputs), labels)
+
+    expected = loss_of(inputs, labels)
+    with two_threads() as threads:
+        assert backward(threads, parameters, loss_of, inputs, labels) == pytest.approx(expected.item())
+    for parameter, gradient in zip(parameters, torch.autograd.grad(expected, parameters), strict=True):
+        assert parameter.grad is not None
+        assert torch.allclose(parameter.grad, gradient, atol=1e-6)
+
+
 def test_tasks_are_found_by_their_files() -> None:
     assert "multiclass" in task_names()
     assert find_task("multiclass").least == 0.95
@@ -123,10 +145,23 @@ def demo() -> Path:
     return ROOT / "demo/fridge"
 
 
-def test_the_demo_knows_its_pictures(demo: Path) -> None:
+def test_the_demo_knows_unseen_images(demo: Path) -> None:
+    """More and larger images than the build tests on, scored as the server scores them."""
+    model = load_classifier(demo)
+    images = draw_labelled_images("drawing", seeds(0, TEST_BLOCK, 400), (640, 480))
+    labels = np.array([labelled.label for labelled in images])
+    pixels = [model.preprocess.picture(Image.fromarray(labelled.image)) for labelled in images]
+    predicted = np.array(
+        [int(output.argmax()) for at in range(0, 400, 8) for output in model.outputs(pixels[at : at + 8])]
+    )
+    assert (predicted == labels).mean() >= 0.95
+    assert min((predicted == labels)[labels == label].mean() for label in range(len(LABELS))) >= 0.85
+
+
+def test_the_demo_knows_its_images(demo: Path) -> None:
     card = json.loads((demo / "card.json").read_text())
     assert card["accuracy"] >= 0.95
-    assert card["test_pictures"] >= 400
+    assert card["test_images"] >= 200
     assert min(card["accuracy_per_label"].values()) >= 0.85
     with LiveServer("--model", demo) as server:
         pictures = sorted((demo / "pictures").glob("*.jpg"))

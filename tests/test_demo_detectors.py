@@ -165,7 +165,7 @@ def test_the_network_learns_at_the_size_it_is_served() -> None:
 
 def test_a_detectors_folder(tmp_path: Path) -> None:
     task = find_task("detection")
-    details = {"architecture": BOXES, "box_map50": 0.9, "test_pictures": 2}
+    details = {"architecture": BOXES, "box_map50": 0.9, "test_images": 2}
     trained = TrainedModel({"model_name": BOXES, "model_state": {}}, SETTINGS, 0.9, details)
     build(tmp_path / "demo", replace(task, train=lambda seed: trained), 0)
     described = (tmp_path / "demo/outputs/mlflow-model/MLmodel").read_text()
@@ -187,7 +187,7 @@ def test_tasks_say_what_they_are() -> None:
 def test_every_task_has_a_folder_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    card = {"architecture": MASKS, "mask_map50": 0.8, "box_map50": 0.9, "test_pictures": 2, "seconds": 3.0}
+    card = {"architecture": MASKS, "mask_map50": 0.8, "box_map50": 0.9, "test_images": 2, "seconds": 3.0}
     built = []
 
     def toy_build(folder: Path, task: object, seed: int) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def mean_average_precision(results: Sequence[ImageResult]) -> float:
     """Return the mean, in [0, 1], over all labels that are present somewhere; ValueError where none is."""
     precisions = average_precisions(results)
     if not precisions:
-        raise ValueError("There is no object in any of the pictures, so nothing can be measured.")
+        raise ValueError("There is no object in any of the images, so nothing can be measured.")
     return float(np.mean(list(precisions.values())))
 
 

@@ -64,9 +64,9 @@ def _lid(rng: np.random.Generator, surface: Surface, tab: bool) -> Floats:
     if tab:
         angle = rng.uniform(0, 2 * np.pi)
         along = surface.across * np.cos(angle) + surface.away * np.sin(angle)
-        aside = surface.away * np.cos(angle) - surface.across * np.sin(angle)
-        mouth = ((along - 0.38) / 0.32) ** 2 + (aside / 0.3) ** 2 < 1
-        ring = ((along + 0.08) / 0.34) ** 2 + (aside / 0.2) ** 2
+        sideways = surface.away * np.cos(angle) - surface.across * np.sin(angle)
+        mouth = ((along - 0.38) / 0.32) ** 2 + (sideways / 0.3) ** 2 < 1
+        ring = ((along + 0.08) / 0.34) ** 2 + (sideways / 0.2) ** 2
         shade = np.where(mouth, shade - 0.2, shade)
         shade = np.where(ring < 1, 0.98, shade)
         shade = np.where((ring < 0.35) & (along < 0), 0.45, shade)

@@ -1,4 +1,4 @@
-"""Trains the multiclass demo model, and tests it on pictures it never saw, seen as the server will see them."""
+"""Trains the multiclass demo model, and tests it on unseen images, preprocessed as the server does it."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -12,7 +12,7 @@ from torch import nn
 from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.batch_norm import settle
 from examples.fridge.classifier_network import ARCHITECTURE, ResnetWithAuxiliaryHeads
-from examples.fridge.classifier_schedule import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_PICTURES, TEST_SIZE
+from examples.fridge.classifier_schedule import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_IMAGES, TEST_SIZE
 from examples.fridge.classifier_training import PREPROCESS, crop_batches, train_on_crops
 from examples.fridge.labelled_image import LabelledImage, draw_labelled_images
 from examples.fridge.progress import progress_bar
@@ -20,12 +20,12 @@ from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
 from examples.fridge.task import TrainedModel
 
-# Statistics of few pictures cost more right answers than a stage of training brings
+# Statistics of fewer images cost more accuracy than a stage of training brings
 _SETTLING_BATCHES = 32
 
 
 def train_classifier(seed: int) -> TrainedModel:
-    """Draw the pictures, train on them, and test on others; takes about two minutes on two processors."""
+    """Draw images, train on them, and test on others; takes about a minute on two cores."""
     keep_freed_memory()
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -35,23 +35,23 @@ def train_classifier(seed: int) -> TrainedModel:
     train_on_crops("training", model, rng, images, STAGES)
     settling = islice(crop_batches(rng, images, STAGES[-1]), _SETTLING_BATCHES)
     settle(model.network, (inputs for inputs, _, _ in settling))
-    unseen = draw_labelled_images("drawing unseen pictures", seeds(seed, TEST_BLOCK, TEST_PICTURES), TEST_SIZE)
+    unseen = draw_labelled_images("drawing unseen images", seeds(seed, TEST_BLOCK, TEST_IMAGES), TEST_SIZE)
     return _trained(model.network, unseen, _probabilities(model.network, unseen))
 
 
 def _probabilities(network: nn.Module, images: Sequence[LabelledImage]) -> NDArray[np.float32]:
-    """Score pictures as the server does: float32 [N, labels]."""
+    """Score images as the server does; return float32 [N, labels]."""
     rows = []
     with torch.inference_mode():
         for start in progress_bar("testing", range(0, len(images), 8)):
             chosen = images[start : start + 8]
-            inputs = torch.stack([PREPROCESS.picture(Image.fromarray(labelled.image)) for labelled in chosen])
-            rows.append(network(PREPROCESS.inputs(inputs)).softmax(1).numpy())
+            pixels = torch.stack([PREPROCESS.picture(Image.fromarray(labelled.image)) for labelled in chosen])
+            rows.append(network(PREPROCESS.inputs(pixels)).softmax(1).numpy())
     return np.concatenate(rows)
 
 
 def _trained(network: nn.Module, unseen: Sequence[LabelledImage], probabilities: NDArray[np.float32]) -> TrainedModel:
-    truth, said = np.array([labelled.label for labelled in unseen]), probabilities.argmax(1)
+    labels, predicted = np.array([labelled.label for labelled in unseen]), probabilities.argmax(1)
     checkpoint = {
         "model_name": ARCHITECTURE,
         "number_of_classes": len(LABELS),
@@ -61,9 +61,9 @@ def _trained(network: nn.Module, unseen: Sequence[LabelledImage], probabilities:
     details = {
         "architecture": ARCHITECTURE,
         "accuracy_per_label": {
-            label: float((said == truth)[truth == index].mean()) for index, label in enumerate(LABELS)
+            label: float((predicted == labels)[labels == index].mean()) for index, label in enumerate(LABELS)
         },
         "mean_probability": float(probabilities.max(1).mean()),
-        "test_pictures": len(unseen),
+        "test_images": len(unseen),
     }
-    return TrainedModel(checkpoint, SIZES, float((said == truth).mean()), details)
+    return TrainedModel(checkpoint, SIZES, float((predicted == labels).mean()), details)

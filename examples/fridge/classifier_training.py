@@ -9,6 +9,7 @@ from torch import Tensor
 from examples.fridge.classifier_network import ResnetWithAuxiliaryHeads, training_loss
 from examples.fridge.classifier_schedule import SIZES, ClassifierStage
 from examples.fridge.crop import random_crop
+from examples.fridge.half_batches import backward, two_threads
 from examples.fridge.labelled_image import LabelledImage
 from examples.fridge.learning_rate import linear_rates
 from examples.fridge.progress import progress_bar
@@ -25,20 +26,33 @@ def train_on_crops(
     stages: Sequence[ClassifierStage],
 ) -> None:
     """Train a model in place, on the device that it is on, and show progress as `what`."""
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), weight_decay=0.02, fused=True)
+    parameters = list(model.parameters())
+    optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.95), weight_decay=0.02, fused=True)
     scheduler = linear_rates(optimizer, [(stage.steps, stage.rates) for stage in stages])
-    device = next(model.parameters()).device
+    device = parameters[0].device
+    bfloat16 = device.type == "cpu" and _has_bfloat16()
+
+    def loss_of(inputs: Tensor, labels: Tensor, class_maps: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            outputs = model(inputs)
+        return training_loss(outputs, labels, class_maps)
+
     model.train()
-    batches = ((stage, *batch) for stage in stages for batch in crop_batches(rng, images, stage))
-    with progress_bar(what, total=sum(stage.shown * stage.pixels**2 for stage in stages)) as progress:
-        for stage, inputs, labels, class_maps in batches:
-            loss = training_loss(model(inputs.to(device)), labels.to(device), class_maps.to(device))
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+    batches = ((stage, batch) for stage in stages for batch in crop_batches(rng, images, stage))
+    total = sum(stage.shown * stage.pixels**2 for stage in stages)
+    with two_threads() as threads, progress_bar(what, total=total) as progress:
+        for stage, batch in batches:
+            loss = backward(threads, parameters, loss_of, *(tensor.to(device) for tensor in batch))
             optimizer.step()
             scheduler.step()
-            progress.set_postfix_str(f"loss {loss.item():.2f}", refresh=False)
-            progress.update(len(inputs) * stage.pixels**2)
+            progress.set_postfix_str(f"loss {loss:.2f}", refresh=False)
+            progress.update(len(batch[0]) * stage.pixels**2)
+
+
+def _has_bfloat16() -> bool:
+    """Return whether the processor has instructions for bfloat16, which takes 0.6 of the time of float32."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def crop_batches(

@@ -30,14 +30,14 @@ _MOST_GRADIENT_NORM = 5.0
 
 
 def train_detector(seed: int, *, masks: bool) -> TrainedModel:
-    """Draw the pictures, train on them, and test on others; minutes on two processors, seconds on a GPU."""
+    """Draw images, train on them, and test on others; takes minutes on two cores, seconds on a GPU."""
     keep_freed_memory()
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     scenes = draw_labelled_scenes("drawing", seeds(seed, 0, schedule.DRAWINGS), schedule.DRAWING_SIZE)
     network = training_network()
-    network.backbone.body.load_state_dict(_learned_backbone(rng, scenes, device))
+    network.backbone.body.load_state_dict(_trained_backbone(rng, scenes, device))
     network.to(device, memory_format=torch.channels_last)
     train_scenes(network, rng, scenes, schedule.SCENES, masks=masks)
     return _trained(network, seed, MASKS if masks else BOXES, device)
@@ -51,7 +51,7 @@ def train_scenes(
     *,
     masks: bool,
 ) -> list[float]:
-    """Train a network of `training_network` in place, its mask head only with `masks`; return every step's loss."""
+    """Train a network of `training_network` in place, its mask head only with `masks`; return the loss of each step."""
     named = [(name, one) for name, one in network.named_parameters() if masks or not name.startswith("roi_heads.mask_")]
     optimizer = torch.optim.AdamW([one for _, one in named], betas=(0.9, 0.95), weight_decay=0.02, fused=True)
     scheduler = linear_rates(optimizer, [(stage.steps, stage.rates) for stage in stages], _WARM_UP_STEPS)
@@ -87,7 +87,7 @@ def _step(network: nn.Module, optimizer: torch.optim.Optimizer, loss: torch.Tens
 def _batches(
     rng: np.random.Generator, scenes: Sequence[LabelledScene], stage: schedule.DetectorStage, device: torch.device
 ) -> Iterator[DetectorBatch]:
-    """Yield batches without end, every picture as often as any other."""
+    """Yield batches without end, in which every image comes equally often."""
     order: list[int] = []
     while True:
         while len(order) < stage.batch:
@@ -96,10 +96,10 @@ def _batches(
         yield make_batch(rng, [scenes[index] for index in chosen], stage.size).to(device)
 
 
-def _learned_backbone(
+def _trained_backbone(
     rng: np.random.Generator, scenes: Sequence[LabelledScene], device: torch.device
 ) -> dict[str, torch.Tensor]:
-    """Return the weights of a resnet18 that tells objects and background apart, without its last layer."""
+    """Train a resnet18 to classify objects; return its weights without the last layer."""
     images = [image for scene in scenes for image in scene.labelled_images()]
     model = ResnetWithAuxiliaryHeads(len(LABELS))
     model.to(device).to(memory_format=torch.channels_last)
@@ -110,7 +110,7 @@ def _learned_backbone(
 def _trained(network: nn.Module, seed: int, architecture: str, device: torch.device) -> TrainedModel:
     state = served_state(network, architecture)
     unseen = draw_labelled_scenes(
-        "drawing unseen pictures", seeds(seed, TEST_BLOCK, schedule.TEST_PICTURES), schedule.TEST_SIZE
+        "drawing unseen images", seeds(seed, TEST_BLOCK, schedule.TEST_IMAGES), schedule.TEST_SIZE
     )
     figures = evaluate(served_network(architecture, schedule.SETTINGS, state).to(device), unseen)
     specs = {"mask_predictor_hidden_dim": 256} if architecture == MASKS else None
@@ -126,5 +126,5 @@ def _trained(network: nn.Module, seed: int, architecture: str, device: torch.dev
         "model_state": state,
     }
     score = figures["mask_map50" if architecture == MASKS else "box_map50"]
-    details = {"architecture": architecture, **figures, "test_pictures": len(unseen)}
+    details = {"architecture": architecture, **figures, "test_images": len(unseen)}
     return TrainedModel(checkpoint, schedule.SETTINGS, score, details)

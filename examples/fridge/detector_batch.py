@@ -11,7 +11,7 @@ from torch.nn import functional
 from examples.fridge.labelled_scene import LabelledScene
 
 _MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
-_SPREAD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+_STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 _STRIDE = 32
 
 
@@ -29,7 +29,7 @@ class DetectorBatch:
     targets: list[dict[str, Tensor]]
 
     def to(self, device: torch.device) -> "DetectorBatch":
-        """Return the same on another device."""
+        """Return the batch on another device."""
         targets = [{name: tensor.to(device) for name, tensor in target.items()} for target in self.targets]
         return DetectorBatch(self.inputs.to(device), self.size, targets)
 
@@ -47,10 +47,10 @@ def make_batch(rng: np.random.Generator, scenes: Sequence[LabelledScene], size: 
 
 
 def _image(scene: LabelledScene, size: tuple[int, int], mirrored: bool) -> Tensor:
-    """Return an image as a served detector sees it, float32 [3, h, w]: scaled without averaging, normalised."""
+    """Return an image as a served detector takes it, float32 [3, h, w]: scaled without antialiasing, normalised."""
     image = torch.from_numpy(scene.image).permute(2, 0, 1).float() / 255
     scaled = functional.interpolate(image[None], (size[1], size[0]), mode="bilinear")[0]
-    normal = (scaled - _MEAN) / _SPREAD
+    normal = (scaled - _MEAN) / _STD
     return normal.flip(2) if mirrored else normal
 
 

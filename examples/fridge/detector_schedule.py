@@ -1,7 +1,7 @@
-"""The numbers of the detectors' training: what they see, how large, how often, and how fast they learn from it.
+"""The schedule of the detectors' training: image sizes, steps and learning rates.
 
-The backbone first learns on small close-ups to tell the objects apart, as the classifier does. Then the detector learns
-on small scenes, which is cheap, where its objects are, and last at the scale at which it will be served.
+The backbone first learns to classify small close-ups, as the classifier does. Then the detector learns on small scenes,
+which is cheap, where the objects are, and last on scenes of the size that is served.
 """
 
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ from examples.fridge.classifier_schedule import ClassifierStage
 
 DRAWINGS = 1000
 DRAWING_SIZE = (320, 240)
-TEST_PICTURES = 100
+TEST_IMAGES = 100
 TEST_SIZE = (640, 480)
 SETTINGS = {
     "min_size": 160,
@@ -26,8 +26,9 @@ SETTINGS = {
 class DetectorStage:
     """Some steps on whole scenes.
 
-    size: width and height of what the network sees. shown: how many pictures, `batch` at a time. rates: the learning
-    rate at the start and at the end. settled: whether the batch norms keep the statistics they have at this size.
+    size: width and height of the network's input. shown: how many images, `batch` at a time. rates: the learning rate
+    at the start and at the end, linear in between. settled: whether the batch norms are frozen with the statistics of
+    this size.
     """
 
     size: tuple[int, int]
@@ -47,17 +48,17 @@ SCENES = (
     DetectorStage((128, 96), 960, 4, (5e-4, 4e-4)),
     DetectorStage((213, 160), 320, 4, (4e-4, 1e-5), settled=True),
 )
-# A mask costs as much as a third of a small picture
-MASKS_PER_PICTURE = 1
+# A mask costs as much as a third of a small image
+MASKS_PER_IMAGE = 1
 
 
 def recipe() -> dict[str, Any]:
-    """Return all the numbers above, plain JSON values."""
+    """Return all of these numbers as plain JSON values."""
     return {
         "drawings": [DRAWINGS, DRAWING_SIZE],
         "closeups": asdict(CLOSEUPS),
         "scenes": [asdict(stage) for stage in SCENES],
-        "masks_per_picture": MASKS_PER_PICTURE,
+        "masks_per_image": MASKS_PER_IMAGE,
         "settings": SETTINGS,
-        "test_pictures": TEST_PICTURES,
+        "test_images": TEST_IMAGES,
     }

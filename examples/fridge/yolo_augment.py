@@ -39,9 +39,9 @@ def augment(rng: np.random.Generator, scene: LabelledScene, pixels: int) -> Augm
     shown = square[max(top, 0) : top + height, max(left, 0) : left + width]
     shown[:] = image[max(-top, 0) :, max(-left, 0) :][: shown.shape[0], : shown.shape[1]]
     whole = boxes + np.array([left, top, left, top])
-    seen = whole.clip(0, pixels)
-    kept = _areas(seen) >= _LEAST_LEFT * _areas(whole)
-    return AugmentedScene(square, scene.labels[kept], seen[kept].astype(np.float32))
+    inside = whole.clip(0, pixels)
+    kept = _areas(inside) >= _LEAST_LEFT * _areas(whole)
+    return AugmentedScene(square, scene.labels[kept], inside[kept].astype(np.float32))
 
 
 def _scaled(scene: LabelledScene, ratio: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
@@ -52,7 +52,7 @@ def _scaled(scene: LabelledScene, ratio: float) -> tuple[NDArray[np.uint8], NDAr
 
 
 def _place(rng: np.random.Generator, length: int, pixels: int) -> int:
-    """Return where a side of `length` begins: inside the square where it fits, else so that it fills the square."""
+    """Return where a side of `length` begins: inside the square if it fits, else so that it covers the square."""
     return int(rng.integers(min(0, pixels - length), max(0, pixels - length), endpoint=True))
 
 

@@ -1,6 +1,6 @@
-"""The numbers of yolov5's training: what it sees, how large, how often, and how fast it learns from it.
+"""The schedule of yolov5's training: image sizes, steps and learning rates.
 
-Most is learned on small squares, which cost a third of the time; the last stage has the size that is served.
+Most steps are on small squares, which cost a third of the time; the last stage has the size that is served.
 """
 
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from typing import Any
 SETTINGS: dict[str, Any] = {"img_size": 160, "model_size": "small", "box_score_thresh": 0.1, "nms_iou_thresh": 0.5}
 DRAWINGS = 2000
 DRAWING_SIZE = (240, 180)
-TEST_PICTURES = 300
+TEST_IMAGES = 300
 TEST_SIZE = (640, 480)
 
 
 @dataclass(frozen=True, slots=True)
 class YoloStage:
-    """Some steps at one size.
+    """Some steps at one image size.
 
-    pixels: width and height of what the network sees. shown: how many pictures, `batch` at a time. rates: the learning
-    rate at the start and at the end.
+    pixels: width and height of the network's input. shown: how many images, `batch` at a time. rates: the learning rate
+    at the start and at the end, linear in between.
     """
 
     pixels: int

@@ -65,10 +65,10 @@ def _masks(rng: np.random.Generator, number: int) -> list[Mask]:
     round_ = rng.random(number) < 0.5
     area = rng.uniform(*_AREA, number) * SIDE**2
     reach = np.where(round_, np.sqrt(area / np.pi), np.sqrt(area) / 2)  # from the centre to the edge, along an axis
-    apart = reach[:, None] + reach + _GAP - SIDE * np.eye(number)
+    least_distance = reach[:, None] + reach + _GAP - SIDE * np.eye(number)
     while True:
         centre = rng.uniform(reach + _MARGIN, SIDE - 1 - reach - _MARGIN, (2, number))
-        if (np.abs(centre[:, :, None] - centre[:, None]).max(axis=0) >= apart).all():
+        if (np.abs(centre[:, :, None] - centre[:, None]).max(axis=0) >= least_distance).all():
             break
     down, right = np.mgrid[:SIDE, :SIDE]
     masks = []

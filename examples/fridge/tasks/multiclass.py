@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from examples.fridge.classifier_schedule import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_PICTURES
+from examples.fridge.classifier_schedule import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_IMAGES, TEST_SIZE
 from examples.fridge.task import DemoTask, TrainedModel
 
 
@@ -20,7 +20,7 @@ TASK = DemoTask(
         "drawings": [DRAWINGS, DRAWING_SIZE],
         "stages": [asdict(stage) for stage in STAGES],
         "sizes": SIZES,
-        "test_pictures": TEST_PICTURES,
+        "test_images": [TEST_IMAGES, TEST_SIZE],
     },
     metric="accuracy",
     least=0.95,

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from examples.fridge.task import DemoTask, TrainedModel
-from examples.fridge.yolo_schedule import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_PICTURES, TEST_SIZE
+from examples.fridge.yolo_schedule import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_IMAGES, TEST_SIZE
 
 
 def _train(seed: int) -> TrainedModel:
@@ -20,7 +20,7 @@ TASK = DemoTask(
         "settings": SETTINGS,
         "drawings": [DRAWINGS, DRAWING_SIZE],
         "stages": [asdict(stage) for stage in STAGES],
-        "test_pictures": [TEST_PICTURES, TEST_SIZE],
+        "test_images": [TEST_IMAGES, TEST_SIZE],
     },
     metric="box_map50",
     least=0.8,
