@@ -1,6 +1,7 @@
-"""Sizes of batches: servers of one model that differ in nothing else, asked in turns: python -m benchmarks.batches.
+"""Batch sizes: servers of one model that differ only in --max-batch-images: python -m benchmarks.batches.
 
-0 stands for the size that the server chooses itself. All servers run from the start; those that are not asked are idle.
+0 is the size that the server chooses itself. All servers run from the start and are measured in turns; the others idle
+meanwhile.
 """
 
 import argparse
@@ -36,36 +37,36 @@ def bench_model(name: str, options: argparse.Namespace) -> dict[str, Any]:
         for server in servers.values():
             run_load(server, "closed", max(clients), _WARM_UP_S)
         for _ in range(options.rounds):
-            for (count, size), taken in loads.items():
-                taken.append(run_load(servers[size], "closed", count, options.seconds))
+            for (count, size), measured in loads.items():
+                measured.append(run_load(servers[size], "closed", count, options.seconds))
     print(f"\n{name}, runtime {runtime}")
-    for (count, size), taken in loads.items():
-        latency = statistics.median(load.p50_ms for load in taken)
-        cost = statistics.median(load.cpu_s_per_1000 for load in taken)
-        rate = spread([load.rate for load in taken])
+    for (count, size), measured in loads.items():
+        latency = statistics.median(load.p50_ms for load in measured)
+        cost = statistics.median(load.cpu_s_per_1000 for load in measured)
+        rate = spread([load.rate for load in measured])
         print(f"  {count} clients, batches of {size}: {rate} pictures/s, p50 {latency:.0f} ms, {cost:.1f} CPU s/1000")
     rows = [
-        {"clients": count, "size": size, "loads": [asdict(load) for load in taken]}
-        for (count, size), taken in loads.items()
+        {"clients": count, "size": size, "loads": [asdict(load) for load in measured]}
+        for (count, size), measured in loads.items()
     ]
     return {"runtime": runtime, "rows": rows}
 
 
 def main() -> None:
-    """Measure the models asked for."""
+    """Measure the models named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.batches", description=__doc__)
     parser.add_argument("--models", default="mobilenetv2,resnet50", help="architectures, separated by commas")
-    parser.add_argument("--sizes", default="1,2,4,8,16,0", help="of --max-batch-images, separated by commas")
+    parser.add_argument("--sizes", default="1,2,4,8,16,0", help="values of --max-batch-images, separated by commas")
     parser.add_argument("--clients", default="8", help="clients of closed loops, separated by commas")
     parser.add_argument("--seconds", type=float, default=5, help="length of one measurement")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--runtime", default="auto", help="what computes: auto, the fastest, or the name of one")
+    parser.add_argument("--runtime", default="auto", help="auto for the fastest runtime, or the name of one")
     options = parser.parse_args()
-    found: dict[str, Any] = {"machine": describe_machine(), "options": vars(options), "models": {}}
-    print(json.dumps(found["machine"]), flush=True)
+    result: dict[str, Any] = {"machine": describe_machine(), "options": vars(options), "models": {}}
+    print(json.dumps(result["machine"]), flush=True)
     for name in options.models.split(","):
-        found["models"][name] = bench_model(name, options)
-    write_report("batches", found)
+        result["models"][name] = bench_model(name, options)
+    write_report("batches", result)
 
 
 if __name__ == "__main__":

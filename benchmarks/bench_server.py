@@ -12,23 +12,23 @@ from typing import Self
 
 import psutil
 
-from benchmarks.payload import pictures, score_body
+from benchmarks.payload import encoded_images, score_body
 
 _COMMAND = (sys.executable, "-m", "server")
 _READY_WITHIN_S = 120
 
 
 class BenchServer:
-    """`python -m server` on a port of its own, started like a user would; a context manager.
+    """`python -m server` on a port of its own, started as a user would start it; a context manager.
 
-    `command` starts it. It computes eagerly unless the flags name a runtime, as one that is looked for meanwhile
-    would change the figures.
+    `command` is what starts it. The runtime is eager unless the flags name one, since a search for the fastest runtime
+    during the measurement would change the figures.
     """
 
     def __init__(self, folder: Path, port: int, *flags: str, command: Sequence[str] = _COMMAND) -> None:
         self.port = port
         self.ready_s = 0.0
-        self._whole = command is _COMMAND  # and its model no stand-in, which may have nothing to explain
+        self._can_explain = command is _COMMAND  # other commands serve stand-ins, which may have nothing to explain
         self._command: Sequence[str] = [
             *(*command, "--model", str(folder), "--port", str(port)),
             *("--log-level", "error", "--runtime", "eager", *flags),
@@ -44,7 +44,7 @@ class BenchServer:
                 raise RuntimeError(f"the server did not become ready: {' '.join(self._command)}")
             time.sleep(0.02)
         self.ready_s = time.perf_counter() - started
-        if self._whole:
+        if self._can_explain:
             self._explain()
         return self
 
@@ -54,12 +54,12 @@ class BenchServer:
         self._process.wait(60)
 
     def cpu_s(self) -> float:
-        """Return the processor seconds that all processes used so far."""
+        """Return the processor seconds that all processes have used so far."""
         times = [process.cpu_times() for process in self._processes()]
         return sum(each.user + each.system for each in times)
 
     def memory_bytes(self) -> int:
-        """Return the memory that belongs to the processes alone, all of them together."""
+        """Return the unshared memory (USS) of all processes together."""
         return sum(process.memory_full_info().uss for process in self._processes())
 
     def _processes(self) -> list[psutil.Process]:
@@ -68,9 +68,9 @@ class BenchServer:
         return [parent, *parent.children(recursive=True)]
 
     def _explain(self) -> None:
-        """Ask for an explanation, which is answered, be it with an error, once nothing is warmed up any more."""
+        """Request an explanation: its answer, even an error, means that the warm-up has ended."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=_READY_WITHIN_S)
-        body = score_body(pictures()[0], {"xai_algorithm": "gradcam", "visualizations": False})
+        body = score_body(encoded_images()[0], {"xai_algorithm": "gradcam", "visualizations": False})
         connection.request("POST", "/score", body, {"content-type": "application/json"})
         connection.getresponse().read()
         connection.close()

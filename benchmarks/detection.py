@@ -1,8 +1,9 @@
 """What detectors cost and how exact they are: python -m benchmarks.detection.
 
-Tiled requests over HTTP beside the hosted recipe (each tile decoded anew, batches of one), outlines for each instance
-beside the recipe's, and how far a reply may move with what shares its batch, or with padding. Rounds are interleaved,
-so that ratios hold on a machine whose speed drifts. Rates of plain requests are rows of benchmarks.serving.
+Measures tiled requests over HTTP beside the hosted recipe (which decodes the image again for each tile and computes
+batches of one), outlines per instance beside the recipe's, and how far a reply moves with the other images in its batch
+or with padding. Rounds are interleaved, so ratios hold on a machine whose speed drifts. For rates of plain requests see
+benchmarks.serving.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from benchmarks.bench_server import BenchServer
 from benchmarks.machine import describe_machine
-from benchmarks.payload import pictures
+from benchmarks.payload import encoded_images
 from benchmarks.report import write_report
 from benchmarks.serving import DETECTION, free_port, spread
 from models.detection.adapter import Detections, DetectorInput
@@ -44,26 +45,26 @@ _PADDINGS = (32, 64, 128)
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """Return the seconds that `work` takes."""
+    """Return the seconds that `work` took."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
 def bench_tiles(name: str, rounds: int) -> dict[str, list[float]]:
-    """Time a request of a whole picture and its 3x2 tiles, by the recipe and over HTTP, in turns."""
+    """Time a request for a whole image and its 3x2 tiles, in turns by the recipe and over HTTP."""
     recipe = Reference(name, DETECTION, seeded_detector(name))
-    drawn = pictures()[:rounds]
-    found: dict[str, list[float]] = {"recipe_s": [], "server_s": []}
+    images = encoded_images()[:rounds]
+    times: dict[str, list[float]] = {"recipe_s": [], "server_s": []}
     with tempfile.TemporaryDirectory() as scratch:
         folder = write_detector_folder(Path(scratch) / name, name, base=DETECTION)
         with BenchServer(folder, free_port(), "--request-timeout-ms", "600000") as server:
-            for data in (drawn[0], *drawn):  # the first in vain, to warm up
-                found["recipe_s"].append(
+            for data in (images[0], *images):  # the first one only warms up
+                times["recipe_s"].append(
                     seconds_of(lambda data=data: slowly(recipe, data, GRID, overlap=0.25, threshold=0.25))  # type: ignore[misc]
                 )
-                found["server_s"].append(seconds_of(lambda data=data: _tiled(server.port, data)))  # type: ignore[misc]
-    return {key: values[1:] for key, values in found.items()}
+                times["server_s"].append(seconds_of(lambda data=data: _tiled(server.port, data)))  # type: ignore[misc]
+    return {key: values[1:] for key, values in times.items()}
 
 
 def _tiled(port: int, data: bytes) -> None:
@@ -76,62 +77,63 @@ def _tiled(port: int, data: bytes) -> None:
 
 
 def bench_outlines(rounds: int) -> dict[str, list[float]]:
-    """Time the outlines of an instance in a picture of 800x600, by the recipe, which makes them twice, and ours."""
+    """Time the outlines of an instance in an image of 800x600, ours and by the recipe, which makes them twice."""
     random = np.random.default_rng(0)
     corners = random.uniform(0, 0.6, (_INSTANCES, 2))
     boxes = np.concatenate([corners, corners + random.uniform(0.1, 0.4, (_INSTANCES, 2))], 1)
     y, x = np.mgrid[-1:1:28j, -1:1:28j]
-    masks = np.stack([1 / (1 + np.exp(8 * (x**2 + y**2 - r))) for r in random.uniform(0.4, 0.9, _INSTANCES)])
+    radii = random.uniform(0.4, 0.9, _INSTANCES)
+    masks = np.stack([1 / (1 + np.exp(8 * (x**2 + y**2 - radius))) for radius in radii]).astype(np.float32)
     size = (600, 800)
     instances = Instances(
         boxes,
         np.ones(_INSTANCES, np.float32),
         np.zeros(_INSTANCES, np.int64),
-        list(masks.astype(np.float32)),
+        list(masks),
         size,
         SegmentationSettings(),
     )
 
     def recipe() -> None:
         pixels = torch.from_numpy((boxes * (800, 600, 800, 600)).astype(np.float32))
-        pasted = paste_masks_in_image(torch.from_numpy(instances.masks)[:, None], pixels, size)
+        pasted = paste_masks_in_image(torch.from_numpy(masks)[:, None], pixels, size)
         for mask in pasted[:, 0]:
             for _ in range(2):
                 plain_polygons((mask > 0.5).numpy(), 100)
 
-    found: dict[str, list[float]] = {"recipe_ms": [], "ours_ms": []}
+    times: dict[str, list[float]] = {"recipe_ms": [], "ours_ms": []}
     for _ in range(rounds):
-        found["recipe_ms"].append(1000 / _INSTANCES * seconds_of(recipe))
-        found["ours_ms"].append(
+        times["recipe_ms"].append(1000 / _INSTANCES * seconds_of(recipe))
+        times["ours_ms"].append(
             1000 / _INSTANCES * seconds_of(lambda: with_outlines(instances, objects(instances, ["object"])))
         )
-    return found
+    return times
 
 
-def bench_mates(name: str) -> dict[str, float]:
-    """Measure how far boxes (in pixels of what the network sees) and scores move with batch mates, and with padding."""
+def bench_batches(name: str) -> dict[str, float]:
+    """Measure how far boxes move, in pixels of the network's input, in a batch of four images and with padding."""
     with tempfile.TemporaryDirectory() as scratch:
         model = load(write_detector_folder(Path(scratch) / name, name, base=DETECTION))
     assert isinstance(model, Detector)
     settings = model.settings({})
-    inputs = [model.read(data, _LIMITS, settings).inputs[0].data for data in pictures()[:4]]
-    together, alone = model.outputs(inputs), [model.outputs([one])[0] for one in inputs]
-    found = {"mates": max(_moved(one, other, inputs[0]) for one, other in zip(together, alone, strict=True))}
+    inputs = [model.read(data, _LIMITS, settings).inputs[0].data for data in encoded_images()[:4]]
+    batched, single = model.outputs(inputs), [model.outputs([one])[0] for one in inputs]
+    distances = {"batch": max(_distance(one, other, inputs[0]) for one, other in zip(batched, single, strict=True))}
     for padding in _PADDINGS:
-        found[f"padding {padding}"] = _moved(_padded(model, inputs[0], padding), alone[0], inputs[0])
-    return found
+        distances[f"padding {padding}"] = _distance(_padded(model, inputs[0], padding), single[0], inputs[0])
+    return distances
 
 
-def _padded(model: Detector, seen: DetectorInput, padding: int) -> Detections:
-    """What is found where the picture shares its input with a wider one, of nothing but black."""
-    given: Any = model.graph
-    wider = model.with_runtime("wider", lambda batch: given(functional.pad(batch, (0, padding, 0, padding))))
-    return wider.outputs([seen])[0]
+def _padded(model: Detector, image: DetectorInput, padding: int) -> Detections:
+    """Return the detections for an image that is padded with black, as beside a larger image in its batch."""
+    graph: Any = model.graph
+    padded = model.with_runtime("padded", lambda batch: graph(functional.pad(batch, (0, padding, 0, padding))))
+    return padded.outputs([image])[0]
 
 
-def _moved(one: Detections, other: Detections, seen: DetectorInput) -> float:
-    """The largest distance of a corner to that of the same box, the one nearest to it among those of its label."""
-    height, width = seen.size
+def _distance(one: Detections, other: Detections, image: DetectorInput) -> float:
+    """Return the largest distance between corners of a box and of the nearest box with its label, in pixels."""
+    height, width = image.size
     pixels = torch.tensor([width, height, width, height])
     distances = ((one.boxes * pixels)[:, None] - (other.boxes * pixels)[None]).abs().amax(2)
     distances[one.labels[:, None] != other.labels[None]] = float("inf")
@@ -155,10 +157,10 @@ def main() -> None:
         f"{statistics.median(outlines['recipe_ms']) / statistics.median(outlines['ours_ms']):.1f}x"
     )
     for name in options.models.split(","):
-        mates, tiles = bench_mates(name), bench_tiles(name, rounds)
-        result[name] = {"mates": mates, "tiles": tiles}
+        batches, tiles = bench_batches(name), bench_tiles(name, rounds)
+        result[name] = {"batches": batches, "tiles": tiles}
         ratios = [slow / fast for slow, fast in zip(tiles["recipe_s"], tiles["server_s"], strict=True)]
-        moved = ", ".join(f"{what} {pixels:.1e}" for what, pixels in mates.items())
+        moved = ", ".join(f"{what} {pixels:.1e}" for what, pixels in batches.items())
         print(f"{name}\n  boxes move, in pixels: {moved}")
         print(
             f"  {GRID[0]}x{GRID[1]} tiles: {spread(tiles['server_s'], 2)} s over HTTP, the recipe "

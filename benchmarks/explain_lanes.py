@@ -1,10 +1,10 @@
 """make bench-explain, third part: scoring and explaining on one device at the same time.
 
-- Scoring at half of its capacity is measured alone, and beside clients that keep asking for explanations. Wanted: its
+- Scoring at half of its capacity is measured alone and while clients request explanations without a break. Wanted: its
   99th percentile grows by at most one slice of explanations and 20 %.
-- Scoring that 32 clients saturate is measured beside the same explanations. Wanted: explanations still progress.
+- Scoring saturated by 32 clients is measured during the same explanations. Wanted: explanations still progress.
 
-Load generators and the server share the machine. Percentiles are medians of the rounds, with their range.
+Load generators and the server share the machine. Percentiles are the median of the rounds, with their range.
 """
 
 import argparse
@@ -26,70 +26,75 @@ from benchmarks.measured import Load, run_load
 from benchmarks.report import write_report
 from benchmarks.serving import free_port, seeded_folder, spread
 
-EXPLAINING = [{"xai_algorithm": name} for name in ("xrai", "gradcam", "integrated_gradients", "guided_gradcam")]
+EXPLANATIONS = [{"xai_algorithm": name} for name in ("xrai", "gradcam", "integrated_gradients", "guided_gradcam")]
 _CLIENTS = 4
 _SATURATING = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """One round. Rates in requests a second, times in milliseconds."""
+class LaneRound:
+    """One round. Rates in requests a second, times in milliseconds.
+
+    half_load and half_load_explaining: scoring at half of `capacity`, without and with explanations. saturated:
+    scoring at capacity with explanations. explanation_rate, explanation_rate_saturated, explanation_rate_alone:
+    explanations during half load, during saturation, and without scoring. slice_ms: mean time of a slice.
+    """
 
     capacity: float
-    alone: Load
-    beside: Load
+    half_load: Load
+    half_load_explaining: Load
     slice_ms: float
-    explained: float
+    explanation_rate: float
     saturated: Load
-    explained_saturated: float
-    explained_alone: float
+    explanation_rate_saturated: float
+    explanation_rate_alone: float
 
     @property
-    def allowed(self) -> float:
-        """The 99th percentile that scoring may have beside explanations."""
-        return 1.2 * self.alone.p99_ms + self.slice_ms
+    def allowed_p99_ms(self) -> float:
+        """The 99th percentile that scoring may have during explanations."""
+        return 1.2 * self.half_load.p99_ms + self.slice_ms
 
 
 @contextmanager
 def explaining(server: BenchServer, seconds: float) -> Iterator[list[Load]]:
-    """Ask for explanations in the background; the list holds the measured load at the end."""
-    found: list[Load] = []
+    """Request explanations meanwhile; the list holds the result of that load at the end."""
+    loads: list[Load] = []
     with ThreadPoolExecutor(1) as pool:
-        asked = ("--explain", json.dumps(EXPLAINING))
-        load = pool.submit(run_load, server, "closed", _CLIENTS, seconds, *asked)
-        yield found
-        found.append(load.result())
+        flags = ("--explain", json.dumps(EXPLANATIONS))
+        load = pool.submit(run_load, server, "closed", _CLIENTS, seconds, *flags)
+        yield loads
+        loads.append(load.result())
 
 
 def slices(server: BenchServer) -> tuple[float, float]:
-    """Return the number of slices of explanations run so far, and their seconds."""
+    """Return how many slices of explanations the server has run, and the seconds they took."""
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as reply:
         lines = dict(line.rsplit(" ", 1) for line in reply.read().decode().splitlines() if not line.startswith("#"))
     name = "sightglass_explanation_slice_seconds"
     return float(lines.get(f"{name}_count", 0)), float(lines.get(f"{name}_sum", 0))
 
 
-def measure_round(server: BenchServer, seconds: float) -> Round:
+def measure_round(server: BenchServer, seconds: float) -> LaneRound:
     """Measure one round."""
     capacity = run_load(server, "closed", _SATURATING, seconds).rate
-    alone = run_load(server, "open", capacity / 2, seconds)
+    half_load = run_load(server, "open", capacity / 2, seconds)
     before = slices(server)
-    with explaining(server, seconds) as explanations:
-        beside = run_load(server, "open", capacity / 2, seconds)
+    with explaining(server, seconds) as during_half_load:
+        half_load_explaining = run_load(server, "open", capacity / 2, seconds)
     count, total = (now - then for now, then in zip(slices(server), before, strict=True))
-    with explaining(server, seconds) as explanations_saturated:
+    with explaining(server, seconds) as during_saturation:
         saturated = run_load(server, "closed", _SATURATING, seconds)
-    with explaining(server, seconds) as explanations_alone:
+    with explaining(server, seconds) as without_scoring:
         time.sleep(seconds)
-    return Round(
-        capacity,
-        alone,
-        beside,
-        1000 * total / count,
-        explanations[0].rate,
-        saturated,
-        explanations_saturated[0].rate,
-        explanations_alone[0].rate,
+    return LaneRound(
+        capacity=capacity,
+        half_load=half_load,
+        half_load_explaining=half_load_explaining,
+        slice_ms=1000 * total / count if count else float("nan"),
+        explanation_rate=during_half_load[0].rate,
+        saturated=saturated,
+        explanation_rate_saturated=during_saturation[0].rate,
+        explanation_rate_alone=without_scoring[0].rate,
     )
 
 
@@ -99,38 +104,39 @@ def bench_model(name: str, seconds: float, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = seeded_folder(name, Path(scratch) / name)
         with BenchServer(folder, free_port(), "--request-timeout-ms", "120000") as server:
-            run_load(server, "closed", 8, 3, "--explain", json.dumps(EXPLAINING))
+            run_load(server, "closed", 8, 3, "--explain", json.dumps(EXPLANATIONS))
             measured = [measure_round(server, seconds) for _ in range(rounds)]
     _print(measured)
     return {"model": name, "rounds": [asdict(one) for one in measured]}
 
 
-def _print(measured: Sequence[Round]) -> None:
-    p99, allowed = (
-        statistics.median(values) for values in zip(*((t.beside.p99_ms, t.allowed) for t in measured), strict=True)
-    )
+def _print(rounds: Sequence[LaneRound]) -> None:
+    p99 = statistics.median(one.half_load_explaining.p99_ms for one in rounds)
+    allowed = statistics.median(one.allowed_p99_ms for one in rounds)
     print(
-        f"  half load: p99 {spread([one.alone.p99_ms for one in measured], 0)} ms alone, "
-        f"{spread([one.beside.p99_ms for one in measured], 0)} ms beside explanations in slices of "
-        f"{spread([one.slice_ms for one in measured], 0)} ms; allowed {allowed:.0f} ms: "
+        f"  half load: p99 {spread([one.half_load.p99_ms for one in rounds], 0)} ms alone, "
+        f"{spread([one.half_load_explaining.p99_ms for one in rounds], 0)} ms beside explanations in slices of "
+        f"{spread([one.slice_ms for one in rounds], 0)} ms; allowed {allowed:.0f} ms: "
         f"{'met' if p99 <= allowed else 'MISSED'}"
     )
     print(
-        f"    p50 {spread([one.alone.p50_ms for one in measured], 0)} ms alone, "
-        f"{spread([one.beside.p50_ms for one in measured], 0)} ms beside; codes {measured[-1].beside.codes}; "
-        f"explanations {spread([one.explained for one in measured], 2)}/s, "
-        f"{spread([one.explained_alone for one in measured], 2)}/s without scoring"
+        f"    p50 {spread([one.half_load.p50_ms for one in rounds], 0)} ms alone, "
+        f"{spread([one.half_load_explaining.p50_ms for one in rounds], 0)} ms beside; "
+        f"codes {rounds[-1].half_load_explaining.codes}; "
+        f"explanations {spread([one.explanation_rate for one in rounds], 2)}/s, "
+        f"{spread([one.explanation_rate_alone for one in rounds], 2)}/s without scoring"
     )
+    shares = [one.explanation_rate_saturated / one.explanation_rate_alone for one in rounds]
     print(
-        f"  saturated: {spread([one.saturated.rate for one in measured])} scores/s beside explanations, "
-        f"{spread([one.capacity for one in measured])}/s alone; explanations "
-        f"{spread([one.explained_saturated for one in measured], 2)}/s, "
-        f"{spread([one.explained_saturated / one.explained_alone for one in measured], 3)} of those without scoring"
+        f"  saturated: {spread([one.saturated.rate for one in rounds])} scores/s beside explanations, "
+        f"{spread([one.capacity for one in rounds])}/s alone; explanations "
+        f"{spread([one.explanation_rate_saturated for one in rounds], 2)}/s, "
+        f"{spread(shares, 3)} of those without scoring"
     )
 
 
 def main() -> None:
-    """Measure the models asked for."""
+    """Measure the models named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.explain_lanes", description=__doc__.split("\n")[0])
     parser.add_argument("--models", default="resnet18", help="architectures, separated by commas")
     parser.add_argument("--seconds", type=float, default=20, help="length of one measurement")

@@ -1,7 +1,7 @@
-"""A small residual network that is trained in the run to name the patterns in a drawn image, and explained afterwards.
+"""A small residual network, trained in the run to name the patterns in drawn images, and explained afterwards.
 
-It is trained on images of 0 to 3 objects, so that neither an object nor its absence speaks for the label of another
-object: all evidence for a label is in that label's object.
+It trains on images of 0 to 3 objects, so that neither an object nor the lack of one is evidence for the label of
+another: all evidence for a label is in that label's object.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,24 +13,24 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from examples.fridge.progress import Progress
-from examples.patterns.scene import LABELS, MOST_ITEMS, SIDE, draw_scene
+from examples.fridge.progress import progress_bar
+from examples.patterns.scene import LABELS, MOST_OBJECTS, SIDE, draw_scene
 from explain.network.executor import Executor
 from models.architecture.cam_layer import CamLayer
 from models.images.preprocess import Preprocess
 
-SHOWN = 9600  # images; a little more than a minute on two processors
+SHOWN = 9600  # images, little more than a minute on two cores
 
 _PREPROCESS = Preprocess(SIDE, SIDE)
 _DRAWN = 2000  # each is shown several times
 _UNSEEN = range(900_000, 900_256)
 _BATCH = 32
-_ALIKE = 8  # images of a batch that are flipped and recoloured in the same way
+_GROUP = 8  # images of a batch that get the same augmentation
 _RATE = 6e-3
 
 
 class _Block(nn.Module):
-    """Two convolutions and a shortcut."""
+    """Two convolutions with a shortcut around them."""
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
@@ -38,15 +38,15 @@ class _Block(nn.Module):
         self.bn1 = nn.BatchNorm2d(after)
         self.conv2 = nn.Conv2d(after, after, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(after)
-        self.around = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+        self.shortcut = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.bn2(self.conv2(functional.relu(self.bn1(self.conv1(x)))))
-        return functional.relu(inner + self.around(x))
+        return functional.relu(inner + self.shortcut(x))
 
 
 class PatternNetwork(nn.Module):
-    """Maps inputs, [N, 3, H, W], to a logit for each label, [N, 4]; 0.1 G multiplications for 112x112."""
+    """Maps inputs [N, 3, H, W] to a logit per label, [N, 4]; 0.1 G multiplications for 112x112."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,30 +57,30 @@ class PatternNetwork(nn.Module):
         self.head = nn.Linear(96, len(LABELS))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Score inputs."""
+        """Return the logits of inputs."""
         logits: Tensor = self.head(self.stage3(self.stage2(self.stage1(self.stem(x)))).mean((2, 3)))
         return logits
 
 
 def train(shown: int) -> PatternNetwork:
-    """Draw images, and train on `shown` of them, flipped and recoloured."""
+    """Draw images, and train on `shown` views of them, flipped and recoloured."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     network = PatternNetwork().to(memory_format=torch.channels_last)
     steps = shown // _BATCH
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.02, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps, pct_start=0.2)
-    pictures, present = _drawn(range(min(_DRAWN, shown)), rng)
-    progress = Progress("training", steps)
-    for chosen in _batches(rng, len(pictures), steps):
-        seen = torch.cat([_varied(rng, part) for part in torch.split(pictures[chosen], _ALIKE)])
-        logits = network(_PREPROCESS.inputs(seen))
+    images, present = _drawn(range(min(_DRAWN, shown)), rng)
+    progress = progress_bar("training", _batches(rng, len(images), steps), total=steps)
+    for chosen in progress:
+        batch = torch.cat([_augmented(rng, part) for part in torch.split(images[chosen], _GROUP)])
+        logits = network(_PREPROCESS.inputs(batch))
         loss = functional.binary_cross_entropy_with_logits(logits, present[chosen])
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
-        progress.advance(1, f"loss {loss.item():.3f}")
+        progress.set_postfix_str(f"loss {loss.item():.3f}", refresh=False)
     return network.eval()
 
 
@@ -96,7 +96,7 @@ def load(file: Path) -> PatternNetwork:
     return network.to(memory_format=torch.channels_last).eval()
 
 
-def executor_of(network: nn.Module) -> Executor:
+def executor(network: nn.Module) -> Executor:
     """Return the executor of a trained network, whose weights need no gradients from now on."""
     last_map = CamLayer("stage3")  # 14x14
     return Executor(
@@ -105,14 +105,12 @@ def executor_of(network: nn.Module) -> Executor:
 
 
 def _drawn(seeds: Sequence[int], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    progress = Progress("drawing", len(seeds))
-    pictures, present = [], torch.zeros(len(seeds), len(LABELS))
-    for row, seed in zip(present, seeds, strict=True):
-        chosen = rng.permutation(len(LABELS))[: rng.integers(MOST_ITEMS + 1)]
-        pictures.append(draw_scene(seed, labels=[LABELS[index] for index in chosen]).picture)
+    images, present = [], torch.zeros(len(seeds), len(LABELS))
+    for row, seed in zip(present, progress_bar("drawing", seeds), strict=True):
+        chosen = rng.permutation(len(LABELS))[: rng.integers(MOST_OBJECTS + 1)]
+        images.append(draw_scene(seed, labels=[LABELS[index] for index in chosen]).image)
         row[torch.from_numpy(chosen)] = 1
-        progress.advance(1)
-    return torch.from_numpy(np.stack(pictures)), present
+    return torch.from_numpy(np.stack(images)), present
 
 
 def _batches(rng: np.random.Generator, number: int, steps: int) -> Iterator[Tensor]:
@@ -120,18 +118,18 @@ def _batches(rng: np.random.Generator, number: int, steps: int) -> Iterator[Tens
         yield torch.from_numpy(rng.choice(number, _BATCH, replace=number < _BATCH))
 
 
-def _varied(rng: np.random.Generator, pictures: Tensor) -> Tensor:
-    """Flip images, shuffle their colours, and turn them into negatives, each by chance; textures stay."""
-    flipped = pictures.flip([axis for axis in (1, 2) if rng.random() < 0.5])
+def _augmented(rng: np.random.Generator, images: Tensor) -> Tensor:
+    """Flip images, shuffle their colours and turn them into negatives, each at random; textures stay."""
+    flipped = images.flip([axis for axis in (1, 2) if rng.random() < 0.5])
     shuffled = flipped[..., torch.from_numpy(rng.permutation(3))]
     return 255 - shuffled if rng.random() < 0.5 else shuffled
 
 
 def accuracy(network: nn.Module) -> float:
-    """Return the share of labels, present or not, that are predicted right for images not seen in training."""
+    """Return the share of labels, present or not, that are predicted right on images that training never saw."""
     right = 0
-    pictures, present = _drawn(_UNSEEN, np.random.default_rng(1))
+    images, present = _drawn(_UNSEEN, np.random.default_rng(1))
     with torch.no_grad():
-        for part, wanted in zip(torch.split(pictures, _BATCH), torch.split(present, _BATCH), strict=True):
+        for part, wanted in zip(torch.split(images, _BATCH), torch.split(present, _BATCH), strict=True):
             right += int(((network(_PREPROCESS.inputs(part)) > 0) == (wanted > 0)).sum())
     return right / present.numel()

@@ -1,4 +1,4 @@
-"""How much maps depend on the weights: if all or some are drawn anew, the maps should change."""
+"""Whether maps depend on the weights: after some or all of them are initialised again, maps should change."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -8,34 +8,36 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
-from benchmarks.explain_rows import Explainer
 from benchmarks.explain_scenes import Scenes
 from benchmarks.explain_scores import Interval, interval, likeness
+from benchmarks.explain_variants import ExplanationVariant
 
-DRAWN_ANEW: Mapping[str, tuple[str, ...]] = {"head": ("head",), "last stage": ("stage3", "head"), "all": ("",)}
+RANDOMISED: Mapping[str, tuple[str, ...]] = {"head": ("head",), "last stage": ("stage3", "head"), "all": ("",)}
 
 
-def check_weights(scenes: Scenes, explainers: Mapping[str, Explainer], number: int) -> dict[str, dict[str, Interval]]:
-    """Return the rank correlation of maps before and after some weights are drawn anew, per explainer and part."""
+def check_weights(
+    scenes: Scenes, variants: Mapping[str, ExplanationVariant], number: int
+) -> dict[str, dict[str, Interval]]:
+    """Return the rank correlation of maps before and after weights are initialised again, per variant and part."""
     executor = scenes.executor
     cases = list(islice(scenes, number))
-    before = {name: [one.maps(executor, case)[0] for case in cases] for name, one in explainers.items()}
-    found: dict[str, dict[str, Interval]] = {name: {} for name in explainers}
-    inputs = torch.cat([executor.normalise(case.picture[None].float()) for case in cases])
-    for extent, parts in DRAWN_ANEW.items():
-        other = replace(executor, network=drawn_anew(executor.network, parts, inputs))
-        for name, explainer in explainers.items():
-            alike, seeds = [], []
+    before = {name: [one.maps(executor, case)[0] for case in cases] for name, one in variants.items()}
+    correlations: dict[str, dict[str, Interval]] = {name: {} for name in variants}
+    inputs = torch.cat([executor.normalise(case.image[None].float()) for case in cases])
+    for extent, parts in RANDOMISED.items():
+        other = replace(executor, network=randomised(executor.network, parts, inputs))
+        for name, variant in variants.items():
+            values, seeds = [], []
             for case, maps in zip(cases, before[name], strict=True):
-                after, _ = explainer.maps(other, case)
-                alike += [likeness(one, two) for one, two in zip(maps, after, strict=True)]
+                after, _ = variant.maps(other, case)
+                values += [likeness(one, two) for one, two in zip(maps, after, strict=True)]
                 seeds += [case.seed] * len(maps)
-            found[name][extent] = interval(alike, seeds)
-    return found
+            correlations[name][extent] = interval(values, seeds)
+    return correlations
 
 
-def drawn_anew(network: nn.Module, parts: Sequence[str], inputs: Tensor) -> nn.Module:
-    """Copy a network, its parts ("" for all of it) initialised again and their batch norms fitted to `inputs`."""
+def randomised(network: nn.Module, parts: Sequence[str], inputs: Tensor) -> nn.Module:
+    """Copy a network, initialise its parts ("" for all) again, and fit their batch norms to `inputs`."""
     other = copy.deepcopy(network)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(1)

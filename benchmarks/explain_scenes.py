@@ -1,7 +1,7 @@
-"""Images whose explanation is known: they hold objects of two labels, one asked for, the other a distractor.
+"""Images whose explanation is known: objects of two labels, one explained, the other a distractor.
 
-Images for which the network does not predict both labels have no known answer and are left out. `asked` counts the
-images scored, and `kept` those that were not left out.
+Images on which the network misses one of the two labels have no known explanation and are left out; `drawn` and `kept`
+count them.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _FIRST_SEED = 1_300_000  # far from the seeds of training
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One label of a scene to explain: where its object is, and where the other one is, bool [H, W]."""
+    """One label of a scene to explain, with the masks of its object and of the other one, bool [H, W]."""
 
     target: int
     mask: Mask
@@ -31,16 +31,16 @@ class Case:
     """An image as the network sees it, uint8 [H, W, 3], and a question about each of its objects."""
 
     seed: int
-    picture: Tensor
+    image: Tensor
     questions: tuple[Question, ...]
 
 
 class Scenes:
-    """Draws cases without end, the same ones every time: those whose labels all have a probability above `least`."""
+    """Yields cases without end, the same ones every time, whose labels all have a probability above `least`."""
 
     def __init__(self, executor: Executor, least: float = 0.5) -> None:
         self.executor = executor
-        self.asked = 0
+        self.drawn = 0
         self.kept = 0
         self._least = least
 
@@ -48,24 +48,24 @@ class Scenes:
         for seed in count(_FIRST_SEED):
             case = _case(seed)
             targets = [question.target for question in case.questions]
-            self.asked += 1
-            if float(self.probabilities(case.picture[None])[0, targets].min()) > self._least:
+            self.drawn += 1
+            if float(self.probabilities(case.image[None])[0, targets].min()) > self._least:
                 self.kept += 1
                 yield case
 
-    def probabilities(self, pictures: Tensor) -> Tensor:
-        """Score images, [N, H, W, 3] in [0, 255]: the probability of each label, [N, C]."""
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Return the probability of each label, [N, C], for images [N, H, W, 3] in [0, 255]."""
         with torch.no_grad():
-            # a copy, since normalising works in place
-            logits: Tensor = self.executor.network(self.executor.normalise(pictures.clone()))
+            # A copy, since normalising works in place
+            logits: Tensor = self.executor.network(self.executor.normalise(images.clone()))
             return logits.sigmoid()
 
 
 def _case(seed: int) -> Case:
     scene = draw_scene(seed)
-    one, other = scene.items
+    one, other = scene.objects
     questions = (
         Question(LABELS.index(one.label), one.mask, other.mask),
         Question(LABELS.index(other.label), other.mask, one.mask),
     )
-    return Case(seed, torch.from_numpy(scene.picture), questions)
+    return Case(seed, torch.from_numpy(scene.image), questions)

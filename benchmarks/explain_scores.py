@@ -1,7 +1,7 @@
-"""Scores of a map where the truth is known, and the confidence interval of their mean.
+"""Scores of a map against the mask of the object that it should show, and confidence intervals of their means.
 
-All take a weight for each pixel, float32 [H, W], at least 0. Pixels with equal weights, such as those of a region, have
-no order: scores are the mean over all orders.
+All scores take a weight for each pixel, float32 [H, W], at least 0. Pixels of equal weight, such as those of a region,
+count as if in a random order: scores are the mean over all orders.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _RESAMPLES = 2000
 
 
 def pointing(weight: Weights, mask: Mask) -> float:
-    """Return whether the strongest pixel lies in the mask: the pointing game."""
+    """Return 1 where the strongest pixel lies in the mask, else 0: the pointing game."""
     return float(mask[weight == weight.max()].mean())
 
 
@@ -38,13 +38,13 @@ def precision(weight: Weights, mask: Mask) -> float:
 
 
 def contrast(weight: Weights, mask: Mask, distractor: Mask) -> float:
-    """Return the mean weight in the mask as a share of those in mask and distractor: 0.5 tells nothing apart."""
+    """Return the mean weight in the mask as a share of those in mask and distractor; 0.5 prefers neither."""
     own, other = float(weight[mask].mean()), float(weight[distractor].mean())
     return own / (own + other) if own + other else 0.5
 
 
 def order(weight: Weights, seed: int) -> NDArray[np.intp]:
-    """Return the numbers of the pixels, strongest first, equal ones shuffled."""
+    """Return the indexes of the pixels, strongest first, equal ones shuffled."""
     shuffled = np.random.default_rng(seed).permutation(weight.size)
     return shuffled[np.argsort(-weight.flat[shuffled], kind="stable")]
 
@@ -56,15 +56,15 @@ def likeness(one: Weights, other: Weights) -> float:
     return float(stats.spearmanr(one, other, axis=None).statistic)
 
 
-def edges(picture: NDArray[np.uint8]) -> Weights:
+def edges(image: NDArray[np.uint8]) -> Weights:
     """Return the strength of the edges of an image, uint8 [H, W, 3]: Sobel, of its grey values."""
-    grey = picture.mean(axis=2)
+    grey = image.mean(axis=2)
     strength: Weights = np.hypot(ndimage.sobel(grey, 0), ndimage.sobel(grey, 1)).astype(np.float32)
     return strength
 
 
 def interval(values: Sequence[float], scenes: Sequence[int]) -> Interval:
-    """Return the mean and its 95 % interval: a bootstrap over scenes, since the questions of one are alike."""
+    """Return the mean and its 95 % interval: a bootstrap over scenes, since questions about one scene correlate."""
     _, member = np.unique(np.asarray(scenes), return_inverse=True)
     number = int(member.max()) + 1
     sums, counts = np.bincount(member, np.asarray(values, dtype=np.float64)), np.bincount(member)

@@ -1,12 +1,12 @@
-"""make bench-explain, second half: what explanations cost, beside the hosted original's recipes, in one run.
+"""make bench-explain, second part: what explanations cost beside the recipes of the hosted original, in one run.
 
 The recipes are PAIR's `saliency` for XRAI (2x50 steps in batches of 5, softmax gradients) and captum for integrated
-gradients (5 noisy copies of 50 steps, batches of 5), connected to the network as their users do. Ours run before and
-after each recipe, and ratios are taken within a round, so that a machine whose speed drifts favours neither.
+gradients (5 noisy copies of 50 steps, batches of 5), connected to the network as their users do it. Our explanations
+run before and after each recipe, and ratios are taken within a round, so a machine whose speed drifts favours neither.
 
 - `ours`: our defaults. `same settings`: ours at the settings of the recipe
 - `whole / passes`: the time of an explanation as a multiple of what its forward and backward passes take alone, each
-  row as fast as in a batch; `/ forwards`: of as many forward passes
+  row as fast as in a batch; `/ forwards`: as a multiple of as many forward passes
 - `regions`: the part of XRAI that needs no network, on one core
 """
 
@@ -51,7 +51,7 @@ _LARGEST = 16  # rows in a batch of ours
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One explanation of ours: seconds in all and beside the network, rows of each kind, and steps of a path."""
+    """One of our explanations: seconds in all and outside the network, rows of each kind, and steps of a path."""
 
     seconds: float
     regions: float
@@ -61,8 +61,8 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """One round of one algorithm: seconds each."""
+class SpeedRound:
+    """One round of one algorithm, in seconds."""
 
     ours: float
     recipe: float
@@ -73,27 +73,27 @@ class Round:
 
     @property
     def faster(self) -> float:
-        """How many times faster than the recipe our default is."""
+        """The time of the recipe as a multiple of that of our default."""
         return self.recipe / self.ours
 
     @property
-    def faster_alike(self) -> float:
-        """How many times faster than the recipe we are at its settings."""
+    def faster_at_same_settings(self) -> float:
+        """The time of the recipe as a multiple of ours at its settings."""
         return self.recipe / self.same_settings
 
     @property
     def overhead(self) -> float:
-        """The whole explanation as a multiple of its passes."""
+        """The time of the whole explanation as a multiple of that of its passes."""
         return self.ours / self.passes
 
     @property
     def over_forwards(self) -> float:
-        """The whole explanation as a multiple of as many forward passes."""
+        """The time of the whole explanation as a multiple of that of as many forward passes."""
         return self.ours / self.forwards
 
 
 class Bench:
-    """One network, twice: as the server keeps it, and as the recipes' users load it."""
+    """One network twice: as the server keeps it, and as users of the recipes load it."""
 
     def __init__(self, name: str) -> None:
         network = seeded_network(name, 4, SIDE)
@@ -103,26 +103,26 @@ class Bench:
         self._executor = Executor(
             self._network, torch.device("cpu"), preprocess.inputs, classifier_architecture(name).cam_layer
         )
-        self._picture = preprocess.cropped(Image.fromarray(draw_scene(7, size=(SIDE, SIDE), count=1).picture))
-        self._inputs = preprocess.inputs(self._picture[None])
+        self._image = preprocess.cropped(Image.fromarray(draw_scene(7, size=(SIDE, SIDE), count=1).image))
+        self._inputs = preprocess.inputs(self._image[None])
         self.sizes = self._tuned()
 
     def _tuned(self) -> SliceSizes:
-        """Find the sizes of batches as an engine does."""
-        _seconds(lambda: self.forward(1))  # the first pass lays out memory
+        """Choose batch sizes as an engine does."""
+        _seconds(lambda: self.forward(1))  # the first pass allocates memory
         gradients, others = (timings(run, _LARGEST, lambda step: step()) for run in (self.gradient, self.forward))
         return SliceSizes.best(gradients, others)
 
     def explain(self, parameters: ExplanationParameters) -> Cost:
-        """Explain the image as explain.run does, and count."""
-        started, beside = time.perf_counter(), 0.0
+        """Explain the image as explain.run does, and count rows and seconds."""
+        started, regions = time.perf_counter(), 0.0
         scores = gradients = 0
-        run = begin(self._executor, self._picture, parameters, fixed_targets(TARGET))
+        run = begin(self._executor, self._image, parameters, fixed_targets(TARGET))
         while run.explanation is None:
-            for cpu_task in run.cpu_tasks():
+            for task in run.cpu_tasks():
                 before = time.perf_counter()
-                cpu_task.run()
-                beside += time.perf_counter() - before
+                task.run()
+                regions += time.perf_counter() - before
             while run.key is not None:
                 size = self.sizes.of(run.key)
                 slices = run.take(size, run.key)
@@ -134,16 +134,16 @@ class Bench:
                 self._executor.run(slices, size)
             run.resume()
         steps = run.explanation.attributions[0].n_steps or 0
-        return Cost(time.perf_counter() - started, beside, scores, gradients, steps)
+        return Cost(time.perf_counter() - started, regions, scores, gradients, steps)
 
     def forward(self, size: int) -> float:
-        """Return the seconds of a forward pass, one of a batch of `size`."""
+        """Return the seconds of a forward pass per row of a batch of `size`."""
         batch = self._rows(size)
         with torch.no_grad():
             return _seconds(lambda: self._network(batch)) / size
 
     def gradient(self, size: int) -> float:
-        """Return the seconds of a forward pass and the gradient at its input, one of a batch of `size`."""
+        """Return the seconds of a forward pass and the gradient at its input, per row of a batch of `size`."""
         batch = self._rows(size).requires_grad_()
         return _seconds(lambda: torch.autograd.grad(self._network(batch)[:, TARGET].sum(), batch)) / size
 
@@ -164,8 +164,8 @@ class Bench:
             chosen = self._recipe_network(inputs).softmax(1)[:, TARGET].sum()
             return {INPUT_OUTPUT_GRADIENTS: torch.autograd.grad(chosen, inputs)[0].permute(0, 2, 3, 1).numpy()}
 
-        # pixels in [0, 1], which the gradients above divide by 255 once more
-        image = self._picture.numpy().astype(np.float32) / 255
+        # Pixels in [0, 1], which the gradients above divide by 255 once more
+        image = self._image.numpy().astype(np.float32) / 255
         parameters = pair.XRAIParameters(steps=_HOSTED_STEPS, algorithm="fast")
         found: object = pair.XRAI().GetMask(image, gradients, batch_size=_HOSTED_BATCH, extra_parameters=parameters)
         return found
@@ -190,18 +190,18 @@ class Bench:
         return found
 
 
-def measure_round(bench: Bench, algorithm: str) -> tuple[Round, Mapping[str, Cost]]:
-    """Measure one algorithm once, everything beside everything else."""
+def measure_round(bench: Bench, algorithm: str) -> tuple[SpeedRound, Mapping[str, Cost]]:
+    """Measure one algorithm once: ours, the recipe, and the passes alone."""
     default = read_parameters({"xai_algorithm": algorithm})
-    alike = read_parameters({"xai_algorithm": algorithm, "compatibility": "azureml"})
+    hosted = read_parameters({"xai_algorithm": algorithm, "compatibility": "azureml"})
     before = bench.explain(default)
     size = bench.sizes.gradients
     forward, gradient = bench.forward(size), bench.gradient(size)
     recipe = bench.recipe(algorithm)
-    same = bench.explain(alike)
+    same = bench.explain(hosted)
     after = bench.explain(default)
     forward, gradient = (forward + bench.forward(size)) / 2, (gradient + bench.gradient(size)) / 2
-    found = Round(
+    result = SpeedRound(
         ours=(before.seconds + after.seconds) / 2,
         recipe=recipe,
         same_settings=same.seconds,
@@ -209,7 +209,7 @@ def measure_round(bench: Bench, algorithm: str) -> tuple[Round, Mapping[str, Cos
         forwards=(before.scores + 2 * before.gradients) * forward,
         regions=min(before.regions, after.regions, same.regions),
     )
-    return found, {"default": after, "same settings": same}
+    return result, {"default": after, "same settings": same}
 
 
 def bench_model(name: str, rounds: int) -> dict[str, Any]:
@@ -217,26 +217,26 @@ def bench_model(name: str, rounds: int) -> dict[str, Any]:
     bench = Bench(name)
     sizes = bench.sizes
     print(f"\n{name} at {SIDE} pixels, batches of {sizes.gradients} gradients or {sizes.others} others")
-    bench.explain(read_parameters({"xai_algorithm": "xrai", "n_steps": 2}))  # the first pass lays out memory
+    bench.explain(read_parameters({"xai_algorithm": "xrai", "n_steps": 2}))  # the first pass allocates memory
     result: dict[str, Any] = {"model": name, "batches": asdict(sizes)}
     for algorithm in ALGORITHMS:
-        taken = [measure_round(bench, algorithm) for _ in range(rounds)]
-        rounds_measured, costs = [one for one, _ in taken], taken[-1][1]
-        _print(algorithm, rounds_measured, costs)
+        measured = [measure_round(bench, algorithm) for _ in range(rounds)]
+        speeds, costs = [one for one, _ in measured], measured[-1][1]
+        _print(algorithm, speeds, costs)
         result[algorithm] = {
-            "rounds": [asdict(one) for one in rounds_measured],
+            "rounds": [asdict(one) for one in speeds],
             "rows": {name: asdict(cost) for name, cost in costs.items()},
-            "faster": statistics.median(one.faster for one in rounds_measured),
-            "faster_at_same_settings": statistics.median(one.faster_alike for one in rounds_measured),
-            "over_passes": statistics.median(one.overhead for one in rounds_measured),
-            "over_forwards": statistics.median(one.over_forwards for one in rounds_measured),
+            "faster": statistics.median(one.faster for one in speeds),
+            "faster_at_same_settings": statistics.median(one.faster_at_same_settings for one in speeds),
+            "over_passes": statistics.median(one.overhead for one in speeds),
+            "over_forwards": statistics.median(one.over_forwards for one in speeds),
         }
     return result
 
 
-def _print(algorithm: str, measured: Sequence[Round], costs: Mapping[str, Cost]) -> None:
-    def spread(value: Callable[[Round], float], digits: int) -> str:
-        values = sorted(map(value, measured))
+def _print(algorithm: str, rounds: Sequence[SpeedRound], costs: Mapping[str, Cost]) -> None:
+    def spread(value: Callable[[SpeedRound], float], digits: int) -> str:
+        values = sorted(map(value, rounds))
         middle = f"{statistics.median(values):.{digits}f}"
         return f"{middle} ({values[0]:.{digits}f}-{values[-1]:.{digits}f})" if len(values) > 1 else middle
 
@@ -248,7 +248,7 @@ def _print(algorithm: str, measured: Sequence[Round], costs: Mapping[str, Cost])
     )
     print(
         f"    ours {spread(lambda one: one.faster, 1)}x faster, at the same settings "
-        f"{spread(lambda one: one.faster_alike, 2)}x; whole / passes {spread(lambda one: one.overhead, 3)}, "
+        f"{spread(lambda one: one.faster_at_same_settings, 2)}x; whole / passes {spread(lambda one: one.overhead, 3)}, "
         f"/ forwards {spread(lambda one: one.over_forwards, 3)}"
     )
     if algorithm == "xrai":
@@ -262,7 +262,7 @@ def _seconds(function: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Measure the models asked for."""
+    """Measure the models named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.explain_speed", description=__doc__.split("\n")[0])
     parser.add_argument("--models", default="resnet18,resnet50,vitb16r224", help="architectures, separated by commas")
     parser.add_argument("--rounds", type=int, default=3)

@@ -206,7 +206,7 @@ def _difference(ours: Pixels, other: Any) -> str:
 
 
 def _photo(width: int, height: int) -> Pixels:
-    return draw_scene(7, size=(width, height), count=1).picture
+    return draw_scene(7, size=(width, height), count=1).image
 
 
 def main() -> None:

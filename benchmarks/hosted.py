@@ -1,7 +1,7 @@
 """The HTTP server of the hosted endpoint beside this one: python -m benchmarks.hosted.
 
-Both serve the same checkpoint and get the same requests. Prints every request with what differs in its replies: the
-status, headers that only one has or that have other values, and the body. Nothing is measured.
+Both serve the same checkpoint and get the same requests. Prints each request with the differences between its replies:
+status, headers that only one reply has or whose values differ, and body. Nothing is measured.
 """
 
 import base64
@@ -17,19 +17,19 @@ from urllib.parse import urlencode
 import httpx
 
 from benchmarks.bench_server import BenchServer
-from benchmarks.payload import pictures
+from benchmarks.payload import encoded_images
 from benchmarks.peers.peer_server import PeerServer
 from benchmarks.serving import free_port, seeded_folder
 
 _CLOSE = 1e-5  # of a probability
-# what differs by nature: the date, ids that are made anew, times, lengths of other texts
-_OWN = frozenset({"date", "content-length", "x-ms-run-fn-exec-ms", "server-timing", "server", "connection"})
+# Headers that always differ: the date, fresh ids, times, lengths of other texts
+_VOLATILE = frozenset({"date", "content-length", "x-ms-run-fn-exec-ms", "server-timing", "server", "connection"})
 _JSON = {"content-type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request by a name of its own."""
+class EndpointRequest:
+    """A named request."""
 
     name: str
     method: str
@@ -40,14 +40,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What two servers said otherwise: theirs first, then ours."""
+    """How the replies of two servers differ: theirs first, then ours."""
 
     status: tuple[int, int] | None
     headers: Mapping[str, tuple[str | None, str | None]]
     body: tuple[str, str] | None
 
     def lines(self) -> Iterator[str]:
-        """Yield what differs, a line each."""
+        """Yield a line for each difference."""
         if self.status:
             yield f"status {self.status[0]} there, {self.status[1]} here"
         for name, (theirs, ours) in sorted(self.headers.items()):
@@ -57,16 +57,16 @@ class Difference:
             yield f"body here:  {self.body[1]}"
 
 
-def requests() -> list[Asked]:
-    """Return what both are asked."""
-    cells = [base64.b64encode(picture).decode() for picture in pictures()[:3]]
+def requests() -> list[EndpointRequest]:
+    """Return the requests that both servers get."""
+    cells = [base64.b64encode(image).decode() for image in encoded_images()[:3]]
     table = {"columns": ["image"], "data": cells}
-    small = base64.b64encode(pictures()[0]).decode()
+    small = base64.b64encode(encoded_images()[0]).decode()
     body = json.dumps({"input_data": table}).encode()
     one = json.dumps({"input_data": {"columns": ["image"], "data": cells[:1]}}).encode()
 
-    def post(name: str, content: bytes, **headers: str) -> Asked:
-        return Asked(
+    def post(name: str, content: bytes, **headers: str) -> EndpointRequest:
+        return EndpointRequest(
             name, "POST", "/score", content, _JSON | {key.replace("_", "-"): value for key, value in headers.items()}
         )
 
@@ -79,27 +79,29 @@ def requests() -> list[Asked]:
         post("all ids", one, **ids),
         post("a trace id", one, x_request_id="r", traceid="t"),
         *(post(f"{name} too long", one, **{"x_request_id": "r", name: "x" * 101}) for name in ids),
-        Asked("another content type", "POST", "/score", one, {"content-type": "text/plain", "x-request-id": "r"}),
+        EndpointRequest(
+            "another content type", "POST", "/score", one, {"content-type": "text/plain", "x-request-id": "r"}
+        ),
         post("no body", b"", x_request_id="r"),
         post("no JSON", b"{", x_request_id="r"),
         post("a JSON list", b"[1]", x_request_id="r"),
         post("no input_data", b"{}", x_request_id="r"),
         post("no base64", json.dumps({"input_data": {"columns": ["image"], "data": ["%"]}}).encode(), x_request_id="r"),
-        Asked("a probe", "GET", "/", headers={"x-request-id": "r"}),
-        Asked("a probe without a body", "HEAD", "/", headers={"x-request-id": "r"}),
-        Asked("score, got", "GET", "/score", headers={"x-request-id": "r"}),
-        Asked("score, got with a query", "GET", f"/score?{query}", headers={"x-request-id": "r"}),
-        Asked("options", "OPTIONS", "/score", headers={"x-request-id": "r"}),
-        Asked("another method", "DELETE", "/score", headers={"x-request-id": "r"}),
-        Asked("another method of a probe", "POST", "/", headers={"x-request-id": "r"}),
-        Asked("another path", "GET", "/nothing", headers={"x-request-id": "r"}),
-        Asked("an unknown swagger", "GET", "/swagger.json?version=9", headers={"x-request-id": "r"}),
+        EndpointRequest("a probe", "GET", "/", headers={"x-request-id": "r"}),
+        EndpointRequest("a probe without a body", "HEAD", "/", headers={"x-request-id": "r"}),
+        EndpointRequest("score, got", "GET", "/score", headers={"x-request-id": "r"}),
+        EndpointRequest("score, got with a query", "GET", f"/score?{query}", headers={"x-request-id": "r"}),
+        EndpointRequest("options", "OPTIONS", "/score", headers={"x-request-id": "r"}),
+        EndpointRequest("another method", "DELETE", "/score", headers={"x-request-id": "r"}),
+        EndpointRequest("another method of a probe", "POST", "/", headers={"x-request-id": "r"}),
+        EndpointRequest("another path", "GET", "/nothing", headers={"x-request-id": "r"}),
+        EndpointRequest("an unknown swagger", "GET", "/swagger.json?version=9", headers={"x-request-id": "r"}),
     ]
 
 
 @contextmanager
 def both() -> Iterator[tuple[int, int]]:
-    """Start both servers with one checkpoint, and give their ports: theirs, ours."""
+    """Start both servers with one checkpoint, and yield their ports: theirs, ours."""
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as running:
         folder = seeded_folder("resnet18", Path(scratch) / "resnet18")
         theirs = running.enter_context(PeerServer("azureml_hosted", folder / "model.pt", free_port()))
@@ -107,21 +109,21 @@ def both() -> Iterator[tuple[int, int]]:
         yield theirs.port, ours.port
 
 
-def compared(asked: Asked, theirs: int, ours: int) -> Difference:
-    """Ask both, and tell what differs."""
-    one, other = (_reply(asked, port) for port in (theirs, ours))
-    names = (set(one.headers) | set(other.headers)) - _OWN
+def compared(request: EndpointRequest, theirs: int, ours: int) -> Difference:
+    """Send a request to both, and tell what differs."""
+    one, other = (_reply(request, port) for port in (theirs, ours))
+    names = (set(one.headers) | set(other.headers)) - _VOLATILE
     headers = {name: (one.headers.get(name), other.headers.get(name)) for name in names}
     return Difference(
         (one.status_code, other.status_code) if one.status_code != other.status_code else None,
-        {name: told for name, told in headers.items() if told[0] != told[1]},
+        {name: values for name, values in headers.items() if values[0] != values[1]},
         None if _alike(one, other) else (_shown(one), _shown(other)),
     )
 
 
-def _reply(asked: Asked, port: int) -> httpx.Response:
-    url = f"http://127.0.0.1:{port}{asked.path}"
-    return httpx.request(asked.method, url, content=asked.content, headers=asked.headers, timeout=60)
+def _reply(request: EndpointRequest, port: int) -> httpx.Response:
+    url = f"http://127.0.0.1:{port}{request.path}"
+    return httpx.request(request.method, url, content=request.content, headers=request.headers, timeout=60)
 
 
 def _alike(one: httpx.Response, other: httpx.Response) -> bool:
@@ -150,10 +152,10 @@ def _shown(reply: httpx.Response) -> str:
 def main() -> None:
     """Print all differences."""
     with both() as (theirs, ours):
-        for asked in requests():
-            found = [*compared(asked, theirs, ours).lines()]
-            print(f"{asked.name}: {asked.method} {asked.path[:40]}" + ("" if found else ": the same"))
-            for line in found:
+        for request in requests():
+            lines = [*compared(request, theirs, ours).lines()]
+            print(f"{request.name}: {request.method} {request.path[:40]}" + ("" if lines else ": the same"))
+            for line in lines:
                 print(f"    {line}")
 
 

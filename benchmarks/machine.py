@@ -1,4 +1,4 @@
-"""What a result was measured on: without it a number means nothing."""
+"""Describes the machine of a measurement, without which its numbers mean nothing."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ _PACKAGES = ("torch", "torchvision", "timm", "pillow", "numpy", "fastapi", "uvic
 
 
 def describe_machine() -> dict[str, object]:
-    """Return processor, cores, versions, commit and time; the GPU too where PyTorch sees one."""
+    """Return the processor, cores, GPU (if PyTorch sees one), versions, commit and time."""
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": _processor(),

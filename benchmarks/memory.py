@@ -1,6 +1,6 @@
-"""Does the server's memory stay flat, and its speed? A small model, many requests.
+"""Whether the server's memory and speed stay the same over many requests to a small model.
 
-python -m benchmarks.memory [REQUESTS], or with --explain as many explanations in all ways, pictures included.
+python -m benchmarks.memory [REQUESTS]; with --explain as many explanations by all algorithms, visualizations included.
 """
 
 import argparse
@@ -16,18 +16,18 @@ from explain.catalog import algorithm_names
 
 _CONCURRENCY = 16
 _SLICES = 10
-_TURN_S = 5
+_LOAD_S = 5
 
 
 def main() -> None:
-    """Send requests in slices and print memory and speed after each; the first ones fill caches and do not count."""
+    """Send requests in slices and print memory and speed after each; the first slice only fills caches."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__.split("\n")[0])
     parser.add_argument("requests", type=int, nargs="?", default=20_000)
     parser.add_argument("--explain", action="store_true")
     options = parser.parse_args()
     small = {"attributions": True, "attributions_format": "npy_base64", "visualization": "overlay"}
-    asked = [{"xai_algorithm": name} | small for name in algorithm_names()]
-    flags = ("--explain", json.dumps(asked)) if options.explain else ()
+    parameters = [{"xai_algorithm": name} | small for name in algorithm_names()]
+    flags = ("--explain", json.dumps(parameters)) if options.explain else ()
     with tempfile.TemporaryDirectory() as scratch:
         folder = seeded_folder("mobilenetv2", Path(scratch) / "model")
         (folder / "settings.json").write_text('{"valid_resize_size": 64, "valid_crop_size": 64}')
@@ -46,10 +46,10 @@ def main() -> None:
 
 
 def _send(server: BenchServer, count: int, *flags: str) -> tuple[int, float]:
-    """Send at least `count` requests; returns how many, and how many a second."""
+    """Send at least `count` requests; return how many were sent, and how many a second."""
     sent, started = 0, time.perf_counter()
     while sent < count:
-        codes = run_load(server, "closed", _CONCURRENCY, _TURN_S, *flags).codes
+        codes = run_load(server, "closed", _CONCURRENCY, _LOAD_S, *flags).codes
         if set(codes) != {"200"}:
             raise RuntimeError(f"not all requests were answered: {codes}")
         sent += codes["200"]

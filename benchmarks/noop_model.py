@@ -1,4 +1,4 @@
-"""A model that looks at nothing: what a server of it takes is the cost of everything but the model."""
+"""A model that ignores its images: a server of it measures the cost of everything but the model."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from settings.model import ModelSettings
 
 
 class NoOp(Classifier):
-    """Neither decodes nor computes."""
+    """A classifier that neither decodes nor computes."""
 
     def read(self, data: bytes | memoryview, limits: ImageLimits, settings: ModelSettings) -> DecodedImage:
         """Return an empty input."""

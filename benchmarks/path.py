@@ -1,6 +1,6 @@
-"""What a picture costs around the network: python -m benchmarks.path.
+"""What an image costs outside the network: python -m benchmarks.path.
 
-Each step of a scored request alone, on one thread, with what else could do it, in milliseconds of the median. Only
+Measures each step of a scoring request alone, on one thread, beside other ways to do it: median milliseconds. Only
 steps that give the same bytes are compared.
 """
 
@@ -21,7 +21,7 @@ from PIL import Image
 from torchvision.io import ImageReadMode, decode_jpeg
 
 from benchmarks.machine import describe_machine
-from benchmarks.payload import pictures
+from benchmarks.payload import encoded_images
 from benchmarks.report import write_report
 from examples.fridge.scene import draw_scene
 from models.images.decoding import ImageLimits, decode
@@ -49,12 +49,12 @@ def main() -> None:
 
 
 def _steps() -> dict[str, dict[str, Callable[[], Any]]]:
-    picture = pictures()[0]
-    text = base64.b64encode(picture).decode()
+    encoded = encoded_images()[0]
+    text = base64.b64encode(encoded).decode()
     body = json.dumps({"input_data": {"columns": ["image"], "data": [text]}}).encode()
     preprocess = Preprocess(256, 224)
-    image, photo = decode(picture, _LIMITS), _photo()
-    stored = torch.frombuffer(bytearray(picture), dtype=torch.uint8)
+    image, photo = decode(encoded, _LIMITS), _photo()
+    stored = torch.frombuffer(bytearray(encoded), dtype=torch.uint8)
     reply = [0.1] * 80
     return {
         f"JSON, {len(body) // 1000} kB": {
@@ -65,10 +65,10 @@ def _steps() -> dict[str, dict[str, Callable[[], Any]]]:
             "ours, forgiving": lambda: decode_base64(text),
             "binascii, strict": lambda: binascii.a2b_base64(text, strict_mode=True),
         },
-        "wire": {"frame": lambda: Frame(FrameKind.SCORE, 1, {"deadline": 1.0}, [picture]).parts()},
+        "wire": {"frame": lambda: Frame(FrameKind.SCORE, 1, {"deadline": 1.0}, [encoded]).parts()},
         "JPEG, 640x480": {
-            "ours": lambda: decode(picture, _LIMITS),
-            "Pillow": lambda: Image.open(io.BytesIO(picture)).convert("RGB"),
+            "ours": lambda: decode(encoded, _LIMITS),
+            "Pillow": lambda: Image.open(io.BytesIO(encoded)).convert("RGB"),
             "torchvision": lambda: decode_jpeg(stored, mode=ImageReadMode.RGB),
         },
         "JPEG, 4000x3000": {
@@ -86,7 +86,7 @@ def _steps() -> dict[str, dict[str, Callable[[], Any]]]:
 
 def _photo() -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(draw_scene(0, size=(4000, 3000)).picture).save(stream, "JPEG", quality=90)
+    Image.fromarray(draw_scene(0, size=(4000, 3000)).image).save(stream, "JPEG", quality=90)
     return stream.getvalue()
 
 

@@ -1,6 +1,6 @@
-"""python -m benchmarks.regions: what XRAI costs beside its gradients, ours and PAIR's, on one core in one run.
+"""python -m benchmarks.regions: what XRAI costs besides its gradients, ours and PAIR's, on one core in one run.
 
-Prints milliseconds, the best of some repetitions, and whether the results are the same bits.
+Prints milliseconds, the best of several repetitions, and whether the results are equal bit by bit.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from explain.regions.segments import segments
 
 
 def busy(side: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Paint soft blotches, uint8 [side, side, 3], which fall into as many regions as a photograph does."""
+    """Paint soft blotches, uint8 [side, side, 3], that split into as many regions as a photograph."""
     noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(side, side, 3)), (side / 56, side / 56, 0))
     values = (noise - noise.min()) / np.ptp(noise) * 255
     pixels: np.ndarray[Any, np.dtype[np.uint8]] = values.astype(np.uint8)
@@ -38,7 +38,7 @@ def best(function: Callable[[], Any], repetitions: int) -> tuple[float, Any]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--side", type=int, default=224, help="of the picture, in pixels")
+    parser.add_argument("--side", type=int, default=224, help="of the image, in pixels")
     side = parser.parse_args().side
     pixels = busy(side)
     values = ndimage.gaussian_filter(np.random.default_rng(1).normal(size=(side, side)), 2).astype(np.float32)
@@ -58,9 +58,9 @@ def main() -> None:
 
 
 def _same(regions: Any, masks: list[Any]) -> bool:
-    found = [region for region in map(regions.region, range(len(regions))) if len(region)]
+    ours = [region for region in map(regions.region, range(len(regions))) if len(region)]
     expected = [np.flatnonzero(mask) for mask in masks if mask.any()]
-    return len(found) == len(expected) and all(map(np.array_equal, found, expected))
+    return len(ours) == len(expected) and all(map(np.array_equal, ours, expected))
 
 
 if __name__ == "__main__":

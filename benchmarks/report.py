@@ -1,4 +1,4 @@
-"""Where a measurement goes: to a JSON file of its own, for whoever compares runs."""
+"""Writes each measurement to a JSON file of its own, so that runs can be compared."""
 
 import json
 import time

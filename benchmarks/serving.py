@@ -1,7 +1,7 @@
 """make bench: the server's rates and latencies beside the in-process ceiling, in one run on this machine.
 
-Rounds are interleaved, ceiling then server, and ratios are taken within a round, so that a machine whose speed drifts
-cannot favour either. Results go to standard output and, as JSON, to benchmarks/results/.
+Each round measures the ceiling and then the server. Ratios are taken within a round, so a machine whose speed drifts
+favours neither. Results go to standard output and, as JSON, to benchmarks/results/.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from settings.model import ClassificationSettings
 from tests.support.detector_folders import NAMES, write_detector_folder
 
 LABELS = ("can", "carton", "milk_bottle", "water_bottle")
-# the usual size, and ten boxes in every picture, as seeded weights have no opinion on how many there are
+# The usual size, and ten boxes in every image, since seeded weights do not know how many there are
 DETECTION = {
     "min_size": 600,
     "max_size": 1333,
@@ -38,24 +38,24 @@ DETECTION = {
     "box_detections_per_img": 10,
 }
 OVERLOAD = 1.5
-# a picture takes a detector a second on a CPU: eight clients would wait for longer than a queue usually may
+# A detector takes a second per image on a CPU: eight clients wait for longer than a queue usually allows
 ENDLESS = ("--queue-limit-ms", "600000", "--request-timeout-ms", "600000")
 
 
 @dataclass(slots=True)
 class Round:
-    """One turn of ceiling and server."""
+    """One measurement of the ceiling, then of the server."""
 
     ceiling: dict[str, float]
     loads: list[Load] = field(default_factory=list)
 
     def ratio(self, load: Load) -> float:
-        """The server's pictures per second as a share of the ceiling's."""
+        """The server's images per second as a share of the ceiling's."""
         return load.rate / self.ceiling["rate"]
 
 
-class Ceiling:
-    """The ceiling process, asked again in every round; a context manager."""
+class CeilingProcess:
+    """The process of benchmarks.ceiling, which measures once per round; a context manager."""
 
     def __init__(self, folder: Path, runtime: str, cache: Path) -> None:
         environment = {**ENGINE_ENVIRONMENT, **os.environ}
@@ -67,8 +67,8 @@ class Ceiling:
             env=environment,
         )
 
-    def __enter__(self) -> "Ceiling":
-        self.measure(1)  # the first call finds the recipe; nothing else may run meanwhile
+    def __enter__(self) -> "CeilingProcess":
+        self.measure(1)  # The first call finds the fastest plan; nothing else may run meanwhile
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -103,38 +103,38 @@ def seeded_folder(name: str, path: Path) -> Path:
 
 
 def fastest(folder: Path, runtime: str, cache: Path) -> str:
-    """Fill a cache of runtimes for a model, and return the one that is used where `runtime` is asked for."""
+    """Fill a cache of runtimes for a model, and return the one that a server with `--runtime` uses."""
     command = [sys.executable, "-m", "server", "--check", "--model", str(folder), "--runtime", runtime]
     done = subprocess.run([*command, "--cache-folder", str(cache)], stdout=subprocess.PIPE, text=True, check=True)
     return next(line.removeprefix("runtime: ") for line in done.stdout.splitlines() if line.startswith("runtime: "))
 
 
-def bench_model(name: str, asked: str, seconds: float, rounds: int, concurrencies: Sequence[int]) -> dict[str, Any]:
+def bench_model(name: str, requested: str, seconds: float, rounds: int, concurrencies: Sequence[int]) -> dict[str, Any]:
     """Measure one architecture and print its rows."""
     with tempfile.TemporaryDirectory() as scratch:
         folder, cache = seeded_folder(name, Path(scratch) / name), Path(scratch) / "cache"
-        runtime = fastest(folder, asked, cache)
+        runtime = fastest(folder, requested, cache)
         print(f"\n{name}, runtime {runtime}")
         flags = ("--runtime", runtime, "--cache-folder", str(cache), *(ENDLESS if name in NAMES else ()))
-        with Ceiling(folder, runtime, cache) as ceiling, BenchServer(folder, free_port(), *flags) as server:
-            taken = [_round(ceiling, server, seconds, concurrencies) for _ in range(rounds)]
-            capacity = statistics.median(max(load.rate for load in one.loads) for one in taken)
+        with CeilingProcess(folder, runtime, cache) as ceiling, BenchServer(folder, free_port(), *flags) as server:
+            measured = [_round(ceiling, server, seconds, concurrencies) for _ in range(rounds)]
+            capacity = statistics.median(max(load.rate for load in one.loads) for one in measured)
             overload = None
             if name not in NAMES:
                 overload = run_load(server, "open", OVERLOAD * capacity, 4 * seconds)
             ready_s = server.ready_s
-    _print_rows(taken, overload, capacity)
+    _print_rows(measured, overload, capacity)
     return {
         "model": name,
         "runtime": runtime,
         "ready_s": ready_s,
         "capacity": capacity,
-        "rounds": [asdict(one) for one in taken],
+        "rounds": [asdict(one) for one in measured],
         "overload": overload and asdict(overload),
     }
 
 
-def _round(ceiling: Ceiling, server: BenchServer, seconds: float, concurrencies: Sequence[int]) -> Round:
+def _round(ceiling: CeilingProcess, server: BenchServer, seconds: float, concurrencies: Sequence[int]) -> Round:
     one = Round(ceiling.measure(seconds))
     one.loads = [run_load(server, "closed", concurrency, seconds) for concurrency in concurrencies]
     return one
@@ -170,7 +170,7 @@ def _print_rows(rounds: Sequence[Round], overload: Load | None, capacity: float)
 
 
 def spread(values: Sequence[float], digits: int = 1) -> str:
-    """Write the median of some values, and their range."""
+    """Format the median of some values with their range."""
     middle = f"{statistics.median(values):.{digits}f}"
     return f"{middle} ({min(values):.{digits}f}-{max(values):.{digits}f})" if len(values) > 1 else middle
 
@@ -180,19 +180,19 @@ def _median(loads: Sequence[Load], name: str) -> float:
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
+    """Return a free TCP port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
 
 
 def main() -> None:
-    """Measure the models asked for."""
+    """Measure the models named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
     parser.add_argument("--models", default="resnet50,mobilenetv2", help="architectures, separated by commas")
     parser.add_argument("--seconds", type=float, default=10, help="length of one measurement")
     parser.add_argument("--concurrencies", default="1,8,32", help="clients in closed loops, separated by commas")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--runtime", default="auto", help="what computes: auto, the fastest, or the name of one")
+    parser.add_argument("--runtime", default="auto", help="auto for the fastest runtime, or the name of one")
     parser.add_argument("--quick", action="store_true", help="a single short round, to see that it works")
     options = parser.parse_args()
     seconds, rounds = (3, 1) if options.quick else (options.seconds, options.rounds)

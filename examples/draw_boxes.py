@@ -1,4 +1,4 @@
-"""Draw what a detection or segmentation reply of `/score` says over its picture.
+"""Draw the boxes and polygons of a `/score` reply over its image.
 
 python examples/draw_boxes.py PICTURE REPLY.json OUTPUT.png
 curl ... | python -m examples.draw_boxes PICTURE - OUTPUT.png
@@ -29,14 +29,14 @@ _HALF = 128
 
 
 class ReplyError(Exception):
-    """The reply is not one of a detection model for one picture; the message says what it is instead."""
+    """The reply is not that of a detector for one image; the message says what it is instead."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DetectedObject:
     """One object of a reply.
 
-    box: left, top, right, bottom; polygon: contours x, y, x, y, ...; all of them shares of the picture in [0, 1].
+    box: left, top, right, bottom; polygon: contours x, y, x, y, ...; all in shares of the image, [0, 1].
     score: in [0, 1].
     """
 
@@ -46,8 +46,8 @@ class Found:
     polygon: tuple[tuple[float, ...], ...] = ()
 
 
-def read_reply(text: str) -> list[Found]:
-    """Read the reply for one picture, of either version of the contract; ReplyError where it is something else."""
+def read_reply(text: str) -> list[DetectedObject]:
+    """Read the reply for one image, of either version of the contract; ReplyError where it is something else."""
     try:
         reply = json.loads(text)
     except ValueError:
@@ -58,28 +58,28 @@ def read_reply(text: str) -> list[Found]:
         reply = reply[0]
     if not isinstance(reply, dict) or not isinstance(reply.get("boxes"), list):
         raise ReplyError(f"The reply has no list of boxes but {_outline(reply)}. Is the model a detection model?")
-    return [_found(entry) for entry in reply["boxes"]]
+    return [_object(entry) for entry in reply["boxes"]]
 
 
 def _outline(value: object) -> str:
     return f"the keys {', '.join(value) or '(none)'}" if isinstance(value, dict) else json.dumps(value)[:40]
 
 
-def _found(entry: Any) -> Found:
+def _object(entry: Any) -> DetectedObject:
     try:
         left, top, right, bottom = (float(entry["box"][edge]) for edge in _EDGES)
         polygon = tuple(tuple(float(number) for number in contour) for contour in entry.get("polygon", ()))
-        return Found((left, top, right, bottom), str(entry["label"]), float(entry["score"]), polygon)
+        return DetectedObject((left, top, right, bottom), str(entry["label"]), float(entry["score"]), polygon)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         wanted = '{"box": {"topX", "topY", "bottomX", "bottomY"}, "label", "score"}'
         raise ReplyError(f"A box is {json.dumps(entry)[:120]}; expected {wanted} ({error!r}).") from None
 
 
-def draw_boxes(picture: Image.Image, found: Sequence[Found]) -> Image.Image:
-    """Return a copy of the picture, mode RGB, with all objects drawn over it, the best one last."""
-    drawn = picture.convert("RGB")
-    colours = _colours(found)
-    ordered = sorted(found, key=lambda one: one.score)
+def draw_boxes(image: Image.Image, objects: Sequence[DetectedObject]) -> Image.Image:
+    """Return a copy of the image, mode RGB, with all objects drawn over it, the best one last."""
+    drawn = image.convert("RGB")
+    colours = _colours(objects)
+    ordered = sorted(objects, key=lambda one: one.score)
     for one in ordered:
         _fill(drawn, one, colours[one.label])
     for one in ordered:
@@ -87,12 +87,12 @@ def draw_boxes(picture: Image.Image, found: Sequence[Found]) -> Image.Image:
     return drawn
 
 
-def _colours(found: Sequence[Found]) -> Mapping[str, Colour]:
-    labels = sorted({one.label for one in found})
+def _colours(objects: Sequence[DetectedObject]) -> Mapping[str, Colour]:
+    labels = sorted({one.label for one in objects})
     return {label: _COLOURS[index % len(_COLOURS)] for index, label in enumerate(labels)}
 
 
-def _fill(drawn: Image.Image, one: Found, colour: Colour) -> None:
+def _fill(drawn: Image.Image, one: DetectedObject, colour: Colour) -> None:
     """Tint the inside of the polygon, if any. A contour inside another one is a hole: the even-odd rule."""
     inside = Image.new("1", drawn.size)
     for contour in one.polygon:
@@ -104,7 +104,7 @@ def _fill(drawn: Image.Image, one: Found, colour: Colour) -> None:
     drawn.paste(colour, mask=inside.convert("L").point(lambda level: _HALF if level else 0))
 
 
-def _frame(drawn: Image.Image, one: Found, colour: Colour) -> None:
+def _frame(drawn: Image.Image, one: DetectedObject, colour: Colour) -> None:
     draw = ImageDraw.Draw(drawn)
     unit = min(drawn.size)
     width, height = drawn.size
@@ -121,21 +121,21 @@ def _frame(drawn: Image.Image, one: Found, colour: Colour) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command and return its exit code: 0, 1 where a file cannot be read or is no such reply."""
+    """Run the command and return its exit code: 0, or 1 where a file cannot be read or is not such a reply."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("picture", type=Path, metavar="PICTURE", help="the picture that was scored")
+    parser.add_argument("picture", type=Path, metavar="PICTURE", help="the image that was scored")
     parser.add_argument("reply", metavar="REPLY", help="a file with the reply of /score, - for standard input")
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="where to write, such as out.png")
     options = parser.parse_args(arguments)
     try:
         text = sys.stdin.read() if options.reply == "-" else Path(options.reply).read_text()
-        found = read_reply(text)
-        with Image.open(options.picture) as picture:
-            draw_boxes(picture, found).save(options.output)
+        objects = read_reply(text)
+        with Image.open(options.picture) as image:
+            draw_boxes(image, objects).save(options.output)
     except (ReplyError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{options.output}: {len(found)} objects", file=sys.stderr)
+    print(f"{options.output}: {len(objects)} objects", file=sys.stderr)
     return 0
 
 

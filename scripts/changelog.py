@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def main() -> int:
-    """Return 0 if the two agree, 1 with a sentence otherwise."""
+    """Return 0 if the two agree, else 1 after an error message."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     first = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     if first is None or first[1] != version:

@@ -1,6 +1,6 @@
-"""Bring a run of benchmarks.peers into the docs: python -m scripts.comparison benchmarks/results/peers-....json.
+"""Put the result of benchmarks.peers into the docs: python -m scripts.comparison benchmarks/results/peers-....json.
 
-Copies its JSON to docs/benchmarks/ and draws a picture of each model.
+Copies its JSON to docs/benchmarks/ and draws a chart of each model.
 `make docs` writes the tables from there.
 """
 
@@ -18,17 +18,17 @@ _RESULT = HOME / "peers.json"
 
 
 def peers_table() -> str:
-    """Write the table of each model: pictures per second, latency, and how many times as many ours scores."""
+    """Return a table per model: images per second, latency, and our rate as a multiple of the server's."""
     parts = []
-    for name, found in json.loads(_RESULT.read_text())["models"].items():
-        labels = list(found["ceilings"][0])
-        rates = [_median(each[label]["rate"] for each in found["ceilings"]) for label in labels]
-        told = ", ".join(f"{label} {rate:.1f}" for label, rate in zip(labels, rates, strict=True))
-        clients = list(found["servers"][OURS][0]["closed"])
+    for name, model in json.loads(_RESULT.read_text())["models"].items():
+        labels = list(model["ceilings"][0])
+        rates = [_median(each[label]["rate"] for each in model["ceilings"]) for label in labels]
+        ceilings = ", ".join(f"{label} {rate:.1f}" for label, rate in zip(labels, rates, strict=True))
+        clients = list(model["servers"][OURS][0]["closed"])
         head = [f"{count} client{'s' * (count != '1')}: pictures/s, p50, ours" for count in clients]
-        rows = [f"| {server} | " + " | ".join(_cells(found, taken, clients)) + " |" for server, taken in _best(found)]
+        rows = [f"| {server} | " + " | ".join(_cells(model, rounds, clients)) + " |" for server, rounds in _best(model)]
         parts += [
-            f"**{name}**" + (f", in-process ceilings in pictures/s: {told}" if told else ""),
+            f"**{name}**" + (f", in-process ceilings in pictures/s: {ceilings}" if ceilings else ""),
             "",
             f"| | {' | '.join(head)} | three times capacity: goodput |",
             "|---|" + "---|" * (len(clients) + 1),
@@ -38,43 +38,43 @@ def peers_table() -> str:
     return "\n".join(parts).strip()
 
 
-def _cells(found: Mapping[str, Any], taken: Sequence[Any], clients: Sequence[str]) -> list[str]:
+def _cells(model: Mapping[str, Any], rounds: Sequence[Any], clients: Sequence[str]) -> list[str]:
     cells = []
     for count in clients:
-        loads = [one["closed"][count] for one in taken]
+        loads = [one["closed"][count] for one in rounds]
         ratio = _median(
             mine["closed"][count]["rate"] / load["rate"]
-            for mine, load in zip(found["servers"][OURS], loads, strict=True)
+            for mine, load in zip(model["servers"][OURS], loads, strict=True)
         )
         rate, latency = _median(load["rate"] for load in loads), _median(load["p50_ms"] for load in loads)
         cells.append(f"{rate:.1f}, {latency:.0f} ms, {ratio:.2f}x")
-    over = taken[-1].get("overload")
+    over = rounds[-1].get("overload")
     return [*cells, f"{over['goodput']:.2f}" if over else "-"]
 
 
-def _best(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Sort servers by pictures per second under the most clients."""
-    most = max(found["servers"][OURS][0]["closed"], key=int)
-    rates = {name: _median(one["closed"][most]["rate"] for one in taken) for name, taken in found["servers"].items()}
-    return [(name, found["servers"][name]) for name in sorted(rates, key=rates.__getitem__, reverse=True)]
+def _best(model: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return servers and their rounds, sorted by images per second under the most clients, best first."""
+    most = max(model["servers"][OURS][0]["closed"], key=int)
+    rates = {name: _median(one["closed"][most]["rate"] for one in rounds) for name, rounds in model["servers"].items()}
+    return [(name, model["servers"][name]) for name in sorted(rates, key=rates.__getitem__, reverse=True)]
 
 
-def _draw(name: str, found: Mapping[str, Any]) -> None:
+def _draw(name: str, model: Mapping[str, Any]) -> None:
     import matplotlib as mpl
 
     mpl.use("svg")
     from matplotlib import pyplot
 
-    mpl.rcParams["svg.hashsalt"] = name  # the same bytes for the same numbers
-    servers = _best(found)[::-1]
-    most = max(found["servers"][OURS][0]["closed"], key=int)
-    rates = [[one["closed"][most]["rate"] for one in taken] for _, taken in servers]
+    mpl.rcParams["svg.hashsalt"] = name  # same numbers, same bytes
+    servers = _best(model)[::-1]
+    most = max(model["servers"][OURS][0]["closed"], key=int)
+    rates = [[one["closed"][most]["rate"] for one in rounds] for _, rounds in servers]
     figure, axes = pyplot.subplots(figsize=(7, 0.4 * len(servers) + 1), layout="constrained")
     colours = ["#0b6e99" if server.startswith(OURS) else "#b8b8b8" for server, _ in servers]
     bars = axes.barh([server for server, _ in servers], [statistics.median(each) for each in rates], color=colours)
     axes.bar_label(bars, fmt="%.1f", padding=3)
-    for label, style in zip(found["ceilings"][0], ("--", ":"), strict=False):
-        ceiling = _median(each[label]["rate"] for each in found["ceilings"])
+    for label, style in zip(model["ceilings"][0], ("--", ":"), strict=False):
+        ceiling = _median(each[label]["rate"] for each in model["ceilings"])
         axes.axvline(ceiling, color="#444444", linestyle=style, linewidth=1, label=f"in-process ceiling, {label}")
     axes.set_xlabel(f"{name}: pictures a second over HTTP, {most} clients")
     axes.spines[["top", "right"]].set_visible(False)
@@ -89,14 +89,14 @@ def _median(values: Any) -> float:
 
 
 def main() -> None:
-    """Copy and draw."""
+    """Copy the result and draw its charts."""
     parser = argparse.ArgumentParser(prog="python -m scripts.comparison", description=__doc__)
     parser.add_argument("result", type=Path)
     options = parser.parse_args()
     HOME.mkdir(exist_ok=True)
     shutil.copyfile(options.result, _RESULT)
-    for name, found in json.loads(_RESULT.read_text())["models"].items():
-        _draw(name, found)
+    for name, model in json.loads(_RESULT.read_text())["models"].items():
+        _draw(name, model)
         print(HOME / f"{name}.svg")
 
 

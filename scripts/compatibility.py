@@ -1,4 +1,4 @@
-"""The tables of docs/compatibility.md: which behaviour each marked test proves, and what is left out."""
+"""The tables of docs/compatibility.md: behaviours that tests prove, and behaviours that do not apply here."""
 
 import ast
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 _TESTS = Path(__file__).parent.parent / "tests"
 
-# in the order of the page
+# In the order of the page
 _PARTS = (
     "Requests",
     "Replies",
@@ -41,7 +41,7 @@ _NOT_APPLICABLE = {
 
 
 class Line(NamedTuple):
-    """A behaviour of the hosted endpoint, its verdict here, and the test that proves it."""
+    """A behaviour, how this server treats it, and the test that proves it."""
 
     part: str
     behaviour: str
@@ -51,7 +51,7 @@ class Line(NamedTuple):
 
 
 def lines() -> Iterator[Line]:
-    """Yield the marks of all tests."""
+    """Yield the contract marks of all tests."""
     for file in sorted(_TESTS.rglob("test_*.py"), key=lambda file: file.name):
         tests = [node for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)]
         for test, mark in ((each, mark) for each in tests for mark in each.decorator_list):
@@ -63,11 +63,11 @@ def lines() -> Iterator[Line]:
 
 def compatibility_table() -> str:
     """Return a table for each part, with a row for each behaviour."""
-    found, parts = list(lines()), []
+    behaviours, parts = list(lines()), []
     for part in _PARTS:
         rows = [
             f"| {line.behaviour} | {line.verdict + (f': {line.why}' if line.why else '')} | `{line.test}` |"
-            for line in found
+            for line in behaviours
             if line.part == part
         ]
         parts += [f"### {part}", "", "| the hosted endpoint | here | proof |", "|---|---|---|", *rows, ""]
@@ -75,7 +75,7 @@ def compatibility_table() -> str:
 
 
 def not_applicable_table() -> str:
-    """Return a table with a row for each behaviour that is left out."""
+    """Return a table with a row for each behaviour that does not apply here."""
     rows = [f"| {what} | {why} |" for what, why in _NOT_APPLICABLE.items()]
     return "\n".join(["| the hosted endpoint | why not here |", "|---|---|", *rows])
 

@@ -1,4 +1,4 @@
-"""Draw docs/gallery: what each algorithm shows for images that the demo model predicted right and wrong.
+"""Draw docs/gallery: explanations by each algorithm of images that the demo model classifies rightly and wrongly.
 
 python -m scripts.gallery, after `make serve` has built the demo model.
 """
@@ -26,67 +26,64 @@ from models.loaded import load_classifier
 
 ROOT = Path(__file__).parent.parent
 GALLERY = ROOT / "docs/gallery"
-_FIRST_SEED = 710_001  # far from the seeds the demo model was trained on
+_FIRST_SEED = 710_001  # far from the seeds that the demo model was trained on
 _DRAWN = 100
 _RIGHT, _WRONG = 1, 1
 _WIDTH, _QUALITY = 600, 80
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """A drawn image, uint8 [H, W, 3], the label of its object, and the model's label with its confidence."""
+class ScoredImage:
+    """A drawn image, uint8 [H, W, 3], the label of its object, and the predicted label with its probability."""
 
     seed: int
-    picture: NDArray[np.uint8]
-    truth: str
-    said: str
+    pixels: NDArray[np.uint8]
+    label: str
+    predicted: str
     confidence: float
 
     @property
     def right(self) -> bool:
-        """Whether the model was right."""
-        return self.truth == self.said
+        """Whether the prediction is right."""
+        return self.label == self.predicted
 
 
-def examples(model: Classifier) -> Iterator[Example]:
+def scored_images(model: Classifier) -> Iterator[ScoredImage]:
     """Draw images of one object and score them."""
     for seed in range(_FIRST_SEED, _FIRST_SEED + _DRAWN):
         scene = draw_scene(seed, count=1)
-        picture = model.preprocess.cropped(Image.fromarray(scene.picture))
-        prediction = model.prediction(model.outputs([picture])[0])
-        confidence, said = max(zip(prediction.probs, prediction.labels, strict=True))
-        yield Example(seed, picture.numpy(), scene.items[0].label, said, confidence)
+        pixels = model.preprocess.cropped(Image.fromarray(scene.image))
+        prediction = model.prediction(model.outputs([pixels])[0])
+        confidence, predicted = max(zip(prediction.probs, prediction.labels, strict=True))
+        yield ScoredImage(seed, pixels.numpy(), scene.objects[0].label, predicted, confidence)
 
 
-def write(model: Classifier, example: Example, algorithm: str) -> Path:
-    """Explain the model's label for an example, and write the drawing."""
+def write(model: Classifier, scored: ScoredImage, algorithm: str) -> Path:
+    """Explain the prediction for an image, and write the drawing of the explanation."""
     parameters = read_parameters({"xai_algorithm": algorithm})
-    explanation = explain(Executor.for_model(model), torch.from_numpy(example.picture), parameters, predicted_target)
+    explanation = explain(Executor.for_model(model), torch.from_numpy(scored.pixels), parameters, predicted_target)
     values = explanation.attributions[0].values.numpy()
-    image = AttributionImage(example.picture, values, example.said, example.confidence, algorithm)
+    image = AttributionImage(scored.pixels, values, scored.predicted, scored.confidence, algorithm)
     drawn = Image.open(io.BytesIO(draw(image, style(parameters))))
     small = drawn.resize((_WIDTH, round(drawn.height * _WIDTH / drawn.width)), Image.Resampling.LANCZOS)
-    verdict = "right" if example.right else f"wrong_{example.truth}"
-    file = GALLERY / f"{verdict}_{example.said}_{algorithm}.jpg"
+    verdict = "right" if scored.right else f"wrong_{scored.label}"
+    file = GALLERY / f"{verdict}_{scored.predicted}_{algorithm}.jpg"
     small.save(file, quality=_QUALITY, optimize=True, progressive=True)
     return file
 
 
 def main() -> None:
-    """Draw the examples, and print what was written."""
+    """Draw the gallery, and print what was written."""
     model = load_classifier(ROOT / "demo/fridge")
     GALLERY.mkdir(exist_ok=True)
-    seen = list(examples(model))
-    wrong = [example for example in seen if not example.right]
-    print(f"{len(seen)} pictures, {len(wrong)} judged wrongly")
-    right: dict[str, Example] = {}
-    for example in seen:
-        if example.right:
-            right.setdefault(example.said, example)
-    for example in [*right.values()][:_RIGHT] + wrong[:_WRONG]:
+    scored = list(scored_images(model))
+    wrong = [each for each in scored if not each.right]
+    print(f"{len(scored)} images, {len(wrong)} classified wrongly")
+    right = [each for each in scored if each.right]
+    for chosen in [*right[:_RIGHT], *wrong[:_WRONG]]:
         for algorithm in algorithm_names():
-            file = write(model, example, algorithm)
-            print(f"{file.relative_to(ROOT)}: seed {example.seed}, {file.stat().st_size / 1000:.0f} kB")
+            file = write(model, chosen, algorithm)
+            print(f"{file.relative_to(ROOT)}: seed {chosen.seed}, {file.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write the generated tables into docs/: everything a table lists is taken from the code it describes."""
+"""Write the generated tables into docs/, from the code that they describe."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ _BLOCK = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL
 
 
 def tables() -> Mapping[str, Callable[[], str]]:
-    """Map each table's name to what writes it."""
+    """Return for each table's name the function that makes it."""
     settings = {schema.__name__: lambda schema=schema: model_settings_table(schema) for schema in SCHEMAS}
     return {
         "server settings": server_settings_table,
@@ -49,7 +49,7 @@ def tables() -> Mapping[str, Callable[[], str]]:
 
 
 def filled(text: str) -> str:
-    """Return a page with every generated block written anew; KeyError for a block that nothing writes."""
+    """Return a page with all generated blocks replaced; KeyError for a block without a table."""
     known = tables()
     return _BLOCK.sub(lambda block: f"{block[1]}{known[block[2]]()}\n{block[3]}", text)
 
@@ -66,12 +66,12 @@ def _endpoints() -> str:
         for route in router.routes
         if isinstance(route, APIRoute) and route.include_in_schema
     ]
-    rows = [f"| `{'/'.join(sorted(route.methods or ()))} {route.path}` | {_does(route)} |" for route in routes]
+    rows = [f"| `{'/'.join(sorted(route.methods or ()))} {route.path}` | {_summary(route)} |" for route in routes]
     extra = ["| `GET /docs` | The API, to read and to try. |", "| `GET /openapi.json` | The same for programs. |"]
     return "\n".join(["| endpoint | answer |", "|---|---|", *rows, *extra])
 
 
-def _does(route: APIRoute) -> str:
+def _summary(route: APIRoute) -> str:
     return route.summary or (route.endpoint.__doc__ or "").splitlines()[0]
 
 
@@ -98,15 +98,15 @@ def _architectures() -> str:
             library = name.replace("*", "NAME")
             rows.append(f"| `{library}` | multiclass or multilabel | what that library builds by this name | - |")
             continue
-        found = architecture(name)
+        family = architecture(name)
         classes = 1000
-        if isinstance(found, DetectorArchitecture):
-            classes = _OBJECTS + int(found.background)
-        with torch.device("meta"):  # only counted, never computed with
-            network = found.build(classes, found.settings())
+        if isinstance(family, DetectorArchitecture):
+            classes = _OBJECTS + int(family.background)
+        with torch.device("meta"):  # its parameters are only counted
+            network = family.build(classes, family.settings())
         millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6
-        layer = f"`{found.cam_layer(network).name}`" if isinstance(found, ClassifierArchitecture) else "-"
-        rows.append(f"| `{name}` | {' or '.join(found.tasks)} | {millions:.1f} M | {layer} |")
+        layer = f"`{family.cam_layer(network).name}`" if isinstance(family, ClassifierArchitecture) else "-"
+        rows.append(f"| `{name}` | {' or '.join(family.tasks)} | {millions:.1f} M | {layer} |")
     head = "| name | for | parameters (with 1000 labels, detectors with 80) | layer for Grad-CAM |"
     return "\n".join([head, "|---|---|---|---|", *rows])
 

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks.fuzz.run import Tally, run_alone
+from benchmarks.fuzz.run import FuzzTally, run_alone
 from benchmarks.fuzz.targets import targets
 from benchmarks.report import RESULTS
 
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     return int(failed)
 
 
-def _row(name: str, tally: Tally) -> str:
+def _row(name: str, tally: FuzzTally) -> str:
     outcomes = ", ".join(f"{outcome} {number}" for outcome, number in tally.outcomes.most_common())
     failures = "".join(f"\n  FAILED {number} times: {kind}" for kind, number in tally.failures.items())
     return (

@@ -31,7 +31,7 @@ class HangError(Exception):
 
 
 @dataclass(slots=True)
-class Tally:
+class FuzzTally:
     """How many bodies had which outcome, and which failure.
 
     `slowest_s` is in seconds of processor time. `grown_bytes` is by how much the process grew after a tenth of the
@@ -46,24 +46,24 @@ class Tally:
     seconds: float = 0.0
 
 
-def run_alone(target: Target, count: int, seed: int, keep: Path) -> Tally:
-    """Call run() in a process of its own; a Tally with one failure alone where a body ended that process."""
+def run_alone(target: Target, count: int, seed: int, keep: Path) -> FuzzTally:
+    """Call run() in a process of its own; a FuzzTally with one failure alone where a body ended that process."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_silence) as pool:
         try:
             return pool.submit(run, target, count, seed, keep).result()
         except BrokenProcessPool:
             kind = "the process ended"
             save(target, _current(target, keep).read_bytes(), kind, keep)
-            return Tally(failures=Counter([kind]))
+            return FuzzTally(failures=Counter([kind]))
 
 
-def run(target: Target, count: int, seed: int, keep: Path) -> Tally:
+def run(target: Target, count: int, seed: int, keep: Path) -> FuzzTally:
     """Send `count` bodies to a target.
 
     The first body of each kind of failure is kept in `keep`, with the traceback. A failure is an error that the target
     does not declare, or 20 seconds without an end.
     """
-    mutator, tally = Mutator(target.samples, target.words, seed), Tally()
+    mutator, tally = Mutator(target.samples, target.words, seed), FuzzTally()
     process, started, settled = psutil.Process(), time.perf_counter(), 0
     keep.mkdir(parents=True, exist_ok=True)
     current = _current(target, keep)
@@ -90,7 +90,7 @@ def save(target: Target, body: bytes, why: str, keep: Path) -> None:
     file.with_suffix(".txt").write_text(why)
 
 
-def _send(target: Target, body: bytes, tally: Tally, keep: Path) -> None:
+def _send(target: Target, body: bytes, tally: FuzzTally, keep: Path) -> None:
     signal.setitimer(signal.ITIMER_REAL, _HANGS_S)
     started = time.process_time()  # others may be busy on the machine too
     try:

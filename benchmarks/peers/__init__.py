@@ -1,1 +1,1 @@
-"""Other servers of Python, each in an environment of its own, scoring the same pictures with the same weights."""
+"""Other servers of Python, each in an environment of its own, scoring the same images with the same weights."""

@@ -1,7 +1,7 @@
 """Sightglass beside other servers of Python: python -m benchmarks.peers.
 
-All serve the same checkpoint and get the same requests from the same load generator, one server after the other, in
-rounds, each with the ceiling of eager PyTorch in one process. Ratios are taken within a round.
+All serve the same checkpoint and get the same requests from the same load generator. Each round measures the ceilings
+of eager PyTorch and of our runtime in one process, then one server after the other. Ratios are taken within a round.
 """
 
 import argparse
@@ -20,34 +20,34 @@ from benchmarks.machine import describe_machine
 from benchmarks.measured import Load, run_load, split
 from benchmarks.peers.peer_server import COMMANDS, PeerServer, score_one
 from benchmarks.report import write_report
-from benchmarks.serving import ENDLESS, Ceiling, fastest, free_port, seeded_folder, spread
+from benchmarks.serving import ENDLESS, CeilingProcess, fastest, free_port, seeded_folder, spread
 from models.runtime.runtime import EAGER
 from tests.support.detector_folders import NAMES as DETECTORS
 from tests.support.other_model import other_model
 
 MEASURED = [name for name in COMMANDS if "_" not in name]
 OURS, OURS_EAGER = "sightglass", "sightglass eager"
-NOOP = "noop"  # instead of an architecture: a model that looks at nothing
-_NOOP_BYTES = 75_000  # of a picture, which makes a body of 100 kB
+NOOP = "noop"  # instead of an architecture: a model that ignores its images
+_NOOP_BYTES = 75_000  # of an image, which makes a body of 100 kB
 _OVERLOAD = 3.0
-_DEADLINE_S = 5.0  # of a reply that is of use
+_DEADLINE_S = 5.0  # after which a reply is of no use
 _OVERLOAD_S = 20.0
 _WARM_UP_S = 2.0
 _PATIENT = ("--queue-limit-ms", "4000", "--request-timeout-ms", "600000")
-_CLOSE = 1e-5  # of a probability, or of a side for the corner of a box
+_CLOSE = 1e-5  # difference of probabilities, or of corners of a box as shares of the image
 
 Server = BenchServer | PeerServer
 
 
 def main() -> None:
-    """Measure the models and servers asked for, and print and write the results."""
+    """Measure the models and servers named on the command line, print and write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("--models", default="resnet50,mobilenetv2", help="architectures, separated by commas")
     parser.add_argument("--peers", default=",".join(MEASURED), help="servers beside ours, separated by commas")
     parser.add_argument("--clients", default="1,8", help="clients of closed loops, separated by commas")
     parser.add_argument("--seconds", type=float, default=10, help="length of one measurement")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--overload", action="store_true", help="in the last round, three times what each can do too")
+    parser.add_argument("--overload", action="store_true", help="in the last round, also three times what each can do")
     options = parser.parse_args()
     result: dict[str, Any] = {"machine": describe_machine(), "options": vars(options), "models": {}}
     print(json.dumps(result["machine"]))
@@ -68,24 +68,24 @@ def _bench(name: str, scratch: Path, options: argparse.Namespace) -> dict[str, A
     servers = [*ways, *filter(None, options.peers.split(","))]
     found: dict[str, Any] = {"runtime": runtime, "ceilings": [], "servers": {server: [] for server in servers}}
     clients = [int(count) for count in options.clients.split(",")]
-    for turn in range(options.rounds):
+    for number in range(options.rounds):
         ceilings = {}
         for label in () if name == NOOP else (EAGER, runtime):
-            with Ceiling(folder, label, cache) as ceiling:
+            with CeilingProcess(folder, label, cache) as ceiling:
                 ceilings[label] = ceiling.measure(options.seconds)
         found["ceilings"].append(ceilings)
-        overload = options.overload and turn == options.rounds - 1
+        overload = options.overload and number == options.rounds - 1
         replies: dict[str, Any] = {}
         for server in servers:
             with _started(server, folder, cache, runtime) as running:
                 replies[server] = score_one(running.port)
-                taken = _measured(running, clients, options.seconds, overload, _NOOP_BYTES if name == NOOP else 0)
+                result = _measured(running, clients, options.seconds, overload, _NOOP_BYTES if name == NOOP else 0)
             _check(server, replies[server], replies[OURS])
-            found["servers"][server].append(taken)
+            found["servers"][server].append(result)
             rates = ", ".join(
-                f"{count}: {load['rate']:.1f}/s p50 {load['p50_ms']:.0f}" for count, load in taken["closed"].items()
+                f"{count}: {load['rate']:.1f}/s p50 {load['p50_ms']:.0f}" for count, load in result["closed"].items()
             )
-            print(f"  {name} round {turn + 1} {server}: {rates}", flush=True)
+            print(f"  {name} round {number + 1} {server}: {rates}", flush=True)
     return found
 
 
@@ -116,13 +116,13 @@ def _measured(
     if overload:
         capacity = max(seen.rate for seen in closed.values())
         over = load("open", _OVERLOAD * capacity, _OVERLOAD_S)
-        # of what could be answered until the last request is of no more use
+        # As a share of what could be answered until the last request is of no more use
         found["overload"] = asdict(over) | {"goodput": over.in_time / (_OVERLOAD_S + _DEADLINE_S) / capacity}
     return found
 
 
 def _check(server: str, reply: Any, expected: Any) -> None:
-    """Refuse to compare servers that do not say the same."""
+    """Raise RuntimeError where a server replies something else: comparing their speed would mean nothing."""
     one, other = _numbers(reply), _numbers(expected)
     if len(one) != len(other) or max((abs(p - q) for p, q in zip(one, other, strict=True)), default=0) > _CLOSE:
         raise RuntimeError(f"{server} says {reply}, expected {expected}")

@@ -14,13 +14,13 @@ from typing import Any, Self
 
 import psutil
 
-from benchmarks.payload import pictures, score_request
+from benchmarks.payload import encoded_images, score_request
 from benchmarks.peers.environment import HERE, python_of
 
 _APPS = HERE / "apps"
 _READY_WITHIN_S = 180
 
-# the words of a command for a port, the first one a program of the peer's environment
+# The command line for a port; its first word is a program of the peer's environment
 COMMANDS: dict[str, Callable[[int], Sequence[str]]] = {
     "fastapi": lambda port: ["python", "fastapi_app.py", str(port)],
     "litserve": lambda port: ["python", "litserve_app.py", str(port)],
@@ -29,7 +29,7 @@ COMMANDS: dict[str, Callable[[int], Sequence[str]]] = {
         *("azmlinfsrv", "--entry_script", "azureml_app.py"),
         *("--port", str(port), "--health_port", str(port)),
     ],
-    # not measured: what the hosted endpoint answers, for benchmarks.hosted
+    # Not measured: the replies of the hosted endpoint, for benchmarks.hosted
     "azureml_hosted": lambda port: [
         *("azmlinfsrv", "--entry_script", "azureml_hosted_app.py"),
         *("--port", str(port), "--health_port", str(port)),
@@ -50,7 +50,7 @@ class PeerServer:
         program, *rest = COMMANDS[name](port)
         self._command = [str(bin_folder / program), *rest]
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the process runs
-        # the ports beside the one that is measured, wherever a peer has more of them
+        # The other ports of peers that have several
         more = {
             "MLSERVER_HTTP_PORT": str(port),
             "MLSERVER_GRPC_PORT": str(port + 1),
@@ -104,7 +104,7 @@ class PeerServer:
         self._log.close()
 
     def cpu_s(self) -> float:
-        """Return the processor seconds that all processes used so far."""
+        """Return the processor seconds that all processes have used so far."""
         times = [process.cpu_times() for process in self._processes()]
         return sum(each.user + each.system for each in times)
 
@@ -125,8 +125,8 @@ class PeerServer:
 
 
 def score_one(port: int) -> Any:
-    """Have one picture scored and return its row; URLError or OSError where the answer is no 200."""
-    body = score_request(pictures()[0]).partition(b"\r\n\r\n")[2]
+    """Score one image and return its row; URLError or OSError where the status is not 200."""
+    body = score_request(encoded_images()[0]).partition(b"\r\n\r\n")[2]
     request = urllib.request.Request(f"http://127.0.0.1:{port}/score", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as reply:
         return json.load(reply)[0]

@@ -1,4 +1,4 @@
-"""A typed client for Sightglass: one file to copy, of the standard library; numbers of explanations need numpy."""
+"""A typed client for Sightglass: one file to copy. It needs the standard library, and numpy for attributions only."""
 
 import base64
 import http.client
@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     import numpy as np
 
-Picture: TypeAlias = bytes | Path  # an encoded picture, or a file of one
+ImageSource: TypeAlias = bytes | Path  # an encoded image, or a file of one
 
 
 @dataclass(eq=False)
 class EndpointError(Exception):
-    """What the server said instead of a reply.
+    """An error instead of a reply.
 
-    status: of HTTP, 0 where nothing answered; code: stable, see docs/scoring.md; details: of each bad picture;
-    request_id: leads to the server's log; retry_after: seconds until there may be room.
+    status: HTTP status, 0 where nothing answered; code: stable, see docs/scoring.md; details: one for each bad image;
+    request_id: id of the request in the server's log; retry_after: seconds until a retry may succeed.
     """
 
     message: str
@@ -36,7 +36,7 @@ class EndpointError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a label. `png` is the picture of it, `npy` the numbers as a file; each is None where it was not asked for."""
+    """Why a label was given. `png`: the visualization, `npy`: the attributions as a file; None if not requested."""
 
     label: str
     confidence: float
@@ -46,11 +46,11 @@ class Explanation:
     npy: bytes | None
 
     def attributions(self) -> "np.ndarray[Any, Any]":
-        """Return how much each pixel speaks for the label, [3, height, width] or [height, width].
+        """Return the attribution of each pixel to the label, [3, height, width] or [height, width].
 
-        ValueError where the numbers were not asked for.
+        ValueError where attributions were not requested.
         """
-        import numpy as np  # only those who want the numbers need it
+        import numpy as np  # needed by this method alone
 
         if self.npy is None:
             raise ValueError("The numbers were not asked for: `attributions` was false.")
@@ -60,7 +60,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """`probs` in [0, 1] for all `labels`, in the order of training, and what was explained."""
+    """`probs` in [0, 1] of all `labels`, in the order of training, and the explanations."""
 
     probs: tuple[float, ...]
     labels: tuple[str, ...]
@@ -74,7 +74,7 @@ class Classification:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """An object. box: left, top, right, bottom; polygon: contours x, y, x, y, ...; in shares of the picture."""
+    """An object. box: left, top, right, bottom; polygon: contours x, y, x, y, ...; in shares of the image."""
 
     label: str
     score: float
@@ -83,9 +83,9 @@ class Detection:
 
 
 class Client:
-    """Asks a server, and asks again after 429 and 503 for up to `patience` seconds, as often as the server says when.
+    """Calls a server, and retries 429 and 503 for up to `patience` seconds whenever the server says when to retry.
 
-    `deployment` names one of several, `timeout` bounds the seconds of each try. Its methods raise EndpointError.
+    `deployment` names one of several; `timeout` limits the seconds of each try. The methods raise EndpointError.
     """
 
     def __init__(
@@ -103,21 +103,21 @@ class Client:
         given = {"Authorization": key and f"Bearer {key}", "azureml-model-deployment": deployment}
         self._headers = {name: value for name, value in given.items() if value}
 
-    def classify(self, pictures: Sequence[Picture]) -> list[Classification]:
-        """Score pictures with a model that classifies."""
-        return [_classification(row) for row in self._rows([{"image_base64": _text(each)} for each in pictures])]
+    def classify(self, images: Sequence[ImageSource]) -> list[Classification]:
+        """Score images with a classifier."""
+        return [_classification(row) for row in self._rows([{"image_base64": _text(each)} for each in images])]
 
-    def detect(self, pictures: Sequence[Picture], **inference_parameters: Any) -> list[list[Detection]]:
-        """Find the objects of each picture with a model that detects; for instance `box_score_thresh=0.5`."""
+    def detect(self, images: Sequence[ImageSource], **inference_parameters: Any) -> list[list[Detection]]:
+        """Find the objects in each image with a detector; for instance with `box_score_thresh=0.5`."""
         more = {"inference_parameters": inference_parameters} if inference_parameters else {}
-        rows = self._rows([{"image_base64": _text(each), **more} for each in pictures])
+        rows = self._rows([{"image_base64": _text(each), **more} for each in images])
         return [[_detection(one) for one in _checked(row, "boxes")["boxes"]] for row in rows]
 
-    def explain(self, pictures: Sequence[Picture], **xai_parameters: Any) -> list[Classification]:
-        """Score pictures and say why; for instance `top_k=2, attributions=False`, but without `compatibility`."""
-        asked = {"attributions": True, **xai_parameters, "attributions_format": "npy_base64"}
-        why = {"model_explainability": True, "xai_parameters": asked}
-        return [_classification(row) for row in self._rows([{"image_base64": _text(each), **why} for each in pictures])]
+    def explain(self, images: Sequence[ImageSource], **xai_parameters: Any) -> list[Classification]:
+        """Score and explain images; for instance with `top_k=2, attributions=False`, but without `compatibility`."""
+        parameters = {"attributions": True, **xai_parameters, "attributions_format": "npy_base64"}
+        why = {"model_explainability": True, "xai_parameters": parameters}
+        return [_classification(row) for row in self._rows([{"image_base64": _text(each), **why} for each in images])]
 
     def _rows(self, cells: Sequence[Mapping[str, Any]]) -> list[Any]:
         body = json.dumps({"input_data": {"columns": ["image"], "data": list(cells)}}).encode()
@@ -147,21 +147,21 @@ class Client:
         return rows
 
 
-def _text(picture: Picture) -> str:
-    return base64.b64encode(picture if isinstance(picture, bytes) else picture.read_bytes()).decode()
+def _text(image: ImageSource) -> str:
+    return base64.b64encode(image if isinstance(image, bytes) else image.read_bytes()).decode()
 
 
 def _refusal(error: urllib.error.HTTPError) -> EndpointError:
     body, wait = error.read(), error.headers.get("retry-after", "")
     try:
-        told: dict[str, Any] = dict(json.loads(body))
-    except (ValueError, TypeError):  # something between here and the server wrote it
-        told = {"message": body[:200].decode(errors="replace")}
+        content: dict[str, Any] = dict(json.loads(body))
+    except (ValueError, TypeError):  # written by something between here and the server
+        content = {"message": body[:200].decode(errors="replace")}
     return EndpointError(
-        str(told.get("message")),
+        str(content.get("message")),
         status=error.code,
-        code=str(told.get("code", "")),
-        details=told.get("details", ()),
+        code=str(content.get("code", "")),
+        details=content.get("details", ()),
         request_id=error.headers.get("x-request-id", ""),
         retry_after=float(wait) if wait.isdecimal() else None,
     )
@@ -170,25 +170,25 @@ def _refusal(error: urllib.error.HTTPError) -> EndpointError:
 def _checked(row: Any, wanted: str) -> dict[str, Any]:
     if isinstance(row, dict) and wanted in row:
         return row
-    told = row.get("error", {}) if isinstance(row, dict) else {}  # of a server with --bad-images report
-    message = told.get("message", f"A row of the reply has no {wanted}. Is the model one of another task?")
-    raise EndpointError(message, 200, told.get("code", ""))
+    error = row.get("error", {}) if isinstance(row, dict) else {}  # from a server with --bad-images report
+    message = error.get("message", f"A row of the reply has no {wanted}. Is the model one of another task?")
+    raise EndpointError(message, 200, error.get("code", ""))
 
 
 def _classification(row: Any) -> Classification:
     scores = _checked(row, "probs")
     explained = row.get("explanations", ())
-    # one alone stands there without a list around it
-    pictures, numbers = (
-        found if isinstance(found, list) else [found] * len(explained)
-        for found in (row.get(key) for key in ("visualizations", "attributions"))
+    # The values of a single label come without a list around them
+    visualizations, attributions = (
+        values if isinstance(values, list) else [values] * len(explained)
+        for values in (row.get(key) for key in ("visualizations", "attributions"))
     )
-    why = zip(explained, pictures, numbers, strict=False)
+    why = zip(explained, visualizations, attributions, strict=False)
     return Classification(tuple(scores["probs"]), tuple(scores["labels"]), tuple(_explanation(*each) for each in why))
 
 
-def _explanation(facts: Mapping[str, Any], picture: str | None, numbers: str | None) -> Explanation:
-    png, npy = (None if text is None else base64.b64decode(text) for text in (picture, numbers))
+def _explanation(facts: Mapping[str, Any], visualization: str | None, attributions: str | None) -> Explanation:
+    png, npy = (None if text is None else base64.b64decode(text) for text in (visualization, attributions))
     return Explanation(facts["label"], facts["confidence"], facts["xai_algorithm"], tuple(facts["notes"]), png, npy)
 
 

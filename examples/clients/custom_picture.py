@@ -1,4 +1,4 @@
-"""An explanation drawn on the client's side: the numbers of a reply as captum draws attributions.
+"""An explanation drawn by the client: captum's drawing of the attributions in a reply.
 
 python -m examples.clients.custom_picture PICTURE OUTPUT.png [--algorithm NAME] [--method NAME] [--sign NAME]
 """
@@ -22,7 +22,7 @@ _SIGNS = ("positive", "absolute_value", "negative", "all")
 
 
 def sizes_of(url: str, deployment: str | None = None) -> tuple[int, int]:
-    """Ask to how many pixels the shorter side of a picture is resized, and how many are left of both by the crop.
+    """Return the pixels to which the model resizes the shorter side of an image, and the side of its centre crop.
 
     RequestError where there are several models and none is named.
     """
@@ -34,7 +34,7 @@ def sizes_of(url: str, deployment: str | None = None) -> tuple[int, int]:
 
 
 def seen(picture: Path, sizes: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return what a network of AutoML for Images sees of a picture, uint8 [crop, crop, 3]: attributions are of that."""
+    """Return the pixels that a network of AutoML for Images sees, uint8 [crop, crop, 3], one for each attribution."""
     resize, crop = sizes
     with Image.open(picture) as opened:
         return np.asarray(Compose([Resize(resize), CenterCrop(crop)])(opened.convert("RGB")))
@@ -43,7 +43,7 @@ def seen(picture: Path, sizes: tuple[int, int]) -> NDArray[np.uint8]:
 def draw(values: NDArray[np.float64], pixels: NDArray[np.uint8], title: str, method: str, sign: str) -> Any:
     """Return a figure of matplotlib; `values` are float64 [3, H, W], `pixels` uint8 [H, W, 3].
 
-    RequestError where there is nothing to draw, as of a map without a value of that sign.
+    RequestError where there is nothing to draw, such as no value of that sign.
     """
     options = {"method": method, "sign": sign, "title": title, "show_colorbar": method != "masked_image"}
     try:
@@ -54,7 +54,7 @@ def draw(values: NDArray[np.float64], pixels: NDArray[np.uint8], title: str, met
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Explain a picture, draw why and write the file; returns 0, or 1 where that cannot be."""
+    """Explain an image, draw the explanation and write the file; return 0, or 1 after an error."""
     parser = arguments_of(__doc__)
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="where to write, such as why.png")
     parser.add_argument("--algorithm", default="xrai", help="how to explain (default: %(default)s)")
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def work() -> None:
         row = explain(options.url, read(options.picture), parameters, options.key, options.deployment)
-        if not row["explanations"]:  # of several labels at once none may be likely enough
+        if not row["explanations"]:  # a multilabel model may find no label likely enough
             raise RequestError("No label of this picture was explained.")
         why = row["explanations"][0]
         pixels = seen(options.picture, sizes_of(options.url, options.deployment))
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         figure = draw(maps_of(row)[0], pixels, title, options.method, options.sign)
         try:
             figure.savefig(options.output)
-        except ValueError as error:  # of a file that is called like no picture
+        except ValueError as error:  # the file name ends like no image format
             raise RequestError(f"{options.output} cannot be written: {error}.") from None
         print(f"{options.output}: {title}")
 

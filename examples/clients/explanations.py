@@ -1,4 +1,4 @@
-"""Version 2 with explanations: why a picture is taken for what it is, as pictures and as numbers.
+"""Version 2 with explanations, as visualizations and as attributions.
 
 python -m examples.clients.explanations PICTURE [--algorithm xrai] [--top-k 2] [--output why] [--url URL] [--key KEY]
 
@@ -19,13 +19,13 @@ from examples.clients.request import RequestError, arguments_of, headers_of, pos
 
 
 def explain(
-    url: str, picture: bytes, parameters: dict[str, Any], key: str | None = None, deployment: str | None = None
+    url: str, image: bytes, parameters: dict[str, Any], key: str | None = None, deployment: str | None = None
 ) -> dict[str, Any]:
-    """Return the object for an encoded picture, with its explanations; RequestError where there are none.
+    """Return the row of an encoded image, with its explanations; RequestError where there are none.
 
-    `parameters` are the xai_parameters. A cell is a JSON text within the JSON, as the hosted endpoint wants it.
+    `parameters` are the xai_parameters. A cell is a JSON text within the JSON, as the hosted endpoint expects it.
     """
-    encoded = base64.b64encode(picture).decode()
+    encoded = base64.b64encode(image).decode()
     cell = {"image_base64": encoded, "model_explainability": True, "xai_parameters": parameters}
     body = json.dumps({"input_data": {"columns": ["image"], "data": [json.dumps(cell)]}}).encode()
     rows = post(f"{url}/score", body, headers_of("application/json", key, deployment))
@@ -36,12 +36,12 @@ def explain(
 
 
 def each(value: Any) -> list[Any]:
-    """Return what an object holds for every explained label: one alone stands there without a list around it."""
+    """Return a list with one value per explained label: the value of a single label comes without a list around it."""
     return value if isinstance(value, list) else [value]
 
 
 def maps_of(row: dict[str, Any]) -> list[NDArray[np.float64]]:
-    """Return the attributions of an object, float64 [3, height, width] for every explained label.
+    """Return the attributions in a row, float64 [3, height, width] for each explained label.
 
     RequestError where they are switched off.
     """
@@ -54,21 +54,21 @@ def maps_of(row: dict[str, Any]) -> list[NDArray[np.float64]]:
 
 
 def save(row: dict[str, Any], folder: Path, name: str) -> list[Path]:
-    """Write the pictures and numbers of an object, and return the files."""
+    """Write the visualizations and attributions of a row, and return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    pictures, maps = each(row["visualizations"]), maps_of(row)
+    visualizations, maps = each(row["visualizations"]), maps_of(row)
     for number, (explanation, values) in enumerate(zip(row["explanations"], maps, strict=True), 1):
         stem = f"{name}_{number}_{re.sub(r'[^0-9A-Za-z-]+', '_', explanation['label'])}"
-        picture, array = folder / f"{stem}.png", folder / f"{stem}.npy"
-        picture.write_bytes(base64.b64decode(pictures[number - 1]))
+        image, array = folder / f"{stem}.png", folder / f"{stem}.npy"
+        image.write_bytes(base64.b64decode(visualizations[number - 1]))
         np.save(array, values)
-        written += [picture, array]
+        written += [image, array]
     return written
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Explain a picture, say which labels were explained and write the files; returns 0, or 1 where that cannot be."""
+    """Explain an image, print the explained labels and write the files; return 0, or 1 after an error."""
     parser = arguments_of(__doc__)
     parser.add_argument("--algorithm", default="xrai", help="how to explain (default: %(default)s)")
     parser.add_argument("--top-k", type=int, metavar="N", help="explain the labels of the N highest scores")
@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def work() -> None:
         row = explain(options.url, read(options.picture), parameters, options.key, options.deployment)
-        if not row["explanations"]:  # of several labels at once none may be likely enough
+        if not row["explanations"]:  # a multilabel model may find no label likely enough
             print("no label of this picture was explained")
         for explanation in row["explanations"]:
             print(f"{explanation['label']} {explanation['confidence']:.4f} by {explanation['xai_algorithm']}")

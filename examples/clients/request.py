@@ -1,4 +1,4 @@
-"""What the scripts share: their arguments, a POST, and a sentence for everything that can go wrong."""
+"""What the scripts share: arguments, HTTP requests, and error messages."""
 
 import argparse
 import http.client
@@ -14,11 +14,11 @@ _WITHIN_S = 300.0
 
 
 class RequestError(Exception):
-    """There is no answer to go on with; the message says why."""
+    """There is no usable answer; the message says why."""
 
 
 def arguments_of(description: str | None, *, pictures: str | None = None) -> argparse.ArgumentParser:
-    """Return a parser for where the server is and what it is sent: one picture, or as many as `pictures` says."""
+    """Return a parser of the options of all scripts and of one image, or as many as `pictures` (nargs) says."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("picture", type=Path, metavar="PICTURE", nargs=pictures, help="a file, such as can.jpg")
     parser.add_argument("--url", default="http://localhost:5001", help="where the server is (default: %(default)s)")
@@ -28,7 +28,7 @@ def arguments_of(description: str | None, *, pictures: str | None = None) -> arg
 
 
 def headers_of(media_type: str, key: str | None, deployment: str | None) -> dict[str, str]:
-    """Return the headers that the hosted endpoint takes, and this server too."""
+    """Return the headers of a request to the hosted endpoint or to this server."""
     headers = {"Content-Type": media_type}
     if key is not None:
         headers["Authorization"] = f"Bearer {key}"
@@ -46,12 +46,12 @@ def read(picture: Path) -> bytes:
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> Any:
-    """Post a body and return the JSON of the reply; RequestError where there is none, or another status than 200."""
+    """Post a body and return the JSON of the reply; RequestError where there is none or the status is not 200."""
     return _sent(url, body, headers)
 
 
 def get(url: str) -> Any:
-    """Get the JSON at a path; RequestError as of `post`."""
+    """Get the JSON at a URL; RequestError as for `post`."""
     return _sent(url, None, {})
 
 
@@ -71,7 +71,7 @@ def _sent(url: str, body: bytes | None, headers: Mapping[str, str]) -> Any:
 
 
 def _message(body: bytes) -> str:
-    """Return what an error says, which is a JSON object unless something between here and the server wrote it."""
+    """Return the message of an error, which is no JSON object if something between here and the server wrote it."""
     try:
         return str(json.loads(body)["message"])
     except (ValueError, TypeError, KeyError):
@@ -79,7 +79,7 @@ def _message(body: bytes) -> str:
 
 
 def run(work: Callable[[], None]) -> int:
-    """Do `work` and return the exit code of a script: 0, or 1 after a sentence that says what went wrong."""
+    """Do `work` and return the exit code of a script: 0, or 1 after an error message."""
     try:
         work()
     except RequestError as error:

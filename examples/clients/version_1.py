@@ -1,4 +1,4 @@
-"""Version 1: the bytes of one picture in, one JSON object out.
+"""Version 1: the bytes of one image in, one JSON object out.
 
 python -m examples.clients.version_1 PICTURE [--url URL] [--key KEY]
 """
@@ -10,16 +10,16 @@ from typing import Any
 from examples.clients.request import RequestError, arguments_of, headers_of, post, read, run
 
 
-def score(url: str, picture: bytes, key: str | None = None, deployment: str | None = None) -> dict[str, Any]:
-    """Return the object that the server makes of an encoded picture; RequestError where it makes none."""
-    reply = post(f"{url}/score", picture, headers_of("application/octet-stream", key, deployment))
+def score(url: str, image: bytes, key: str | None = None, deployment: str | None = None) -> dict[str, Any]:
+    """Return the row for an encoded image; RequestError where the reply is something else."""
+    reply = post(f"{url}/score", image, headers_of("application/octet-stream", key, deployment))
     if not isinstance(reply, dict):
         raise RequestError(f"The reply is a {type(reply).__name__}, not an object. Does {url} serve a model?")
     return reply
 
 
 def lines_of(row: dict[str, Any]) -> Iterator[str]:
-    """Tell what a picture shows, a line for each label or each object; RequestError where the object has neither."""
+    """Yield a line for each label or object of a row; RequestError where it has neither."""
     if "probs" in row:
         ranked = sorted(zip(row["probs"], row["labels"], strict=True), reverse=True)
         yield from (f"{prob:.4f} {label}" for prob, label in ranked)
@@ -32,7 +32,7 @@ def lines_of(row: dict[str, Any]) -> Iterator[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Score a picture and print what it shows; returns 0, or 1 where that cannot be."""
+    """Score an image and print its labels or objects; return 0, or 1 after an error."""
     options = arguments_of(__doc__).parse_args(arguments)
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""Version 2: any number of pictures in one request, a JSON array with an object for each out.
+"""Version 2: any number of images in one request, a JSON array with a row for each out.
 
 python -m examples.clients.version_2 PICTURE PICTURE ... [--url URL] [--key KEY]
 """
@@ -13,33 +13,33 @@ from examples.clients.request import RequestError, arguments_of, headers_of, pos
 
 
 def score(
-    url: str, pictures: Sequence[bytes], key: str | None = None, deployment: str | None = None
+    url: str, images: Sequence[bytes], key: str | None = None, deployment: str | None = None
 ) -> list[dict[str, Any]]:
-    """Return an object for each encoded picture, in their order; RequestError where there is not one for each."""
-    data = [base64.b64encode(picture).decode() for picture in pictures]
+    """Return a row for each encoded image, in their order; RequestError where their numbers differ."""
+    data = [base64.b64encode(image).decode() for image in images]
     body = json.dumps({"input_data": {"columns": ["image"], "data": data}}).encode()
     rows = post(f"{url}/score", body, headers_of("application/json", key, deployment))
-    if not isinstance(rows, list) or len(rows) != len(pictures):
+    if not isinstance(rows, list) or len(rows) != len(images):
         found = f"{len(rows)} rows" if isinstance(rows, list) else f"a {type(rows).__name__}"
-        raise RequestError(f"The reply to {len(pictures)} pictures is {found}, so that nobody can tell which is which.")
+        raise RequestError(f"The reply to {len(images)} pictures is {found}, so that nobody can tell which is which.")
     return rows
 
 
 def line_of(row: dict[str, Any]) -> str:
-    """Tell what a picture shows in a few words; RequestError where its object has neither labels nor boxes."""
+    """Sum up a row in a few words; RequestError where it has neither labels nor boxes."""
     if "probs" in row:
         prob, label = max(zip(row["probs"], row["labels"], strict=True))
         return f"{label} {prob:.4f}"
     if "boxes" in row:
         found = [f"{each['label']} {each['score']:.4f}" for each in row["boxes"]]
         return f"{len(found)} objects" + (f": {', '.join(found)}" if found else "")
-    if "error" in row:  # of a server that is started with --bad-images report
+    if "error" in row:  # from a server with --bad-images report
         return f"not scored: {row['error']['message']}"
     raise RequestError(f"A row has neither probs nor boxes, but {', '.join(row) or 'nothing'}.")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Score pictures and print a line for each; returns 0, or 1 where that cannot be."""
+    """Score images and print a line for each; return 0, or 1 after an error."""
     options = arguments_of(__doc__, pictures="+").parse_args(arguments)
 
     def work() -> None:

@@ -1,1 +1,1 @@
-"""Written digits: a model of scikit-learn, the scoring script that serves it, and a client."""
+"""Written digits: a model of scikit-learn, a scoring script that serves it, and a client."""

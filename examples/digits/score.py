@@ -18,7 +18,7 @@ def init() -> None:
 
 
 def run(raw_data: str) -> list[int]:
-    """Return the digit that each picture of `{"data": [[64 numbers from 0 to 1], ...]}` shows."""
-    pictures = np.array(json.loads(raw_data)["data"])
-    found: list[int] = model.predict(pictures).tolist()
-    return found
+    """Return the digit that each image of `{"data": [[64 numbers from 0 to 1], ...]}` shows."""
+    images = np.array(json.loads(raw_data)["data"])
+    digits: list[int] = model.predict(images).tolist()
+    return digits

@@ -1,4 +1,4 @@
-"""python -m examples.digits.train FOLDER: train a model on the digits and write it where the script looks for it."""
+"""python -m examples.digits.train FOLDER: train a model on the digits and write it where the script expects it."""
 
 import argparse
 import sys
@@ -7,23 +7,21 @@ from pathlib import Path
 import joblib
 from sklearn.linear_model import LogisticRegression
 
-from examples.digits.pictures import split
+from examples.digits.images import split
 
 FILE = "digits.joblib"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train, write the model and say how good it is; returns 0."""
+    """Train, write the model and print its accuracy; return 0."""
     parser = argparse.ArgumentParser(prog="python -m examples.digits.train", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the model goes, such as demo/digits")
     folder: Path = parser.parse_args(arguments).folder
     train, test = split()
-    model = LogisticRegression(max_iter=1000).fit(train.pictures, train.labels)
+    model = LogisticRegression(max_iter=1000).fit(train.images, train.labels)
     folder.mkdir(parents=True, exist_ok=True)
     joblib.dump(model, folder / FILE)
-    print(
-        f"{folder / FILE}: {model.score(test.pictures, test.labels):.1%} of {len(test.labels)} unseen digits are right"
-    )
+    print(f"{folder / FILE}: {model.score(test.images, test.labels):.1%} of {len(test.labels)} unseen digits are right")
     return 0
 
 

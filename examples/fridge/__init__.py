@@ -1,1 +1,1 @@
-"""The built-in demo: drawn pictures of four kinds of object found in a fridge, and a model trained on them."""
+"""The built-in demo: drawn images of four kinds of object from a fridge, and models trained on them."""

@@ -1,20 +1,21 @@
-"""`python -m examples.fridge`: build a demo model, or draw labelled pictures."""
+"""`python -m examples.fridge`: build a demo model, or draw labelled images."""
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
-from examples.fridge.album import write_album
+from examples.fridge.dataset import write_dataset
 from examples.fridge.folder import DemoError, build, fingerprint, read_card
-from examples.fridge.scene import MOST_ITEMS
+from examples.fridge.scene import MOST_OBJECTS
 from examples.fridge.task import find_task, task_names
 
 _FIRST = "multiclass"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command and return its exit code: 0, 1 where no good model came of it, 2 for bad usage."""
+    """Run the command and return its exit code: 0, 1 where nothing was built, 2 for bad usage, 130 when stopped."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
@@ -27,15 +28,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
+    # Read when PyTorch is loaded. Its threads would else spin, and be ten times slower beside other programs
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     task = find_task(options.task)
     output = options.output or Path("demo", "fridge" if options.task == _FIRST else f"fridge_{options.task}")
     card = read_card(output)
     if options.force or card is None or card.get("fingerprint") != fingerprint(task, options.seed):
-        print(f"building the demo model in {output}, some minutes, this once", file=sys.stderr)
+        print(f"building the demo model in {output}; this takes minutes, and only the first time", file=sys.stderr)
         card = build(output, task, options.seed)
-    figures = ", ".join(f"{name} {card[name]:.1%}" for name in (task.measure, *task.also))
+    figures = ", ".join(f"{name} {card[name]:.1%}" for name in (task.metric, *task.more_metrics))
     print(
-        f"{output}: {card['architecture']}, {figures} on {card['test_pictures']} unseen pictures, "
+        f"{output}: {card['architecture']}, {figures} on {card['test_images']} unseen images, "
         f"built in {card['seconds']:.0f} s",
         file=sys.stderr,
     )
@@ -44,7 +47,7 @@ def _build(options: argparse.Namespace) -> int:
 
 def _draw(options: argparse.Namespace) -> int:
     width, height = options.size
-    annotations = write_album(options.folder, options.seed, options.count, (width, height), options.objects)
+    annotations = write_dataset(options.folder, options.seed, options.count, (width, height), options.objects)
     print(json.dumps({"folder": str(options.folder), "pictures": len(annotations)}))
     return 0
 
@@ -52,22 +55,22 @@ def _draw(options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m examples.fridge", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="{build,draw}")
-    command = commands.add_parser("build", help="train a demo model, unless it is there already")
-    command.add_argument("--task", choices=task_names(), default=_FIRST, help=f"what the model does; else {_FIRST}")
+    command = commands.add_parser("build", help="train a demo model, unless it is up to date")
+    command.add_argument("--task", choices=task_names(), default=_FIRST, help=f"kind of model (default: {_FIRST})")
     command.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="else demo/fridge, or demo/fridge_TASK for another task"
+        "--output", type=Path, metavar="FOLDER", help="default: demo/fridge, or demo/fridge_TASK for another task"
     )
-    command.add_argument("--seed", type=_seed, default=0, help="another seed draws and trains anew")
+    command.add_argument("--seed", type=_seed, default=0, help="another seed draws other images and trains again")
     command.add_argument("--force", action="store_true", help="build even if the folder is up to date")
     command.set_defaults(run=_build)
-    command = commands.add_parser("draw", help="write pictures, masks and annotations.json")
+    command = commands.add_parser("draw", help="write images, masks and annotations.json")
     command.add_argument("folder", type=Path, metavar="FOLDER", help="a folder that does not exist yet")
-    command.add_argument("--count", type=int, default=12, help="how many pictures")
+    command.add_argument("--count", type=int, default=12, help="how many images")
     command.add_argument("--size", type=_size, default=(640, 480), metavar="WxH")
     command.add_argument(
-        "--objects", type=int, choices=range(1, MOST_ITEMS + 1), help="objects a picture; else 1 to 4 by chance"
+        "--objects", type=int, choices=range(1, MOST_OBJECTS + 1), help="objects per image (default: 1 to 4 at random)"
     )
-    command.add_argument("--seed", type=_seed, default=0, help="seed of the first picture")
+    command.add_argument("--seed", type=_seed, default=0, help="seed of the first image")
     command.set_defaults(run=_draw)
     return parser
 

@@ -1,4 +1,4 @@
-"""Keeps memory that training frees, where the C library is glibc: each step asks for as much again at once."""
+"""Keeps memory that training frees: each step needs as much again at once. For glibc only."""
 
 import ctypes
 
@@ -7,7 +7,7 @@ _BYTES = 2**30
 
 
 def keep_freed_memory() -> None:
-    """Stop handing every large tensor back to the system, which costs a tenth of the training time in page faults."""
+    """Have glibc keep freed tensors: returning them to the system costs a tenth of the training time in page faults."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, _BYTES)

@@ -1,4 +1,4 @@
-"""Where the things in a scene stand, so that every labelled one stays recognisable."""
+"""Places the things in a scene so that every labelled one stays recognisable."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from examples.fridge.solid import Tile
+from examples.fridge.solid import Sprite
 
 TRIES = 40
 MOST_HIDDEN = 0.35
@@ -14,31 +14,31 @@ MOST_HIDDEN = 0.35
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A tile and what it shows; `label` is None for clutter."""
+    """A sprite and what it shows; `label` is None for clutter."""
 
     label: str | None
-    tile: Tile
+    sprite: Sprite
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A piece and the pixel (x, y) of the picture its top left corner goes to, which may lie outside."""
+    """A piece and the pixel (x, y) of the image at its top left corner, which may lie outside."""
 
     piece: Piece
     corner: tuple[int, int]
 
     @property
     def rectangle(self) -> tuple[int, int, int, int]:
-        """Left, top, right and bottom in pixels of the picture, right and bottom exclusive."""
-        height, width = self.piece.tile.opacity.shape
+        """Left, top, right and bottom in pixels of the image, right and bottom exclusive."""
+        height, width = self.piece.sprite.opacity.shape
         x, y = self.corner
         return x, y, x + width, y + height
 
 
 def arrange(rng: np.random.Generator, pieces: Sequence[Piece], size: tuple[int, int], horizon: float) -> list[Placed]:
-    """Give every piece a place on the floor and return them far to near, the order to paint them in.
+    """Give every piece a place on the floor and return them from far to near, the order to paint them in.
 
-    Of all tries the first is taken that hides at most `MOST_HIDDEN` of any labelled piece, else the best one.
+    The result is the first try that hides at most `MOST_HIDDEN` of any labelled piece, or else the best try.
     """
     best: list[Placed] = []
     least = np.inf
@@ -60,30 +60,30 @@ def _attempt(rng: np.random.Generator, pieces: Sequence[Piece], size: tuple[int,
         if piece.label is None:
             x, y = size[0] * rng.random(), size[1] * rng.uniform(horizon + 0.03, 1.0)
         else:
-            x, y = float(next(middles)), _ground(rng, piece.tile, size[1], horizon, alone=labelled == 1)
-        foot_x, foot_y = piece.tile.foot
+            x, y = float(next(middles)), _ground(rng, piece.sprite, size[1], horizon, single=labelled == 1)
+        foot_x, foot_y = piece.sprite.foot
         spots.append((y, Placed(piece, (round(x - foot_x), round(y - foot_y)))))
     return [placed for _, placed in sorted(spots, key=lambda spot: spot[0])]
 
 
 def _middles(rng: np.random.Generator, count: int, size: tuple[int, int]) -> NDArray[np.float64]:
-    """Return where the labelled pieces stand across the picture: one near the middle, several side by side."""
+    """Return the x of each labelled piece: one stands near the middle, several stand side by side."""
     width, height = size
     if count == 1:
-        # A classifier sees the middle square only, so a lone object stays inside it.
+        # A classifier sees only the middle square, so a single object stays inside it.
         return width / 2 + rng.uniform(-0.24, 0.24, 1) * min(width, height)
     places = (np.arange(count) + 0.5 + rng.uniform(-0.35, 0.35, count)) / count
     return width * (0.5 + rng.uniform(0.5, 0.88) * (rng.permutation(places) - 0.5))
 
 
-def _ground(rng: np.random.Generator, tile: Tile, height: int, horizon: float, alone: bool) -> float:
-    """Return how far down a labelled piece stands, in pixels: on the floor, with its top inside the picture."""
-    lowest = max(horizon + 0.06, tile.foot[1] / height + 0.03)
-    return height * max(lowest, rng.uniform(max(lowest, 0.8 if alone else 0.0), 0.94))
+def _ground(rng: np.random.Generator, sprite: Sprite, height: int, horizon: float, single: bool) -> float:
+    """Return the y of a labelled piece in pixels: it stands on the floor with its top inside the image."""
+    lowest = max(horizon + 0.06, sprite.foot[1] / height + 0.03)
+    return height * max(lowest, rng.uniform(max(lowest, 0.8 if single else 0.0), 0.94))
 
 
 def _hidden(placed: Sequence[Placed], index: int) -> float:
-    """Return about how much of one piece the nearer ones hide, 0 to 1, taking all of them for rectangles."""
+    """Return about which share of a piece the nearer ones hide, 0 to 1, as if all were rectangles."""
     left, top, right, bottom = placed[index].rectangle
     taken = 0.0
     for nearer in placed[index + 1 :]:

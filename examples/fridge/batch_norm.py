@@ -1,4 +1,4 @@
-"""The statistics of batch norms at the end of a training."""
+"""Sets and freezes the running statistics of batch norms."""
 
 from collections.abc import Iterable
 
@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 def settle(network: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Give the batch norms the statistics of these inputs alone, and leave the network in evaluation mode.
+    """Set the statistics of the batch norms to those of these inputs, and leave the network in evaluation mode.
 
-    The few steps of a last stage only begin to move the running averages of the stages before.
+    The few steps of a last stage are not enough to move the running averages of the stages before it.
     """
     for norm in _norms(network):
         norm.reset_running_stats()
@@ -22,7 +22,7 @@ def settle(network: nn.Module, batches: Iterable[Tensor]) -> None:
 
 
 def freeze(network: nn.Module) -> None:
-    """Have the batch norms use their statistics as they are, though the rest of the network trains."""
+    """Keep the statistics of the batch norms as they are while the rest of the network trains."""
     for norm in _norms(network):
         norm.eval()
 

@@ -4,11 +4,11 @@ import numpy as np
 
 from examples.fridge.artwork import draw_artwork
 from examples.fridge.palette import Floats
-from examples.fridge.solid import OVERSAMPLE, Surface, Tile, finish, lit, revolve, streak, wrap
+from examples.fridge.solid import OVERSAMPLE, Sprite, Surface, finish, lit, revolve, streak, wrap
 from examples.fridge.view import View
 
 
-def draw_can(rng: np.random.Generator, height: float, view: View) -> Tile:
+def draw_can(rng: np.random.Generator, height: float, view: View) -> Sprite:
     """Return a can about `height` pixels high."""
     pixels = round(height * OVERSAMPLE)
     tin = rng.random() < 0.2
@@ -48,7 +48,7 @@ def _print_side(rng: np.random.Generator, surface: Surface, metal: Floats, tin: 
 
 
 def _metal(rng: np.random.Generator, surface: Surface) -> Floats:
-    # Bare metal mirrors a room that is not there; a few soft bands stand for it.
+    # Bare metal would mirror a room; a few soft bands stand for it.
     phase = rng.uniform(0, 2 * np.pi)
     bands = 0.72 + 0.16 * np.cos(5.0 * surface.turn + phase) + 0.1 * np.cos(11.0 * surface.turn + 2 * phase)
     steel, brass = (1.0, 1.0, 1.03), (1.05, 0.95, 0.72)
@@ -64,9 +64,9 @@ def _lid(rng: np.random.Generator, surface: Surface, tab: bool) -> Floats:
     if tab:
         angle = rng.uniform(0, 2 * np.pi)
         along = surface.across * np.cos(angle) + surface.away * np.sin(angle)
-        aside = surface.away * np.cos(angle) - surface.across * np.sin(angle)
-        mouth = ((along - 0.38) / 0.32) ** 2 + (aside / 0.3) ** 2 < 1
-        ring = ((along + 0.08) / 0.34) ** 2 + (aside / 0.2) ** 2
+        sideways = surface.away * np.cos(angle) - surface.across * np.sin(angle)
+        mouth = ((along - 0.38) / 0.32) ** 2 + (sideways / 0.3) ** 2 < 1
+        ring = ((along + 0.08) / 0.34) ** 2 + (sideways / 0.2) ** 2
         shade = np.where(mouth, shade - 0.2, shade)
         shade = np.where(ring < 1, 0.98, shade)
         shade = np.where((ring < 0.35) & (along < 0), 0.45, shade)

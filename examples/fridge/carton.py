@@ -9,10 +9,10 @@ from PIL import Image, ImageDraw
 
 from examples.fridge.artwork import draw_artwork
 from examples.fridge.palette import Floats, pale, pixel, printed
-from examples.fridge.solid import OVERSAMPLE, Tile, finish
+from examples.fridge.solid import OVERSAMPLE, Sprite, finish
 from examples.fridge.view import View, facing
 
-# Artwork runs on past its panel by so many pixels, lest a fold shows unprinted.
+# Pixels by which artwork continues past its panel, so that no fold looks unprinted.
 BLEED = 4
 
 Points: TypeAlias = NDArray[np.float64]
@@ -50,7 +50,7 @@ class Stand:
         return np.stack([x, self.view.elevation * z - y], axis=1) * self.pixels
 
     def brightness(self, corners: Points) -> float:
-        """Return the matt brightness of a panel, whichever way round its corners run."""
+        """Return the matt brightness of a panel, whether its corners run clockwise or not."""
         normal = np.cross(corners[1] - corners[0], corners[-1] - corners[0])
         x, y, z = self.rotate((normal / np.linalg.norm(normal))[None])[0]
         sign = 1.0 if self.view.elevation * y + z > 0 else -1.0
@@ -58,7 +58,7 @@ class Stand:
         return float(facing(self.view, np.asarray(x), np.asarray(y), np.asarray(z)))
 
 
-def draw_carton(rng: np.random.Generator, height: float, view: View) -> Tile:
+def draw_carton(rng: np.random.Generator, height: float, view: View) -> Sprite:
     """Return a carton about `height` pixels high."""
     pixels = round(height * OVERSAMPLE)
     turn = rng.uniform(0.25, 1.15) * (1 if rng.random() < 0.5 else -1)

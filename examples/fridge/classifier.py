@@ -1,4 +1,4 @@
-"""Trains the multiclass demo model, and tests it on pictures it never saw, seen as the server will see them."""
+"""Trains the multiclass demo model, and tests it on unseen images, preprocessed as the server does it."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -11,52 +11,47 @@ from torch import nn
 
 from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.batch_norm import settle
-from examples.fridge.course import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_PICTURES, TEST_SIZE
-from examples.fridge.drawings import Drawing, draw_pictures
-from examples.fridge.guidance import PREPROCESS, batches, optimizer_for, teach
-from examples.fridge.network import ARCHITECTURE, Guided
-from examples.fridge.progress import Progress
+from examples.fridge.classifier_network import ARCHITECTURE, ResnetWithAuxiliaryHeads
+from examples.fridge.classifier_schedule import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_IMAGES, TEST_SIZE
+from examples.fridge.classifier_training import PREPROCESS, crop_batches, train_on_crops
+from examples.fridge.labelled_image import LabelledImage, draw_labelled_images
+from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
-from examples.fridge.task import Trained
+from examples.fridge.task import TrainedModel
 
-# Statistics of few pictures cost more right answers than a stage of training brings
+# Statistics of fewer images cost more accuracy than a stage of training brings
 _SETTLING_BATCHES = 32
 
 
-def train_classifier(seed: int) -> Trained:
-    """Draw the pictures, train on them, and test on others; takes about two minutes on two processors."""
+def train_classifier(seed: int) -> TrainedModel:
+    """Draw images, train on them, and test on others; takes about a minute on two cores."""
     keep_freed_memory()
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    model = Guided(len(LABELS))
+    model = ResnetWithAuxiliaryHeads(len(LABELS))
     model.to(memory_format=torch.channels_last)
-    optimizer = optimizer_for(model)
-    drawings = draw_pictures("drawing", seeds(seed, 0, DRAWINGS), DRAWING_SIZE)
-    progress = Progress("training", sum(stage.shown * stage.pixels**2 for stage in STAGES))
-    for stage in STAGES:
-        teach(model, optimizer, stage, batches(rng, drawings, stage), progress)
-    settling = islice(batches(rng, drawings, STAGES[-1]), _SETTLING_BATCHES)
+    images = draw_labelled_images("drawing", seeds(seed, 0, DRAWINGS), DRAWING_SIZE)
+    train_on_crops("training", model, rng, images, STAGES)
+    settling = islice(crop_batches(rng, images, STAGES[-1]), _SETTLING_BATCHES)
     settle(model.network, (inputs for inputs, _, _ in settling))
-    unseen = draw_pictures("drawing unseen pictures", seeds(seed, TEST_BLOCK, TEST_PICTURES), TEST_SIZE)
+    unseen = draw_labelled_images("drawing unseen images", seeds(seed, TEST_BLOCK, TEST_IMAGES), TEST_SIZE)
     return _trained(model.network, unseen, _probabilities(model.network, unseen))
 
 
-def _probabilities(network: nn.Module, drawings: Sequence[Drawing]) -> NDArray[np.float32]:
-    """Score pictures as the server does: float32 [N, labels]."""
-    progress = Progress("testing", len(drawings))
+def _probabilities(network: nn.Module, images: Sequence[LabelledImage]) -> NDArray[np.float32]:
+    """Score images as the server does; return float32 [N, labels]."""
     rows = []
     with torch.inference_mode():
-        for start in range(0, len(drawings), 8):
-            chosen = drawings[start : start + 8]
-            pictures = torch.stack([PREPROCESS.cropped(Image.fromarray(drawing.picture)) for drawing in chosen])
-            rows.append(network(PREPROCESS.inputs(pictures)).softmax(1).numpy())
-            progress.advance(len(chosen))
+        for start in progress_bar("testing", range(0, len(images), 8)):
+            chosen = images[start : start + 8]
+            pixels = torch.stack([PREPROCESS.cropped(Image.fromarray(labelled.image)) for labelled in chosen])
+            rows.append(network(PREPROCESS.inputs(pixels)).softmax(1).numpy())
     return np.concatenate(rows)
 
 
-def _trained(network: nn.Module, unseen: Sequence[Drawing], probabilities: NDArray[np.float32]) -> Trained:
-    truth, said = np.array([drawing.label for drawing in unseen]), probabilities.argmax(1)
+def _trained(network: nn.Module, unseen: Sequence[LabelledImage], probabilities: NDArray[np.float32]) -> TrainedModel:
+    labels, predicted = np.array([labelled.label for labelled in unseen]), probabilities.argmax(1)
     checkpoint = {
         "model_name": ARCHITECTURE,
         "number_of_classes": len(LABELS),
@@ -66,9 +61,9 @@ def _trained(network: nn.Module, unseen: Sequence[Drawing], probabilities: NDArr
     details = {
         "architecture": ARCHITECTURE,
         "accuracy_per_label": {
-            label: float((said == truth)[truth == index].mean()) for index, label in enumerate(LABELS)
+            label: float((predicted == labels)[labels == index].mean()) for index, label in enumerate(LABELS)
         },
         "mean_probability": float(probabilities.max(1).mean()),
-        "test_pictures": len(unseen),
+        "test_images": len(unseen),
     }
-    return Trained(checkpoint, SIZES, float((said == truth).mean()), details)
+    return TrainedModel(checkpoint, SIZES, float((predicted == labels).mean()), details)

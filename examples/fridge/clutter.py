@@ -1,20 +1,20 @@
-"""Things that belong to no class: fruit, plain boxes, balls, hanging cloths and framed pictures."""
+"""Things that belong to no class: fruit, plain boxes, balls, hanging cloths and framed prints."""
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from examples.fridge.artwork import draw_artwork
 from examples.fridge.palette import Floats, contrasting, muted, pixel, printed
-from examples.fridge.solid import OVERSAMPLE, Tile, finish
+from examples.fridge.solid import OVERSAMPLE, Sprite, finish
 from examples.fridge.view import View, facing
 
 
-def draw_clutter(rng: np.random.Generator, height: float, view: View) -> Tile:
+def draw_clutter(rng: np.random.Generator, height: float, view: View) -> Sprite:
     """Return one thing that stands on the floor, about `height` pixels high."""
     return _fruit(rng, height, view) if rng.random() < 0.55 else _box(rng, height, view)
 
 
-def _fruit(rng: np.random.Generator, height: float, view: View) -> Tile:
+def _fruit(rng: np.random.Generator, height: float, view: View) -> Sprite:
     """A ball, an egg or a fruit: an ellipsoid with a highlight."""
     tall = round(height * OVERSAMPLE)
     wide = round(tall * rng.uniform(0.85, 1.35))
@@ -31,7 +31,7 @@ def _fruit(rng: np.random.Generator, height: float, view: View) -> Tile:
     return finish(colour, np.ones_like(x), inside, (wide / 2, tall * 0.94), tilt=rng.uniform(-8, 8), spread=wide * 0.3)
 
 
-def _box(rng: np.random.Generator, height: float, view: View) -> Tile:
+def _box(rng: np.random.Generator, height: float, view: View) -> Sprite:
     """A low box seen from the front with its lid in sight, so that no fold or gable suggests a carton."""
     tall = round(height * OVERSAMPLE)
     wide = round(tall * rng.uniform(1.1, 2.2))
@@ -51,10 +51,10 @@ def _box(rng: np.random.Generator, height: float, view: View) -> Tile:
     )
 
 
-def hang_clutter(rng: np.random.Generator, picture: Floats, horizon: float) -> Floats:
-    """Return the picture with up to three flat things on its wall: frames, circles or striped cloths."""
-    height, width = picture.shape[:2]
-    image = Image.fromarray((picture * 255).astype(np.uint8), "RGB")
+def hang_clutter(rng: np.random.Generator, canvas: Floats, horizon: float) -> Floats:
+    """Return the canvas with up to three flat things on its wall: frames, circles or striped cloths."""
+    height, width = canvas.shape[:2]
+    image = Image.fromarray((canvas * 255).astype(np.uint8), "RGB")
     draw = ImageDraw.Draw(image)
     for _ in range(int(rng.integers(1, 4))):
         x, y = width * rng.random(), height * horizon * rng.uniform(0.1, 0.9)

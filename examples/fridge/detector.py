@@ -8,128 +8,123 @@ import numpy as np
 import torch
 from torch import nn
 
-from examples.fridge import detector_course as course
+from examples.fridge import detector_schedule as schedule
 from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.batch_norm import freeze, settle
+from examples.fridge.classifier_network import ResnetWithAuxiliaryHeads
+from examples.fridge.classifier_training import train_on_crops
+from examples.fridge.detector_batch import DetectorBatch, make_batch
 from examples.fridge.detector_loss import detector_loss
 from examples.fridge.detector_network import BOXES, CLASSES, MASKS, served_network, served_state, training_network
-from examples.fridge.exam import measure
-from examples.fridge.gathering import Gathering, draw_gatherings
-from examples.fridge.guidance import batches, optimizer_for, teach
-from examples.fridge.lesson import Lesson, prepare
-from examples.fridge.network import Guided
-from examples.fridge.progress import Progress
+from examples.fridge.evaluation import evaluate
+from examples.fridge.labelled_scene import LabelledScene, draw_labelled_scenes
+from examples.fridge.learning_rate import linear_rates
+from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
-from examples.fridge.task import Trained
+from examples.fridge.task import TrainedModel
 
 _SETTLING_BATCHES = 6
-_WARMING_STEPS = 10
-_STEEPEST = 5.0
+_WARM_UP_STEPS = 10
+_MOST_GRADIENT_NORM = 5.0
 
 
-def train_detector(seed: int, *, masks: bool) -> Trained:
-    """Draw the pictures, train on them, and test on others; minutes on two processors, seconds on a GPU."""
+def train_detector(seed: int, *, masks: bool) -> TrainedModel:
+    """Draw images, train on them, and test on others; takes minutes on two cores, seconds on a GPU."""
     keep_freed_memory()
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    gatherings = draw_gatherings("drawing", seeds(seed, 0, course.DRAWINGS), course.DRAWING_SIZE)
+    scenes = draw_labelled_scenes("drawing", seeds(seed, 0, schedule.DRAWINGS), schedule.DRAWING_SIZE)
     network = training_network()
-    network.backbone.body.load_state_dict(_learned_backbone(rng, gatherings, device))
+    network.backbone.body.load_state_dict(_trained_backbone(rng, scenes, device))
     network.to(device, memory_format=torch.channels_last)
-    train_scenes(network, rng, gatherings, course.SCENES, masks=masks)
+    train_scenes(network, rng, scenes, schedule.SCENES, masks=masks)
     return _trained(network, seed, MASKS if masks else BOXES, device)
 
 
 def train_scenes(
     network: Any,
     rng: np.random.Generator,
-    gatherings: Sequence[Gathering],
-    stages: Sequence[course.SceneStage],
+    scenes: Sequence[LabelledScene],
+    stages: Sequence[schedule.DetectorStage],
     *,
     masks: bool,
 ) -> list[float]:
-    """Train a network of `training_network` in place, its mask head only with `masks`; return every step's loss."""
-    progress = Progress("training", sum(_work(stage) * stage.shown for stage in stages))
+    """Train a network of `training_network` in place, its mask head only with `masks`; return the loss of each step."""
     named = [(name, one) for name, one in network.named_parameters() if masks or not name.startswith("roi_heads.mask_")]
     optimizer = torch.optim.AdamW([one for _, one in named], betas=(0.9, 0.95), weight_decay=0.02, fused=True)
+    scheduler = linear_rates(optimizer, [(stage.steps, stage.rates) for stage in stages], _WARM_UP_STEPS)
     losses = []
-    for stage in stages:
-        lessons = _lessons(rng, gatherings, stage, next(network.parameters()).device)
-        if stage.settled:
-            settle(network.backbone, (lesson.inputs for lesson in islice(lessons, _SETTLING_BATCHES)))
-        network.train()
-        if stage.settled:
-            freeze(network)
-        for step in range(stage.shown // stage.batch):
-            _set_rate(optimizer, stage, step)
-            loss = detector_loss(network, next(lessons), masks=masks)
-            losses.append(_step(network, optimizer, loss))
-            progress.advance(_work(stage) * stage.batch, f"loss {losses[-1]:.2f}")
+    with progress_bar("training", total=sum(_work(stage) * stage.shown for stage in stages)) as progress:
+        for stage in stages:
+            batches = _batches(rng, scenes, stage, next(network.parameters()).device)
+            if stage.settled:
+                settle(network.backbone, (batch.inputs for batch in islice(batches, _SETTLING_BATCHES)))
+            network.train()
+            if stage.settled:
+                freeze(network)
+            for batch in islice(batches, stage.steps):
+                losses.append(_step(network, optimizer, detector_loss(network, batch, masks=masks)))
+                scheduler.step()
+                progress.set_postfix_str(f"loss {losses[-1]:.2f}", refresh=False)
+                progress.update(_work(stage) * stage.batch)
     return losses
 
 
-def _work(stage: course.SceneStage) -> int:
+def _work(stage: schedule.DetectorStage) -> int:
     return stage.size[0] * stage.size[1]
 
 
 def _step(network: nn.Module, optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> float:
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(network.parameters(), _STEEPEST)
+    nn.utils.clip_grad_norm_(network.parameters(), _MOST_GRADIENT_NORM)
     optimizer.step()
     return loss.item()
 
 
-def _set_rate(optimizer: torch.optim.Optimizer, stage: course.SceneStage, step: int) -> None:
-    first, last = stage.rates
-    rate = first * (last / first) ** (step * stage.batch / stage.shown)
-    for group in optimizer.param_groups:
-        group["lr"] = rate * min(1.0, (step + 1) / _WARMING_STEPS)
-
-
-def _lessons(
-    rng: np.random.Generator, gatherings: Sequence[Gathering], stage: course.SceneStage, device: torch.device
-) -> Iterator[Lesson]:
-    """Yield batches without end, every picture as often as any other."""
+def _batches(
+    rng: np.random.Generator, scenes: Sequence[LabelledScene], stage: schedule.DetectorStage, device: torch.device
+) -> Iterator[DetectorBatch]:
+    """Yield batches without end, in which every image comes equally often."""
     order: list[int] = []
     while True:
         while len(order) < stage.batch:
-            order.extend(rng.permutation(len(gatherings)).tolist())
+            order.extend(rng.permutation(len(scenes)).tolist())
         chosen, order = order[: stage.batch], order[stage.batch :]
-        yield prepare(rng, [gatherings[index] for index in chosen], stage.size).to(device)
+        yield make_batch(rng, [scenes[index] for index in chosen], stage.size).to(device)
 
 
-def _learned_backbone(
-    rng: np.random.Generator, gatherings: Sequence[Gathering], device: torch.device
+def _trained_backbone(
+    rng: np.random.Generator, scenes: Sequence[LabelledScene], device: torch.device
 ) -> dict[str, torch.Tensor]:
-    """Return the weights of a resnet18 that tells objects and background apart, without its last layer."""
-    drawings = [drawing for gathering in gatherings for drawing in gathering.drawings()]
-    model = Guided(len(LABELS))
+    """Train a resnet18 to classify objects; return its weights without the last layer."""
+    images = [image for scene in scenes for image in scene.labelled_images()]
+    model = ResnetWithAuxiliaryHeads(len(LABELS))
     model.to(device).to(memory_format=torch.channels_last)
-    stage = course.CLOSEUPS
-    progress = Progress("training on close-ups", stage.shown * stage.pixels**2)
-    teach(model, optimizer_for(model), stage, batches(rng, drawings, stage), progress)
+    train_on_crops("training on close-ups", model, rng, images, [schedule.CLOSEUPS])
     return {name: tensor for name, tensor in model.network.state_dict().items() if not name.startswith("fc.")}
 
 
-def _trained(network: nn.Module, seed: int, architecture: str, device: torch.device) -> Trained:
+def _trained(network: nn.Module, seed: int, architecture: str, device: torch.device) -> TrainedModel:
     state = served_state(network, architecture)
-    unseen = draw_gatherings("drawing unseen pictures", seeds(seed, TEST_BLOCK, course.TEST_PICTURES), course.TEST_SIZE)
-    figures = measure(served_network(architecture, course.SETTINGS, state).to(device), unseen)
+    unseen = draw_labelled_scenes(
+        "drawing unseen images", seeds(seed, TEST_BLOCK, schedule.TEST_IMAGES), schedule.TEST_SIZE
+    )
+    figures = evaluate(served_network(architecture, schedule.SETTINGS, state).to(device), unseen)
     specs = {"mask_predictor_hidden_dim": 256} if architecture == MASKS else None
     checkpoint = {
         "model_name": architecture,
         "number_of_classes": len(CLASSES),
         "specs": {
             "model_specs": specs,
-            "model_settings": course.SETTINGS,
+            "model_settings": schedule.SETTINGS,
             "classes": list(CLASSES),
             "inference_settings": {},
         },
         "model_state": state,
     }
     score = figures["mask_map50" if architecture == MASKS else "box_map50"]
-    details = {"architecture": architecture, **figures, "test_pictures": len(unseen)}
-    return Trained(checkpoint, course.SETTINGS, score, details)
+    details = {"architecture": architecture, **figures, "test_images": len(unseen)}
+    return TrainedModel(checkpoint, schedule.SETTINGS, score, details)

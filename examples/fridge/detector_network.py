@@ -1,4 +1,4 @@
-"""Faster R-CNN and Mask R-CNN on a resnet18, as torchvision builds them and AutoML for Images saves them."""
+"""Faster R-CNN and Mask R-CNN on a resnet18, built by torchvision and saved as AutoML for Images does."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from models.networks.region_pool import RegionPool
 CLASSES = ("--bg--", *LABELS)
 BOXES, MASKS = "fasterrcnn_resnet18_fpn", "maskrcnn_resnet18_fpn"
 
-# Fewer regions than torchvision's defaults for COCO: a picture holds at most four objects, and regions cost time.
+# Fewer regions than torchvision's defaults for COCO: an image has at most four objects, and regions cost time.
 _TRAINING = {
     "rpn_pre_nms_top_n_train": 200,
     "rpn_post_nms_top_n_train": 100,
@@ -24,7 +24,7 @@ _TRAINING = {
 
 
 def training_network() -> Any:
-    """Return a Mask R-CNN whose batch norms learn; weights random, and few regions a picture in training."""
+    """Return an untrained Mask R-CNN whose batch norms learn, with few regions per image in training."""
     backbone = resnet_fpn_backbone(
         backbone_name="resnet18", weights=None, norm_layer=nn.BatchNorm2d, trainable_layers=5
     )
@@ -35,10 +35,10 @@ def training_network() -> Any:
 
 
 def served_network(architecture: str, settings: Mapping[str, float], state: Mapping[str, Tensor]) -> nn.Module:
-    """Return the network as a server builds it, with the weights in `state`, in evaluation mode.
+    """Return the network that a server builds with the weights in `state`, in evaluation mode.
 
-    architecture: BOXES or MASKS. settings: model_settings as in settings.json. RuntimeError where `state` holds
-    other tensors than the architecture.
+    architecture: BOXES or MASKS. settings: model_settings as in settings.json. RuntimeError where the
+    tensors of `state` are not those of the architecture.
     """
     backbone = resnet_fpn_backbone(backbone_name="resnet18", weights=None, norm_layer=FrozenBatchNorm2d)
     network: nn.Module = {BOXES: FasterRCNN, MASKS: MaskRCNN}[architecture](
@@ -55,7 +55,7 @@ def served_network(architecture: str, settings: Mapping[str, float], state: Mapp
 
 
 def served_state(network: nn.Module, architecture: str) -> dict[str, Tensor]:
-    """Return the weights of a trained network as a server loads them: batch norms frozen, unused heads left out."""
+    """Return the weights of a trained network for a server: batch norms frozen, unused heads left out."""
     left_out = ("roi_heads.mask_",) if architecture == BOXES else ()
     return {
         name: tensor.detach().cpu().contiguous()

@@ -1,7 +1,7 @@
-"""The demo's folder: a model as a training run of AutoML for Images leaves it, pictures to try, and a card.
+"""Builds the folder of a demo: a model in the layout of AutoML for Images, images to try, and a card.
 
 outputs/mlflow-model/{MLmodel, artifacts/{model.pt, settings.json}}
-pictures/*.jpg                 drawn like the training pictures, but not among them
+pictures/*.jpg                 drawn like the training images, but not among them
 card.json                      how good the model is, and what it was made from
 """
 
@@ -18,12 +18,12 @@ from typing import Any
 
 from PIL import Image
 
-from examples.fridge.scene import LABELS, MOST_ITEMS, draw_scene
+from examples.fridge.scene import LABELS, MOST_OBJECTS, draw_scene
 from examples.fridge.seeds import SAMPLE_BLOCK, seeds
-from examples.fridge.task import Task, Trained
+from examples.fridge.task import DemoTask, TrainedModel
 
 CARD = "card.json"
-_PICTURES = 12
+_IMAGES = 12
 _TRIES = 2
 _SOURCE = Path(__file__).parent
 
@@ -33,7 +33,7 @@ class DemoError(Exception):
 
 
 def read_card(folder: Path) -> dict[str, Any] | None:
-    """Return the card of a demo folder, None where there is no folder yet; DemoError where it is something else."""
+    """Return the card of a demo folder; None where there is no folder yet; DemoError where it is something else."""
     try:
         card: dict[str, Any] = json.loads((folder / CARD).read_bytes())
     except FileNotFoundError:
@@ -49,19 +49,19 @@ def read_card(folder: Path) -> dict[str, Any] | None:
     return card
 
 
-def fingerprint(task: Task, seed: int) -> str:
-    """Return what decides the result as a hash: the recipe, the seed, and the code that draws and trains."""
+def fingerprint(task: DemoTask, seed: int) -> str:
+    """Return a hash of what decides the result: the recipe, the seed, and the code that draws and trains."""
     digest = hashlib.sha256(json.dumps([task.automl_name, task.recipe, seed], sort_keys=True).encode())
     for file in sorted(_SOURCE.rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
-def build(folder: Path, task: Task, seed: int) -> dict[str, Any]:
-    """Train, write the folder in place of the demo that may be there, and return its card.
+def build(folder: Path, task: DemoTask, seed: int) -> dict[str, Any]:
+    """Train, write the folder or replace the demo in it, and return its card.
 
-    A training that ends below `task.least` is tried once more, with the next seed. Nothing is left half-made.
-    DemoError where that fails too.
+    A training that ends below `task.least` is repeated once with the next seed; DemoError where that fails too. The
+    folder is written whole or not at all.
     """
     read_card(folder)
     start = time.monotonic()
@@ -69,27 +69,26 @@ def build(folder: Path, task: Task, seed: int) -> dict[str, Any]:
         trained = task.train(used)
         if trained.score >= task.least:
             break
-        print(f"{task.measure} {trained.score:.1%} is less than {task.least:.0%}", file=sys.stderr)
+        print(f"{task.metric} {trained.score:.1%} is less than {task.least:.0%}", file=sys.stderr)
     else:
         raise DemoError(
-            f"No training reached {task.measure} {task.least:.0%}, the last one {trained.score:.1%}. "
-            "Try another --seed."
+            f"No training reached {task.metric} {task.least:.0%}, the last one {trained.score:.1%}. Try another --seed."
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _replacing(folder) as fresh:
         _write_model(fresh / "outputs/mlflow-model", task, trained)
-        _write_pictures(fresh / "pictures", used, task.crowded)
+        _write_images(fresh / "pictures", used, task.several_objects)
         card = _card(task, trained, (seed, used), time.monotonic() - start)
         (fresh / CARD).write_text(json.dumps(card, indent=2) + "\n")
     return card
 
 
-def _card(task: Task, trained: Trained, seeds: tuple[int, int], seconds: float) -> dict[str, Any]:
+def _card(task: DemoTask, trained: TrainedModel, seeds: tuple[int, int], seconds: float) -> dict[str, Any]:
     import torch
 
     return {
         "task": task.automl_name,
-        task.measure: trained.score,
+        task.metric: trained.score,
         **trained.details,
         "seed": seeds[1],
         "seconds": round(seconds, 1),
@@ -99,7 +98,7 @@ def _card(task: Task, trained: Trained, seeds: tuple[int, int], seconds: float) 
     }
 
 
-def _write_model(folder: Path, task: Task, trained: Trained) -> None:
+def _write_model(folder: Path, task: DemoTask, trained: TrainedModel) -> None:
     import torch
 
     artifacts = folder / "artifacts"
@@ -119,18 +118,20 @@ def _plain(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     return {key: dict(value) if isinstance(value, Mapping) else value for key, value in checkpoint.items()}
 
 
-def _write_pictures(folder: Path, seed: int, crowded: bool) -> None:
+def _write_images(folder: Path, seed: int, several_objects: bool) -> None:
     folder.mkdir()
-    for index, number in enumerate(seeds(seed, SAMPLE_BLOCK, _PICTURES)):
-        label, turn = LABELS[index % len(LABELS)], index // len(LABELS) + 1
-        scene = draw_scene(number, count=index % MOST_ITEMS + 1) if crowded else draw_scene(number, labels=[label])
-        name = f"scene_{index + 1:02d}" if crowded else f"{label}_{turn}"
-        Image.fromarray(scene.picture).save(folder / f"{name}.jpg", quality=90)
+    for index, number in enumerate(seeds(seed, SAMPLE_BLOCK, _IMAGES)):
+        if several_objects:
+            name, scene = f"scene_{index + 1:02d}", draw_scene(number, count=index % MOST_OBJECTS + 1)
+        else:
+            label = LABELS[index % len(LABELS)]
+            name, scene = f"{label}_{index // len(LABELS) + 1}", draw_scene(number, labels=[label])
+        Image.fromarray(scene.image).save(folder / f"{name}.jpg", quality=90)
 
 
 @contextmanager
 def _replacing(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `folder` once it is filled."""
+    """Yield an empty folder that replaces `folder` at the end."""
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
         fresh, old = Path(temporary, "fresh"), Path(temporary, "old")
         fresh.mkdir()

@@ -1,4 +1,4 @@
-"""Milk bottles: dairy glass with a wide lip, and broad plastic with a handle. Neither lets one see through."""
+"""Milk bottles: dairy glass with a wide lip, and broad plastic with a handle. Both are opaque."""
 
 from typing import TypeAlias
 
@@ -8,13 +8,13 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from examples.fridge.artwork import draw_artwork
 from examples.fridge.palette import Floats, colour, pale, vivid
-from examples.fridge.solid import OVERSAMPLE, Surface, Tile, finish, lit, revolve, streak, wrap
+from examples.fridge.solid import OVERSAMPLE, Sprite, Surface, finish, lit, revolve, streak, wrap
 from examples.fridge.view import View
 
 Outline: TypeAlias = list[tuple[float, float]]
 
 
-def draw_milk_bottle(rng: np.random.Generator, height: float, view: View) -> Tile:
+def draw_milk_bottle(rng: np.random.Generator, height: float, view: View) -> Sprite:
     """Return a milk bottle about `height` pixels high."""
     pixels = round(height * OVERSAMPLE)
     glass = rng.random() < 0.45
@@ -29,7 +29,7 @@ def draw_milk_bottle(rng: np.random.Generator, height: float, view: View) -> Til
     shine = streak(surface, view, 0.12 if glass else 0.3) * rng.uniform(0.2, 0.45 if glass else 0.25)
     painted = body * lit(surface, view)[..., None] + shine[..., None]
     painted = np.where(surface.top[..., None], 1.05 * cap, painted)
-    # Above the milk the glass is empty, but never clean.
+    # The empty glass above the milk is not quite clear.
     empty = (surface.level > cap_end) & (surface.level < fill) & ~surface.top
     cover = surface.cover | surface.top
     if not glass and rng.random() < 0.75:
@@ -42,7 +42,7 @@ def draw_milk_bottle(rng: np.random.Generator, height: float, view: View) -> Til
 
 
 def _milk(rng: np.random.Generator) -> Floats:
-    """Milk is white; cocoa, strawberry and mint keep white from meaning milk."""
+    """Milk is mostly white; cocoa, strawberry and mint make sure that white alone does not mean milk."""
     if rng.random() < 0.65:
         return colour(rng.uniform(0.08, 0.17), rng.uniform(0.0, 0.12), rng.uniform(0.9, 1.0))
     return colour(rng.random(), rng.uniform(0.12, 0.38), rng.uniform(0.66, 0.95))

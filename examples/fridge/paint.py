@@ -1,4 +1,4 @@
-"""Lay a placed tile and its shadow over a picture, in place."""
+"""Lay a placed sprite and its shadow over a canvas, in place."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,26 +9,26 @@ from examples.fridge.palette import Floats
 from examples.fridge.view import View
 
 
-def lay_over(picture: Floats, placed: Placed) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Paint a tile into the picture (H, W, 3) float32; return the rows and columns of the pixels it now owns."""
-    height, width = picture.shape[:2]
+def lay_over(canvas: Floats, placed: Placed) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Paint a sprite into the canvas (H, W, 3) float32; return the rows and columns of the pixels it covers."""
+    height, width = canvas.shape[:2]
     left, top, right, bottom = placed.rectangle
     x, y = max(left, 0), max(top, 0)
     window = (slice(y - top, min(bottom, height) - top), slice(x - left, min(right, width) - left))
-    tile = placed.piece.tile
-    cover, opacity = tile.cover[window], tile.opacity[window][..., None]
-    behind = picture[y : y + cover.shape[0], x : x + cover.shape[1]]
-    # A full bottle is a lens: what lies behind it shows mirrored.
-    seen = behind + 0.6 * cover[..., None] * (behind[:, ::-1] - behind) if tile.clear else behind
-    behind[:] = seen * (1.0 - opacity) + tile.colour[window] * opacity
+    sprite = placed.piece.sprite
+    cover, opacity = sprite.cover[window], sprite.opacity[window][..., None]
+    behind = canvas[y : y + cover.shape[0], x : x + cover.shape[1]]
+    # A full bottle is a lens: it mirrors what lies behind it.
+    seen = behind + 0.6 * cover[..., None] * (behind[:, ::-1] - behind) if sprite.clear else behind
+    behind[:] = seen * (1.0 - opacity) + sprite.colour[window] * opacity
     rows, columns = np.nonzero(cover >= 0.5)
     return rows + y, columns + x
 
 
-def lay_shadow(picture: Floats, placed: Placed, view: View) -> None:
-    """Darken the floor under and beside a tile, away from the light."""
-    tile, light = placed.piece.tile, view.light
-    reach = tile.spread
+def lay_shadow(canvas: Floats, placed: Placed, view: View) -> None:
+    """Darken the floor under and beside a sprite, away from the light."""
+    sprite, light = placed.piece.sprite, view.light
+    reach = sprite.spread
     flat = max(view.elevation, 0.1) * reach
     wide, tall = int(reach * 6), int(flat * 6)
     image = Image.new("L", (wide, tall))
@@ -38,9 +38,9 @@ def lay_shadow(picture: Floats, placed: Placed, view: View) -> None:
         x, y = middle_x + shift * reach, middle_y - 0.3 * flat
         draw.ellipse((x - size * reach, y - size * flat, x + size * reach, y + size * flat), fill=strength)
     depth = np.asarray(image.filter(ImageFilter.GaussianBlur(max(reach * 0.09, 0.5))), dtype=np.float32) / 255
-    depth *= (1.35 - view.ambient) * (0.6 if tile.clear else 1.0)
-    left = round(placed.corner[0] + tile.foot[0] - middle_x)
-    top = round(placed.corner[1] + tile.foot[1] - middle_y)
+    depth *= (1.35 - view.ambient) * (0.6 if sprite.clear else 1.0)
+    left = round(placed.corner[0] + sprite.foot[0] - middle_x)
+    top = round(placed.corner[1] + sprite.foot[1] - middle_y)
     x, y = max(left, 0), max(top, 0)
-    floor = picture[y : max(top + tall, 0), x : max(left + wide, 0)]
+    floor = canvas[y : max(top + tall, 0), x : max(left + wide, 0)]
     floor *= 1.0 - depth[y - top : y - top + floor.shape[0], x - left : x - left + floor.shape[1], None]

@@ -1,4 +1,4 @@
-"""Colours, drawn from a generator so that no class of object owns one.
+"""Random colours, from which one cannot tell the class of an object.
 
 A colour is a float32 array of shape (3,): red, green, blue in [0, 1].
 """

@@ -1,49 +1,33 @@
-"""One line of progress on a terminal; a new line now and then where the output is a file."""
+"""Progress bars: one line that tqdm redraws on a terminal, and a plain line now and then where there is none."""
 
 import sys
-import time
-from typing import TextIO
+from collections.abc import Iterable
+from typing import Any
 
-WIDTH = 24
+from tqdm import tqdm
+
+_FORMAT = "{desc} {percentage:3.0f}% |{bar:24}| {elapsed} done, {remaining} left{postfix}"
+_LINE_EVERY_S = 10.0
 
 
-class Progress:
-    """Counts work that is done and says how long the rest will take at the pace so far.
+def progress_bar(what: str, items: Iterable[Any] | None = None, *, total: float | None = None) -> Any:
+    """Return a bar of tqdm on standard error over `items`, or over `total` work, which `update` adds up.
 
-    A terminal's line is redrawn at most ten times a second; elsewhere a line is added every ten seconds, and at
-    the end. `total` may be any measure of work as long as equal parts of it take about equal time.
+    `total` may be any measure of work as long as equal parts of it take about equal time.
     """
-
-    def __init__(self, what: str, total: float, stream: TextIO | None = None) -> None:
-        self._what, self._total = what, total
-        self._stream = stream if stream is not None else sys.stderr
-        self._terminal = self._stream.isatty()
-        self._pause = 0.1 if self._terminal else 10.0
-        self._done = 0.0
-        self._start = self._shown = time.monotonic()
-
-    def advance(self, work: float, figures: str = "") -> None:
-        """Add finished work; `figures` are what else the line should say, such as the loss."""
-        self._done += work
-        now = time.monotonic()
-        finished = self._done >= self._total
-        if finished or now - self._shown >= self._pause:
-            self._shown = now
-            self._show(now - self._start, finished, figures)
-
-    def _show(self, elapsed: float, finished: bool, figures: str) -> None:
-        share = min(self._done / self._total, 1.0)
-        bar = "#" * round(WIDTH * share)
-        left = 0.0 if finished else elapsed * (1.0 - share) / share
-        clock = f"took {_clock(elapsed)}" if finished else f"{_clock(left)} left"
-        line = f"{self._what} [{bar:<{WIDTH}}] {share:4.0%}  {clock}{figures and '  ' + figures}"
-        if self._terminal:
-            self._stream.write(f"\r{line}\x1b[K" + ("\n" if finished else ""))
-        else:
-            self._stream.write(line + "\n")
-        self._stream.flush()
+    # Without smoothing, the time left follows the pace since the start: stages of a training differ in their pace
+    options = {"desc": what, "total": total, "bar_format": _FORMAT, "smoothing": 0.0, "miniters": 1}
+    if sys.stderr.isatty():
+        return tqdm(items, **options)
+    return tqdm(items, **options, file=_Lines(), mininterval=_LINE_EVERY_S)
 
 
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
+class _Lines:
+    """A stream that writes each state of a bar to standard error as a line of its own."""
+
+    def write(self, text: str) -> None:
+        if line := text.strip("\r\n "):
+            print(line, file=sys.stderr)
+
+    def flush(self) -> None:
+        sys.stderr.flush()

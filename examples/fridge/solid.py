@@ -1,6 +1,6 @@
-"""Solids of revolution seen from a little above, and the finished tile that every object becomes.
+"""Draws solids of revolution seen from a little above, and finishes every object as a sprite.
 
-Objects are drawn several times too large, tilted, and averaged down: that is what makes their edges smooth.
+Objects are drawn twice as large, tilted, and averaged down, which makes their edges smooth.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ Kind = TypeVar("Kind", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
-    """One finished object on its own, ready to be laid over a picture.
+class Sprite:
+    """A finished object, ready to be laid over an image.
 
-    colour: (h, w, 3) float32 in [0, 1]; opacity: (h, w) float32 in [0, 1], under 1 where one sees through.
+    colour: (h, w, 3) float32 in [0, 1]; opacity: (h, w) float32 in [0, 1], below 1 where the object is translucent.
     cover: (h, w) float32 in [0, 1], the share of each pixel that belongs to the object, glass included.
-    foot: (x, y) in pixels from the tile's top left, the middle of the ground the object stands on.
+    foot: (x, y) in pixels from the sprite's top left, the middle of the ground the object stands on.
     spread: half the width of that ground in pixels. clear: whether the object bends the light behind it.
     """
 
@@ -38,7 +38,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """What each pixel of a solid of revolution shows; every array has shape (h, w).
+    """The part of a solid of revolution at each pixel; every array has shape (h, w).
 
     cover: bool, on the solid. top: bool, on the flat disc that closes it at the top (not part of cover).
     level: height along the axis, 0 at the top and 1 at the foot. turn: sine of the angle around the axis, -1 at
@@ -57,7 +57,7 @@ class Surface:
 
 
 def revolve(profile: Sequence[tuple[float, float]], pixels: int, view: View, margin: float = 0.0) -> Surface:
-    """Turn a profile around the vertical axis and look at it.
+    """Turn a profile around the vertical axis and project it.
 
     profile: (level, radius) pairs from the top to the foot, both in heights of the solid. pixels: the height
     drawn. margin: room left at either side, in heights.
@@ -94,7 +94,7 @@ def _outline(profile: Sequence[tuple[float, float]], count: int) -> tuple[Floats
     knots = np.array(profile, dtype=np.float32)
     levels = np.linspace(0.0, 1.0, count, dtype=np.float32)
     radii = np.interp(levels, knots[:, 0], knots[:, 1])
-    # Rounding the corners a little is what tells moulded glass and pressed metal from folded paper.
+    # Slightly rounded corners distinguish moulded glass and pressed metal from folded paper.
     window = max(3, count // 60) | 1
     padded = np.pad(radii, window // 2, mode="edge")
     return levels, np.convolve(padded, np.full(window, 1.0 / window), mode="valid").astype(np.float32)
@@ -127,8 +127,8 @@ def wrap(surface: Surface, artwork: Floats, start: float, end: float, shift: flo
 
 def finish(
     colour: Floats, opacity: Floats, cover: NDArray[np.bool_], foot: tuple[float, float], *, tilt: float, spread: float
-) -> Tile:
-    """Tilt an oversampled drawing by `tilt` degrees and average it down to a tile."""
+) -> Sprite:
+    """Tilt an oversampled drawing by `tilt` degrees and average it down to a sprite."""
     rgba = np.dstack([np.clip(colour, 0.0, 1.0), np.where(cover, opacity, 0.0)])
     small = _shrink(Image.fromarray((rgba * 255 + 0.5).astype(np.uint8), "RGBA"), foot, tilt)
     share = small[..., 3]
@@ -136,7 +136,7 @@ def finish(
         share = _shrink(Image.fromarray(cover.astype(np.uint8) * 255, "L"), foot, tilt)
     room = (small.shape[1] * OVERSAMPLE - colour.shape[1]) // 2
     middle = ((foot[0] + room) / OVERSAMPLE, foot[1] / OVERSAMPLE + 1.0)
-    return Tile(small[..., :3], small[..., 3], share, middle, spread / OVERSAMPLE)
+    return Sprite(small[..., :3], small[..., 3], share, middle, spread / OVERSAMPLE)
 
 
 def _shrink(image: Image.Image, foot: tuple[float, float], degrees: float) -> Floats:

@@ -1,4 +1,4 @@
-"""What a kind of demo model is: a task in `tasks/` is one file that defines `TASK`."""
+"""The kinds of demo model. Each file in `tasks/` defines one as `TASK`."""
 
 import pkgutil
 from collections.abc import Callable, Mapping
@@ -10,11 +10,11 @@ from examples.fridge import tasks
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """A trained model: what model.pt holds, and how well it does on pictures it never saw.
+class TrainedModel:
+    """A trained model, and how good it is on images that training never saw.
 
-    checkpoint: the content of model.pt. settings: the content of settings.json. score: one number in [0, 1], the
-    first thing anybody asks about. details: more figures for card.json, plain JSON values.
+    checkpoint: the content of model.pt. settings: the content of settings.json. score: the main metric, in [0, 1].
+    details: more figures for card.json, plain JSON values.
     """
 
     checkpoint: Mapping[str, Any]
@@ -24,32 +24,31 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class DemoTask:
     """A kind of model.
 
-    automl_name: what MLmodel calls the task. outputs: the columns it predicts. recipe: all that decides the result
-    beside the source code, plain JSON values. measure: what the score is, such as "accuracy". least: the score
-    under which the model is no good. train: makes the model from a seed; only calling it may import PyTorch.
-    also: other numbers in [0, 1] among the details worth a first glance. crowded: whether the pictures to try show 1 to
-    4 objects each, instead of one.
+    automl_name: the task in MLmodel. outputs: the columns that it predicts. recipe: all numbers that decide the result,
+    plain JSON values. metric: what the score is, such as "accuracy". least: the lowest score of a usable model. train:
+    makes the model from a seed; only this call imports PyTorch. more_metrics: other numbers in [0, 1] among the details
+    that are printed. several_objects: whether the images to try show 1 to 4 objects instead of one.
     """
 
     automl_name: str
     outputs: tuple[str, ...]
     recipe: Mapping[str, Any]
-    measure: str
+    metric: str
     least: float
-    train: Callable[[int], Trained]
-    also: tuple[str, ...] = ()
-    crowded: bool = False
+    train: Callable[[int], TrainedModel]
+    more_metrics: tuple[str, ...] = ()
+    several_objects: bool = False
 
 
 def task_names() -> list[str]:
-    """List the tasks there are, by their files."""
+    """Return the names of the tasks, which are those of their files."""
     return sorted(module.name for module in pkgutil.iter_modules(tasks.__path__))
 
 
-def find_task(name: str) -> Task:
+def find_task(name: str) -> DemoTask:
     """Return the task of that name; ModuleNotFoundError where there is none."""
-    task: Task = import_module(f"{tasks.__name__}.{name}").TASK
+    task: DemoTask = import_module(f"{tasks.__name__}.{name}").TASK
     return task

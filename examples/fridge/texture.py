@@ -1,4 +1,4 @@
-"""Patterns for walls and floors, drawn in numpy at the size of the picture.
+"""Patterns for walls and floors, drawn in numpy at the size of the image.
 
 Every pattern takes a generator and a grid and returns float32 (h, w, 3), about [0, 1]. Floors shrink towards
 the horizon, which is their first row.
@@ -16,9 +16,9 @@ from examples.fridge.palette import Floats, colour, muted, pale
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Where the pixels of one part of a picture lie.
+    """Where the pixels of one part of an image lie.
 
-    right: (1, w) float32, picture heights from the middle. down: (h, 1) float32, 0 at the part's top, 1 at its foot.
+    right: (1, w) float32, image heights from the middle. down: (h, 1) float32, 0 at the part's top, 1 at its foot.
     """
 
     right: Floats

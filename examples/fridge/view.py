@@ -1,4 +1,4 @@
-"""How one scene is seen and lit; every object in it is drawn for the same view."""
+"""The camera height and light of a scene, which all its objects share."""
 
 from dataclasses import dataclass
 

@@ -6,11 +6,11 @@ import numpy as np
 
 from examples.fridge.artwork import draw_artwork
 from examples.fridge.palette import Floats, colour, pale, vivid
-from examples.fridge.solid import OVERSAMPLE, Surface, Tile, finish, lit, revolve, streak, wrap
+from examples.fridge.solid import OVERSAMPLE, Sprite, Surface, finish, lit, revolve, streak, wrap
 from examples.fridge.view import View
 
 
-def draw_water_bottle(rng: np.random.Generator, height: float, view: View) -> Tile:
+def draw_water_bottle(rng: np.random.Generator, height: float, view: View) -> Sprite:
     """Return a water bottle about `height` pixels high."""
     pixels = round(height * OVERSAMPLE)
     radius = rng.uniform(0.11, 0.155)
@@ -35,8 +35,8 @@ def draw_water_bottle(rng: np.random.Generator, height: float, view: View) -> Ti
     painted = np.where(surface.top[..., None], 1.05 * cap, painted)
     opacity = np.where(solid | surface.top, 1.0, np.maximum(opacity, 0.9 * gloss)).astype(np.float32)
     cover = surface.cover | surface.top
-    tile = finish(painted, opacity, cover, surface.foot, tilt=rng.normal(0.0, 2.5), spread=radius * pixels)
-    return replace(tile, clear=True)
+    sprite = finish(painted, opacity, cover, surface.foot, tilt=rng.normal(0.0, 2.5), spread=radius * pixels)
+    return replace(sprite, clear=True)
 
 
 def _profile(rng: np.random.Generator, radius: float, cap_end: float) -> list[tuple[float, float]]:

@@ -1,4 +1,4 @@
-"""Trains the demo's yolov5 from random weights, and tests it on pictures it never saw, seen as the server sees them."""
+"""Trains the demo's yolov5 from random weights, and tests it on unseen images, preprocessed as the server does it."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -9,16 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from examples.fridge.allocator import keep_freed_memory
+from examples.fridge.average_precision import ImageResult, average_precisions, box_ious, mean_average_precision
 from examples.fridge.batch_norm import settle
-from examples.fridge.framing import Framed, frame
-from examples.fridge.gathering import Gathering, draw_gatherings
-from examples.fridge.precision import Outcome, average_precisions, box_overlaps, mean_average_precision
-from examples.fridge.progress import Progress
+from examples.fridge.labelled_scene import LabelledScene, draw_labelled_scenes
+from examples.fridge.learning_rate import linear_rates
+from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
-from examples.fridge.task import Trained
-from examples.fridge.yolo_course import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_PICTURES, TEST_SIZE, Stage
-from examples.fridge.yolo_loss import Truth, yolo_loss
+from examples.fridge.task import TrainedModel
+from examples.fridge.yolo_augment import AugmentedScene, augment
+from examples.fridge.yolo_loss import YoloTargets, yolo_loss
+from examples.fridge.yolo_schedule import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_IMAGES, TEST_SIZE, YoloStage
 from models.detection.yolov5_adapter import YoloAdapter
 from models.networks.yolov5 import SIZES, Size, YoloV5
 from models.runtime.precision import FP32
@@ -27,27 +28,27 @@ from models.runtimes.eager import RUNTIME as EAGER
 from settings.model import YoloSettings
 
 ARCHITECTURE = "yolov5"
-# How likely a place is said to show an object, and an object to be of each kind, before anything is learned
-_PRIOR_OBJECT, _PRIOR_KIND = 0.01, 1 / len(LABELS)
+# Probability that a cell has an object, and that an object has a label, at the start of training
+_PRIOR_OBJECT, _PRIOR_LABEL = 0.01, 1 / len(LABELS)
 _SETTLING_BATCHES = 16
-_WARMING_STEPS = 20
+_WARM_UP_STEPS = 20
 
 
-def train_yolo(seed: int) -> Trained:
-    """Draw the pictures, train on them, and test on others; takes some minutes on two processors."""
+def train_yolo(seed: int) -> TrainedModel:
+    """Draw images, train on them, and test on others; takes minutes on two cores."""
     keep_freed_memory()
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     network = new_network(SIZES[SETTINGS["model_size"][0]])
     network.to("cuda" if torch.cuda.is_available() else "cpu")
-    gatherings = draw_gatherings("drawing", seeds(seed, 0, DRAWINGS), DRAWING_SIZE)
-    train(network, rng, gatherings, STAGES)
-    unseen = draw_gatherings("drawing unseen pictures", seeds(seed, TEST_BLOCK, TEST_PICTURES), TEST_SIZE)
-    return _trained(network, _outcomes(network, unseen))
+    scenes = draw_labelled_scenes("drawing", seeds(seed, 0, DRAWINGS), DRAWING_SIZE)
+    train(network, rng, scenes, STAGES)
+    unseen = draw_labelled_scenes("drawing unseen images", seeds(seed, TEST_BLOCK, TEST_IMAGES), TEST_SIZE)
+    return _trained(network, _evaluate(network, unseen))
 
 
 def new_network(size: Size) -> YoloV5:
-    """Return a network in training mode that knows nothing, but expects few places to show an object."""
+    """Return an untrained network in training mode, whose biases expect objects in few cells."""
     network = YoloV5(len(LABELS), size)
     for convolution in network.head.m:
         assert isinstance(convolution, nn.Conv2d)
@@ -55,77 +56,73 @@ def new_network(size: Size) -> YoloV5:
         with torch.no_grad():
             values = convolution.bias.view(3, -1)
             values[:, 4] += math.log(_PRIOR_OBJECT / (1 - _PRIOR_OBJECT))
-            values[:, 5:] += math.log(_PRIOR_KIND / (1 - _PRIOR_KIND))
+            values[:, 5:] += math.log(_PRIOR_LABEL / (1 - _PRIOR_LABEL))
     return network.to(memory_format=torch.channels_last)
 
 
 def train(
-    network: YoloV5, rng: np.random.Generator, gatherings: Sequence[Gathering], stages: Sequence[Stage]
+    network: YoloV5, rng: np.random.Generator, scenes: Sequence[LabelledScene], stages: Sequence[YoloStage]
 ) -> list[float]:
-    """Train stage after stage, leave the network in evaluation mode, and return the loss of each step."""
+    """Train through all stages, leave the network in evaluation mode, and return the loss of each step."""
     optimizer = torch.optim.AdamW(network.parameters(), betas=(0.9, 0.98), weight_decay=0.02, fused=True)
-    progress = Progress("training", sum(stage.shown * stage.pixels**2 for stage in stages))
+    scheduler = linear_rates(optimizer, [(stage.steps, stage.rates) for stage in stages], _WARM_UP_STEPS)
     device = network.head.anchors.device
     losses: list[float] = []
     network.train()
-    for stage in stages:
-        for step, (inputs, truth) in enumerate(batches(rng, gatherings, stage)):
-            warmth = min(1.0, (len(losses) + 1) / _WARMING_STEPS)
-            for group in optimizer.param_groups:
-                group["lr"] = warmth * _rate(stage, step * stage.batch / stage.shown)
-            loss = yolo_loss(network.head, network(inputs.to(device)), truth.to(device))
+    staged = ((stage, *batch) for stage in stages for batch in batches(rng, scenes, stage))
+    with progress_bar("training", total=sum(stage.shown * stage.pixels**2 for stage in stages)) as progress:
+        for stage, inputs, targets in staged:
+            loss = yolo_loss(network.head, network(inputs.to(device)), targets.to(device))
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(network.parameters(), 10.0)
             optimizer.step()
+            scheduler.step()
             losses.append(loss.item())
-            progress.advance(len(inputs) * stage.pixels**2, f"loss {losses[-1]:.3f}")
-    settling = islice(batches(rng, gatherings, stages[-1]), _SETTLING_BATCHES)
+            progress.set_postfix_str(f"loss {losses[-1]:.3f}", refresh=False)
+            progress.update(len(inputs) * stage.pixels**2)
+    settling = islice(batches(rng, scenes, stages[-1]), _SETTLING_BATCHES)
     settle(network, (inputs.to(device) for inputs, _ in settling))
     return losses
 
 
-def _rate(stage: Stage, share: float) -> float:
-    first, last = stage.rates
-    return last + (first - last) * (1 + math.cos(math.pi * share)) / 2
-
-
-def batches(rng: np.random.Generator, gatherings: Sequence[Gathering], stage: Stage) -> Iterator[tuple[Tensor, Truth]]:
-    """Yield inputs float32 [N, 3, n, n] in [0, 1] and what they show, in a random order."""
-    order = np.concatenate([rng.permutation(len(gatherings)) for _ in range(-(-stage.shown // len(gatherings)))])
+def batches(
+    rng: np.random.Generator, scenes: Sequence[LabelledScene], stage: YoloStage
+) -> Iterator[tuple[Tensor, YoloTargets]]:
+    """Yield inputs float32 [N, 3, n, n] in [0, 1] and their targets, in a random order."""
+    order = np.concatenate([rng.permutation(len(scenes)) for _ in range(-(-stage.shown // len(scenes)))])
     for start in range(0, stage.shown, stage.batch):
         chosen = order[start : min(start + stage.batch, stage.shown)]
-        yield collate([frame(rng, gatherings[index], stage.pixels) for index in chosen])
+        yield collate([augment(rng, scenes[index], stage.pixels) for index in chosen])
 
 
-def collate(framed: Sequence[Framed]) -> tuple[Tensor, Truth]:
-    """Join squares into inputs, float32 [N, 3, n, n] in [0, 1], and their truth."""
-    pictures = torch.from_numpy(np.stack([one.picture for one in framed]))
-    corners = torch.from_numpy(np.concatenate([one.boxes for one in framed]))
+def collate(augmented: Sequence[AugmentedScene]) -> tuple[Tensor, YoloTargets]:
+    """Join squares into inputs, float32 [N, 3, n, n] in [0, 1], and targets."""
+    pixels = torch.from_numpy(np.stack([one.image for one in augmented]))
+    corners = torch.from_numpy(np.concatenate([one.boxes for one in augmented]))
     first, last = corners[:, :2], corners[:, 2:]
-    owners = np.repeat(np.arange(len(framed)), [len(one.labels) for one in framed])
-    labels = torch.from_numpy(np.concatenate([one.labels for one in framed]))
-    truth = Truth(torch.from_numpy(owners), labels, torch.cat([(first + last) / 2, last - first], 1))
-    return pictures.permute(0, 3, 1, 2).float() / 255, truth
+    owners = np.repeat(np.arange(len(augmented)), [len(one.labels) for one in augmented])
+    labels = torch.from_numpy(np.concatenate([one.labels for one in augmented]))
+    targets = YoloTargets(torch.from_numpy(owners), labels, torch.cat([(first + last) / 2, last - first], 1))
+    return pixels.permute(0, 3, 1, 2).float() / 255, targets
 
 
-def _outcomes(network: YoloV5, gatherings: Sequence[Gathering]) -> list[Outcome]:
-    """Look at pictures as the server does, and compare what is found with what is there."""
-    # Average precision also asks what is found at low scores
+def _evaluate(network: YoloV5, scenes: Sequence[LabelledScene]) -> list[ImageResult]:
+    """Detect as the server does, and compare the detections with the objects."""
+    # Average precision also counts detections of low scores
     settings = YoloSettings.model_validate(SETTINGS | {"box_score_thresh": 0.01})
-    adapter, progress, outcomes = YoloAdapter(), Progress("testing", len(gatherings)), []
+    adapter, results = YoloAdapter(), []
     graph = EAGER.load(adapter.graph_source(network, FP32), None, ComputeOptions(network.head.anchors.device, FP32))
-    for gathering in gatherings:
-        height, width = gathering.picture.shape[:2]
-        (found,) = adapter.detect(network, graph, [adapter.prepare(torch.from_numpy(gathering.picture), settings)])
-        boxes = found.boxes.numpy() * [width, height, width, height]
-        overlaps = box_overlaps(boxes, gathering.boxes)
-        outcomes.append(Outcome(found.scores.numpy(), found.labels.numpy(), gathering.labels, overlaps))
-        progress.advance(1)
-    return outcomes
+    for scene in progress_bar("testing", scenes):
+        height, width = scene.image.shape[:2]
+        (detections,) = adapter.detect(network, graph, [adapter.prepare(torch.from_numpy(scene.image), settings)])
+        boxes = detections.boxes.numpy() * [width, height, width, height]
+        ious = box_ious(boxes, scene.boxes)
+        results.append(ImageResult(detections.scores.numpy(), detections.labels.numpy(), scene.labels, ious))
+    return results
 
 
-def _trained(network: YoloV5, outcomes: Sequence[Outcome]) -> Trained:
+def _trained(network: YoloV5, results: Sequence[ImageResult]) -> TrainedModel:
     checkpoint = {
         "model_name": ARCHITECTURE,
         "number_of_classes": len(LABELS),
@@ -137,12 +134,12 @@ def _trained(network: YoloV5, outcomes: Sequence[Outcome]) -> Trained:
         },
         "model_state": {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()},
     }
-    score = mean_average_precision(outcomes)
-    per_label = {LABELS[label]: precision for label, precision in average_precisions(outcomes).items()}
+    score = mean_average_precision(results)
+    per_label = {LABELS[label]: precision for label, precision in average_precisions(results).items()}
     details = {
         "architecture": ARCHITECTURE,
         "box_map50": score,
         "box_ap50_per_label": per_label,
-        "test_pictures": len(outcomes),
+        "test_images": len(results),
     }
-    return Trained(checkpoint, SETTINGS, score, details)
+    return TrainedModel(checkpoint, SETTINGS, score, details)

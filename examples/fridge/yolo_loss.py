@@ -1,8 +1,8 @@
-"""What yolov5 is trained on: which anchors at which places should say an object, and how wrong they are.
+"""The loss of yolov5: which anchors in which cells should predict an object, and how wrong they are.
 
 The rules are those that the network's authors published. An object belongs to every anchor whose width and height are
-less than four times and more than a quarter of its own, at the cell that holds its centre and at the two cells nearest
-to that; so a centre may lie half a cell outside. Boxes are compared by CIoU (Zheng et al.,
+less than four times and more than a quarter of its own, in the cell that holds its centre and in the two cells nearest
+to the centre; so a centre may lie half a cell outside. Boxes are compared by CIoU (Zheng et al.,
 https://arxiv.org/abs/1911.08287).
 """
 
@@ -17,34 +17,34 @@ from torchvision.ops import complete_box_iou_loss
 from models.networks.yolov5 import STRIDES, Detect
 
 _MOST_RATIO = 4.0
-# How much boxes, objectness and classes weigh, and objectness by grid: the fine grid has most cells, nearly all empty
+# Weights of boxes, objectness and classes, and of objectness by grid: the fine grid has most cells, nearly all empty
 _BOX, _OBJECTNESS, _CLASS = 0.05, 0.06, 0.025
 _BALANCE = (4.0, 1.0, 0.4)
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """All objects of a batch.
+class YoloTargets:
+    """The objects of a batch: its targets.
 
-    pictures: int64 [T], which picture of the batch. labels: int64 [T]. boxes: float32 [T, 4], the centre's x and y,
+    images: int64 [T], which image of the batch. labels: int64 [T]. boxes: float32 [T, 4], the centre's x and y,
     width and height in pixels of the network's input.
     """
 
-    pictures: Tensor
+    images: Tensor
     labels: Tensor
     boxes: Tensor
 
-    def to(self, device: torch.device) -> "Truth":
-        """Return the same on another device."""
-        return Truth(self.pictures.to(device), self.labels.to(device), self.boxes.to(device))
+    def to(self, device: torch.device) -> "YoloTargets":
+        """Return the targets on another device."""
+        return YoloTargets(self.images.to(device), self.labels.to(device), self.boxes.to(device))
 
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Where one grid should say an object, one row for each object, anchor and cell.
+    """Where one grid should predict an object, one row for each object, anchor and cell.
 
-    objects, anchors, rows, columns: int64 [M]; `objects` are indexes into the truth. boxes: float32 [M, 4], centre from
-    the cell's corner, width and height, in cells.
+    objects, anchors, rows, columns: int64 [M]; `objects` are indexes into the targets. boxes: float32 [M, 4], centre
+    from the cell's corner, width and height, in cells.
     """
 
     objects: Tensor
@@ -54,31 +54,31 @@ class Matches:
     boxes: Tensor
 
 
-def yolo_loss(head: Detect, grids: Sequence[Tensor], truth: Truth) -> Tensor:
-    """Return the loss, a scalar, of raw grids as `Detect` makes them, [N, 3, h, w, classes + 5] each."""
+def yolo_loss(head: Detect, grids: Sequence[Tensor], targets: YoloTargets) -> Tensor:
+    """Return the loss, a scalar, of the raw grids of `Detect`, [N, 3, h, w, classes + 5] each."""
     total = grids[0].new_zeros(())
     for level, grid in enumerate(grids):
-        matches = match(truth.boxes / STRIDES[level], head.anchors[level], (grid.shape[2], grid.shape[3]))
-        pictures = truth.pictures[matches.objects]
-        said = grid[pictures, matches.anchors, matches.rows, matches.columns]
-        wrong = complete_box_iou_loss(
-            _corners(_boxes(said, head.anchors[level][matches.anchors])), _corners(matches.boxes)
+        matches = match(targets.boxes / STRIDES[level], head.anchors[level], (grid.shape[2], grid.shape[3]))
+        images = targets.images[matches.objects]
+        predicted = grid[images, matches.anchors, matches.rows, matches.columns]
+        box_loss = complete_box_iou_loss(
+            _corners(_boxes(predicted, head.anchors[level][matches.anchors])), _corners(matches.boxes)
         )
-        # how well the box fits is what its objectness should be, so that the best boxes score best
-        places = ((pictures * 3 + matches.anchors) * grid.shape[2] + matches.rows) * grid.shape[3] + matches.columns
+        # The target of objectness is how well the box fits, so that the best boxes score best
+        places = ((images * 3 + matches.anchors) * grid.shape[2] + matches.rows) * grid.shape[3] + matches.columns
         fits = torch.zeros(grid.shape[:4].numel(), device=grid.device)
-        fits.scatter_reduce_(0, places, (1 - wrong.detach()).clamp(0), "amax")
+        fits.scatter_reduce_(0, places, (1 - box_loss.detach()).clamp(0), "amax")
         objectness = functional.binary_cross_entropy_with_logits(grid[..., 4].flatten(), fits)
         total = total + _OBJECTNESS * _BALANCE[level] * objectness
         if len(places):
-            kinds = functional.one_hot(truth.labels[matches.objects], head.outputs - 5).float()
-            classes = functional.binary_cross_entropy_with_logits(said[:, 5:], kinds)
-            total = total + _BOX * wrong.mean() + _CLASS * classes
+            kinds = functional.one_hot(targets.labels[matches.objects], head.outputs - 5).float()
+            classes = functional.binary_cross_entropy_with_logits(predicted[:, 5:], kinds)
+            total = total + _BOX * box_loss.mean() + _CLASS * classes
     return total
 
 
 def match(boxes: Tensor, anchors: Tensor, cells: tuple[int, int]) -> Matches:
-    """Find the anchors and cells of one grid that answer for objects.
+    """Find the anchors and cells of one grid that should predict the objects.
 
     boxes: float32 [T, 4], centre's x and y, width and height in cells. anchors: float32 [3, 2], in cells. cells: how
     many there are down and across.
@@ -97,9 +97,9 @@ def match(boxes: Tensor, anchors: Tensor, cells: tuple[int, int]) -> Matches:
     return Matches(objects, kinds, rows, columns, wanted)
 
 
-def _boxes(said: Tensor, anchors: Tensor) -> Tensor:
+def _boxes(predicted: Tensor, anchors: Tensor) -> Tensor:
     """Turn raw values [M, 5 + classes] into boxes [M, 4] from their cell's corner, in cells."""
-    values = said[:, :4].sigmoid()
+    values = predicted[:, :4].sigmoid()
     return torch.cat([values[:, :2] * 2 - 0.5, (values[:, 2:] * 2) ** 2 * anchors], 1)
 
 

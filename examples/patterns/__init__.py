@@ -1,1 +1,1 @@
-"""Drawn pictures whose labels are textures: discs and squares of stripes or checks before clutter, with their masks."""
+"""Drawn images whose labels are textures: discs and squares of stripes or checks before clutter, with their masks."""

@@ -1,4 +1,4 @@
-"""Textures that give objects their labels, and the colours they are painted in."""
+"""The textures that are the labels of objects, painted in random colours."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-_CONTRAST = 0.3  # between the two colours of a texture, of the full range, so that none is too faint to tell
+_CONTRAST = 0.3  # least difference of a texture's two colours, as a share of the full range, so that it is visible
 
 
 def _horizontal(rng: np.random.Generator, down: Floats, right: Floats) -> Floats:
@@ -37,7 +37,7 @@ TEXTURES: dict[str, Callable[[np.random.Generator, Floats, Floats], Floats]] = {
 
 
 def paint(rng: np.random.Generator, label: str, side: int) -> Floats:
-    """Cover a picture with the texture of a label in two colours: float32 [side, side, 3] in [0, 1]."""
+    """Cover an image with the texture of a label in two colours: float32 [side, side, 3] in [0, 1]."""
     one = rng.uniform(0, 1, 3)
     other = rng.uniform(0, 1, 3)
     while abs(one.mean() - other.mean()) < _CONTRAST:
@@ -49,6 +49,6 @@ def paint(rng: np.random.Generator, label: str, side: int) -> Floats:
 
 
 def _wave(rng: np.random.Generator, across: Floats, period: float) -> Floats:
-    """Alternate between -1 and 1, with edges a pixel or two wide as a lens leaves them."""
+    """Alternate between -1 and 1, with edges a pixel or two wide, as after a lens."""
     wave: Floats = np.sin(across * np.float32(2 * np.pi / period) + np.float32(rng.uniform(0, 2 * np.pi)))
     return (wave * np.float32(period / 4)).clip(-1, 1)

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.fuzz.__main__ import main
 from benchmarks.fuzz.mutation import Mutator, Sample
-from benchmarks.fuzz.run import Tally, run, run_alone
+from benchmarks.fuzz.run import FuzzTally, run, run_alone
 from benchmarks.fuzz.targets import Target, targets
 
 
@@ -59,7 +59,7 @@ def ends_the_process(body: bytes) -> str:
 )
 def test_a_failure_is_counted_and_kept(
     parse: Callable[[bytes], str],
-    runner: Callable[..., Tally],
+    runner: Callable[..., FuzzTally],
     kind: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from examples.fridge.__main__ import main
-from examples.fridge.scene import LABELS, MOST_ITEMS, draw_scene
+from examples.fridge.scene import LABELS, MOST_OBJECTS, draw_scene
 from tests.support.repository import ROOT
 
 SMALL = (160, 120)
@@ -20,24 +20,24 @@ SMALL = (160, 120)
 def test_a_seed_draws_the_same_bytes_in_every_process() -> None:
     code = (
         "from examples.fridge.scene import draw_scene; from hashlib import sha256;"
-        "print(sha256(draw_scene(7, size=(160, 120)).picture.tobytes()).hexdigest())"
+        "print(sha256(draw_scene(7, size=(160, 120)).image.tobytes()).hexdigest())"
     )
     elsewhere = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).strip()
-    assert elsewhere == sha256(draw_scene(7, size=SMALL).picture.tobytes()).hexdigest()
+    assert elsewhere == sha256(draw_scene(7, size=SMALL).image.tobytes()).hexdigest()
 
 
 def test_seeds_differ() -> None:
-    assert not np.array_equal(draw_scene(1, size=SMALL).picture, draw_scene(2, size=SMALL).picture)
+    assert not np.array_equal(draw_scene(1, size=SMALL).image, draw_scene(2, size=SMALL).image)
 
 
 @pytest.mark.parametrize("seed", range(24))
 def test_boxes_masks_and_labels_agree(seed: int) -> None:
     scene = draw_scene(seed, size=SMALL)
-    assert scene.picture.shape == (120, 160, 3)
-    assert scene.picture.dtype == np.uint8
-    assert 1 <= len(scene.items) <= MOST_ITEMS
-    assert np.sum([item.mask for item in scene.items], axis=0).max() == 1, "a pixel shows one object"
-    for item in scene.items:
+    assert scene.image.shape == (120, 160, 3)
+    assert scene.image.dtype == np.uint8
+    assert 1 <= len(scene.objects) <= MOST_OBJECTS
+    assert np.sum([item.mask for item in scene.objects], axis=0).max() == 1, "a pixel shows one object"
+    for item in scene.objects:
         assert item.label in LABELS
         left, top, right, bottom = item.box
         inside = item.mask[top:bottom, left:right]
@@ -49,18 +49,18 @@ def test_boxes_masks_and_labels_agree(seed: int) -> None:
 def test_masks_lie_where_the_object_changed_the_picture() -> None:
     one = draw_scene(11, size=SMALL, labels=["can"])
     other = draw_scene(11, size=SMALL, labels=["carton"])
-    apart = ~(one.items[0].mask | other.items[0].mask)
-    changed = np.abs(one.picture.astype(int) - other.picture).mean(2)
-    assert changed[one.items[0].mask].mean() > 3 * changed[apart].mean(), "the room does not depend on the labels"
+    apart = ~(one.objects[0].mask | other.objects[0].mask)
+    changed = np.abs(one.image.astype(int) - other.image).mean(2)
+    assert changed[one.objects[0].mask].mean() > 3 * changed[apart].mean(), "the room does not depend on the labels"
 
 
 def test_labels_and_counts_as_asked() -> None:
-    assert [item.label for item in draw_scene(3, size=SMALL, labels=["can", "can", "carton"]).items] == [
+    assert [item.label for item in draw_scene(3, size=SMALL, labels=["can", "can", "carton"]).objects] == [
         "can",
         "can",
         "carton",
     ]
-    assert len(draw_scene(3, size=SMALL, count=4).items) == 4
+    assert len(draw_scene(3, size=SMALL, count=4).objects) == 4
 
 
 @pytest.mark.parametrize(
@@ -78,19 +78,19 @@ def test_what_cannot_be_drawn_is_refused(options: dict[str, object], message: st
         draw_scene(0, **options)  # type: ignore[arg-type]
 
 
-def test_an_album_holds_pictures_masks_and_annotations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["draw", str(tmp_path / "album"), "--count", "3", "--size", "160x120", "--objects", "2", "--seed", "5"]
+def test_a_dataset_holds_images_masks_and_annotations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["draw", str(tmp_path / "drawn"), "--count", "3", "--size", "160x120", "--objects", "2", "--seed", "5"]
     assert main(arguments) == 0
     assert json.loads(capsys.readouterr().out)["pictures"] == 3
-    entries = json.loads((tmp_path / "album/annotations.json").read_text())
+    entries = json.loads((tmp_path / "drawn/annotations.json").read_text())
     assert [entry["seed"] for entry in entries] == [5, 6, 7]
     for entry in entries:
         scene = draw_scene(entry["seed"], size=SMALL, count=2)
-        with Image.open(tmp_path / "album" / entry["image"]) as picture:
-            assert np.abs(np.asarray(picture).astype(int) - scene.picture).mean() < 12, "a JPEG of the drawing"
-        for item, found in zip(scene.items, entry["objects"], strict=True):
+        with Image.open(tmp_path / "drawn" / entry["image"]) as picture:
+            assert np.abs(np.asarray(picture).astype(int) - scene.image).mean() < 12, "a JPEG of the drawing"
+        for item, found in zip(scene.objects, entry["objects"], strict=True):
             assert (found["label"], tuple(found["box"])) == (item.label, item.box)
-            with Image.open(tmp_path / "album" / found["mask"]) as mask:
+            with Image.open(tmp_path / "drawn" / found["mask"]) as mask:
                 assert np.array_equal(np.asarray(mask) > 0, item.mask)
     assert main(arguments) == 1
     assert "exists already" in capsys.readouterr().err

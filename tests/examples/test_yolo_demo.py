@@ -1,25 +1,25 @@
 import numpy as np
 import torch
 
-from examples.fridge.framing import frame
-from examples.fridge.gathering import Gathering, draw_gathering
-from examples.fridge.yolo_course import Stage
+from examples.fridge.labelled_scene import LabelledScene, draw_labelled_scene
+from examples.fridge.yolo_augment import augment
 from examples.fridge.yolo_detector import new_network, train
+from examples.fridge.yolo_schedule import YoloStage
 from tests.models.detection.test_yolov5 import THIN
 
 
-def test_framed_boxes_lie_where_their_objects_are() -> None:
-    gathering = draw_gathering((160, 120), 3)
-    left, top, right, bottom = (int(edge) for edge in gathering.boxes[0])
-    marked = np.zeros_like(gathering.picture)
+def test_augmented_boxes_lie_where_their_objects_are() -> None:
+    scene = draw_labelled_scene((160, 120), 3)
+    left, top, right, bottom = (int(edge) for edge in scene.boxes[0])
+    marked = np.zeros_like(scene.image)
     marked[top:bottom, left:right] = 255
-    plain = Gathering(marked, gathering.labels[:1], gathering.boxes[:1], gathering.owners)
+    plain = LabelledScene(marked, scene.labels[:1], scene.boxes[:1], scene.instance_map)
     rng, sides, seen = np.random.default_rng(0), set(), 0
     for _ in range(50):
-        framed = frame(rng, plain, 96)
-        shown = framed.picture.min(2) > 180
+        augmented = augment(rng, plain, 96)
+        shown = augmented.image.min(2) > 180
         rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
-        for box in framed.boxes:
+        for box in augmented.boxes:
             found = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
             assert np.abs(box - found).max() <= 1
             sides.add(round(float(box[2] - box[0])))
@@ -30,9 +30,9 @@ def test_framed_boxes_lie_where_their_objects_are() -> None:
 
 def test_training_lowers_the_loss_in_a_few_steps() -> None:
     torch.manual_seed(0)
-    gatherings = [draw_gathering((128, 96), seed) for seed in range(4)]
+    scenes = [draw_labelled_scene((128, 96), seed) for seed in range(4)]
     network = new_network(THIN)
-    losses = train(network, np.random.default_rng(0), gatherings, [Stage(64, 80 * 8, 8, (5e-3, 5e-3))])
+    losses = train(network, np.random.default_rng(0), scenes, [YoloStage(64, 80 * 8, 8, (5e-3, 5e-3))])
     assert len(losses) == 80
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
     assert not network.training

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from examples.fridge.yolo_loss import Truth, match, yolo_loss
+from examples.fridge.yolo_loss import YoloTargets, match, yolo_loss
 from models.networks.yolov5 import STRIDES, Detect
 
 ANCHORS = torch.tensor([[2.0, 2.0], [4.0, 8.0], [20.0, 20.0]])
@@ -50,10 +50,12 @@ def test_objects_keep_their_number_and_their_place_from_the_cell() -> None:
 
 
 def test_the_loss_is_small_where_everything_is_right_and_larger_for_each_mistake() -> None:
-    truth = Truth(torch.tensor([0, 1]), torch.tensor([2, 0]), torch.tensor([[30.0, 40, 20, 40], [50, 20, 30, 25]]))
+    targets = YoloTargets(
+        torch.tensor([0, 1]), torch.tensor([2, 0]), torch.tensor([[30.0, 40, 20, 40], [50, 20, 30, 25]])
+    )
     head = Detect(4, (8, 8, 8))
-    right = answers(head, truth)
-    least = yolo_loss(head, right, truth)
+    right = answers(head, targets)
+    least = yolo_loss(head, right, targets)
     assert 0 <= least < 1e-3
     decoded = head.decode(right)
     assert decoded[0, decoded[0, :, 4].argmax(), :4].tolist() == pytest.approx([30, 40, 20, 40], abs=1e-3)
@@ -61,20 +63,20 @@ def test_the_loss_is_small_where_everything_is_right_and_larger_for_each_mistake
         wrong = [grid.clone() for grid in right]
         for grid in wrong:
             grid[..., part] += mistake * (grid[..., 4:5] > 0)
-        assert yolo_loss(head, wrong, truth) > least + 0.01
+        assert yolo_loss(head, wrong, targets) > least + 0.01
 
 
 def test_objectness_should_be_how_well_the_box_fits() -> None:
-    truth = Truth(torch.tensor([0]), torch.tensor([2]), torch.tensor([[30.0, 40, 20, 40]]))
+    targets = YoloTargets(torch.tensor([0]), torch.tensor([2]), torch.tensor([[30.0, 40, 20, 40]]))
     head = Detect(4, (8, 8, 8))
-    grids = answers(head, truth)
+    grids = answers(head, targets)
     for grid in grids:
         objects = grid[..., 4] > 0
         # half as wide and as high, in the same place: a quarter of the object
         grid[..., 2:4] = torch.where(objects[..., None], torch.logit(grid[..., 2:4].sigmoid() * 0.5**0.5), 0)
         grid[..., 4] = torch.where(objects, math.log(0.25 / 0.75), -15)
         grid.requires_grad_()
-    yolo_loss(head, grids, truth).backward()  # type: ignore[no-untyped-call]
+    yolo_loss(head, grids, targets).backward()  # type: ignore[no-untyped-call]
     for grid in grids:
         assert grid.grad is not None
         assert grid.grad[..., 4].abs().max() < 1e-6
@@ -82,7 +84,7 @@ def test_objectness_should_be_how_well_the_box_fits() -> None:
 
 def test_without_objects_only_objectness_is_wrong() -> None:
     head = Detect(4, (8, 8, 8))
-    nothing = Truth(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4))
+    nothing = YoloTargets(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4))
     grids = [torch.zeros(1, 3, 64 // stride, 64 // stride, 9, requires_grad=True) for stride in STRIDES]
     yolo_loss(head, grids, nothing).backward()  # type: ignore[no-untyped-call]
     for grid in grids:
@@ -91,17 +93,17 @@ def test_without_objects_only_objectness_is_wrong() -> None:
         assert grid.grad[..., :4].abs().max() == grid.grad[..., 5:].abs().max() == 0
 
 
-def answers(head: Detect, truth: Truth) -> list[Tensor]:
-    """Return the raw grids, for two pictures of 64 x 64, that say just the truth."""
+def answers(head: Detect, targets: YoloTargets) -> list[Tensor]:
+    """Return the raw grids, for two images of 64 x 64, that say just the targets."""
     grids = []
     for level, stride in enumerate(STRIDES):
         grid = torch.zeros(2, 3, 64 // stride, 64 // stride, 9)
         grid[..., 4:] = -15
-        found = match(truth.boxes / stride, head.anchors[level], (64 // stride, 64 // stride))
-        place = truth.pictures[found.objects], found.anchors, found.rows, found.columns
+        found = match(targets.boxes / stride, head.anchors[level], (64 // stride, 64 // stride))
+        place = targets.images[found.objects], found.anchors, found.rows, found.columns
         sizes = (found.boxes[:, 2:] / head.anchors[level][found.anchors]).sqrt() / 2
         grid[(*place, slice(0, 4))] = torch.logit(torch.cat([(found.boxes[:, :2] + 0.5) / 2, sizes], 1))
         grid[(*place, 4)] = 15.0
-        grid[(*place, 5 + truth.labels[found.objects])] = 15.0
+        grid[(*place, 5 + targets.labels[found.objects])] = 15.0
         grids.append(grid)
     return grids

@@ -1,4 +1,4 @@
-"""What the hosted endpoint runs for a model of AutoML for Images, as far as its HTTP server can tell."""
+"""What the hosted endpoint runs for a model of AutoML for Images, as seen by its HTTP server."""
 
 from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType
 from inference_schema.schema_decorators import input_schema

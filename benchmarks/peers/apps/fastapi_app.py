@@ -1,4 +1,4 @@
-"""A fair FastAPI: pictures are decoded by a pool of threads, and one thread computes."""
+"""A fair FastAPI server: a pool of threads decodes images, and one thread computes."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

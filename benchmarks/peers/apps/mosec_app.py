@@ -1,4 +1,4 @@
-"""mosec as its documentation shows it: decoders in processes of their own, and one that computes batches."""
+"""mosec as its documentation shows it: processes that decode, and one process that computes batches."""
 
 from mosec import Server, Worker
 from recipe import BATCH, CORES, Recipe

@@ -1,8 +1,8 @@
-"""What all peers serve: a checkpoint of AutoML for Images in eager PyTorch, by torchvision's own transforms.
+"""What all peers serve: a checkpoint of AutoML for Images in eager PyTorch, with torchvision's own transforms.
 
-Part of no server: each peer imports it as `recipe`. MODEL_FILE names the checkpoint. With NOOP set nothing is decoded
-but base64, and nothing computed. With a GPU the network computes there, in whole float32, in batches of a size it has
-seen: a GPU takes a second to find its kernels for another.
+It belongs to no server: each peer imports it as `recipe`. MODEL_FILE names the checkpoint. With NOOP set it decodes
+only base64 and computes nothing. With a GPU the network computes there, in full float32, and only in batch sizes that
+it has warmed up: a GPU takes a second to find its kernels for a new size.
 """
 
 import base64
@@ -18,7 +18,7 @@ from torchvision.models import get_model
 from torchvision.models.detection import fasterrcnn_resnet50_fpn
 from torchvision.transforms import v2
 
-# training writes its score as one of these
+# Training writes its score as one of these types
 torch.serialization.add_safe_globals([np._core.multiarray.scalar, np.dtype, np.dtypes.Float64DType])
 
 _NOOP = bool(os.environ.get("NOOP"))
@@ -29,9 +29,9 @@ BATCH = 32 if DEVICE == "cuda" else 8
 
 
 class Recipe:
-    """Decodes on any thread; computes on one, where it `computes`. Rows are those of the wire contract.
+    """Decodes on any thread, and computes on one thread unless `computes` is false. Rows are those of the contract.
 
-    `batch` is the most pictures that are computed together.
+    `batch` is the largest number of images in a batch.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Recipe:
                 self.rows([torch.zeros(3, side, side)] * size)
 
     def decode(self, body: dict[str, Any]) -> torch.Tensor:
-        """Turn the body of a request with one picture into what the network takes."""
+        """Turn the body of a request with one image into the input of the network."""
         data = base64.b64decode(body["input_data"]["data"][0])
         if _NOOP:
             return torch.zeros(0)
@@ -85,7 +85,7 @@ class Recipe:
         return inputs
 
     def rows(self, inputs: Sequence[torch.Tensor]) -> list[dict[str, Any]]:
-        """Score a batch: a row for each picture."""
+        """Score a batch and return a row for each image."""
         if _NOOP:
             return [{"probs": [1 / len(self.labels)] * len(self.labels), "labels": self.labels} for _ in inputs]
         with torch.inference_mode():

@@ -1,1 +1,1 @@
-"""One file per kind of demo model, named like the task it trains for."""
+"""One file per kind of demo model, named after its task."""

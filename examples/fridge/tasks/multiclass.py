@@ -1,28 +1,28 @@
-"""One object a picture, one label: a resnet18 that learns from close-ups first and from whole pictures last."""
+"""One object and one label per image: a resnet18 that learns from close-ups first and from whole images last."""
 
 from dataclasses import asdict
 
-from examples.fridge.course import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_PICTURES
-from examples.fridge.task import Task, Trained
+from examples.fridge.classifier_schedule import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_IMAGES, TEST_SIZE
+from examples.fridge.task import DemoTask, TrainedModel
 
 
-def _train(seed: int) -> Trained:
-    # PyTorch takes seconds to load, and a model that is already built needs none of it.
+def _train(seed: int) -> TrainedModel:
+    # PyTorch takes seconds to load, and a model that is up to date does not need it
     from examples.fridge.classifier import train_classifier
 
     return train_classifier(seed)
 
 
-TASK = Task(
+TASK = DemoTask(
     automl_name="image-classification",
     outputs=("probs", "labels"),
     recipe={
         "drawings": [DRAWINGS, DRAWING_SIZE],
         "stages": [asdict(stage) for stage in STAGES],
         "sizes": SIZES,
-        "test_pictures": TEST_PICTURES,
+        "test_images": [TEST_IMAGES, TEST_SIZE],
     },
-    measure="accuracy",
+    metric="accuracy",
     least=0.95,
     train=_train,
 )

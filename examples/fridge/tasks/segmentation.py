@@ -1,23 +1,23 @@
-"""Several objects a picture, a box, a label and a mask each: a Mask R-CNN on a resnet18."""
+"""Several objects per image, with a box, a label and a mask each: a Mask R-CNN on a resnet18."""
 
-from examples.fridge.detector_course import recipe
-from examples.fridge.task import Task, Trained
+from examples.fridge.detector_schedule import recipe
+from examples.fridge.task import DemoTask, TrainedModel
 
 
-def _train(seed: int) -> Trained:
-    # PyTorch takes seconds to load, and a model that is already built needs none of it.
+def _train(seed: int) -> TrainedModel:
+    # PyTorch takes seconds to load, and a model that is up to date does not need it
     from examples.fridge.detector import train_detector
 
     return train_detector(seed, masks=True)
 
 
-TASK = Task(
+TASK = DemoTask(
     automl_name="image-instance-segmentation",
     outputs=("boxes",),
     recipe=recipe(),
-    measure="mask_map50",
+    metric="mask_map50",
     least=0.7,
     train=_train,
-    also=("box_map50",),
-    crowded=True,
+    more_metrics=("box_map50",),
+    several_objects=True,
 )

@@ -1,29 +1,29 @@
-"""Several objects a picture, a box around each: a small yolov5 that starts from random weights."""
+"""Several objects per image, with a box and a label each: a small yolov5 trained from random weights."""
 
 from dataclasses import asdict
 
-from examples.fridge.task import Task, Trained
-from examples.fridge.yolo_course import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_PICTURES, TEST_SIZE
+from examples.fridge.task import DemoTask, TrainedModel
+from examples.fridge.yolo_schedule import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_IMAGES, TEST_SIZE
 
 
-def _train(seed: int) -> Trained:
-    # PyTorch takes seconds to load, and a model that is already built needs none of it.
+def _train(seed: int) -> TrainedModel:
+    # PyTorch takes seconds to load, and a model that is up to date does not need it
     from examples.fridge.yolo_detector import train_yolo
 
     return train_yolo(seed)
 
 
-TASK = Task(
+TASK = DemoTask(
     automl_name="image-object-detection",
     outputs=("boxes",),
     recipe={
         "settings": SETTINGS,
         "drawings": [DRAWINGS, DRAWING_SIZE],
         "stages": [asdict(stage) for stage in STAGES],
-        "test_pictures": [TEST_PICTURES, TEST_SIZE],
+        "test_images": [TEST_IMAGES, TEST_SIZE],
     },
-    measure="box_map50",
+    metric="box_map50",
     least=0.8,
     train=_train,
-    crowded=True,
+    several_objects=True,
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.hosted import Asked, both, compared, requests
+from benchmarks.hosted import EndpointRequest, both, compared, requests
 
 REQUESTS = requests()
 # headers that only this server has
@@ -26,21 +26,21 @@ def ports() -> Iterator[tuple[int, int]]:
         yield found
 
 
-@pytest.mark.parametrize("asked", REQUESTS, ids=lambda asked: asked.name)
-def test_a_client_sees_no_difference_but_those_that_are_meant(asked: Asked, ports: tuple[int, int]) -> None:
-    found = compared(asked, *ports)
-    assert found.status == STATUS.get(asked.name)
+@pytest.mark.parametrize("case", REQUESTS, ids=lambda case: case.name)
+def test_a_client_sees_no_difference_but_those_that_are_meant(case: EndpointRequest, ports: tuple[int, int]) -> None:
+    found = compared(case, *ports)
+    assert found.status == STATUS.get(case.name)
     expected = set(ADDED)
-    if asked.name in ROUTING:
+    if case.name in ROUTING:
         expected |= {"x-request-id", "x-ms-request-id", "allow"}
-    if asked.name in STATUS:
+    if case.name in STATUS:
         expected |= {"x-ms-run-function-failed", "content-type"}
-    if "x-request-id" not in asked.headers or len(asked.headers["x-request-id"]) > 100:
+    if "x-request-id" not in case.headers or len(case.headers["x-request-id"]) > 100:
         expected |= {"x-request-id", "x-ms-request-id"}  # each makes one of its own
     assert set(found.headers) <= expected, found
-    if asked.name in SCORED or asked.name.endswith("alone") or asked.method in ("HEAD", "OPTIONS"):
+    if case.name in SCORED or case.name.endswith("alone") or case.method in ("HEAD", "OPTIONS"):
         assert found.body is None, found
-    elif found.body is not None and found.status is None and asked.name not in ROUTING:
+    elif found.body is not None and found.status is None and case.name not in ROUTING:
         theirs, ours = found.body
         assert ours.startswith('{"message": "'), "errors are told by the same key"
         assert '"code"' in ours and '"code"' not in theirs

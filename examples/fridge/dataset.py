@@ -1,7 +1,7 @@
-"""An album: drawn pictures as files, with where each object is, for whoever trains on them or draws masks over them.
+"""Drawn images as files with labels, boxes and masks, for training elsewhere or for comparing masks with explanations.
 
-000000.jpg ...                 the pictures
-000000_0.png ...               one mask an object, 255 where it is seen
+000000.jpg ...                 the images
+000000_0.png ...               one mask per object, 255 where it is visible
 annotations.json               [{"image", "seed", "width", "height", "objects": [{"label", "box", "mask"}]}]
 """
 
@@ -16,10 +16,10 @@ from examples.fridge.folder import DemoError
 from examples.fridge.scene import draw_scene
 
 
-def write_album(
+def write_dataset(
     folder: Path, first_seed: int, count: int, size: tuple[int, int], objects: int | None = None
 ) -> list[dict[str, Any]]:
-    """Draw `count` pictures of `size` (width, height), each with `objects` or 1 to 4 objects; return the annotations.
+    """Draw `count` images of `size` (width, height), each with `objects` or 1 to 4 objects; return the annotations.
 
     Boxes are left, top, right, bottom in pixels, right and bottom exclusive. DemoError where `folder` exists.
     """
@@ -31,13 +31,13 @@ def write_album(
     for number, seed in enumerate(range(first_seed, first_seed + count)):
         scene = draw_scene(seed, size=size, count=objects)
         name = f"{number:06d}"
-        Image.fromarray(scene.picture).save(folder / f"{name}.jpg", quality=90)
-        found = []
-        for index, item in enumerate(scene.items):
+        Image.fromarray(scene.image).save(folder / f"{name}.jpg", quality=90)
+        described = []
+        for index, item in enumerate(scene.objects):
             mask = f"{name}_{index}.png"
             Image.fromarray(item.mask.astype(np.uint8) * 255).save(folder / mask)
-            found.append({"label": item.label, "box": item.box, "mask": mask})
-        entry = {"image": f"{name}.jpg", "seed": seed, "width": size[0], "height": size[1], "objects": found}
+            described.append({"label": item.label, "box": item.box, "mask": mask})
+        entry = {"image": f"{name}.jpg", "seed": seed, "width": size[0], "height": size[1], "objects": described}
         annotations.append(entry)
     (folder / "annotations.json").write_text(json.dumps(annotations, indent=1) + "\n")
     return annotations

@@ -1,4 +1,4 @@
-"""A resnet18 with a head start: filters that see edges from the first step, and masks that show where to look."""
+"""A resnet18 that learns in few steps: it starts with edge filters, and auxiliary heads learn where the objects are."""
 
 import math
 from typing import Any
@@ -11,42 +11,42 @@ from torch.nn import functional
 ARCHITECTURE = "resnet18"
 
 
-class Guided(nn.Module):
-    """A resnet18 that, while it learns, also says what each part of a picture shows.
+class ResnetWithAuxiliaryHeads(nn.Module):
+    """A resnet18 that, while it trains, also predicts the class of each part of an image.
 
-    The guides are 1x1 convolutions on two inner feature maps, 8 and 16 pixels a cell. They are dropped after
-    training; what stays is that the inner maps tell objects from background and each other.
+    The auxiliary heads are 1x1 convolutions on two inner feature maps, 8 and 16 pixels a cell. They are dropped after
+    training; what they leave behind is that the inner maps tell objects from the background and from each other.
     """
 
     def __init__(self, labels: int) -> None:
         super().__init__()
         self.network: Any = torchvision.models.resnet18(weights=None, num_classes=labels)
-        self.guides = nn.ModuleList([nn.Conv2d(channels, labels + 1, 1) for channels in (128, 256)])
+        self.heads = nn.ModuleList([nn.Conv2d(channels, labels + 1, 1) for channels in (128, 256)])
         with torch.no_grad():
             self.network.conv1.weight.copy_(_oriented_filters(self.network.conv1.weight))
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Map [N, 3, H, W] to logits [N, labels] and, per guide, logits [N, labels + 1, h, w]; background last."""
+        """Map [N, 3, H, W] to logits [N, labels] and, per head, logits [N, labels + 1, h, w]; background last."""
         net = self.network
         low = net.layer1(net.maxpool(net.relu(net.bn1(net.conv1(inputs)))))
         inner = net.layer2(low)
         outer = net.layer3(inner)
         pooled = net.layer4(outer).mean((2, 3))
-        return net.fc(pooled), [guide(seen) for guide, seen in zip(self.guides, (inner, outer), strict=True)]
+        return net.fc(pooled), [head(features) for head, features in zip(self.heads, (inner, outer), strict=True)]
 
 
-def guided_loss(outputs: tuple[Tensor, list[Tensor]], labels: Tensor, kinds: Tensor) -> Tensor:
-    """Return the loss, a scalar: on the label of each picture, and on the kind of each of its parts.
+def training_loss(outputs: tuple[Tensor, list[Tensor]], labels: Tensor, class_maps: Tensor) -> Tensor:
+    """Return the loss, a scalar: on the label of each image, and on the class of each of its parts.
 
-    labels: int64 [N]. kinds: int64 [N, h, w], at least as fine as the guides' maps, the background last.
+    labels: int64 [N]. class_maps: int64 [N, h, w], at least as fine as the maps of the heads, the background last.
     """
     logits, maps = outputs
-    # Smoothed labels keep the probabilities of easy pictures below 1, as a calibrated model's are.
+    # Smoothed labels keep the probabilities of easy images below 1, as a calibrated model's are.
     loss = functional.cross_entropy(logits.float(), labels, label_smoothing=0.05)
-    for seen in maps:
-        parts = functional.one_hot(kinds, seen.shape[1]).movedim(3, 1).float()
-        shares = functional.adaptive_avg_pool2d(parts, (seen.shape[-2], seen.shape[-1]))
-        loss = loss - (shares * seen.float().log_softmax(1)).sum(1).mean()
+    for part_logits in maps:
+        one_hot = functional.one_hot(class_maps, part_logits.shape[1]).movedim(3, 1).float()
+        shares = functional.adaptive_avg_pool2d(one_hot, (part_logits.shape[-2], part_logits.shape[-1]))
+        loss = loss - (shares * part_logits.float().log_softmax(1)).sum(1).mean()
     return loss
 
 

@@ -1,4 +1,4 @@
-"""Rows of the table of explanations: ways to explain, and their scores where the truth is known."""
+"""Ways to explain, and how they score on drawn images, whose explanation is known: the rows of the quality table."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -34,21 +34,23 @@ _POINTS = 11  # of an insertion or deletion curve, both ends included
 
 
 @dataclass(frozen=True, slots=True)
-class Explainer:
-    """A row of the table: a way to explain, and how its attributions become a map."""
+class ExplanationVariant:
+    """A way to explain; `parameters` also say which sign of its attributions becomes a map."""
 
     parameters: ExplanationParameters
 
     def maps(self, executor: Executor, case: Case) -> tuple[list[Weights], list[int | None]]:
-        """Explain the questions of a case: a map for each, and the steps that each took."""
+        """Explain the questions of a case; return a map for each and the steps that each took."""
         targets = [question.target for question in case.questions]
-        found = explain(executor, case.picture, self.parameters, fixed_targets(*targets)).attributions
-        return [weights(one.values.numpy(), self.parameters.sign) for one in found], [one.n_steps for one in found]
+        attributions = explain(executor, case.image, self.parameters, fixed_targets(*targets)).attributions
+        return [weights(one.values.numpy(), self.parameters.sign) for one in attributions], [
+            one.n_steps for one in attributions
+        ]
 
 
 @dataclass(slots=True)
-class Row:
-    """The results of one way to explain: for each question its scores, scene, seconds and steps."""
+class VariantScores:
+    """The results of one variant: scores and scene of each question, seconds in all, and steps."""
 
     scores: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in SCORES})
     scenes: list[int] = field(default_factory=list)
@@ -62,20 +64,20 @@ class Row:
             self.scores[name].append(value)
 
     def summary(self) -> dict[str, Any]:
-        """Return the means with their intervals."""
-        found: dict[str, Any] = {name: interval(values, self.scenes) for name, values in self.scores.items()}
-        found |= {"explanations": len(self.scenes), "seconds_each": self.seconds / len(self.scenes)}
-        return found | ({"mean_steps": float(np.mean(self.steps))} if self.steps else {})
+        """Return the mean scores with their intervals, seconds and steps."""
+        means: dict[str, Any] = {name: interval(values, self.scenes) for name, values in self.scores.items()}
+        means |= {"explanations": len(self.scenes), "seconds_each": self.seconds / len(self.scenes)}
+        return means | ({"mean_steps": float(np.mean(self.steps))} if self.steps else {})
 
 
 class Curves:
-    """Insertion and deletion for one case: probabilities between a blurred image and the image."""
+    """Insertion and deletion for one case: probabilities of images between a blurred image and the image itself."""
 
     def __init__(self, scenes: Scenes, case: Case) -> None:
         self._scenes = scenes
-        self._shape = case.picture.shape
-        self._sharp = case.picture.float().reshape(-1, 3)
-        image = scenes.executor.explained_image(case.picture, fixed_targets())
+        self._shape = case.image.shape
+        self._sharp = case.image.float().reshape(-1, 3)
+        image = scenes.executor.explained_image(case.image, fixed_targets())
         self._blurred = baseline_pixels("blur", image).reshape(-1, 3)
         self._ends = self._probabilities([self._blurred, self._sharp])
 
@@ -95,25 +97,27 @@ class Curves:
         return insertion, deletion
 
     def _probabilities(self, rows: Sequence[Tensor]) -> Tensor:
-        pictures = torch.stack(tuple(rows)).reshape(-1, *self._shape)
-        return torch.cat([self._scenes.probabilities(part) for part in torch.split(pictures, 6)])
+        images = torch.stack(tuple(rows)).reshape(-1, *self._shape)
+        return torch.cat([self._scenes.probabilities(part) for part in torch.split(images, 6)])
 
 
-def measure(scenes: Scenes, explainers: Mapping[str, Explainer], wanted: int, minutes: float) -> dict[str, Row]:
-    """Score every explainer and the floors on the same `wanted` questions, or as many as `minutes` allow."""
-    rows = {name: Row() for name in (*explainers, *FLOORS)}
+def measure(
+    scenes: Scenes, variants: Mapping[str, ExplanationVariant], wanted: int, minutes: float
+) -> dict[str, VariantScores]:
+    """Score every variant and the floors on the same `wanted` questions, or on as many as `minutes` allow."""
+    rows = {name: VariantScores() for name in (*variants, *FLOORS)}
     until = time.perf_counter() + 60 * minutes
     for case in scenes:
         maps: dict[str, list[Weights]] = {}
-        for name, explainer in explainers.items():
+        for name, variant in variants.items():
             started = time.perf_counter()
-            maps[name], steps = explainer.maps(scenes.executor, case)
+            maps[name], steps = variant.maps(scenes.executor, case)
             rows[name].seconds += time.perf_counter() - started
             rows[name].steps += [step for step in steps if step is not None]
         noise = np.random.default_rng(case.seed)
-        shape = case.picture.shape[:2]
+        shape = case.image.shape[:2]
         maps["random"] = [noise.random(shape, dtype=np.float32) for _ in case.questions]
-        maps["edge"] = [edges(case.picture.numpy())] * len(case.questions)
+        maps["edge"] = [edges(case.image.numpy())] * len(case.questions)
         curves = Curves(scenes, case)
         for name, row in rows.items():
             for question, weight in zip(case.questions, maps[name], strict=True):
@@ -135,8 +139,8 @@ def _scores(weight: Weights, question: Question, curves: Curves, seed: int) -> d
     }
 
 
-def differences(rows: Mapping[str, Row], name: str, reference: str) -> dict[str, Interval]:
-    """Return by how much the scores of one row exceed those of another, question by question."""
+def differences(rows: Mapping[str, VariantScores], name: str, reference: str) -> dict[str, Interval]:
+    """Return by how much the scores of one variant exceed those of another, question by question."""
     one, other = rows[name], rows[reference]
     return {
         score: interval([a - b for a, b in zip(one.scores[score], other.scores[score], strict=True)], one.scenes)

@@ -1,4 +1,4 @@
-"""Average precision at an overlap of one half, beside COCO's own evaluation."""
+"""Average precision at an IoU of one half, beside COCO's own evaluation."""
 
 import contextlib
 import io
@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from examples.fridge.precision import (
-    Outcome,
+from examples.fridge.average_precision import (
+    ImageResult,
     average_precisions,
-    box_overlaps,
-    mask_overlaps,
+    box_ious,
+    mask_ious,
     mean_average_precision,
-    right_shares,
+    precision_and_recall,
 )
 
 SIDE = 60
@@ -92,10 +92,10 @@ def fill(rng: np.random.Generator, boxes: NDArray[Any]) -> NDArray[np.bool_]:
     return masks
 
 
-def outcomes(pictures: Sequence[dict[str, Any]], kind: str) -> list[Outcome]:
-    overlaps, key = (box_overlaps, "boxes") if kind == "bbox" else (mask_overlaps, "masks")
+def results(pictures: Sequence[dict[str, Any]], kind: str) -> list[ImageResult]:
+    ious, key = (box_ious, "boxes") if kind == "bbox" else (mask_ious, "masks")
     return [
-        Outcome(one["found"]["scores"], one["found"]["labels"], one["labels"], overlaps(one["found"][key], one[key]))
+        ImageResult(one["found"]["scores"], one["found"]["labels"], one["labels"], ious(one["found"][key], one[key]))
         for one in pictures
     ]
 
@@ -105,13 +105,13 @@ def outcomes(pictures: Sequence[dict[str, Any]], kind: str) -> list[Outcome]:
 @pytest.mark.parametrize("seed", range(4))
 def test_equals_the_reference(seed: int, ties: bool, kind: str) -> None:
     pictures = some_pictures(seed, ties)
-    ours = mean_average_precision(outcomes(pictures, kind))
+    ours = mean_average_precision(results(pictures, kind))
     assert 0.1 < ours < 0.9, "neither all right nor all wrong"
     assert ours == pytest.approx(reference(pictures, kind), abs=1e-6)
 
 
-def one_picture(scores: list[float], found: list[int], overlaps: list[list[float]]) -> list[Outcome]:
-    return [Outcome(np.array(scores), np.array(found), np.array([0, 1]), np.array(overlaps).reshape(-1, 2))]
+def one_picture(scores: list[float], found: list[int], ious: list[list[float]]) -> list[ImageResult]:
+    return [ImageResult(np.array(scores), np.array(found), np.array([0, 1]), np.array(ious).reshape(-1, 2))]
 
 
 def test_what_is_found_right_wrong_twice_or_not() -> None:
@@ -124,22 +124,22 @@ def test_what_is_found_right_wrong_twice_or_not() -> None:
     assert average_precisions(one_picture([0.9, 0.8], [0, 0], [[0, 0], [1, 0]]))[0] == pytest.approx(0.5)
 
 
-def test_shares_count_every_mistake() -> None:
+def test_precision_and_recall_count_every_mistake() -> None:
     twice = one_picture([0.9, 0.8, 0.1, 0.1], [0, 0, 0, 2], [[0.9, 0], [1, 0], [0, 0], [1, 1]])
-    assert right_shares(twice) == (0.25, 0.5)
-    assert right_shares(twice + one_picture([0.9, 0.8], [0, 1], [[1, 0], [0, 0.5]])) == (0.5, 0.75)
-    assert right_shares(one_picture([], [], [])) == (0.0, 0.0)
+    assert precision_and_recall(twice) == (0.25, 0.5)
+    assert precision_and_recall(twice + one_picture([0.9, 0.8], [0, 1], [[1, 0], [0, 0.5]])) == (0.5, 0.75)
+    assert precision_and_recall(one_picture([], [], [])) == (0.0, 0.0)
 
 
 def test_nothing_to_find_is_no_measure() -> None:
-    empty = Outcome(np.array([0.5]), np.array([0]), np.array([], dtype=np.int64), np.zeros((1, 0)))
+    empty = ImageResult(np.array([0.5]), np.array([0]), np.array([], dtype=np.int64), np.zeros((1, 0)))
     with pytest.raises(ValueError, match="no object"):
         mean_average_precision([empty])
 
 
-def test_overlaps() -> None:
-    boxes = box_overlaps(np.array([[0, 0, 2, 2]]), np.array([[0, 0, 2, 2], [1, 0, 3, 2], [2, 2, 4, 4]]))
+def test_ious() -> None:
+    boxes = box_ious(np.array([[0, 0, 2, 2]]), np.array([[0, 0, 2, 2], [1, 0, 3, 2], [2, 2, 4, 4]]))
     assert boxes == pytest.approx(np.array([[1, 1 / 3, 0]]))
     masks = np.zeros((2, 4, 4), dtype=np.bool_)
     masks[0, :2] = True
-    assert mask_overlaps(masks, masks) == pytest.approx(np.array([[1, 0], [0, 0]])), "an empty mask overlaps nothing"
+    assert mask_ious(masks, masks) == pytest.approx(np.array([[1, 0], [0, 0]])), "an empty mask overlaps nothing"
