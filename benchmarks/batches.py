@@ -13,10 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench_server import BenchServer
-from benchmarks.machine import describe_machine
-from benchmarks.measured import Load, run_load
-from benchmarks.report import write_report
+from benchmarks.harness.bench_server import BenchServer
+from benchmarks.harness.machine import describe_machine
+from benchmarks.harness.measured import Load, run_load
+from benchmarks.harness.report import write_report
 from benchmarks.serving import fastest, free_port, seeded_folder, spread
 
 _WARM_UP_S = 1.0

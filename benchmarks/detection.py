@@ -22,10 +22,10 @@ import torch
 from torch.nn import functional
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
-from benchmarks.bench_server import BenchServer
-from benchmarks.machine import describe_machine
-from benchmarks.payload import encoded_images
-from benchmarks.report import write_report
+from benchmarks.harness.bench_server import BenchServer
+from benchmarks.harness.machine import describe_machine
+from benchmarks.harness.payload import encoded_images
+from benchmarks.harness.report import write_report
 from benchmarks.serving import DETECTION, free_port, spread
 from models.detection.adapter import Detections, DetectorInput
 from models.detection.instances import Instances, objects
@@ -35,8 +35,8 @@ from models.images.decoding import ImageLimits
 from models.loaded import load
 from server.cores import usable_cores
 from settings.model import SegmentationSettings
-from tests.support.detector_folders import Reference, plain_polygons, seeded_detector, write_detector_folder
-from tests.support.tiling_reference import slowly
+from tests.support.folders.detector_folders import Reference, plain_polygons, seeded_detector, write_detector_folder
+from tests.support.references.tiling import slowly
 
 GRID = (3, 2)
 _LIMITS = ImageLimits(2**30, 2**30)

@@ -20,10 +20,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench_server import BenchServer
-from benchmarks.machine import describe_machine
-from benchmarks.measured import Load, run_load
-from benchmarks.report import write_report
+from benchmarks.harness.bench_server import BenchServer
+from benchmarks.harness.machine import describe_machine
+from benchmarks.harness.measured import Load, run_load
+from benchmarks.harness.report import write_report
 from benchmarks.serving import free_port, seeded_folder, spread
 
 EXPLANATIONS = [{"xai_algorithm": name} for name in ("xrai", "gradcam", "integrated_gradients", "guided_gradcam")]

@@ -25,13 +25,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.explain_network import SHOWN, accuracy, executor, load, save, train
-from benchmarks.explain_randomised import RANDOMISED, check_weights
-from benchmarks.explain_scenes import Scenes
-from benchmarks.explain_scores import Interval
-from benchmarks.explain_variants import SCORES, ExplanationVariant, VariantScores, differences, measure
-from benchmarks.machine import describe_machine
-from benchmarks.report import write_report
+from benchmarks.harness.machine import describe_machine
+from benchmarks.harness.report import write_report
+from benchmarks.quality.network import SHOWN, accuracy, executor, load, save, train
+from benchmarks.quality.randomised import RANDOMISED, check_weights
+from benchmarks.quality.scenes import Scenes
+from benchmarks.quality.scores import Interval
+from benchmarks.quality.variants import SCORES, ExplanationVariant, VariantScores, differences, measure
 from explain.request.parameters import read_parameters
 
 ALGORITHMS = ("xrai", "integrated_gradients", "gradcam", "guided_gradcam", "guided_backprop")

@@ -27,8 +27,8 @@ from saliency.core import xrai as pair
 from saliency.core.base import INPUT_OUTPUT_GRADIENTS
 from torch import Tensor, nn
 
-from benchmarks.machine import describe_machine
-from benchmarks.report import write_report
+from benchmarks.harness.machine import describe_machine
+from benchmarks.harness.report import write_report
 from examples.fridge.scene import draw_scene
 from explain.network.executor import Executor
 from explain.network.work_items import PathGradients
@@ -39,7 +39,7 @@ from explain.run import begin
 from models.architecture.catalog import classifier_architecture
 from models.images.preprocess import Preprocess, Statistics
 from server.engine.explaining.slice_sizes import SliceSizes, timings
-from tests.support.checkpoints import seeded_network
+from tests.support.folders.checkpoints import seeded_network
 
 SIDE = 224
 TARGET = 2

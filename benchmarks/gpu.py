@@ -22,13 +22,13 @@ from typing import Any
 
 import torch
 
-from benchmarks.bench_server import BenchServer
-from benchmarks.ceiling import rate_of
-from benchmarks.machine import describe_machine
-from benchmarks.measured import run_load, split
-from benchmarks.payload import encoded_images
+from benchmarks.harness.bench_server import BenchServer
+from benchmarks.harness.ceiling import rate_of
+from benchmarks.harness.machine import describe_machine
+from benchmarks.harness.measured import run_load, split
+from benchmarks.harness.payload import encoded_images
+from benchmarks.harness.report import write_report
 from benchmarks.peers.peer_server import PeerServer
-from benchmarks.report import write_report
 from benchmarks.serving import free_port, seeded_folder
 from models.images.decoding import ImageLimits
 from models.loaded import load, load_classifier

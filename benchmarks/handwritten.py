@@ -27,7 +27,7 @@ from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 from torchvision.transforms.v2 import functional
 
-from benchmarks.machine import describe_machine
+from benchmarks.harness.machine import describe_machine
 from benchmarks.serving import spread
 from examples.fridge.scene import draw_scene
 from explain.rendering.attribution_image import AttributionImage, Style

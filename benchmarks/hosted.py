@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 
 import httpx
 
-from benchmarks.bench_server import BenchServer
-from benchmarks.payload import encoded_images
+from benchmarks.harness.bench_server import BenchServer
+from benchmarks.harness.payload import encoded_images
 from benchmarks.peers.peer_server import PeerServer
 from benchmarks.serving import free_port, seeded_folder
 

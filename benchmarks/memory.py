@@ -9,8 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.bench_server import BenchServer
-from benchmarks.measured import run_load
+from benchmarks.harness.bench_server import BenchServer
+from benchmarks.harness.measured import run_load
 from benchmarks.serving import free_port, seeded_folder
 from explain.catalog import algorithm_names
 

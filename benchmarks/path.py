@@ -20,9 +20,9 @@ import torch
 from PIL import Image
 from torchvision.io import ImageReadMode, decode_jpeg
 
-from benchmarks.machine import describe_machine
-from benchmarks.payload import encoded_images
-from benchmarks.report import write_report
+from benchmarks.harness.machine import describe_machine
+from benchmarks.harness.payload import encoded_images
+from benchmarks.harness.report import write_report
 from examples.fridge.scene import draw_scene
 from models.images.decoding import ImageLimits, decode
 from models.images.preprocess import Preprocess

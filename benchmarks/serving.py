@@ -19,14 +19,14 @@ from typing import Any
 
 import torch
 
-from benchmarks.bench_server import BenchServer
-from benchmarks.machine import describe_machine
-from benchmarks.measured import Load, run_load, split
-from benchmarks.report import write_report
+from benchmarks.harness.bench_server import BenchServer
+from benchmarks.harness.machine import describe_machine
+from benchmarks.harness.measured import Load, run_load, split
+from benchmarks.harness.report import write_report
 from models.architecture.catalog import architecture
 from server.supervisor.launcher import ENGINE_ENVIRONMENT
 from settings.model import ClassificationSettings
-from tests.support.detector_folders import NAMES, write_detector_folder
+from tests.support.folders.detector_folders import NAMES, write_detector_folder
 
 LABELS = ("can", "carton", "milk_bottle", "water_bottle")
 # The usual size, and ten boxes in every image, since seeded weights do not know how many there are
@@ -55,12 +55,12 @@ class Round:
 
 
 class CeilingProcess:
-    """The process of benchmarks.ceiling, which measures once per round; a context manager."""
+    """The process of benchmarks.harness.ceiling, which measures once per round; a context manager."""
 
     def __init__(self, folder: Path, runtime: str, cache: Path) -> None:
         environment = {**ENGINE_ENVIRONMENT, **os.environ}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.ceiling", str(folder), runtime, str(cache)],
+            [sys.executable, "-m", "benchmarks.harness.ceiling", str(folder), runtime, str(cache)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

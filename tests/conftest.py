@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from tests.support.checkpoints import write_automl_folder
+from tests.support.folders.checkpoints import write_automl_folder
 
 if TYPE_CHECKING:
-    from tests.support.protocol_site import ProtocolSite
+    from tests.support.servers.protocol_site import ProtocolSite
 
 # On a machine that others use too, threads that wait for each other take many times as long as one alone
 torch.set_num_threads(1)
@@ -35,7 +35,7 @@ def fridge_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator["ProtocolSite"]:
     """A server with three models, which the tests of all protocols share."""
-    from tests.support.protocol_site import ProtocolSite  # imports detectors, which most files have no use for
+    from tests.support.servers.protocol_site import ProtocolSite  # imports detectors, which most files have no use for
 
     with ProtocolSite(tmp_path_factory.mktemp("site")) as running:
         yield running

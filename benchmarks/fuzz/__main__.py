@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.fuzz.run import FuzzTally, run_alone
 from benchmarks.fuzz.targets import targets
-from benchmarks.report import RESULTS
+from benchmarks.harness.report import RESULTS
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,15 +15,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench_server import BenchServer
-from benchmarks.machine import describe_machine
-from benchmarks.measured import Load, run_load, split
+from benchmarks.harness.bench_server import BenchServer
+from benchmarks.harness.machine import describe_machine
+from benchmarks.harness.measured import Load, run_load, split
+from benchmarks.harness.report import write_report
 from benchmarks.peers.peer_server import COMMANDS, PeerServer, score_one
-from benchmarks.report import write_report
 from benchmarks.serving import ENDLESS, CeilingProcess, fastest, free_port, seeded_folder, spread
 from models.runtime.runtime import EAGER
-from tests.support.detector_folders import NAMES as DETECTORS
-from tests.support.other_model import other_model
+from tests.support.folders.detector_folders import NAMES as DETECTORS
+from tests.support.servers.other_model import other_model
 
 MEASURED = [name for name in COMMANDS if "_" not in name]
 OURS, OURS_EAGER = "sightglass", "sightglass eager"
@@ -95,7 +95,7 @@ def _started(server: str, folder: Path, cache: Path, runtime: str) -> AbstractCo
         (checkpoint,) = folder.rglob("model.pt")
         return PeerServer(server, checkpoint, free_port(), noop=noop)
     if noop:
-        return BenchServer(folder, free_port(), command=other_model("benchmarks.noop_model:NoOp"))
+        return BenchServer(folder, free_port(), command=other_model("benchmarks.harness.noop_model:NoOp"))
     used = runtime if server == OURS else EAGER
     patience = ENDLESS if folder.name in DETECTORS else _PATIENT
     return BenchServer(folder, free_port(), "--runtime", used, "--cache-folder", str(cache), *patience)

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import psutil
 
-from benchmarks.payload import encoded_images, score_request
+from benchmarks.harness.payload import encoded_images, score_request
 from benchmarks.peers.environment import HERE, python_of
 
 _APPS = HERE / "apps"

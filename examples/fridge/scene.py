@@ -6,17 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from examples.fridge.arrangement import Piece, Placed, arrange
-from examples.fridge.backdrop import draw_room
-from examples.fridge.camera import photograph
-from examples.fridge.can import draw_can
-from examples.fridge.carton import draw_carton
-from examples.fridge.clutter import draw_clutter, hang_clutter
-from examples.fridge.milk_bottle import draw_milk_bottle
-from examples.fridge.paint import lay_over, lay_shadow
-from examples.fridge.solid import Sprite
-from examples.fridge.view import View, choose_view
-from examples.fridge.water_bottle import draw_water_bottle
+from examples.fridge.drawing.arrangement import Piece, Placed, arrange
+from examples.fridge.drawing.backdrop import draw_room
+from examples.fridge.drawing.camera import photograph
+from examples.fridge.drawing.can import draw_can
+from examples.fridge.drawing.carton import draw_carton
+from examples.fridge.drawing.clutter import draw_clutter, hang_clutter
+from examples.fridge.drawing.milk_bottle import draw_milk_bottle
+from examples.fridge.drawing.paint import lay_over, lay_shadow
+from examples.fridge.drawing.solid import Sprite
+from examples.fridge.drawing.view import View, choose_view
+from examples.fridge.drawing.water_bottle import draw_water_bottle
 
 LABELS = ("can", "carton", "milk_bottle", "water_bottle")
 MOST_OBJECTS = 4

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.measured import run_load, split
-from tests.support.live_server import LiveServer
+from benchmarks.harness.measured import run_load, split
+from tests.support.servers.live_server import LiveServer
 
 
 class Measured:

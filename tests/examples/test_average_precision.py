@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from examples.fridge.average_precision import (
+from examples.fridge.training.average_precision import (
     ImageResult,
     average_precisions,
     box_ious,

@@ -16,10 +16,10 @@ from PIL import Image
 from examples.clients import custom_picture, explanations, version_1, version_2
 from examples.clients.client import Client, Detection, EndpointError
 from models.images.preprocess import Preprocess
-from tests.support.busy_server import Busy
 from tests.support.images import encoded, picture
-from tests.support.protocol_site import JPEG, NAMED, ProtocolSite
 from tests.support.repository import ROOT
+from tests.support.servers.busy_server import Busy
+from tests.support.servers.protocol_site import JPEG, NAMED, ProtocolSite
 
 KEY = "of-clients"
 OTHER = encoded(picture(2, 91, 133), "PNG")

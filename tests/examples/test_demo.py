@@ -15,16 +15,16 @@ from PIL import Image
 
 from examples.fridge.__main__ import main
 from examples.fridge.folder import DemoError, build, read_card
-from examples.fridge.half_batches import backward, two_threads
 from examples.fridge.labelled_image import draw_labelled_images
-from examples.fridge.learning_rate import linear_rates
 from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
 from examples.fridge.task import DemoTask, TrainedModel, find_task, task_names
+from examples.fridge.training.half_batches import backward, two_threads
+from examples.fridge.training.learning_rate import linear_rates
 from models.loaded import load_classifier
-from tests.support.live_server import LiveServer
 from tests.support.repository import ROOT
+from tests.support.servers.live_server import LiveServer
 
 
 def toy(score: float, recipe: str = "a") -> DemoTask:

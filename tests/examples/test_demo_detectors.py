@@ -11,17 +11,17 @@ import torch
 from PIL import Image
 
 from examples.fridge.__main__ import main
-from examples.fridge.batch_norm import freeze, settle
-from examples.fridge.detector import train_scenes
-from examples.fridge.detector_batch import make_batch
-from examples.fridge.detector_network import BOXES, CLASSES, MASKS, served_network, served_state, training_network
-from examples.fridge.detector_schedule import SCENES, SETTINGS, DetectorStage
-from examples.fridge.evaluation import evaluate
+from examples.fridge.detector.batch import make_batch
+from examples.fridge.detector.detector import train_scenes
+from examples.fridge.detector.network import BOXES, CLASSES, MASKS, served_network, served_state, training_network
+from examples.fridge.detector.schedule import SCENES, SETTINGS, DetectorStage
 from examples.fridge.folder import build
 from examples.fridge.labelled_image import BACKGROUND
 from examples.fridge.labelled_scene import NO_INSTANCE, LabelledScene, draw_labelled_scene
 from examples.fridge.scene import draw_scene
 from examples.fridge.task import TrainedModel, find_task
+from examples.fridge.training.batch_norm import freeze, settle
+from examples.fridge.training.evaluation import evaluate
 
 SIZE = (160, 120)
 

@@ -12,8 +12,8 @@ from examples.digits.client import main as run_client
 from examples.digits.images import split
 from examples.digits.train import FILE
 from examples.digits.train import main as train
-from tests.support.live_server import LiveServer
 from tests.support.repository import ROOT
+from tests.support.servers.live_server import LiveServer
 
 SCRIPT = ROOT / "examples" / "digits" / "score.py"
 

@@ -2,10 +2,10 @@ import numpy as np
 import torch
 
 from examples.fridge.labelled_scene import LabelledScene, draw_labelled_scene
-from examples.fridge.yolo_augment import augment
-from examples.fridge.yolo_detector import new_network, train
-from examples.fridge.yolo_schedule import YoloStage
-from tests.models.detection.test_yolov5 import THIN
+from examples.fridge.yolo.augment import augment
+from examples.fridge.yolo.detector import new_network, train
+from examples.fridge.yolo.schedule import YoloStage
+from tests.support.seeded_yolov5 import THIN
 
 
 def test_augmented_boxes_lie_where_their_objects_are() -> None:

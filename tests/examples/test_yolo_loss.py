@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from examples.fridge.yolo_loss import YoloTargets, match, yolo_loss
+from examples.fridge.yolo.loss import YoloTargets, match, yolo_loss
 from models.networks.yolov5 import STRIDES, Detect
 
 ANCHORS = torch.tensor([[2.0, 2.0], [4.0, 8.0], [20.0, 20.0]])

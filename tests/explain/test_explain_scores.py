@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.explain_scores import contrast, energy, interval, likeness, order, pointing, precision
+from benchmarks.quality.scores import contrast, energy, interval, likeness, order, pointing, precision
 
 MASK = np.zeros((6, 8), bool)
 MASK[1:4, 1:4] = True

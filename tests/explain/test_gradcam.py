@@ -10,7 +10,6 @@ from torch.nn import functional as F
 from explain.errors import ExplanationError
 from explain.network.executor import Executor
 from models.architecture.cam_layer import CamLayer
-from tests.support.checkpoints import SOURCES, seeded_network
 from tests.support.explain_networks import (
     SIDE,
     attributions,
@@ -20,6 +19,7 @@ from tests.support.explain_networks import (
     parameters_for,
     seeded_executor,
 )
+from tests.support.folders.checkpoints import SOURCES, seeded_network
 
 # the large ones differ from the small ones in depth alone
 ARCHITECTURES = [name for name in SOURCES if name not in ("resnet101", "resnet152", "resnest101", "vitl16r224")]

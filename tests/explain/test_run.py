@@ -19,7 +19,6 @@ from explain.request.targets import fixed_targets, predicted_target, targets_abo
 from explain.run import ExplanationRun, begin, explain
 from models.errors import ModelError
 from models.loaded import load_classifier
-from tests.support.checkpoints import write_automl_folder
 from tests.support.explain_networks import (
     SIDE,
     attributions,
@@ -30,6 +29,7 @@ from tests.support.explain_networks import (
     pixels,
     seeded_executor,
 )
+from tests.support.folders.checkpoints import write_automl_folder
 
 PARAMETERS = [
     parameters_for("xrai", n_steps=3),

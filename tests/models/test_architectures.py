@@ -20,8 +20,15 @@ from models.classifier import Classifier
 from models.errors import ModelError
 from models.images.decoding import ImageLimits
 from models.loaded import load_classifier
-from tests.support.checkpoints import LABELS, Sizes, seeded_network, write_automl_folder, write_json, write_plain_folder
 from tests.support.contract import contract
+from tests.support.folders.checkpoints import (
+    LABELS,
+    Sizes,
+    seeded_network,
+    write_automl_folder,
+    write_json,
+    write_plain_folder,
+)
 from tests.support.images import encoded, picture
 
 LIMITS = ImageLimits(10**7, 10**7)

@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from tests.support.images import encoded, picture
-from tests.support.live_server import LiveServer
 from tests.support.repository import ROOT
+from tests.support.servers.live_server import LiveServer
 
 
 @dataclass

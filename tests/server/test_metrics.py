@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.fake_model import FINE, FakeModel
-from tests.support.pipeline_harness import Bench, codes
+from tests.support.engines.fake_model import FINE, FakeModel
+from tests.support.engines.pipeline_harness import Bench, codes
 
 ENGINE = """
 import sys

@@ -14,7 +14,7 @@ from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure, Outcome, Reply
 from server.ipc.routing_table import RoutingTable
 from server.metrics import Metrics
-from tests.server.supervisor.test_deployments import row
+from tests.support.routes import route
 
 
 def scores(**probs: float) -> dict[str, Any]:
@@ -31,7 +31,7 @@ class Bench:
 
     def __init__(self, task: str, percent: float, prediction: Any) -> None:
         shares = {"traffic": {"blue": 100.0}, "mirror": {"green": percent}}
-        self.deployments = Deployments(RoutingTable(routes=(row("blue"), row("green")), **shares))
+        self.deployments = Deployments(RoutingTable(routes=(route("blue"), route("green")), **shares))
         self.metrics = Metrics()
         self.shadow_traffic = ShadowTraffic(self.deployments, self.metrics)
         self.prediction, self.requests = prediction, 0

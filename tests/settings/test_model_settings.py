@@ -23,8 +23,8 @@ from settings.model import (
     SegmentationSettings,
     YoloSettings,
 )
-from tests.support.checkpoints import write_json
 from tests.support.contract import contract
+from tests.support.folders.checkpoints import write_json
 
 SIDE, SHARE = "a whole number from 1 to 8192", "a number from 0 to 1"
 EXPECTED = {

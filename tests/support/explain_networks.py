@@ -14,7 +14,7 @@ from explain.run import explain
 from models.architecture.cam_layer import last_convolution
 from models.architecture.catalog import classifier_architecture
 from models.images.preprocess import Preprocess
-from tests.support.checkpoints import seeded_network
+from tests.support.folders.checkpoints import seeded_network
 from tests.support.images import picture
 
 SIDE = 64

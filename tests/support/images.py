@@ -1,4 +1,4 @@
-"""Pictures that tests send: reproducible, with shapes and shades in them, in any encoding."""
+"""Images that tests send: reproducible, with shapes and shades in them, in any encoding."""
 
 from io import BytesIO
 from typing import Any
@@ -26,6 +26,11 @@ def picture(seed: int, width: int, height: int) -> Pixels:
     values += random.normal(0, 6, values.shape)
     pixels: Pixels = values.clip(0, 255).astype(np.uint8)
     return pixels
+
+
+def noise(height: int, width: int, seed: int = 0) -> Pixels:
+    """Return random pixels, uint8 [height, width, 3]."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 def encoded(image: Image.Image | Pixels, form: str, **options: Any) -> bytes:

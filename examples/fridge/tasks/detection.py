@@ -1,12 +1,12 @@
 """Several objects per image, with a box and a label each: a Faster R-CNN on a resnet18."""
 
-from examples.fridge.detector_schedule import recipe
+from examples.fridge.detector.schedule import recipe
 from examples.fridge.task import DemoTask, TrainedModel
 
 
 def _train(seed: int) -> TrainedModel:
     # PyTorch takes seconds to load, and a model that is up to date does not need it
-    from examples.fridge.detector import train_detector
+    from examples.fridge.detector.detector import train_detector
 
     return train_detector(seed, masks=False)
 

@@ -2,13 +2,13 @@
 
 from dataclasses import asdict
 
-from examples.fridge.classifier_schedule import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_IMAGES, TEST_SIZE
+from examples.fridge.classifier.schedule import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_IMAGES, TEST_SIZE
 from examples.fridge.task import DemoTask, TrainedModel
 
 
 def _train(seed: int) -> TrainedModel:
     # PyTorch takes seconds to load, and a model that is up to date does not need it
-    from examples.fridge.classifier import train_classifier
+    from examples.fridge.classifier.classifier import train_classifier
 
     return train_classifier(seed)
 

@@ -3,12 +3,12 @@
 from dataclasses import asdict
 
 from examples.fridge.task import DemoTask, TrainedModel
-from examples.fridge.yolo_schedule import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_IMAGES, TEST_SIZE
+from examples.fridge.yolo.schedule import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_IMAGES, TEST_SIZE
 
 
 def _train(seed: int) -> TrainedModel:
     # PyTorch takes seconds to load, and a model that is up to date does not need it
-    from examples.fridge.yolo_detector import train_yolo
+    from examples.fridge.yolo.detector import train_yolo
 
     return train_yolo(seed)
 

@@ -13,9 +13,9 @@ from models.networks.yolov5 import build_yolov5
 from settings.errors import SettingsError
 from settings.load import override
 from settings.model import SCHEMAS, DetectionSettings, SegmentationSettings, YoloSettings
-from tests.support.checkpoints import LABELS
 from tests.support.contract import contract
-from tests.support.detector_folders import LIMITS, detected, load_detector, write_detector_folder
+from tests.support.folders.checkpoints import LABELS
+from tests.support.folders.detector_folders import LIMITS, detected, load_detector, write_detector_folder
 from tests.support.images import encoded, picture
 
 DATA = encoded(picture(1, 150, 200), "PNG")

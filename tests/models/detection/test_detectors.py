@@ -14,9 +14,9 @@ from models.assembly import assemble
 from models.errors import ModelError
 from models.folder.registration import register
 from models.loaded import load_classifier
-from tests.support.checkpoints import LABELS, write_json
 from tests.support.contract import contract
-from tests.support.detector_folders import (
+from tests.support.folders.checkpoints import LABELS, write_json
+from tests.support.folders.detector_folders import (
     LIMITS,
     NAMES,
     SETTINGS,

@@ -17,7 +17,7 @@ from models.images.model_input import DecodedImage
 from models.images.tiling import Tile, surviving, tiles
 from settings.model import DetectionSettings
 from tests.support.contract import contract
-from tests.support.detector_folders import (
+from tests.support.folders.detector_folders import (
     LIMITS,
     SETTINGS,
     Reference,
@@ -28,7 +28,7 @@ from tests.support.detector_folders import (
     write_detector_folder,
 )
 from tests.support.images import encoded, picture
-from tests.support.tiling_reference import slowly
+from tests.support.references.tiling import slowly
 
 Box = tuple[float, float, float, float]
 

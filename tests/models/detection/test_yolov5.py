@@ -5,11 +5,10 @@ import torch
 from torch import Tensor, nn
 
 from models.networks.csp_blocks import BottleneckCSP, Conv, Focus
-from models.networks.yolov5 import SIZES, Detect, Size, YoloV5, build_yolov5
+from models.networks.yolov5 import SIZES, Detect, YoloV5, build_yolov5
 from settings.model import YoloSettings
-from tests.support.yolov5_reference import decoded, described
-
-THIN = Size(0.33, 0.125)
+from tests.support.references.yolov5 import decoded, described
+from tests.support.seeded_yolov5 import seeded_yolov5
 
 # Of the small network: the key, and what its tensor measures
 KEYS = {
@@ -85,19 +84,6 @@ def on_meta(size: str, classes: int) -> YoloV5:
         return build_yolov5(classes, settings(size)).eval()
 
 
-def drawn(size: Size = THIN, classes: int = 4, seed: int = 0) -> YoloV5:
-    """Return a network in evaluation mode whose boxes differ from place to place and from picture to picture."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = YoloV5(classes, size).eval()
-        for module in network.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight)
-                if module.bias is not None:
-                    nn.init.normal_(module.bias)
-    return network.requires_grad_(False)
-
-
 @pytest.mark.parametrize(
     ("size", "millions"),
     [("small", 7.5), ("medium", 21.8), ("large", 47.8), ("xlarge", 89.0), ("extra_large", 89.0)],
@@ -151,7 +137,7 @@ def test_larger_networks_repeat_more(size: str, repeats: tuple[int, int]) -> Non
 
 @pytest.mark.parametrize(("joint", "last", "earlier"), [(13, 11, 6), (17, 15, 4), (20, 18, 14), (23, 21, 10)])
 def test_the_layer_before_is_joined_to_an_earlier_one(joint: int, last: int, earlier: int) -> None:
-    network, made, given = drawn(), {}, []
+    network, made, given = seeded_yolov5(), {}, []
     for number in (last, earlier):
         network[number].register_forward_hook(lambda module, _, out, number=number: made.update({number: out}))
     network[joint].register_forward_pre_hook(lambda module, args: given.append(args[0]))
@@ -160,7 +146,7 @@ def test_the_layer_before_is_joined_to_an_earlier_one(joint: int, last: int, ear
 
 
 def test_the_network_computes_what_its_description_says() -> None:
-    network, picture = drawn(), torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(4))
+    network, picture = seeded_yolov5(), torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(4))
     random = torch.Generator().manual_seed(6)
     for norm in network.modules():
         if isinstance(norm, nn.BatchNorm2d):
@@ -217,7 +203,7 @@ def test_a_box_of_raw_zeros_is_its_anchor_in_the_middle_of_its_cell() -> None:
 
 
 def test_the_anchors_of_a_checkpoint_count() -> None:
-    network, state = on_meta("small", 4), drawn(SIZES["s"]).state_dict()
+    network, state = on_meta("small", 4), seeded_yolov5(SIZES["s"]).state_dict()
     state["24.anchor_grid"] = state["24.anchor_grid"] * 2
     network.load_state_dict(state, strict=True, assign=True)
     assert not any(tensor.is_meta for tensor in (*network.parameters(), *network.buffers()))
@@ -225,7 +211,7 @@ def test_the_anchors_of_a_checkpoint_count() -> None:
 
 
 def test_a_picture_gives_the_same_in_a_batch_and_alone() -> None:
-    network = drawn()
+    network = seeded_yolov5()
     pictures = torch.rand(3, 3, 96, 64, generator=torch.Generator().manual_seed(1))
     together = network.head.decode(network(pictures))
     for number in range(3):

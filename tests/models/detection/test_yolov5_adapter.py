@@ -14,9 +14,9 @@ from models.runtime.precision import FP32, PRECISIONS
 from models.runtime.runtime import ComputeOptions
 from models.runtimes.eager import RUNTIME as EAGER
 from settings.model import YoloSettings
-from tests.models.detection.test_yolov5 import drawn
-from tests.models.images.test_area_resize import noise
 from tests.support.contract import contract
+from tests.support.images import noise
+from tests.support.seeded_yolov5 import seeded_yolov5
 
 ADAPTER: DetectorAdapter = YoloAdapter()
 BF16 = PRECISIONS["bf16"]
@@ -148,7 +148,7 @@ def test_a_input_is_the_letterboxed_square() -> None:
 
 
 def test_a_batch_finds_what_each_input_holds_alone_a_thin_one_first() -> None:
-    network, chosen = drawn(), settings(box_score_thresh=0.3)
+    network, chosen = seeded_yolov5(), settings(box_score_thresh=0.3)
     inputs = [
         ADAPTER.prepare(torch.from_numpy(noise(*size)), chosen) for size in ((1000, 5), (60, 90), (96, 96), (1, 1))
     ]
@@ -166,7 +166,7 @@ def test_a_batch_finds_what_each_input_holds_alone_a_thin_one_first() -> None:
 
 
 def test_the_network_sees_colours_in_their_order_between_0_and_1() -> None:
-    network, received = drawn(), []
+    network, received = seeded_yolov5(), []
     network[0].register_forward_pre_hook(lambda module, given: received.append(given[0]))
     picture = torch.tensor([255, 51, 0], dtype=torch.uint8).expand(32, 96, 3)
     find(network, [ADAPTER.prepare(picture, settings())])
@@ -176,7 +176,7 @@ def test_the_network_sees_colours_in_their_order_between_0_and_1() -> None:
 
 
 def test_a_planted_object_is_found_where_it_was_planted() -> None:
-    network, chosen = drawn(classes=2), settings(img_size=64)
+    network, chosen = seeded_yolov5(classes=2), settings(img_size=64)
     _plant(network)
     # the picture is 64 x 32 in the square, from row 16 on; the box is 30 x 61 around the centre of the cell at (1, 2)
     (result,) = find(network, [ADAPTER.prepare(torch.from_numpy(noise(50, 100)), chosen)])
@@ -189,7 +189,7 @@ def test_a_planted_object_is_found_where_it_was_planted() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_network_that_computes_no_numbers_is_an_error(value: float) -> None:
-    network = drawn()
+    network = seeded_yolov5()
     bias = network.head.m[1].bias
     assert isinstance(bias, Tensor)
     bias[0] = value
@@ -198,7 +198,7 @@ def test_a_network_that_computes_no_numbers_is_an_error(value: float) -> None:
 
 
 def test_arithmetic_is_reduced_before_the_head_only() -> None:
-    network, dtypes = drawn(), []
+    network, dtypes = seeded_yolov5(), []
     network[23].register_forward_hook(lambda module, given, made: dtypes.append(made.dtype))
     network.head.register_forward_pre_hook(lambda module, given: dtypes.extend(each.dtype for each in given[0]))
     graph = EAGER.load(ADAPTER.graph_source(network, BF16), None, ComputeOptions(torch.device("cpu"), BF16))

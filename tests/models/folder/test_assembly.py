@@ -17,15 +17,15 @@ from models.folder.checkpoint import read_checkpoint
 from models.folder.layout import locate
 from models.folder.opened import OpenedFolder
 from models.folder.registration import register
-from tests.support.checkpoints import (
+from tests.support.folders.checkpoints import (
     write_automl_folder,
     write_json,
     write_mlmodel,
     write_plain_folder,
     write_timm_folder,
 )
+from tests.support.folders.transformers_folders import save
 from tests.support.repository import ROOT
-from tests.support.transformers_folders import save
 
 SHUFFLENET = "torchvision/shufflenet_v2_x0_5"
 

@@ -15,8 +15,8 @@ from models.errors import ModelError
 from models.folder.checkpoint import Checkpoint, read_checkpoint
 from models.folder.layout import locate
 from models.folder.opened import OpenedFolder
-from tests.support.checkpoints import automl_checkpoint
 from tests.support.contract import contract
+from tests.support.folders.checkpoints import automl_checkpoint
 
 
 def seeded_state() -> dict[str, Tensor]:

@@ -12,8 +12,8 @@ from models.images.decoding import ImageLimits
 from models.loaded import load_classifier
 from models.runtime.precision import FP32, PRECISIONS
 from settings.errors import SettingsError
-from tests.support.checkpoints import LABELS, seeded_network, write_automl_folder, write_plain_folder
 from tests.support.contract import contract
+from tests.support.folders.checkpoints import LABELS, seeded_network, write_automl_folder, write_plain_folder
 from tests.support.images import encoded, picture
 from tests.support.repository import ROOT
 

@@ -6,7 +6,7 @@ import pytest
 
 from models.errors import ModelError
 from models.folder.manifest import Manifest, read_manifest
-from tests.support.checkpoints import write_json
+from tests.support.folders.checkpoints import write_json
 
 WHOLE: dict[str, Any] = {
     "architecture": "torchvision/resnet18",

@@ -4,8 +4,8 @@ import pytest
 
 from models.errors import ModelError
 from models.folder.layout import locate
-from tests.support.checkpoints import Layout, write_automl_folder
 from tests.support.contract import contract
+from tests.support.folders.checkpoints import Layout, write_automl_folder
 
 
 def touch(root: Path, *names: str) -> Path:

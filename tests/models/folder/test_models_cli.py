@@ -9,7 +9,7 @@ import torch
 
 from models.__main__ import main
 from models.folder.registration import register
-from tests.support.checkpoints import write_automl_folder, write_plain_folder
+from tests.support.folders.checkpoints import write_automl_folder, write_plain_folder
 from tests.support.repository import ROOT
 
 SIZES = (40, 32)

@@ -20,7 +20,7 @@ from models.folder.registry import Registered, check_name, incoming, look_up, pu
 from models.folder.verification import verify
 from models.loaded import load_classifier
 from settings.errors import SettingsError
-from tests.support.checkpoints import LABELS, write_automl_folder, write_json, write_plain_folder
+from tests.support.folders.checkpoints import LABELS, write_automl_folder, write_json, write_plain_folder
 from tests.support.repository import ROOT
 
 SIZES = (40, 32)

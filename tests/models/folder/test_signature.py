@@ -10,8 +10,8 @@ from models.errors import ModelError
 from models.folder.layout import locate
 from models.folder.signature import Column, Signature, parse_signature
 from server.ipc.model_facts import ModelFacts
-from tests.support.checkpoints import Layout, write_automl_folder, write_mlmodel
-from tests.support.live_server import run_server
+from tests.support.folders.checkpoints import Layout, write_automl_folder, write_mlmodel
+from tests.support.servers.live_server import run_server
 
 IMAGE = Signature((Column("image", "binary"),))
 

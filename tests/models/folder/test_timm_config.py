@@ -18,7 +18,7 @@ from models.images.decoding import ImageLimits
 from models.images.preprocess import Preprocess, Statistics
 from models.loaded import load_classifier
 from models.predictions import ClassScores
-from tests.support.checkpoints import TIMM_TRAINED, seeded_network, write_json, write_timm_folder
+from tests.support.folders.checkpoints import TIMM_TRAINED, seeded_network, write_json, write_timm_folder
 from tests.support.images import encoded, picture
 
 

@@ -19,10 +19,10 @@ from models.classifier import Classifier
 from models.images.decoding import ImageLimits
 from models.loaded import load_classifier
 from models.predictions import ClassScores
-from tests.support.checkpoints import LABELS
 from tests.support.explain_networks import parameters_for
+from tests.support.folders.checkpoints import LABELS
+from tests.support.folders.transformers_folders import CLASSIFIERS, Reference, save
 from tests.support.images import encoded, picture
-from tests.support.transformers_folders import CLASSIFIERS, Reference, save
 
 LIMITS = ImageLimits(10**8, 10**8)
 # odd remainders on both axes, tall, and smaller than the input

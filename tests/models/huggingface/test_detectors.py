@@ -16,20 +16,16 @@ from models.detection.adapter import Detections
 from models.detector import Detector
 from models.errors import ModelError
 from models.huggingface.query_adapter import select
-from models.images.decoding import ImageLimits
 from models.loaded import load
-from models.predictions import Boxes
 from settings.model import QueryDetectionSettings
-from tests.support.checkpoints import LABELS, write_json
+from tests.support.detections import LIMITS, Rows, assert_alike, predicted
+from tests.support.folders.checkpoints import LABELS, write_json
+from tests.support.folders.transformers_folders import DETECTORS, Reference, save
 from tests.support.images import encoded, picture
-from tests.support.transformers_folders import DETECTORS, Reference, save
 
-LIMITS = ImageLimits(10**8, 10**8)
 PICTURES = [encoded(picture(seed, *size), "PNG") for seed, size in enumerate([(151, 97), (90, 207), (60, 50)])]
 CONDITIONAL, DEFORMABLE = "ConditionalDetrForObjectDetection", "DeformableDetrForObjectDetection"
 DETR = "DetrForObjectDetection"
-
-Rows = Sequence[tuple[str, float, list[float]]]
 
 
 @dataclass(frozen=True)
@@ -51,31 +47,6 @@ def loaded(folder: Path) -> Detector:
     model = load(folder)
     assert isinstance(model, Detector)
     return model
-
-
-def predicted(model: Detector, data: bytes, **given: Any) -> Rows:
-    """The prediction for an image: label, score and box of each object."""
-    read = model.read(data, LIMITS, model.settings(given))
-    outputs = [model.outputs([one.data])[0] for one in read.inputs]
-    prediction = model.combine(read, outputs)
-    assert isinstance(prediction, Boxes)
-    return [(one["label"], one["score"], list(one["box"].values())) for one in prediction.boxes]  # type: ignore[arg-type]
-
-
-def assert_alike(found: Rows, expected: Rows, tolerance: float = 1e-4) -> None:
-    """Both tell the same objects, in an order that may differ where scores are equal but for rounding."""
-    assert len(found) == len(expected)
-    left = list(found)
-    for label, score, box in expected:
-        near = [
-            one
-            for one in left
-            if one[0] == label
-            and abs(one[1] - score) <= tolerance
-            and max(abs(a - b) for a, b in zip(one[2], box, strict=True)) <= tolerance
-        ]
-        assert near, (label, score, box)
-        left.remove(near[0])
 
 
 def test_boxes_are_those_of_the_library(served: Served) -> None:

@@ -19,9 +19,9 @@ from models.huggingface.processor_spec import ProcessorSpec
 from models.images.decoding import ImageLimits
 from models.images.preprocess import Statistics
 from models.loaded import load, load_classifier
-from tests.support.checkpoints import LABELS, write_json
+from tests.support.folders.checkpoints import LABELS, write_json
+from tests.support.folders.transformers_folders import Reference, save
 from tests.support.images import encoded, picture
-from tests.support.transformers_folders import Reference, save
 
 LIMITS = ImageLimits(10**8, 10**8)
 PICTURE = encoded(picture(3, 120, 90), "PNG")

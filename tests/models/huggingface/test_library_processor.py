@@ -11,8 +11,8 @@ import transformers
 from models.assembly import assemble
 from models.errors import ModelError
 from models.huggingface.library_processor import library_processor
-from tests.support.checkpoints import write_json
-from tests.support.transformers_folders import ALL, save
+from tests.support.folders.checkpoints import write_json
+from tests.support.folders.transformers_folders import ALL, save
 
 Content = dict[str, Any]
 

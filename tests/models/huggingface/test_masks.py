@@ -21,10 +21,10 @@ from models.images.decoding import ImageLimits
 from models.loaded import load
 from models.predictions import Boxes, Object
 from settings.model import QuerySegmentationSettings
-from tests.support.checkpoints import LABELS
-from tests.support.detector_folders import plain_polygons
+from tests.support.folders.checkpoints import LABELS
+from tests.support.folders.detector_folders import plain_polygons
+from tests.support.folders.transformers_folders import SEGMENTERS, Reference, save
 from tests.support.images import encoded, picture
-from tests.support.transformers_folders import SEGMENTERS, Reference, save
 
 LIMITS = ImageLimits(10**8, 10**8)
 PICTURES = [encoded(picture(seed, *size), "PNG") for seed, size in enumerate([(151, 97), (90, 207), (60, 50)])]

@@ -6,28 +6,23 @@ import pytest
 from numpy.typing import NDArray
 
 from models.images.area_resize import resize
-
-Picture = NDArray[np.uint8]
-
-
-def noise(height: int, width: int, seed: int = 0) -> Picture:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+from tests.support.images import Pixels, noise
 
 
-def opencv(picture: Picture, height: int, width: int) -> Picture:
+def opencv(picture: Pixels, height: int, width: int) -> Pixels:
     shrinks = height <= picture.shape[0] and width <= picture.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(picture, (width, height), interpolation=how), dtype=np.uint8)
 
 
-def differences(first: Picture, second: Picture) -> NDArray[np.int64]:
+def differences(first: Pixels, second: Pixels) -> NDArray[np.int64]:
     assert first.shape == second.shape
     assert first.dtype == second.dtype == np.uint8
     found: NDArray[np.int64] = np.abs(first.astype(np.int64) - second)
     return found
 
 
-def column(*levels: int) -> Picture:
+def column(*levels: int) -> Pixels:
     return np.array(levels, dtype=np.uint8)[:, None, None]
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from models.images.letterbox import GREY, fit, letterbox, margin
-from tests.models.images.test_area_resize import Picture, noise
 from tests.support.contract import contract
+from tests.support.images import Pixels, noise
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_tall_picture_has_grey_at_its_sides() -> None:
     assert set(np.unique(square)) == {7, 114}
 
 
-@contract("Pictures and boxes", "yolov5: OpenCV's resize and grey margins")
+@contract("Pixelss and boxes", "yolov5: OpenCV's resize and grey margins")
 @pytest.mark.parametrize("shape", [(120, 161), (33, 20), (64, 64), (1, 1), (1, 90), (300, 7), (77, 77)], ids=str)
 @pytest.mark.parametrize("side", [64, 640])
 def test_letterboxing_equals_opencv(shape: tuple[int, int], side: int) -> None:
@@ -74,7 +74,7 @@ def test_a_slice_of_a_tensor_is_letterboxed_as_it_stands() -> None:
     assert np.array_equal(letterbox(part, 64)[0], letterbox(np.ascontiguousarray(part), 64)[0])
 
 
-def reference(picture: Picture, side: int) -> Picture:
+def reference(picture: Pixels, side: int) -> Pixels:
     """The rule of training, step by step, in OpenCV's functions."""
     height, width = picture.shape[:2]
     ratio = side / max(height, width)

@@ -12,8 +12,8 @@ from models.errors import ModelError
 from models.loaded import load, reference_model
 from models.runtime.agreement import Agreement, check_precision, compare, merge, precision_agreement
 from models.runtime.deviation import Deviation
-from tests.support.detector_folders import load_detector, write_detector_folder
-from tests.support.live_server import run_server
+from tests.support.folders.detector_folders import load_detector, write_detector_folder
+from tests.support.servers.live_server import run_server
 
 
 def test_bf16_is_compared_with_fp32_and_fp32_with_nothing(fridge_folder: Path) -> None:

@@ -13,7 +13,7 @@ from models.loaded import load
 from models.runtime.precision import FP32
 from models.runtime.runtime import ComputeOptions, Graph, available
 from models.runtimes.cuda_graphs import Recordings, Replay
-from tests.support.checkpoints import write_automl_folder
+from tests.support.folders.checkpoints import write_automl_folder
 
 
 class StandIn:

@@ -14,10 +14,10 @@ from models.loaded import LoadedModel, load
 from models.runtime.conversion import convert_apart
 from models.runtime.precision import FP32, PRECISIONS
 from models.runtime.runtime import EAGER, ComputeOptions, GraphSource, available
-from tests.models.detection.test_yolov5 import drawn
-from tests.support.checkpoints import write_automl_folder
-from tests.support.detector_folders import LIMITS, write_detector_folder
+from tests.support.folders.checkpoints import write_automl_folder
+from tests.support.folders.detector_folders import LIMITS, write_detector_folder
 from tests.support.images import encoded, picture
+from tests.support.seeded_yolov5 import seeded_yolov5
 
 CPU = torch.device("cpu")
 OPTIONS = ComputeOptions(CPU, FP32, threads=2)
@@ -69,7 +69,7 @@ def test_boxes_of_openvino_are_those_of_eager(tmp_path: Path, name: str) -> None
 
 
 def test_maps_of_yolov5_by_openvino_are_those_of_eager(tmp_path: Path) -> None:
-    source = YoloAdapter().graph_source(drawn(), FP32)
+    source = YoloAdapter().graph_source(seeded_yolov5(), FP32)
     openvino = available()["openvino"]
     openvino.convert(source, OPTIONS, tmp_path)
     graph, eager = openvino.load(source, tmp_path, OPTIONS), available()[EAGER].load(source, None, OPTIONS)

@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 
 from tests.support import http
-from tests.support.protocol_site import ProtocolSite
+from tests.support.servers.protocol_site import ProtocolSite
 
 
 class Page(HTMLParser):

@@ -8,7 +8,7 @@ from settings.errors import SettingsError
 from tests.support import http
 from tests.support.contract import contract
 from tests.support.images import encoded, picture
-from tests.support.live_server import LiveServer
+from tests.support.servers.live_server import LiveServer
 
 
 def accepts(keys: Keys, authorization: str | None) -> bool:

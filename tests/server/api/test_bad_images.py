@@ -8,7 +8,7 @@ import pytest
 from tests.support import http
 from tests.support.contract import contract
 from tests.support.images import encoded, picture
-from tests.support.live_server import LiveServer
+from tests.support.servers.live_server import LiveServer
 
 FINE = encoded(picture(1, 90, 70), "JPEG")
 BROKEN = FINE[: len(FINE) // 2]

@@ -13,11 +13,17 @@ import pytest
 from PIL import Image
 
 from tests.support import http
-from tests.support.checkpoints import LABELS
 from tests.support.contract import contract
-from tests.support.detector_folders import SETTINGS, Reference, assert_alike, seeded_detector, write_detector_folder
+from tests.support.folders.checkpoints import LABELS
+from tests.support.folders.detector_folders import (
+    SETTINGS,
+    Reference,
+    assert_alike,
+    seeded_detector,
+    write_detector_folder,
+)
 from tests.support.images import encoded, picture
-from tests.support.live_server import LiveServer
+from tests.support.servers.live_server import LiveServer
 
 MASK = "maskrcnn_resnet18_fpn"
 PATIENT = ("--queue-limit-ms", "60000", "--request-timeout-ms", "60000")  # a machine that others use too may be slow

@@ -23,10 +23,10 @@ from models.classifier import Classifier
 from models.images.decoding import ImageLimits
 from models.loaded import load_classifier
 from tests.support import http
-from tests.support.checkpoints import write_automl_folder
 from tests.support.contract import contract
+from tests.support.folders.checkpoints import write_automl_folder
 from tests.support.images import encoded, picture
-from tests.support.live_server import LiveServer
+from tests.support.servers.live_server import LiveServer
 
 ALGORITHMS = ("xrai", "integrated_gradients", "gradcam", "guided_gradcam", "guided_backprop")
 PICTURES = [encoded(picture(seed, 120, 90), "JPEG") for seed in range(4)]

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from tests.support import http
-from tests.support.checkpoints import write_automl_folder
 from tests.support.contract import contract
+from tests.support.folders.checkpoints import write_automl_folder
 from tests.support.images import encoded, picture
-from tests.support.live_server import LiveServer
+from tests.support.servers.live_server import LiveServer
 
 FINE = encoded(picture(1, 640, 480), "JPEG")
 

@@ -14,12 +14,12 @@ from PIL import Image
 
 from models.detector import Detector
 from models.loaded import load
-from tests.models.huggingface.test_detectors import assert_alike, predicted
 from tests.support import http
-from tests.support.checkpoints import LABELS, write_json
+from tests.support.detections import assert_alike, predicted
+from tests.support.folders.checkpoints import LABELS, write_json
+from tests.support.folders.transformers_folders import Reference, save
 from tests.support.images import encoded, picture
-from tests.support.live_server import LiveServer, run_server
-from tests.support.transformers_folders import Reference, save
+from tests.support.servers.live_server import LiveServer, run_server
 
 PICTURES = [encoded(picture(seed, 120 + seed, 90), "JPEG") for seed in range(4)]
 NUMBERS = {"visualizations": False, "attributions": True, "attributions_format": "npy_base64"}

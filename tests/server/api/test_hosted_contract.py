@@ -15,7 +15,7 @@ from scripts.compatibility import lines, parts
 from tests.support import http
 from tests.support.contract import contract
 from tests.support.images import encoded, picture
-from tests.support.live_server import LiveServer
+from tests.support.servers.live_server import LiveServer
 
 FINE = encoded(picture(1, 120, 90), "JPEG")
 ORIGIN = "https://pages.example"

@@ -11,7 +11,7 @@ import pytest
 
 from server.protocol_catalog import PROTOCOLS
 from tests.support import http
-from tests.support.protocol_site import NAMED, TEXT, ProtocolSite
+from tests.support.servers.protocol_site import NAMED, TEXT, ProtocolSite
 
 KEY = {"authorization": "Bearer of-all"}
 CHECKS = ("not_a_server_error", "content_type_conformance", "unsupported_method", "allow_header_conformance")

@@ -18,7 +18,7 @@ from models.loaded import load_classifier
 from tests.support import http
 from tests.support.contract import contract
 from tests.support.images import encoded, picture
-from tests.support.live_server import LiveServer
+from tests.support.servers.live_server import LiveServer
 
 LABELS = ["can", "carton", "milk_bottle", "water_bottle"]
 FIRST, SECOND = encoded(picture(1, 120, 90), "JPEG"), encoded(picture(2, 90, 130), "PNG")

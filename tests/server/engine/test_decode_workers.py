@@ -26,10 +26,10 @@ from server.errors import ServiceError
 from server.ipc.process_config import ProcessConfig
 from settings.server import ServerSettings
 from tests.support import http
-from tests.support.detector_folders import write_detector_folder
+from tests.support.engines.scheduler_harness import decode_all, make_jobs, make_scheduler
+from tests.support.folders.detector_folders import write_detector_folder
 from tests.support.images import encoded, picture
-from tests.support.live_server import LiveServer
-from tests.support.scheduler_harness import decode_all, make_jobs, make_scheduler
+from tests.support.servers.live_server import LiveServer
 
 PICTURES = [encoded(picture(seed, 90 + seed, 80), "PNG") for seed in range(12)]
 EXPLAINED = {

@@ -8,7 +8,7 @@ from server.engine.device import BatchItem, Device, batch_items
 from server.engine.payload import ScorePayload
 from server.engine.scheduling.job import Job
 from server.ipc.outcome import Failure
-from tests.support.fake_model import FakeModel, image_of
+from tests.support.engines.fake_model import FakeModel, image_of
 
 
 def items_of_kinds(*kinds: int) -> list[BatchItem]:

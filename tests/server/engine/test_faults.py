@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.busy_device import start_slow_batch
-from tests.support.faulty_model import coloured
+from tests.support.engines.faulty_model import coloured
 from tests.support.images import encoded, picture
-from tests.support.live_server import LiveServer
-from tests.support.other_model import other_model
+from tests.support.servers.busy_device import start_slow_batch
+from tests.support.servers.live_server import LiveServer
+from tests.support.servers.other_model import other_model
 
-FAULTY = other_model("tests.support.faulty_model:FaultyModel")
+FAULTY = other_model("tests.support.engines.faulty_model:FaultyModel")
 FINE = encoded(picture(1, 80, 80), "PNG")
 
 
@@ -58,7 +58,7 @@ def test_a_batch_that_does_not_fit_is_halved(server: LiveServer, pool: ThreadPoo
 def test_an_engine_that_dies_fails_its_requests_at_once_and_comes_back(
     server: LiveServer, pool: ThreadPoolExecutor
 ) -> None:
-    (before,) = server.children("tests.support.other_model")
+    (before,) = server.children("tests.support.servers.other_model")
     slow = start_slow_batch(server, pool)
     queued = [pool.submit(server.score, [FINE]) for _ in range(3)]
     time.sleep(0.2)  # most of them are in the engine by then, and the others fail no later
@@ -85,7 +85,7 @@ def test_an_engine_killed_by_a_picture_takes_nobody_with_it_for_long(server: Liv
 
 
 def test_a_device_that_stays_broken_is_replaced(server: LiveServer) -> None:
-    (before,) = server.children("tests.support.other_model")
+    (before,) = server.children("tests.support.servers.other_model")
     assert server.score([coloured("sick")]).status_code in (500, 503)
     server.wait_for(lambda: not before.is_running())
     server.wait_ready()

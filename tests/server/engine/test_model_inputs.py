@@ -3,9 +3,9 @@
 import pytest
 
 from server.ipc.outcome import RefusedError
-from tests.support.fake_model import FINE, POISON, FakeModel
-from tests.support.pipeline_harness import Bench, codes
-from tests.support.scheduler_harness import IMAGE, decode_all, make_jobs, make_scheduler, run_batch
+from tests.support.engines.fake_model import FINE, POISON, FakeModel
+from tests.support.engines.pipeline_harness import Bench, codes
+from tests.support.engines.scheduler_harness import IMAGE, decode_all, make_jobs, make_scheduler, run_batch
 
 
 def test_inputs_of_an_image_are_batched_by_their_shape() -> None:

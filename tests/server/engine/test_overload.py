@@ -10,14 +10,14 @@ import httpx
 import pytest
 
 from tests.support import http
-from tests.support.busy_device import start_slow_batch
 from tests.support.contract import contract
-from tests.support.faulty_model import SLOW_ENDED
+from tests.support.engines.faulty_model import SLOW_ENDED
 from tests.support.images import encoded, picture
-from tests.support.live_server import LiveServer
-from tests.support.other_model import other_model
+from tests.support.servers.busy_device import start_slow_batch
+from tests.support.servers.live_server import LiveServer
+from tests.support.servers.other_model import other_model
 
-FAULTY = other_model("tests.support.faulty_model:FaultyModel")
+FAULTY = other_model("tests.support.engines.faulty_model:FaultyModel")
 JSON = {"content-type": "application/json"}
 FINE = encoded(picture(1, 80, 80), "PNG")
 

@@ -6,8 +6,8 @@ import pytest
 from server.engine.device import Device
 from server.engine.scheduling.scheduler import Limits
 from server.ipc.outcome import STAGES
-from tests.support.fake_model import FINE, NOT_FINITE, POISON, UNREADABLE, FakeModel
-from tests.support.pipeline_harness import Bench, Pending, codes
+from tests.support.engines.fake_model import FINE, NOT_FINITE, POISON, UNREADABLE, FakeModel
+from tests.support.engines.pipeline_harness import Bench, Pending, codes
 
 
 def test_a_request_is_scored_in_order() -> None:

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.support.images import encoded, picture
-from tests.support.live_server import LiveServer, run_server
+from tests.support.servers.live_server import LiveServer, run_server
 
 PICTURES = [encoded(picture(seed, 120, 90), "JPEG") for seed in range(3)]
 # a compiler would take half a minute more

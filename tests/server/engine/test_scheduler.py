@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from tests.support.scheduler_harness import IMAGE, cpu_task, decode_all, make_jobs, make_scheduler, run_batch
+from tests.support.engines.scheduler_harness import IMAGE, cpu_task, decode_all, make_jobs, make_scheduler, run_batch
 
 
 def test_a_free_device_takes_what_is_ready_at_once() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from server.engine.scheduling.job import AnyJob, Batch, Stage
-from tests.support.scheduler_harness import IMAGE, cpu_task, decode_all, make_jobs, make_scheduler
+from tests.support.engines.scheduler_harness import IMAGE, cpu_task, decode_all, make_jobs, make_scheduler
 
 
 class SchedulerMachine(RuleBasedStateMachine):

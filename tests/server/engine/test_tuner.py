@@ -20,7 +20,7 @@ from models.runtime.runtime import EAGER, ComputeOptions, Graph, GraphSource
 from server.engine.startup import tuner as tuner_module
 from server.engine.startup.runtime_benchmark import RuntimeBenchmark
 from server.engine.startup.tuner import Tuner, open_cache
-from tests.support.checkpoints import write_automl_folder
+from tests.support.folders.checkpoints import write_automl_folder
 
 OPTIONS = ComputeOptions(torch.device("cpu"), FP32)
 

@@ -1,7 +1,7 @@
 import pytest
 
 from server.engine.scheduling.wait_correction import WaitCorrection
-from tests.support.scheduler_harness import IMAGE, decode_all, make_jobs, make_scheduler
+from tests.support.engines.scheduler_harness import IMAGE, decode_all, make_jobs, make_scheduler
 
 
 def test_predictions_that_hold_are_left_alone() -> None:

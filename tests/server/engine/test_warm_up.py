@@ -5,7 +5,7 @@ import torch
 
 from server.engine.device import Device
 from server.engine.startup.warm_up import batch_overhead_s, best_batch, warm_up
-from tests.support.fake_model import FakeModel
+from tests.support.engines.fake_model import FakeModel
 
 
 class TimedDevice(Device):

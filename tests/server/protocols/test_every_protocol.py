@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.support import http
 from tests.support.images import encoded, picture
-from tests.support.protocol_site import JPEG, NAMED, TEXT, ProtocolSite, assert_same_scores
+from tests.support.servers.protocol_site import JPEG, NAMED, TEXT, ProtocolSite, assert_same_scores
 
 Row = dict[str, Any]
 LENGTH = "inference-header-content-length"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.protocol_site import JPEG, MOST_BYTES, TEXT, ProtocolSite, assert_same_scores
+from tests.support.servers.protocol_site import JPEG, MOST_BYTES, TEXT, ProtocolSite, assert_same_scores
 
 PREDICT, EXPLAIN = "/v1/models/fridge:predict", "/v1/models/fridge:explain"
 FAST = {"xai_algorithm": "gradcam", "visualizations": False}

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.support.images import encoded, picture
-from tests.support.protocol_site import JPEG, MOST_BYTES, NAMED, TEXT, ProtocolSite, assert_same_scores
 from tests.support.repository import ROOT
+from tests.support.servers.protocol_site import JPEG, MOST_BYTES, NAMED, TEXT, ProtocolSite, assert_same_scores
 
 INVOKE = "/invocations"
 JSON, CSV = "application/json", "text/csv"
@@ -22,7 +22,7 @@ def replies(site: ProtocolSite, tmp_path_factory: pytest.TempPathFactory) -> dic
     """What MLflow's client makes of the server."""
     file = tmp_path_factory.mktemp("mlflow") / "picture.jpg"
     file.write_bytes(JPEG)
-    command = (sys.executable, "-m", "tests.support.mlflow_client", *site.address.split(":"), str(file))
+    command = (sys.executable, "-m", "tests.support.servers.mlflow_client", *site.address.split(":"), str(file))
     env = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

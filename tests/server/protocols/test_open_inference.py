@@ -22,7 +22,7 @@ from server.ipc.outcome import Failure
 from server.protocol import ProtocolRequest, ScoreResult
 from server.protocols.open_inference import PROTOCOL
 from tests.support.images import encoded, picture
-from tests.support.protocol_site import JPEG, MOST_BYTES, TEXT, ProtocolSite
+from tests.support.servers.protocol_site import JPEG, MOST_BYTES, TEXT, ProtocolSite
 
 INFER = "/v2/models/fridge/infer"
 LENGTH = "inference-header-content-length"

@@ -12,8 +12,8 @@ import pytest
 
 from tests.support import http
 from tests.support.images import encoded, picture
-from tests.support.persistent_clients import Clients
-from tests.support.script_site import NAME, ScriptSite, script
+from tests.support.servers.persistent_clients import Clients
+from tests.support.servers.script_site import NAME, ScriptSite, script
 
 ADMIN = {"authorization": "Bearer of-admins"}
 FINE = encoded(picture(1, 80, 60), "JPEG")

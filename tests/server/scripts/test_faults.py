@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.support.contract import contract
-from tests.support.script_site import ScriptSite, script
+from tests.support.servers.script_site import ScriptSite, script
 
 FAILED = "x-ms-run-function-failed"
 LIMIT_MS = 1500

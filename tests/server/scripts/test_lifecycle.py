@@ -13,10 +13,10 @@ import pytest
 
 from tests.support import http
 from tests.support.contract import contract
-from tests.support.live_server import LiveServer, run_server
-from tests.support.persistent_clients import Clients
+from tests.support.folders.user_scripts import write_scripts
 from tests.support.repository import ROOT
-from tests.support.user_scripts import write_scripts
+from tests.support.servers.live_server import LiveServer, run_server
+from tests.support.servers.persistent_clients import Clients
 
 
 @pytest.fixture(scope="module")

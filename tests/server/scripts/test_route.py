@@ -12,7 +12,7 @@ import pytest
 from tests.support import http
 from tests.support.contract import contract
 from tests.support.repository import ROOT
-from tests.support.script_site import NAME, ScriptSite, script
+from tests.support.servers.script_site import NAME, ScriptSite, script
 
 FAILED, TOOK = "x-ms-run-function-failed", "x-ms-run-fn-exec-ms"
 TEXT, JSON = {"content-type": "text/plain"}, {"content-type": "application/json"}

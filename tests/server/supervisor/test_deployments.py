@@ -16,13 +16,13 @@ import pytest
 
 from server.errors import ServiceError
 from server.inference.deployments import Deployments
-from server.ipc.routing_table import Route, RoutingTable
-from settings.server import ServerSettings
+from server.ipc.routing_table import RoutingTable
 from tests.support import http
-from tests.support.checkpoints import seeded_network, write_automl_folder
 from tests.support.contract import contract
+from tests.support.folders.checkpoints import seeded_network, write_automl_folder
 from tests.support.images import encoded, picture
-from tests.support.live_server import LiveServer
+from tests.support.routes import route
+from tests.support.servers.live_server import LiveServer
 
 FINE = encoded(picture(1, 120, 90), "JPEG")
 ADMIN, USER = {"authorization": "Bearer of-admins"}, {"authorization": "Bearer of-users"}
@@ -254,10 +254,6 @@ def test_a_dead_deployment_leaves_its_requests_to_the_others(site: Site) -> None
     site.server.wait_for(lambda: site.post(headers={**USER, NAME: "green"}).status_code == 200, 60)
 
 
-def row(name: str, version: int | None = None) -> Route:
-    return Route(name=name, version=version, settings=ServerSettings(), sockets=(Path("/none"),))
-
-
 def ready(deployments: Deployments, *names: str) -> None:
     for deployment in deployments:
         for client in deployment.engines.clients:
@@ -266,7 +262,7 @@ def ready(deployments: Deployments, *names: str) -> None:
 
 def test_turns_come_as_close_to_the_shares_as_whole_requests_can() -> None:
     shares = {"a": 62.5, "b": 25.0, "c": 12.5}
-    deployments = Deployments(RoutingTable(routes=(row("a"), row("b"), row("c"), row("d")), traffic=shares))
+    deployments = Deployments(RoutingTable(routes=(route("a"), route("b"), route("c"), route("d")), traffic=shares))
     ready(deployments, "a", "b", "c", "d")
     chosen = [deployments.choose(None).name for _ in range(80)]
     assert Counter(chosen) == {"a": 50, "b": 20, "c": 10}
@@ -279,7 +275,7 @@ def test_turns_come_as_close_to_the_shares_as_whole_requests_can() -> None:
 
 
 def test_versions_in_paths_are_checked() -> None:
-    deployments = Deployments(RoutingTable(routes=(row("a", 3), row("b")), traffic={"a": 100}))
+    deployments = Deployments(RoutingTable(routes=(route("a", 3), route("b")), traffic={"a": 100}))
     assert deployments.named("a", "3").name == "a"
     assert deployments.named("b", "1").name == "b"
     for name, version in (("a", "2"), ("b", "2"), ("x", None)):
@@ -289,5 +285,5 @@ def test_versions_in_paths_are_checked() -> None:
 
 
 def test_an_only_model_without_a_name_does_not_mind_how_it_is_called() -> None:
-    deployments = Deployments(RoutingTable(routes=(row("fridge"),), traffic={"fridge": 100}, named=False))
+    deployments = Deployments(RoutingTable(routes=(route("fridge"),), traffic={"fridge": 100}, named=False))
     assert deployments.choose("blue").name == "fridge"

@@ -19,10 +19,10 @@ from server.ipc.process_config import ProcessConfig
 from server.supervisor.launcher import ENGINE_ENVIRONMENT, check_model
 from settings.server import ServerSettings
 from tests.support import http
-from tests.support.checkpoints import write_automl_folder
 from tests.support.contract import contract
+from tests.support.folders.checkpoints import write_automl_folder
 from tests.support.images import encoded, picture
-from tests.support.live_server import LiveServer, run_server
+from tests.support.servers.live_server import LiveServer, run_server
 
 FINE = encoded(picture(1, 120, 90), "JPEG")
 SMALL = (80, 64)

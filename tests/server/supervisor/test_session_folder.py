@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from server.supervisor.session_folder import remove_abandoned, session_folder
-from tests.support.live_server import LiveServer, run_server
+from tests.support.servers.live_server import LiveServer, run_server
 
 OWNER = """
 import sys, time, tempfile

@@ -1,0 +1,1 @@
+"""Servers, loads and ceilings that the benchmarks share."""

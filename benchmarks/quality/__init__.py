@@ -1,0 +1,1 @@
+"""The parts of benchmarks.explain_quality."""

@@ -1,0 +1,1 @@
+"""The multiclass demo model."""

@@ -1,0 +1,42 @@
+"""The schedule of the classifier's training: image sizes, steps and learning rates.
+
+Small images are cheap: one of 64 pixels takes a quarter of the time of one of 144. So most steps are taken on small
+close-ups. Each later stage shows the objects half as large again, up to the size that is served; the network adapts to
+that with little loss.
+"""
+
+from dataclasses import dataclass
+
+SIZES = {"valid_resize_size": 164, "valid_crop_size": 144, "train_crop_size": 144}
+DRAWINGS = 2200
+DRAWING_SIZE = (256, 192)
+# Enough to reject a bad model; the test suite tests on more and larger images
+TEST_IMAGES = 200
+TEST_SIZE = (320, 240)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierStage:
+    """Some steps at one image size.
+
+    pixels: width and height of the network's input. shown: how many images, `batch` at a time. rates: the learning rate
+    at the start and at the end, linear in between. closeup: whether to crop the object or to show the whole scene.
+    """
+
+    pixels: int
+    shown: int
+    batch: int
+    rates: tuple[float, float]
+    closeup: bool = True
+
+    @property
+    def steps(self) -> int:
+        """How many steps the stage takes."""
+        return -(-self.shown // self.batch)
+
+
+STAGES = (
+    ClassifierStage(64, 4200, 24, (2e-3, 1.5e-3)),
+    ClassifierStage(96, 960, 16, (1.2e-3, 7e-4)),
+    ClassifierStage(144, 800, 8, (6e-4, 1e-5), closeup=False),
+)

@@ -1,0 +1,1 @@
+"""The Faster R-CNN and Mask R-CNN demo models."""

@@ -1,0 +1,1 @@
+"""Draws objects, floors, walls and light."""

@@ -1,0 +1,1 @@
+"""The yolov5 demo model."""

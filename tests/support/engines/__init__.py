@@ -1,0 +1,1 @@
+"""Models that need no weights, and parts of an engine around them."""

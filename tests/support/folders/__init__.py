@@ -1,0 +1,1 @@
+"""Builds small model folders and folders of scripts."""

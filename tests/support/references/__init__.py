@@ -1,0 +1,1 @@
+"""Algorithms once more, written plainly, to compare the product with."""
