@@ -11,10 +11,10 @@ _TESTS = Path(__file__).parent.parent / "tests"
 _PARTS = (
     "Requests",
     "Replies",
-    "Errors and bad pictures",
+    "Errors and bad images",
     "Routes, headers and life cycle",
     "Explanations",
-    "Pictures and boxes",
+    "Images and boxes",
     "Tiles",
     "settings.json",
     "Checkpoints and model folders",

@@ -116,7 +116,7 @@ def assert_same(found: Tensor, expected: Tensor) -> None:
 
 
 @contract(
-    "Pictures and boxes",
+    "Images and boxes",
     "Twelve architectures of classification give the probabilities of the libraries that trained them",
 )
 def test_probabilities_are_those_of_torchvision_or_timm(served: Served) -> None:
@@ -197,7 +197,7 @@ def test_an_unknown_name_is_refused_with_near_matches(name: str, words: str) -> 
     assert words in str(caught.value)
 
 
-@contract("Pictures and boxes", "seresnext always takes 256 and 224 pixels")
+@contract("Images and boxes", "seresnext always takes 256 and 224 pixels")
 def test_seresnext_ignores_configured_sizes(tmp_path: Path) -> None:
     origin = seeded_network("seresnext", len(LABELS), 64)
     settings = {"valid_resize_size": 100, "valid_crop_size": 90}
@@ -209,7 +209,7 @@ def test_seresnext_ignores_configured_sizes(tmp_path: Path) -> None:
     assert "'valid_crop_size' is 90" in model.definition.settings.warnings[1]
 
 
-@contract("Pictures and boxes", "Transformers of another crop have their position embedding interpolated")
+@contract("Images and boxes", "Transformers of another crop have their position embedding interpolated")
 @pytest.mark.parametrize(("trained", "served_at"), [(64, 96), (96, 64), (64, 70)], ids=["larger", "smaller", "odd"])
 def test_a_transformer_at_another_crop_has_its_position_embedding_interpolated(
     tmp_path: Path, trained: int, served_at: int

@@ -177,7 +177,7 @@ def turned() -> tuple[bytes, bytes]:
     return encoded(image, "PNG", exif=exif), encoded(upright, "PNG")
 
 
-@contract("Pictures and boxes", "Rotation cannot be chosen", "better", "`exif` chooses it for detectors")
+@contract("Images and boxes", "Rotation cannot be chosen", "better", "`exif` chooses it for detectors")
 @pytest.mark.parametrize(("name", "default"), [(FASTER, False), ("yolov5", True)])
 def test_rotation_is_honoured_where_it_is_set(models: dict[str, Detector], name: str, default: bool) -> None:
     data, upright = turned()

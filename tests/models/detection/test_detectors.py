@@ -38,7 +38,7 @@ def reference(name: str, **settings: Any) -> Reference:
     return Reference(name, {**SETTINGS, **settings}, seeded_detector(name))
 
 
-@contract("Pictures and boxes", "Faster R-CNN, Mask R-CNN and RetinaNet find what torchvision finds")
+@contract("Images and boxes", "Faster R-CNN, Mask R-CNN and RetinaNet find what torchvision finds")
 @pytest.mark.parametrize("name", NAMES)
 def test_every_architecture_finds_what_torchvision_finds(tmp_path: Path, name: str) -> None:
     expected = reference(name)

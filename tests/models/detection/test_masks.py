@@ -72,7 +72,7 @@ def corners_of(mask: Mask, most_points: int = 1000) -> list[list[float]]:
     return polygons(mask, most_points, (0, 0), mask.shape[::-1])
 
 
-@contract("Pictures and boxes", "Masks become closed outlines, moved by the original's half pixel")
+@contract("Images and boxes", "Masks become closed outlines, moved by the original's half pixel")
 def test_a_square_as_worked_by_hand() -> None:
     mask = np.zeros((8, 10), dtype=bool)
     mask[2:5, 3:7] = True
@@ -83,7 +83,7 @@ def test_a_square_as_worked_by_hand() -> None:
     assert {y for _, y in points} == {2, 3, 4, 5}
 
 
-@contract("Pictures and boxes", "Holes are outlines of their own")
+@contract("Images and boxes", "Holes are outlines of their own")
 def test_a_hole_is_an_outline_of_its_own() -> None:
     mask = np.zeros((60, 80), dtype=bool)
     mask[10:50, 10:70] = True
@@ -107,7 +107,7 @@ def test_a_mask_without_a_pixel_has_no_outline() -> None:
     assert corners_of(np.zeros((0, 5), dtype=bool)) == []
 
 
-@contract("Pictures and boxes", "Outlines are simplified to at most 100 points")
+@contract("Images and boxes", "Outlines are simplified to at most 100 points")
 @pytest.mark.parametrize("most_points", [100, 20, 8])
 def test_outlines_keep_to_their_number_of_points(most_points: int) -> None:
     y, x = np.mgrid[:200, :200]

@@ -48,7 +48,7 @@ def test_a_score_is_objectness_times_the_best_class() -> None:
     assert (chosen.boxes.dtype, chosen.scores.dtype, chosen.labels.dtype) == (torch.float32, torch.float32, torch.int64)
 
 
-@contract("Pictures and boxes", "yolov5: objectness and score must exceed the threshold")
+@contract("Images and boxes", "yolov5: objectness and score must exceed the threshold")
 def test_objectness_and_score_must_both_exceed_the_threshold() -> None:
     boxes = rows(
         (10, 10, 5, 5, 0.5, 1.0),  # its objectness is the threshold, not above it
@@ -86,7 +86,7 @@ def test_only_the_best_class_of_a_box_counts() -> None:
     assert select(rows((50, 50, 20, 20, 1, 0.6, 0.59)), settings()).labels.tolist() == [0]
 
 
-@contract("Pictures and boxes", "yolov5: at most 300 boxes")
+@contract("Images and boxes", "yolov5: at most 300 boxes")
 def test_the_best_come_first_and_at_most_300() -> None:
     places = torch.arange(400).float()
     boxes = torch.stack(

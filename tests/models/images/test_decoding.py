@@ -62,7 +62,7 @@ def test_lossy_formats_come_close(form: str, options: dict[str, int]) -> None:
     assert np.abs(found.astype(int) - PIXELS).mean() < 12
 
 
-@contract("Pictures and boxes", "Of several frames the first counts")
+@contract("Images and boxes", "Of several frames the first counts")
 def test_the_first_frame_counts() -> None:
     frames = [Image.fromarray(picture(seed, 60, 40)).quantize(64) for seed in (1, 2, 3)]
     for form in ("GIF", "PNG", "WEBP"):
@@ -94,7 +94,7 @@ MODES = {
 }
 
 
-@contract("Pictures and boxes", "Pictures become RGB, alpha is dropped")
+@contract("Images and boxes", "Pictures become RGB, alpha is dropped")
 @pytest.mark.parametrize("mode", MODES)
 def test_every_mode_becomes_rgb_and_alpha_is_dropped(mode: str) -> None:
     image, expected = MODES[mode]
@@ -113,7 +113,7 @@ def test_a_cmyk_jpeg_has_its_colours() -> None:
     assert np.abs(pixels_of(cyan)[4, 4].astype(int) - [0, 255, 255]).max() < 8
 
 
-@contract("Pictures and boxes", "Grey of 16 bits turns white", "better", "it keeps its contrast")
+@contract("Images and boxes", "Grey of 16 bits turns white", "better", "it keeps its contrast")
 @pytest.mark.parametrize("form", ["PNG", "TIFF"])
 def test_grey_of_16_bits_keeps_its_contrast(form: str) -> None:
     deep = np.asarray(GREY).astype(np.uint16) * 256 + 17
@@ -135,7 +135,7 @@ def test_16_bits_a_channel_keep_the_high_byte(colour: int, row: bytes, expected:
     assert pixels_of(png(1, 1, 16, colour, b"\x00" + row))[0, 0].tolist() == expected
 
 
-@contract("Pictures and boxes", "EXIF rotation is not applied, but for yolov5")
+@contract("Images and boxes", "EXIF rotation is not applied, but for yolov5")
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
 def test_exif_rotation_is_not_applied(form: str) -> None:
     turned, plain = encoded(PIXELS, form, exif=TURNED), encoded(PIXELS, form)

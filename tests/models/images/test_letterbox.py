@@ -56,7 +56,7 @@ def test_a_tall_picture_has_grey_at_its_sides() -> None:
     assert set(np.unique(square)) == {7, 114}
 
 
-@contract("Pixelss and boxes", "yolov5: OpenCV's resize and grey margins")
+@contract("Images and boxes", "yolov5: OpenCV's resize and grey margins")
 @pytest.mark.parametrize("shape", [(120, 161), (33, 20), (64, 64), (1, 1), (1, 90), (300, 7), (77, 77)], ids=str)
 @pytest.mark.parametrize("side", [64, 640])
 def test_letterboxing_equals_opencv(shape: tuple[int, int], side: int) -> None:

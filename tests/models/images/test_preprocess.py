@@ -48,7 +48,7 @@ def ours(pixels: Pixels, resize: int, crop: int, mode: str = "bilinear") -> Pixe
 
 
 @contract(
-    "Pictures and boxes",
+    "Images and boxes",
     "Classification: shorter side resized by Pillow's bilinear filter, centre crop, padding with black",
 )
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_the_axis_that_comes_first_is_the_one_that_pillow_takes(width: int, heig
     assert np.array_equal(resized(image, size, (0, 0, *size), FILTERS["bilinear"]), expected)
 
 
-@contract("Pictures and boxes", "Normalised by ImageNet's mean and deviation, transformers too")
+@contract("Images and boxes", "Normalised by ImageNet's mean and deviation, transformers too")
 @pytest.mark.parametrize(
     "statistics", [Statistics(), Statistics((0.5, 0.4, 0.3), (0.1, 0.2, 0.7))], ids=["imagenet", "others"]
 )

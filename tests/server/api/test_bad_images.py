@@ -21,7 +21,7 @@ def server(request: pytest.FixtureRequest, fridge_folder: Path) -> Iterator[tupl
 
 
 @contract(
-    "Errors and bad pictures",
+    "Errors and bad images",
     "Unreadable pictures are left out without a word, so that a reply is shorter than its request",
     "better",
     "by default the request is refused, naming every bad position; `--bad-images drop` leaves them out",
@@ -53,7 +53,7 @@ def test_all_of_them(server: tuple[str, LiveServer]) -> None:
 
 
 @contract(
-    "Errors and bad pictures",
+    "Errors and bad images",
     "Version 1: an unreadable picture gives 200 and an empty body",
     "better",
     "422 with the reason; `drop` gives the empty body",

@@ -121,7 +121,7 @@ def test_a_data_uri_and_a_json_cell_are_read(server: LiveServer, model: Classifi
         assert_scores(found, model, FIRST)
 
 
-@contract("Pictures and boxes", "JPEG, PNG, BMP, GIF, TIFF and WebP are read")
+@contract("Images and boxes", "JPEG, PNG, BMP, GIF, TIFF and WebP are read")
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF"])
 def test_formats(server: LiveServer, form: str) -> None:
     assert server.score([encoded(picture(3, 60, 50), form)]).status_code == 200
@@ -159,7 +159,7 @@ ERRORS: dict[str, tuple[bytes, str | None, int, str, str]] = {
 
 
 @contract(
-    "Errors and bad pictures",
+    "Errors and bad images",
     "400 for an empty body, no JSON, no object, no `input_data`; 415 for other content types; `message` says so",
     "better",
     "`code` is stable for programs, `request_id` leads to the log, and what is wrong in a request is 4xx, never 500",
