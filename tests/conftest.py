@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def fridge_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A seeded resnet18 for the four labels of the fridge, with small pictures to be fast. Read only."""
+    """A seeded resnet18 for the four labels of the fridge, with small images to be fast. Read only."""
     return write_automl_folder(tmp_path_factory.mktemp("fridge"), sizes=(80, 64))
 
 

@@ -140,7 +140,7 @@ async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: 
 def in_processes(options: argparse.Namespace) -> dict[str, Any]:
     """Split a load over `options.processes` processes, and return their results together."""
     words = [str(options.port), options.kind, str(options.size / options.processes), str(options.seconds)]
-    words += ["--patience", str(options.patience), "--picture-bytes", str(options.picture_bytes)]
+    words += ["--patience", str(options.patience), "--picture-bytes", str(options.image_bytes)]
     command = [sys.executable, "-m", "benchmarks.harness.load", *words, "--explain", json.dumps(options.explain)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(options.processes)]
     results = [json.loads(process.communicate()[0]) for process in running]
@@ -174,7 +174,7 @@ def main() -> None:
     if options.processes > 1:
         _print_result(in_processes(options))
         return
-    images = encoded_images(options.picture_bytes)
+    images = encoded_images(options.image_bytes)
     contents = zip(cycle(images), options.explain * len(images), strict=False)
     requests = [score_request(image, parameters) for image, parameters in contents]
     if options.kind == "closed":

@@ -102,10 +102,10 @@ def _started(server: str, folder: Path, cache: Path, runtime: str) -> AbstractCo
 
 
 def _measured(
-    server: Server, clients: Sequence[int], seconds: float, overload: bool, picture_bytes: int
+    server: Server, clients: Sequence[int], seconds: float, overload: bool, image_bytes: int
 ) -> dict[str, Any]:
     def load(kind: str, size: float, seconds: float) -> Load:
-        return run_load(server, kind, size, seconds, "--picture-bytes", str(picture_bytes), patience_s=_DEADLINE_S)
+        return run_load(server, kind, size, seconds, "--picture-bytes", str(image_bytes), patience_s=_DEADLINE_S)
 
     load("closed", max(clients), _WARM_UP_S)
     closed = {str(count): load("closed", count, seconds) for count in clients}

@@ -21,10 +21,10 @@ from settings.server import ServerSettings
 from tests.support import http
 from tests.support.contract import contract
 from tests.support.folders.checkpoints import write_automl_folder
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.servers.live_server import LiveServer, run_server
 
-FINE = encoded(picture(1, 120, 90), "JPEG")
+FINE = encoded(painted(1, 120, 90), "JPEG")
 SMALL = (80, 64)
 
 
