@@ -149,7 +149,7 @@ def demo() -> Path:
 def test_the_demo_knows_unseen_images(demo: Path) -> None:
     """More and larger images than the build tests on, scored as the server scores them."""
     model = load_classifier(demo)
-    images = draw_labelled_images("drawing", seeds(0, TEST_BLOCK, 400), (640, 480))
+    images = draw_labelled_images("drawing", seeds(0, TEST_BLOCK, 400), (400, 300))
     labels = np.array([labelled.label for labelled in images])
     pixels = [model.preprocess.cropped(Image.fromarray(labelled.image)) for labelled in images]
     predicted = np.array(

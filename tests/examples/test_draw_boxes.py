@@ -68,8 +68,8 @@ def test_both_versions_of_the_contract_and_standard_input(tmp_path: Path, monkey
     ("text", "message"),
     [
         ("<html>", "not JSON; it starts with '<html>'"),
-        ("[]", "about 0 pictures"),
-        (json.dumps([reply(), reply()]), "about 2 pictures"),
+        ("[]", "about 0 images"),
+        (json.dumps([reply(), reply()]), "about 2 images"),
         ('[{"probs": [1], "labels": ["can"]}]', "the keys probs, labels. Is the model a detection model?"),
         ('{"message": "no"}', "the keys message"),
         ('"x"', 'no list of boxes but "x"'),

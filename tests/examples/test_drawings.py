@@ -81,7 +81,7 @@ def test_what_cannot_be_drawn_is_refused(options: dict[str, object], message: st
 def test_a_dataset_holds_images_masks_and_annotations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["draw", str(tmp_path / "drawn"), "--count", "3", "--size", "160x120", "--objects", "2", "--seed", "5"]
     assert main(arguments) == 0
-    assert json.loads(capsys.readouterr().out)["pictures"] == 3
+    assert json.loads(capsys.readouterr().out)["images"] == 3
     entries = json.loads((tmp_path / "drawn/annotations.json").read_text())
     assert [entry["seed"] for entry in entries] == [5, 6, 7]
     for entry in entries:

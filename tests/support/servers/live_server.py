@@ -82,7 +82,7 @@ class LiveServer:
         while not condition():
             if self.process.poll() is not None or time.monotonic() > end:
                 raise AssertionError(f"server exit={self.process.poll()}, log:\n{self.log()}")
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     def probe(self, path: str) -> int:
         """Return the status of a GET, 0 where nothing answers yet."""
