@@ -44,7 +44,7 @@ def bench_model(name: str, options: argparse.Namespace) -> dict[str, Any]:
         latency = statistics.median(load.p50_ms for load in measured)
         cost = statistics.median(load.cpu_s_per_1000 for load in measured)
         rate = spread([load.rate for load in measured])
-        print(f"  {count} clients, batches of {size}: {rate} pictures/s, p50 {latency:.0f} ms, {cost:.1f} CPU s/1000")
+        print(f"  {count} clients, batches of {size}: {rate} images/s, p50 {latency:.0f} ms, {cost:.1f} CPU s/1000")
     rows = [
         {"clients": count, "size": size, "loads": [asdict(load) for load in measured]}
         for (count, size), measured in loads.items()

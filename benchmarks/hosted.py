@@ -73,8 +73,8 @@ def requests() -> list[EndpointRequest]:
     ids = {"x_request_id": "ours", "x_ms_client_request_id": "clients", "x_ms_request_id": "legacy"}
     query = urlencode({"input_data": json.dumps({"columns": ["image"], "data": [small[:2000]]})})
     return [
-        post("three pictures", body),
-        post("one picture", one, x_request_id="r"),
+        post("three images", body),
+        post("one image", one, x_request_id="r"),
         *(post(f"{name} alone", one, **{"x_request_id": "r", name: value}) for name, value in ids.items()),
         post("all ids", one, **ids),
         post("a trace id", one, x_request_id="r", traceid="t"),

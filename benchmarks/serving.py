@@ -144,7 +144,7 @@ def _print_rows(rounds: Sequence[Round], overload: Load | None, capacity: float)
     bare = statistics.median(one.ceiling["bare_ms"] for one in rounds)
     first = rounds[0].ceiling
     print(
-        f"  ceiling: {spread([one.ceiling['rate'] for one in rounds])} pictures/s at batch {first['batch']:.0f} "
+        f"  ceiling: {spread([one.ceiling['rate'] for one in rounds])} images/s at batch {first['batch']:.0f} "
         f"(decode alone {first['decode_rate']:.0f}, forward alone {first['forward_rate']:.1f}, its "
         f"multiplications at the speed of a product of large matrices {first['arithmetic_rate']:.1f}); "
         f"one alone {bare:.1f} ms"
@@ -152,7 +152,7 @@ def _print_rows(rounds: Sequence[Round], overload: Load | None, capacity: float)
     for number in range(len(rounds[0].loads)):
         loads = [one.loads[number] for one in rounds]
         print(
-            f"  {loads[0].name:<10} {spread([load.rate for load in loads])} pictures/s, "
+            f"  {loads[0].name:<10} {spread([load.rate for load in loads])} images/s, "
             f"ratio {spread([one.ratio(one.loads[number]) for one in rounds], 3)}, "
             f"p50/p95/p99 {'/'.join(f'{_median(loads, each):.0f}' for each in ('p50_ms', 'p95_ms', 'p99_ms'))} ms, "
             f"{_median(loads, 'cpu_s_per_1000'):.1f} CPU s/1000, codes {loads[-1].codes}"

@@ -54,7 +54,7 @@ def read_reply(text: str) -> list[DetectedObject]:
         raise ReplyError(f"The reply is not JSON; it starts with {text[:40]!r}.") from None
     if isinstance(reply, list):
         if len(reply) != 1:
-            raise ReplyError(f"The reply is about {len(reply)} pictures. Score one picture and draw its reply.")
+            raise ReplyError(f"The reply is about {len(reply)} images. Score one image and draw its reply.")
         reply = reply[0]
     if not isinstance(reply, dict) or not isinstance(reply.get("boxes"), list):
         raise ReplyError(f"The reply has no list of boxes but {_outline(reply)}. Is the model a detection model?")
@@ -123,14 +123,14 @@ def _frame(drawn: Image.Image, one: DetectedObject, colour: Colour) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code: 0, or 1 where a file cannot be read or is not such a reply."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("picture", type=Path, metavar="PICTURE", help="the image that was scored")
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="the image that was scored")
     parser.add_argument("reply", metavar="REPLY", help="a file with the reply of /score, - for standard input")
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="where to write, such as out.png")
     options = parser.parse_args(arguments)
     try:
         text = sys.stdin.read() if options.reply == "-" else Path(options.reply).read_text()
         objects = read_reply(text)
-        with Image.open(options.picture) as image:
+        with Image.open(options.image) as image:
             draw_boxes(image, objects).save(options.output)
     except (ReplyError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)

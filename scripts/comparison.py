@@ -25,10 +25,10 @@ def peers_table() -> str:
         rates = [_median(each[label]["rate"] for each in model["ceilings"]) for label in labels]
         ceilings = ", ".join(f"{label} {rate:.1f}" for label, rate in zip(labels, rates, strict=True))
         clients = list(model["servers"][OURS][0]["closed"])
-        head = [f"{count} client{'s' * (count != '1')}: pictures/s, p50, ours" for count in clients]
+        head = [f"{count} client{'s' * (count != '1')}: images/s, p50, ours" for count in clients]
         rows = [f"| {server} | " + " | ".join(_cells(model, rounds, clients)) + " |" for server, rounds in _best(model)]
         parts += [
-            f"**{name}**" + (f", in-process ceilings in pictures/s: {ceilings}" if ceilings else ""),
+            f"**{name}**" + (f", in-process ceilings in images/s: {ceilings}" if ceilings else ""),
             "",
             f"| | {' | '.join(head)} | three times capacity: goodput |",
             "|---|" + "---|" * (len(clients) + 1),
@@ -76,7 +76,7 @@ def _draw(name: str, model: Mapping[str, Any]) -> None:
     for label, style in zip(model["ceilings"][0], ("--", ":"), strict=False):
         ceiling = _median(each[label]["rate"] for each in model["ceilings"])
         axes.axvline(ceiling, color="#444444", linestyle=style, linewidth=1, label=f"in-process ceiling, {label}")
-    axes.set_xlabel(f"{name}: pictures a second over HTTP, {most} clients")
+    axes.set_xlabel(f"{name}: images a second over HTTP, {most} clients")
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.12)
     axes.legend(loc="lower right", frameon=False, fontsize=8)

@@ -11,6 +11,7 @@ import torch
 from tests.support.folders.checkpoints import write_automl_folder
 
 if TYPE_CHECKING:
+    from tests.support.servers.live_server import LiveServer
     from tests.support.servers.protocol_site import ProtocolSite
 
 # On a machine that others use too, threads that wait for each other take many times as long as one alone
@@ -28,8 +29,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def fridge_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A seeded resnet18 for the four labels of the fridge, with small pictures to be fast. Read only."""
+    """A seeded resnet18 for the four labels of the fridge, with small images to be fast. Read only."""
     return write_automl_folder(tmp_path_factory.mktemp("fridge"), sizes=(80, 64))
+
+
+@pytest.fixture(scope="session")
+def fridge_server(fridge_folder: Path) -> Iterator["LiveServer"]:
+    """A server of `fridge_folder` with default settings. Tests compare its metrics before and after, and leave it."""
+    from tests.support.servers.live_server import LiveServer
+
+    with LiveServer("--model", fridge_folder) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure
 from server.protocol import ProtocolRequest, ScoreResult
 from server.protocol_catalog import PROTOCOLS
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ _PREDICTION = b'{"probs": [0.25, 0.75], "labels": ["can", "carton"]}'
 _LIMITS = ImageLimits(2**20, 100_000)
 _MOST = 64  # images
 _GROWS_BY = 4  # a body may become so many times its bytes
-_PIXELS = picture(1, 24, 18)
+_PIXELS = painted(1, 24, 18)
 _PNG = encoded(_PIXELS[:6, :8], "PNG")
 _TEXT = base64.b64encode(_PNG).decode()
 _WORDS: Sequence[Any] = (

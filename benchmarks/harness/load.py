@@ -140,7 +140,7 @@ async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: 
 def in_processes(options: argparse.Namespace) -> dict[str, Any]:
     """Split a load over `options.processes` processes, and return their results together."""
     words = [str(options.port), options.kind, str(options.size / options.processes), str(options.seconds)]
-    words += ["--patience", str(options.patience), "--picture-bytes", str(options.picture_bytes)]
+    words += ["--patience", str(options.patience), "--image-bytes", str(options.image_bytes)]
     command = [sys.executable, "-m", "benchmarks.harness.load", *words, "--explain", json.dumps(options.explain)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(options.processes)]
     results = [json.loads(process.communicate()[0]) for process in running]
@@ -168,13 +168,13 @@ def main() -> None:
     parser.add_argument("seconds", type=float)
     parser.add_argument("--patience", type=float, default=60.0)
     parser.add_argument("--explain", type=json.loads, default=[None])
-    parser.add_argument("--picture-bytes", type=int, default=0, help="least size of an encoded image")
+    parser.add_argument("--image-bytes", type=int, default=0, help="least size of an encoded image")
     parser.add_argument("--processes", type=int, default=1, help="processes that share the load, if one is too slow")
     options = parser.parse_args()
     if options.processes > 1:
         _print_result(in_processes(options))
         return
-    images = encoded_images(options.picture_bytes)
+    images = encoded_images(options.image_bytes)
     contents = zip(cycle(images), options.explain * len(images), strict=False)
     requests = [score_request(image, parameters) for image, parameters in contents]
     if options.kind == "closed":

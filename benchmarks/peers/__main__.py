@@ -102,10 +102,10 @@ def _started(server: str, folder: Path, cache: Path, runtime: str) -> AbstractCo
 
 
 def _measured(
-    server: Server, clients: Sequence[int], seconds: float, overload: bool, picture_bytes: int
+    server: Server, clients: Sequence[int], seconds: float, overload: bool, image_bytes: int
 ) -> dict[str, Any]:
     def load(kind: str, size: float, seconds: float) -> Load:
-        return run_load(server, kind, size, seconds, "--picture-bytes", str(picture_bytes), patience_s=_DEADLINE_S)
+        return run_load(server, kind, size, seconds, "--image-bytes", str(image_bytes), patience_s=_DEADLINE_S)
 
     load("closed", max(clients), _WARM_UP_S)
     closed = {str(count): load("closed", count, seconds) for count in clients}
@@ -137,7 +137,7 @@ def _numbers(reply: Any) -> list[float]:
 def _print_rows(name: str, found: dict[str, Any]) -> None:
     print(f"\n{name}, {len(os.sched_getaffinity(0))} cores, runtime {found['runtime']}")
     for label in found["ceilings"][0]:
-        print(f"  ceiling {label}: {spread([each[label]['rate'] for each in found['ceilings']])} pictures/s")
+        print(f"  ceiling {label}: {spread([each[label]['rate'] for each in found['ceilings']])} images/s")
     ours = found["servers"][OURS]
     for server, taken in found["servers"].items():
         rows = [f"ready in {spread([one['ready_s'] for one in taken])} s"]

@@ -48,7 +48,7 @@ def _build(options: argparse.Namespace) -> int:
 def _draw(options: argparse.Namespace) -> int:
     width, height = options.size
     annotations = write_dataset(options.folder, options.seed, options.count, (width, height), options.objects)
-    print(json.dumps({"folder": str(options.folder), "pictures": len(annotations)}))
+    print(json.dumps({"folder": str(options.folder), "images": len(annotations)}))
     return 0
 
 

@@ -1,7 +1,7 @@
 """Builds the folder of a demo: a model in the layout of AutoML for Images, images to try, and a card.
 
 outputs/mlflow-model/{MLmodel, artifacts/{model.pt, settings.json}}
-pictures/*.jpg                 drawn like the training images, but not among them
+images/*.jpg                 drawn like the training images, but not among them
 card.json                      how good the model is, and what it was made from
 """
 

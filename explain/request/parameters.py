@@ -6,7 +6,6 @@ checked and then ignored, here and there, so that one set of parameters serves s
 """
 
 from collections.abc import Mapping
-from reprlib import Repr
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -34,6 +33,7 @@ from explain.request.parameter_types import (
     Threshold,
     VisualizationName,
 )
+from settings.excerpt import excerpt
 from settings.expectation import did_you_mean, expectation
 
 _MAX_UNKNOWN_KEYS = 3  # named in one message
@@ -187,7 +187,7 @@ class ExplanationParameters(BaseModel):
         Raises ExplanationError, code `xai_parameters_invalid`.
         """
         if not isinstance(fields, Mapping) or fields.keys() != cls.model_fields.keys():
-            raise _invalid(f"The fields of the explanation parameters are {_shown(fields)}; expected all of them.")
+            raise _invalid(f"The fields of the explanation parameters are {excerpt(fields)}; expected all of them.")
         # `read_parameters` found these values valid in the HTTP process. They are validated a second time because the
         # engine does not trust what arrives on its socket, and because JSON has no tuples.
         return _validated(fields)
@@ -202,7 +202,7 @@ def read_parameters(content: object) -> ExplanationParameters:
     if content is None:
         content = {}
     if not isinstance(content, Mapping):
-        raise _invalid(f"`xai_parameters` is {_shown(content)}; expected a JSON object of keys and values.")
+        raise _invalid(f"`xai_parameters` is {excerpt(content)}; expected a JSON object of keys and values.")
     given = {str(key): value for key, value in content.items() if value is not None}
     if unknown := [key for key in given if key not in ExplanationParameters.model_fields]:
         raise _invalid(" ".join(_unknown_key(key) for key in unknown[:_MAX_UNKNOWN_KEYS]))
@@ -237,7 +237,8 @@ def _sentence(given: Mapping[str, Any], item: ErrorDetails) -> str:
     name = str(item["loc"][0])
     value = given[name]
     why = f" ({reason})" if item["type"] == "value_error" else ""
-    return f"{name!r} is {_shown(value)}; expected {expectation(ExplanationParameters, name)}{why}.{_near(name, value)}"
+    expected = expectation(ExplanationParameters, name)
+    return f"{name!r} is {excerpt(value)}; expected {expected}{why}.{_near(name, value)}"
 
 
 def _near(name: str, value: Any) -> str:
@@ -259,16 +260,7 @@ def _words(part: Any) -> list[str]:
 def _unknown_key(key: str) -> str:
     known = ExplanationParameters.model_fields
     hint = did_you_mean(key.lower(), known) or f" Known: {', '.join(known)}."
-    return f"The key {_shown(key)} of `xai_parameters` is not known.{hint}"
-
-
-def _shown(value: object) -> str:
-    """Quote a value, cut short if it is long or deep."""
-    brief = Repr()
-    brief.maxlevel, brief.maxlist, brief.maxdict = 3, 8, 4
-    brief.maxstring = brief.maxlong = brief.maxother = 100
-    text = brief.repr(value)
-    return text if len(text) <= 200 else f"{text[:197]}..."
+    return f"The key {excerpt(key)} of `xai_parameters` is not known.{hint}"
 
 
 def _invalid(message: str) -> ExplanationError:

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from explain.errors import ExplanationError
 from explain.request.parameters import ExplanationParameters
+from settings.excerpt import excerpt
 from settings.expectation import did_you_mean
 
 # logits of one image, float32 [C] on the CPU -> indices of labels, none of them being a valid answer
@@ -56,10 +57,10 @@ def _index(target: int | str, labels: Sequence[str]) -> int:
         return target
     if isinstance(target, str) and target in labels:
         return labels.index(target)
-    shown = ", ".join(labels[:8]) + (", ..." if len(labels) > 8 else "")
+    known = ", ".join(labels[:8]) + (", ..." if len(labels) > 8 else "")
     hint = did_you_mean(target, labels) if isinstance(target, str) else ""
     raise ExplanationError(
         "target_unknown",
-        f"The target {target!r} is no label of this model. Give a label ({shown}) or a number from 0 to "
+        f"The target {excerpt(target)} is no label of this model. Give a label ({known}) or a number from 0 to "
         f"{len(labels) - 1}.{hint}",
     )

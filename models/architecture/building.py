@@ -44,12 +44,15 @@ def build_network(
 
 
 class _SkipInit(TorchFunctionMode):
-    """Skips the initialisation of weights on the meta device, for which PyTorch would import its compiler in vain."""
+    """Skips the initialisation of weights, all of which the state dict replaces.
+
+    On the meta device, PyTorch would import its compiler for it; on a CPU it would take a second for a large network.
+    """
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        if func in _INITIALIZERS and args[0].is_meta:
+        if func in _INITIALIZERS and (args[0].is_meta or isinstance(args[0], nn.Parameter)):
             return args[0]
         return func(*args, **(kwargs or {}))
 

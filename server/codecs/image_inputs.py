@@ -1,10 +1,10 @@
-"""Images, and what a request wants for them beside scores: an explanation, or other settings.
+"""Images of a request, with the explanations and settings that it asks for.
 
 The keys for that, such as `xai_parameters`, are the same in all protocols.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -29,9 +29,20 @@ def image_input(
     Options overrule the inference parameters `common` to all images. ServiceError where something is not valid, as far
     as that can be told without the model.
     """
+    return image_inputs([data], options, explains=explains, common=common)[0]
+
+
+def image_inputs(
+    files: Sequence[bytes | Failure],
+    options: Mapping[str, Any],
+    *,
+    explains: bool,
+    common: Mapping[str, Any] = _NONE,
+) -> list[ImageInput | Failure]:
+    """Return images that share their `options`, which are validated once; see `image_input`."""
     settings = {**common, **inference_parameters(options)}
     explain = _xai_parameters(options) if explains else None
-    return data if isinstance(data, Failure) else ImageInput(data, explain, settings)
+    return [file if isinstance(file, Failure) else ImageInput(file, explain, settings) for file in files]
 
 
 def parse_item(value: Any, common: Mapping[str, Any]) -> ImageInput | Failure:

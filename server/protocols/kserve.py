@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 
 from server.codecs.base64_image import decode_base64
 from server.codecs.body import UNSPECIFIC_TYPES, RequestBody, is_json, parsed_object
-from server.codecs.image_inputs import image_input, shared_options
+from server.codecs.image_inputs import image_inputs, shared_options
 from server.codecs.outcomes import json_objects
 from server.errors import ServiceError
 from server.openapi.schemas import IMAGE, REQUEST_PARAMETERS, array_of, object_schema, request_body
@@ -40,7 +40,7 @@ def _read(request: ProtocolRequest) -> ScoreRequest:
         raise ServiceError("input_invalid", f"`instances` is {found}. {_EXPECTED}")
     request.check_image_count(len(instances))
     files = [decode_base64(_base64(instance)) for instance in instances]
-    return ScoreRequest([image_input(file, options, explains=explains) for file in files], key)
+    return ScoreRequest(image_inputs(files, options, explains=explains), key)
 
 
 def _base64(instance: Any) -> Any:

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from server.codecs.body import UNSPECIFIC_TYPES, RequestBody, is_json, parsed_object
-from server.codecs.image_inputs import image_input, shared_options
+from server.codecs.image_inputs import image_inputs, shared_options
 from server.codecs.tensor_outputs import RequestedOutput, Tensor, default_outputs, model_outputs, output_tensor
 from server.codecs.tensors import EXPECTED, images_of, object_or_empty
 from server.errors import ServiceError
@@ -91,7 +91,7 @@ def _read(request: ProtocolRequest) -> ScoreRequest:
     explains, options = shared_options(content.head.get("parameters"))
     note = _note(content.head, request, explains)
     files = images_of(tensor, content.binary, request.check_image_count)
-    return ScoreRequest([image_input(file, options, explains=explains) for file in files], note)
+    return ScoreRequest(image_inputs(files, options, explains=explains), note)
 
 
 def _note(head: Mapping[str, Any], request: ProtocolRequest, explains: bool) -> _Note:

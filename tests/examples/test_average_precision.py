@@ -22,21 +22,21 @@ SIDE = 60
 LABELS = 3
 
 
-def reference(pictures: Sequence[dict[str, Any]], kind: str) -> float:
+def reference(images: Sequence[dict[str, Any]], kind: str) -> float:
     """COCO's mean average precision at 0.5; kind "bbox" or "segm"."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
     from pycocotools.mask import encode
 
-    def entry(picture: int, box: NDArray[Any], mask: NDArray[np.bool_], label: int) -> dict[str, Any]:
+    def entry(image: int, box: NDArray[Any], mask: NDArray[np.bool_], label: int) -> dict[str, Any]:
         left, top, right, bottom = (float(edge) for edge in box)
         shape = {"bbox": [left, top, right - left, bottom - top], "area": (right - left) * (bottom - top)}
         region = encode(np.asfortranarray(mask.astype(np.uint8)))
-        return {"image_id": picture, "category_id": int(label), "segmentation": region, "iscrowd": 0, **shape}
+        return {"image_id": image, "category_id": int(label), "segmentation": region, "iscrowd": 0, **shape}
 
     truth: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
-    for index, one in enumerate(pictures, 1):
+    for index, one in enumerate(images, 1):
         for box, mask, label in zip(one["boxes"], one["masks"], one["labels"], strict=True):
             truth.append({"id": len(truth) + 1, **entry(index, box, mask, label)})
         for box, mask, label, score in zip(
@@ -47,7 +47,7 @@ def reference(pictures: Sequence[dict[str, Any]], kind: str) -> float:
         known, said = COCO(), COCO()
         for data, annotations in ((known, truth), (said, found)):
             data.dataset = {
-                "images": [{"id": index, "width": SIDE, "height": SIDE} for index in range(1, len(pictures) + 1)],
+                "images": [{"id": index, "width": SIDE, "height": SIDE} for index in range(1, len(images) + 1)],
                 "categories": [{"id": label} for label in range(LABELS)],
                 "annotations": annotations,
             }
@@ -60,9 +60,9 @@ def reference(pictures: Sequence[dict[str, Any]], kind: str) -> float:
     return float(precision[precision > -1].mean())
 
 
-def some_pictures(seed: int, ties: bool) -> list[dict[str, Any]]:
+def some_images(seed: int, ties: bool) -> list[dict[str, Any]]:
     rng = np.random.default_rng(seed)
-    pictures = []
+    images = []
     for _ in range(25):
         boxes, masks, labels = some_objects(rng, int(rng.integers(0, 5)))
         copies = rng.integers(0, 3, len(boxes))
@@ -75,8 +75,8 @@ def some_pictures(seed: int, ties: bool) -> list[dict[str, Any]]:
         said = np.where(rng.random(len(said)) < 0.2, rng.integers(0, LABELS, len(said)), said)
         scores = rng.random(len(found)).round(1 if ties else 9)
         replies = {"boxes": found, "masks": fill(rng, found), "labels": said, "scores": scores}
-        pictures.append({"boxes": boxes, "masks": masks, "labels": labels, "found": replies})
-    return pictures
+        images.append({"boxes": boxes, "masks": masks, "labels": labels, "found": replies})
+    return images
 
 
 def some_objects(rng: np.random.Generator, count: int) -> tuple[Any, Any, Any]:
@@ -92,11 +92,11 @@ def fill(rng: np.random.Generator, boxes: NDArray[Any]) -> NDArray[np.bool_]:
     return masks
 
 
-def results(pictures: Sequence[dict[str, Any]], kind: str) -> list[ImageResult]:
+def results(images: Sequence[dict[str, Any]], kind: str) -> list[ImageResult]:
     ious, key = (box_ious, "boxes") if kind == "bbox" else (mask_ious, "masks")
     return [
         ImageResult(one["found"]["scores"], one["found"]["labels"], one["labels"], ious(one["found"][key], one[key]))
-        for one in pictures
+        for one in images
     ]
 
 
@@ -104,31 +104,29 @@ def results(pictures: Sequence[dict[str, Any]], kind: str) -> list[ImageResult]:
 @pytest.mark.parametrize("ties", [False, True], ids=["scores apart", "equal scores"])
 @pytest.mark.parametrize("seed", range(4))
 def test_equals_the_reference(seed: int, ties: bool, kind: str) -> None:
-    pictures = some_pictures(seed, ties)
-    ours = mean_average_precision(results(pictures, kind))
+    images = some_images(seed, ties)
+    ours = mean_average_precision(results(images, kind))
     assert 0.1 < ours < 0.9, "neither all right nor all wrong"
-    assert ours == pytest.approx(reference(pictures, kind), abs=1e-6)
+    assert ours == pytest.approx(reference(images, kind), abs=1e-6)
 
 
-def one_picture(scores: list[float], found: list[int], ious: list[list[float]]) -> list[ImageResult]:
+def one_image(scores: list[float], found: list[int], ious: list[list[float]]) -> list[ImageResult]:
     return [ImageResult(np.array(scores), np.array(found), np.array([0, 1]), np.array(ious).reshape(-1, 2))]
 
 
 def test_what_is_found_right_wrong_twice_or_not() -> None:
-    assert average_precisions(one_picture([0.9, 0.8], [0, 1], [[1, 0], [0, 0.5]])) == {0: 1.0, 1: 1.0}
-    assert average_precisions(one_picture([0.9], [0], [[0.49, 0]])) == {0: 0.0, 1: 0.0}
-    assert average_precisions(one_picture([], [], [])) == {0: 0.0, 1: 0.0}
-    assert average_precisions(one_picture([0.9, 0.8], [0, 0], [[0.9, 0], [1, 0]]))[0] == 1.0, (
-        "a late copy costs nothing"
-    )
-    assert average_precisions(one_picture([0.9, 0.8], [0, 0], [[0, 0], [1, 0]]))[0] == pytest.approx(0.5)
+    assert average_precisions(one_image([0.9, 0.8], [0, 1], [[1, 0], [0, 0.5]])) == {0: 1.0, 1: 1.0}
+    assert average_precisions(one_image([0.9], [0], [[0.49, 0]])) == {0: 0.0, 1: 0.0}
+    assert average_precisions(one_image([], [], [])) == {0: 0.0, 1: 0.0}
+    assert average_precisions(one_image([0.9, 0.8], [0, 0], [[0.9, 0], [1, 0]]))[0] == 1.0, "a late copy costs nothing"
+    assert average_precisions(one_image([0.9, 0.8], [0, 0], [[0, 0], [1, 0]]))[0] == pytest.approx(0.5)
 
 
 def test_precision_and_recall_count_every_mistake() -> None:
-    twice = one_picture([0.9, 0.8, 0.1, 0.1], [0, 0, 0, 2], [[0.9, 0], [1, 0], [0, 0], [1, 1]])
+    twice = one_image([0.9, 0.8, 0.1, 0.1], [0, 0, 0, 2], [[0.9, 0], [1, 0], [0, 0], [1, 1]])
     assert precision_and_recall(twice) == (0.25, 0.5)
-    assert precision_and_recall(twice + one_picture([0.9, 0.8], [0, 1], [[1, 0], [0, 0.5]])) == (0.5, 0.75)
-    assert precision_and_recall(one_picture([], [], [])) == (0.0, 0.0)
+    assert precision_and_recall(twice + one_image([0.9, 0.8], [0, 1], [[1, 0], [0, 0.5]])) == (0.5, 0.75)
+    assert precision_and_recall(one_image([], [], [])) == (0.0, 0.0)
 
 
 def test_nothing_to_find_is_no_measure() -> None:

@@ -16,13 +16,13 @@ from PIL import Image
 from examples.clients import custom_picture, explanations, version_1, version_2
 from examples.clients.client import Client, Detection, EndpointError
 from models.images.preprocess import Preprocess
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.repository import ROOT
 from tests.support.servers.busy_server import Busy
 from tests.support.servers.protocol_site import JPEG, NAMED, ProtocolSite
 
 KEY = "of-clients"
-OTHER = encoded(picture(2, 91, 133), "PNG")
+OTHER = encoded(painted(2, 91, 133), "PNG")
 Main = Callable[[list[str]], int]
 
 
@@ -87,7 +87,7 @@ def test_version_1_prints_what_was_found_where(
     ]
 
 
-def test_version_2_prints_a_line_for_each_picture(
+def test_version_2_prints_a_line_for_each_image(
     site: ProtocolSite, files: Sequence[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert asked(site, version_2.main, *files) == 0
@@ -102,7 +102,7 @@ def test_version_2_prints_a_line_for_each_picture(
         assert line.startswith(f"{file}: {len(boxes)} objects: {boxes[0]['label']} {boxes[0]['score']:.4f}")
 
 
-def test_explanations_are_saved_as_pictures_and_numbers(
+def test_explanations_are_saved_as_images_and_numbers(
     site: ProtocolSite, files: Sequence[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert asked(site, explanations.main, files[0], "--top-k", "2", "--output", tmp_path / "why") == 0
@@ -128,7 +128,7 @@ def test_one_label_alone_is_saved_too(site: ProtocolSite, files: Sequence[Path],
 def test_the_custom_picture_lies_over_what_the_network_saw(
     site: ProtocolSite, files: Sequence[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # the model's own preprocessing is the reference, on a picture of odd sides
+    # the model's own preprocessing is the reference, on an image of odd sides
     sizes = custom_picture.sizes_of(site.server.url, "fridge")
     pixels = custom_picture.seen(files[1], sizes)
     with Image.open(files[1]) as opened:
@@ -260,9 +260,9 @@ def test_the_typed_client_explains(site: ProtocolSite, parameters: dict[str, Any
         (each["label"], each["confidence"], each["xai_algorithm"], each["notes"]) for each in row["explanations"]
     ]
     assert len(found.explanations) == parameters.get("top_k", 1)
-    pictures = row["visualizations"] if "top_k" in parameters else [row["visualizations"]]
+    images = row["visualizations"] if "top_k" in parameters else [row["visualizations"]]
     numbers = row["attributions"] if "top_k" in parameters else [row["attributions"]]
-    for each, text, values in zip(found.explanations, pictures, numbers, strict=True):
+    for each, text, values in zip(found.explanations, images, numbers, strict=True):
         assert each.png == (None if text is None else base64.b64decode(text))
         if values is None:
             with pytest.raises(ValueError, match="not asked for"):
@@ -350,7 +350,7 @@ def test_scripts_say_what_is_strange(
     assert says in capsys.readouterr().err
 
 
-def test_a_picture_may_be_reported_instead_of_scored(files: Sequence[Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_image_may_be_reported_instead_of_scored(files: Sequence[Path], capsys: pytest.CaptureFixture[str]) -> None:
     with Busy((200, {}, b'[{"error": {"code": "image_format", "message": "No picture."}}]')) as busy:
         assert version_2.main([str(files[0]), "--url", busy.url]) == 0
     assert lines(capsys) == [f"{files[0]}: not scored: No picture."]

@@ -1,4 +1,4 @@
-"""The demo folder: built once, whole or not at all, and the model in it knows pictures it never saw."""
+"""The demo folder: built once, whole or not at all, and the model in it knows images it never saw."""
 
 import json
 import os
@@ -65,7 +65,7 @@ def test_a_bad_model_is_no_demo(tmp_path: Path, toy_task: list[DemoTask], capsys
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unlucky_training_is_repeated_with_other_pictures(tmp_path: Path) -> None:
+def test_an_unlucky_training_is_repeated_with_other_images(tmp_path: Path) -> None:
     scores = iter([0.94, 0.96])
     lucky = toy(0.0)
     task = replace(lucky, train=lambda seed: replace(lucky.train(seed), score=next(scores)))
@@ -149,7 +149,7 @@ def demo() -> Path:
 def test_the_demo_knows_unseen_images(demo: Path) -> None:
     """More and larger images than the build tests on, scored as the server scores them."""
     model = load_classifier(demo)
-    images = draw_labelled_images("drawing", seeds(0, TEST_BLOCK, 400), (640, 480))
+    images = draw_labelled_images("drawing", seeds(0, TEST_BLOCK, 400), (400, 300))
     labels = np.array([labelled.label for labelled in images])
     pixels = [model.preprocess.cropped(Image.fromarray(labelled.image)) for labelled in images]
     predicted = np.array(
@@ -166,8 +166,8 @@ def test_the_demo_knows_its_images(demo: Path) -> None:
     assert min(card["accuracy_per_label"].values()) >= 0.85
     with LiveServer("--model", demo) as server:
         pictures = sorted((demo / "pictures").glob("*.jpg"))
-        rows = server.score([picture.read_bytes() for picture in pictures]).json()
+        rows = server.score([image.read_bytes() for image in pictures]).json()
     assert all(tuple(row["labels"]) == LABELS for row in rows)
     said = [row["labels"][row["probs"].index(max(row["probs"]))] for row in rows]
-    right = sum(picture.stem.startswith(label) for picture, label in zip(pictures, said, strict=True))
+    right = sum(image.stem.startswith(label) for image, label in zip(pictures, said, strict=True))
     assert right >= 11, "of twelve unseen images"

@@ -27,7 +27,7 @@ SIZE = (160, 120)
 
 
 class Always:
-    """Chance that mirrors every picture, or none."""
+    """Chance that mirrors every image, or none."""
 
     def __init__(self, mirrored: bool) -> None:
         self.mirrored = mirrored
@@ -79,7 +79,7 @@ def test_targets_surround_their_masks_at_any_size(scenes: list[LabelledScene], m
             assert (box - seen).abs().max() <= 1.0
 
 
-def test_mirroring_moves_pictures_and_targets_alike(scenes: list[LabelledScene]) -> None:
+def test_mirroring_moves_images_and_targets_alike(scenes: list[LabelledScene]) -> None:
     plain, mirrored = (make_batch(Always(side), scenes, SIZE) for side in (False, True))  # type: ignore[arg-type]
     width = SIZE[0]
     assert torch.equal(mirrored.inputs[..., : SIZE[1], :width], plain.inputs[..., : SIZE[1], :width].flip(3))
@@ -89,7 +89,7 @@ def test_mirroring_moves_pictures_and_targets_alike(scenes: list[LabelledScene])
         assert torch.equal(other["boxes"][:, [1, 3]], one["boxes"][:, [1, 3]])
 
 
-def test_pictures_are_seen_as_a_served_network_sees_them(scenes: list[LabelledScene]) -> None:
+def test_images_are_seen_as_a_served_network_sees_them(scenes: list[LabelledScene]) -> None:
     batch = make_batch(Always(False), scenes[:1], (106, 80))  # type: ignore[arg-type]
     network: Any = served_network(BOXES, SETTINGS | {"min_size": 80, "max_size": 160}, fresh_state(BOXES))
     picture = torch.from_numpy(scenes[0].image).permute(2, 0, 1).float() / 255

@@ -1,4 +1,4 @@
-"""Replies drawn over their pictures: colour where something was found, and nowhere else."""
+"""Replies drawn over their images: colour where something was found, and nowhere else."""
 
 import io
 import json
@@ -48,7 +48,7 @@ def test_a_polygon_is_tinted_but_for_its_holes(tmp_path: Path) -> None:
     assert not changed[57:84, 53:58].any(), "between the box and the polygon"
 
 
-def test_tints_let_the_picture_show_through(tmp_path: Path) -> None:
+def test_tints_let_the_image_show_through(tmp_path: Path) -> None:
     drawn(tmp_path, [reply(polygon=[[0.3, 0.55, 0.7, 0.55, 0.7, 0.85, 0.3, 0.85]])])
     with Image.open(tmp_path / "out.png") as image:
         frame, tint = (np.array(image.getpixel(place)) for place in ((100, 90), (100, 70)))
@@ -68,8 +68,8 @@ def test_both_versions_of_the_contract_and_standard_input(tmp_path: Path, monkey
     ("text", "message"),
     [
         ("<html>", "not JSON; it starts with '<html>'"),
-        ("[]", "about 0 pictures"),
-        (json.dumps([reply(), reply()]), "about 2 pictures"),
+        ("[]", "about 0 images"),
+        (json.dumps([reply(), reply()]), "about 2 images"),
         ('[{"probs": [1], "labels": ["can"]}]', "the keys probs, labels. Is the model a detection model?"),
         ('{"message": "no"}', "the keys message"),
         ('"x"', 'no list of boxes but "x"'),
@@ -86,7 +86,7 @@ def test_what_is_no_detection_reply_is_refused(
     assert not (tmp_path / "out.png").exists()
 
 
-def test_a_missing_picture_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_image_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "reply.json").write_text("[" + json.dumps(reply()) + "]")
     assert main([str(tmp_path / name) for name in ("none.png", "reply.json", "out.png")]) == 1
     assert "none.png" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The drawn pictures: the same everywhere, and labels, boxes and masks that agree with what is seen."""
+"""The drawn images: the same everywhere, and labels, boxes and masks that agree with what is seen."""
 
 import json
 import subprocess
@@ -46,7 +46,7 @@ def test_boxes_masks_and_labels_agree(seed: int) -> None:
         assert all(edge.any() for edge in edges), "the box is tight"
 
 
-def test_masks_lie_where_the_object_changed_the_picture() -> None:
+def test_masks_lie_where_the_object_changed_the_image() -> None:
     one = draw_scene(11, size=SMALL, labels=["can"])
     other = draw_scene(11, size=SMALL, labels=["carton"])
     apart = ~(one.objects[0].mask | other.objects[0].mask)
@@ -81,13 +81,13 @@ def test_what_cannot_be_drawn_is_refused(options: dict[str, object], message: st
 def test_a_dataset_holds_images_masks_and_annotations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["draw", str(tmp_path / "drawn"), "--count", "3", "--size", "160x120", "--objects", "2", "--seed", "5"]
     assert main(arguments) == 0
-    assert json.loads(capsys.readouterr().out)["pictures"] == 3
+    assert json.loads(capsys.readouterr().out)["images"] == 3
     entries = json.loads((tmp_path / "drawn/annotations.json").read_text())
     assert [entry["seed"] for entry in entries] == [5, 6, 7]
     for entry in entries:
         scene = draw_scene(entry["seed"], size=SMALL, count=2)
-        with Image.open(tmp_path / "drawn" / entry["image"]) as picture:
-            assert np.abs(np.asarray(picture).astype(int) - scene.image).mean() < 12, "a JPEG of the drawing"
+        with Image.open(tmp_path / "drawn" / entry["image"]) as image:
+            assert np.abs(np.asarray(image).astype(int) - scene.image).mean() < 12, "a JPEG of the drawing"
         for item, found in zip(scene.objects, entry["objects"], strict=True):
             assert (found["label"], tuple(found["box"])) == (item.label, item.box)
             with Image.open(tmp_path / "drawn" / found["mask"]) as mask:

@@ -1,4 +1,4 @@
-"""The patterned pictures: the same everywhere, with masks where the patterns are, and nothing of them elsewhere."""
+"""The patterned images: the same everywhere, with masks where the patterns are, and nothing of them elsewhere."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ def test_a_seed_draws_the_same_bytes_in_every_process() -> None:
 
 
 def test_many_seeds_draw_two_objects_of_different_labels() -> None:
-    seen, pictures = set(), set()
+    seen, images = set(), set()
     for seed in range(300):
         scene = draw_scene(seed)
         assert scene.image.shape == (SIDE, SIDE, 3)
@@ -36,9 +36,9 @@ def test_many_seeds_draw_two_objects_of_different_labels() -> None:
             assert 0.065 < item.mask.mean() < 0.085
             assert not np.concatenate([item.mask[[0, -1]].ravel(), item.mask[:, [0, -1]].ravel()]).any()
         seen.add((one.label, other.label))
-        pictures.add(scene.image.tobytes())
+        images.add(scene.image.tobytes())
     assert len(seen) == len(LABELS) * (len(LABELS) - 1), "every pair comes, in either order"
-    assert len(pictures) == 300
+    assert len(images) == 300
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -16,7 +16,7 @@ from explain.regions.ranking import ranked, warm_up
 from explain.regions.segments import Segments, grown, segments
 from models import machine_code as compilation
 from models.machine_code import compiled
-from tests.support.images import picture
+from tests.support.images import painted
 
 Pixels = NDArray[np.uint8]
 Masks = list[NDArray[np.bool_]]
@@ -24,7 +24,7 @@ Masks = list[NDArray[np.bool_]]
 
 def framed() -> Pixels:
     """Black bars, as cropping leaves them: large areas where all edges cost the same."""
-    pixels = picture(8, 224, 224)
+    pixels = painted(8, 224, 224)
     pixels[:60] = pixels[200:] = 0
     return pixels
 
@@ -37,21 +37,21 @@ def busy() -> Pixels:
     return pixels
 
 
-PICTURES = {
-    "224x224": picture(3, 224, 224),
+IMAGES = {
+    "224x224": painted(3, 224, 224),
     "busy": busy(),
     "framed": framed(),
-    "wide": picture(4, 131, 97),
-    "tall and large": picture(5, 260, 301),
-    "small": picture(6, 40, 33),
-    "one line": picture(7, 60, 1),
+    "wide": painted(4, 131, 97),
+    "tall and large": painted(5, 260, 301),
+    "small": painted(6, 40, 33),
+    "one line": painted(7, 60, 1),
     "two colours": np.repeat(np.array([[[0] * 3] * 90 + [[255] * 3] * 70], np.uint8), 120, 0),
 }
 
 
-@pytest.fixture(scope="module", params=PICTURES)
+@pytest.fixture(scope="module", params=IMAGES)
 def pixels(request: pytest.FixtureRequest) -> Pixels:
-    return PICTURES[request.param]
+    return IMAGES[request.param]
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_rankings_equal_pairs(pixels: Pixels, masks: Masks, ranking: str) -> Non
 
 @pytest.mark.parametrize("kind", ["float64", "flat", "few values", "far from 0"])
 def test_rankings_of_special_values_equal_pairs(kind: str) -> None:
-    pixels = PICTURES["wide"]
+    pixels = IMAGES["wide"]
     values = attribution(pixels.shape, np.float64 if kind == "float64" else np.float32)
     if kind == "flat":
         values[:] = 0.25
@@ -107,13 +107,13 @@ def test_rankings_of_special_values_equal_pairs(kind: str) -> None:
 
 
 def test_label_maps_equal_scikit_images() -> None:
-    pixels = PICTURES["busy"]
+    pixels = IMAGES["busy"]
     values = pair._normalize_image(pixels.astype(np.float32), [-1, 1], (224, 224))
     for labels, scale in zip(label_maps(pixels), SCALES, strict=True):
         assert np.array_equal(labels, felzenszwalb(values, scale=scale, sigma=0.8, min_size=150))
 
 
-def test_a_picture_of_one_colour_is_one_region() -> None:
+def test_an_image_of_one_colour_is_one_region() -> None:
     pixels = np.full((50, 60, 3), 7, np.uint8)
     found = segments(pixels)
     assert len(found) == 1
@@ -122,8 +122,8 @@ def test_a_picture_of_one_colour_is_one_region() -> None:
         assert np.array_equal(ranked(values, found, fast=fast), np.full((50, 60), values.reshape(-1).mean()))
 
 
-def test_tiny_pictures_leave_no_region_to_take() -> None:
-    pixels = picture(1, 5, 4)
+def test_tiny_images_leave_no_region_to_take() -> None:
+    pixels = painted(1, 5, 4)
     values = attribution(pixels.shape)
     for fast in (True, False):
         assert np.array_equal(ranked(values, segments(pixels), fast=fast), np.full((4, 5), values.reshape(-1).mean()))
@@ -167,7 +167,7 @@ def test_warming_up_compiles_what_requests_run() -> None:
     warm_up()
     loops: list[Any] = [oversegmentation._segment, grown_segments._grown, ranking._totals, ranking._regions_of_pixels]
     known = [loop.signatures for loop in (*loops, ranking._subtract)]
-    found = segments(PICTURES["wide"])
-    ranked(attribution(PICTURES["wide"].shape), found, fast=False)
+    found = segments(IMAGES["wide"])
+    ranked(attribution(IMAGES["wide"].shape), found, fast=False)
     assert all(known)
     assert [len(loop.signatures) for loop in (*loops, ranking._subtract)] == [len(one) for one in known]

@@ -17,7 +17,7 @@ from explain.rendering.png import encode_grey16, encode_rgb
 from explain.rendering.visualization import Visualization
 from explain.request.parameters import read_parameters
 from models.discovery import constants
-from tests.support.images import picture
+from tests.support.images import painted
 
 NAMES = [name for name, _ in constants(visualizations, "VISUALIZATION")]
 SIDE = 512
@@ -32,7 +32,7 @@ def bump(height: int, width: int) -> NDArray[np.float32]:
 
 def attribution_image(height: int = 224, width: int = 224, **changes: Any) -> AttributionImage:
     fields: dict[str, Any] = {
-        "pixels": picture(1, width, height),
+        "pixels": painted(1, width, height),
         "values": bump(height, width),
         "label": "milk_bottle",
         "confidence": 0.99873,
@@ -143,13 +143,13 @@ def test_odd_shapes(name: str, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("name", ["contours", "heatmap", "overlay"])
-def test_without_captions_a_picture_has_its_own_size(name: str) -> None:
+def test_without_captions_an_image_has_its_own_size(name: str) -> None:
     one = attribution_image(97, 131)
     assert drawn(one, visualization=name, captions=False).shape == (97, 131, 3)
 
 
-def test_the_whole_picture_keeps_its_resolution_and_shows_the_map_in_its_place() -> None:
-    full_image = FullImage(picture(2, 400, 300), (50.0, 0.0, 350.0, 300.0))
+def test_the_whole_image_keeps_its_resolution_and_shows_the_map_in_its_place() -> None:
+    full_image = FullImage(painted(2, 400, 300), (50.0, 0.0, 350.0, 300.0))
     one = attribution_image(values=np.ones((224, 224), dtype=np.float32), full_image=full_image)
     bare = drawn(one, visualization="overlay", extent="picture", captions=False, overlay_opacity=1.0)
     assert bare.shape == (300, 400, 3)
@@ -163,13 +163,13 @@ def test_the_whole_picture_keeps_its_resolution_and_shows_the_map_in_its_place()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_crop_may_reach_beyond_the_picture(name: str) -> None:
-    one = attribution_image(full_image=FullImage(picture(2, 60, 40), (-20.5, -30.0, 81.0, 70.25)))
+def test_a_crop_may_reach_beyond_the_image(name: str) -> None:
+    one = attribution_image(full_image=FullImage(painted(2, 60, 40), (-20.5, -30.0, 81.0, 70.25)))
     assert drawn(one, visualization=name, extent="picture").size
     assert drawn(one, visualization=name, extent="picture", captions=name == "grid").size
 
 
-def test_a_large_picture_is_bounded() -> None:
+def test_a_large_image_is_bounded() -> None:
     full_image = FullImage(np.zeros((30, 5000, 3), dtype=np.uint8), (2485.0, 0.0, 2515.0, 30.0))
     assert (
         drawn(
@@ -179,11 +179,11 @@ def test_a_large_picture_is_bounded() -> None:
     )
 
 
-def test_without_the_whole_picture_the_crop_is_shown() -> None:
+def test_without_the_whole_image_the_crop_is_shown() -> None:
     assert (drawn(attribution_image(64, 64), extent="picture") == drawn(attribution_image(64, 64))).all()
 
 
-def test_contours_leave_most_of_the_picture_alone() -> None:
+def test_contours_leave_most_of_the_image_alone() -> None:
     one = attribution_image()
     lined = drawn(one, visualization="contours", captions=False)
     changed = (lined != one.pixels).any(axis=2)

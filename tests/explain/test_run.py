@@ -144,7 +144,7 @@ def test_the_network_is_left_as_it_was(name: str) -> None:
 
 
 class Meter(nn.Module):
-    """Counts the pictures that pass it on their way forward, and those whose gradients pass it on their way back."""
+    """Counts the images that pass it on their way forward, and those whose gradients pass it on their way back."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -20,7 +20,7 @@ TARGET = 2
 
 
 def by_pair(fast: bool, steps: int, scale: float) -> tuple[Any, Any]:
-    """Explain the picture, its values multiplied by `scale`, with PAIR's library as its users wire it to a network."""
+    """Explain the image, its values multiplied by `scale`, with PAIR's library as its users wire it to a network."""
     network, statistics = seeded_executor().network, Statistics()
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (statistics.mean, statistics.std))
 

@@ -29,11 +29,11 @@ from tests.support.folders.checkpoints import (
     write_json,
     write_plain_folder,
 )
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 
 LIMITS = ImageLimits(10**7, 10**7)
 SMALL = (80, 64)
-PICTURES = [encoded(picture(20 + width, width, height), "PNG") for width, height in [(333, 250), (90, 200), (60, 50)]]
+IMAGES = [encoded(painted(20 + width, width, height), "PNG") for width, height in [(333, 250), (90, 200), (60, 50)]]
 
 
 @dataclass(frozen=True)
@@ -105,13 +105,13 @@ def independent(origin: nn.Module, inputs: Sequence[Tensor]) -> Tensor:
 
 
 def scores(model: Classifier) -> Tensor:
-    outputs = model.outputs([model.crop(data, LIMITS) for data in PICTURES])
+    outputs = model.outputs([model.crop(data, LIMITS) for data in IMAGES])
     return torch.tensor([model.prediction(output).probs for output in outputs])
 
 
 def assert_same(found: Tensor, expected: Tensor) -> None:
     assert torch.allclose(found, expected, rtol=0, atol=1e-5), (found - expected).abs().max()
-    # equal scores for all pictures would prove nothing
+    # equal scores for all images would prove nothing
     assert (expected[0] - expected[1]).abs().max() > 0.05
 
 
@@ -121,14 +121,14 @@ def assert_same(found: Tensor, expected: Tensor) -> None:
 )
 def test_probabilities_are_those_of_torchvision_or_timm(served: Served) -> None:
     sizes = FACTS[served.name].sizes
-    expected = independent(served.origin, [torchvisions(data, sizes) for data in PICTURES])
+    expected = independent(served.origin, [torchvisions(data, sizes) for data in IMAGES])
     assert_same(scores(served.model), expected)
 
 
 def test_a_batch_of_one_scores_as_in_a_batch_of_three(served: Served) -> None:
-    pictures = [served.model.crop(data, LIMITS) for data in PICTURES]
-    together = torch.stack(served.model.outputs(pictures))
-    alone = torch.cat([torch.stack(served.model.outputs([each])) for each in pictures])
+    images = [served.model.crop(data, LIMITS) for data in IMAGES]
+    together = torch.stack(served.model.outputs(images))
+    alone = torch.cat([torch.stack(served.model.outputs([each])) for each in images])
     # other batch sizes choose other kernels, which add up in another order
     assert torch.allclose(alone, together, rtol=0, atol=1e-4)
 
@@ -150,7 +150,7 @@ def test_the_cam_layer_gives_maps_or_a_square_of_tokens_that_the_score_depends_o
         read.append(inputs[0] if layer.side == "input" else output)
         read[0].retain_grad()
 
-    pixels = served.model.preprocess.inputs(torch.stack([served.model.crop(PICTURES[0], LIMITS)]))
+    pixels = served.model.preprocess.inputs(torch.stack([served.model.crop(IMAGES[0], LIMITS)]))
     with network.get_submodule(layer.name).register_forward_hook(hook):
         network(pixels.requires_grad_()).max().backward()
     (activation,) = read
@@ -226,7 +226,7 @@ def test_a_transformer_at_another_crop_has_its_position_embedding_interpolated(
         grid = F.interpolate(grid, size=(after, after), mode="bilinear")
     origin = timm.create_model("vit_small_patch16_224", num_classes=len(LABELS), img_size=served_at).eval()
     origin.load_state_dict(state | {"pos_embed": torch.cat([first, grid.flatten(2).transpose(1, 2)], dim=1)})
-    expected = independent(origin, [torchvisions(data, (100, served_at)) for data in PICTURES])
+    expected = independent(origin, [torchvisions(data, (100, served_at)) for data in IMAGES])
     assert_same(scores(model), expected)
 
 
@@ -249,7 +249,7 @@ def test_a_position_embedding_of_another_form_is_named(tmp_path: Path, tokens: i
 def test_networks_saved_with_torchvision(tmp_path: Path, name: str) -> None:
     origin = seeded_network(name, len(LABELS), SMALL[1])
     folder = write_plain_folder(tmp_path, architecture=name, sizes=SMALL, state=origin.state_dict())
-    expected = independent(origin, [torchvisions(data, SMALL) for data in PICTURES])
+    expected = independent(origin, [torchvisions(data, SMALL) for data in IMAGES])
     assert_same(scores(load_classifier(folder)), expected)
 
 
@@ -274,7 +274,7 @@ def test_networks_saved_with_timm_see_what_timm_trained_them_on(tmp_path: Path, 
     origin = seeded_network(name, len(LABELS), config["input_size"][-1])
     model = load_classifier(write_plain_folder(tmp_path, architecture=name, settings={}, state=origin.state_dict()))
     steps: Any = create_transform(**config)
-    inputs = [steps(Image.open(BytesIO(data)).convert("RGB")) for data in PICTURES]
+    inputs = [steps(Image.open(BytesIO(data)).convert("RGB")) for data in IMAGES]
     assert_same(scores(model), independent(origin, inputs))
 
 
@@ -308,4 +308,4 @@ def test_variants_of_a_state_dict_score_alike(tmp_path: Path, variant: str) -> N
     else:
         state = {f"_orig_mod.{key}": tensor for key, tensor in state.items()}
     model = load_classifier(write_automl_folder(tmp_path, sizes=SMALL, state=state))
-    assert_same(scores(model), independent(origin, [torchvisions(data, SMALL) for data in PICTURES]))
+    assert_same(scores(model), independent(origin, [torchvisions(data, SMALL) for data in IMAGES]))

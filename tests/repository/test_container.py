@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.repository import ROOT
 from tests.support.servers.live_server import LiveServer
 
@@ -104,7 +104,7 @@ def test_the_image_serves_a_model_and_knows_its_health(image: Image, fridge_fold
     env |= {"AZUREML_MODEL_DIR": str(fridge_folder), "SIGHTGLASS_DEVICE": "cpu", "SIGHTGLASS_HOST": "127.0.0.1"}
     env["PATH"] = f"{image.app}/.venv/bin:{os.environ['PATH']}"
     with LiveServer(command=image.entrypoint, env=env, cwd=image.app) as server:
-        assert server.score([encoded(picture(1, 90, 70), "JPEG")]).status_code == 200
+        assert server.score([encoded(painted(1, 90, 70), "JPEG")]).status_code == 200
         health = os.environ | env | {"SIGHTGLASS_PORT": server.url.rsplit(":", 1)[1]}
         assert subprocess.run(image.health, env=health, check=False).returncode == 0
     assert subprocess.run(image.health, env=health, check=False, capture_output=True).returncode != 0

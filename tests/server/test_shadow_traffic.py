@@ -93,7 +93,7 @@ def test_a_shadow_that_cannot_answer_is_counted(code: str, counted: str) -> None
     assert Bench("multiclass", 100, ServiceError(code, "no")).counted(outcome) == {counted: 1}
 
 
-def test_pictures_that_were_not_scored_are_not_compared() -> None:
+def test_images_that_were_not_scored_are_not_compared() -> None:
     bench = Bench("multiclass", 100, scores(a=1.0))
     assert bench.counted(Failure("image_format", "no picture")) == {}
     assert bench.requests == 0

@@ -15,7 +15,7 @@ from models.architecture.cam_layer import last_convolution
 from models.architecture.catalog import classifier_architecture
 from models.images.preprocess import Preprocess
 from tests.support.folders.checkpoints import seeded_network
-from tests.support.images import picture
+from tests.support.images import painted
 
 SIDE = 64
 
@@ -33,12 +33,12 @@ def executor_of(network: nn.Module, side: int = SIDE, cam_layer: Any = last_conv
 
 
 def pixels(seed: int = 5, side: int = SIDE) -> Tensor:
-    """A picture, uint8 [side, side, 3]."""
-    return torch.from_numpy(picture(seed, side, side))
+    """An image, uint8 [side, side, 3]."""
+    return torch.from_numpy(painted(seed, side, side))
 
 
 def inputs(seed: int = 5, side: int = SIDE) -> Tensor:
-    """The same picture as a batch of one, float32 [1, 3, side, side]."""
+    """The same image as a batch of one, float32 [1, 3, side, side]."""
     return Preprocess(side, side).inputs(pixels(seed, side)[None])
 
 
@@ -50,7 +50,7 @@ def parameters_for(algorithm: str = "xrai", **keys: Any) -> ExplanationParameter
 def attributions(
     executor: Executor, parameters: ExplanationParameters, *targets: int, seed: int = 5, **options: Any
 ) -> tuple[Attribution, ...]:
-    """Explain the picture `seed` for these targets."""
+    """Explain the image `seed` for these targets."""
     return explain(executor, pixels(seed), parameters, fixed_targets(*targets), **options).attributions
 
 

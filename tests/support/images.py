@@ -10,8 +10,8 @@ from PIL import Image
 Pixels = NDArray[np.uint8]
 
 
-def picture(seed: int, width: int, height: int) -> Pixels:
-    """Paint a picture, uint8 [height, width, 3]: soft shades, some blocks of colour, a little noise.
+def painted(seed: int, width: int, height: int) -> Pixels:
+    """Paint an image, uint8 [height, width, 3]: soft shades, some blocks of colour, a little noise.
 
     Noise alone would average out to the same grey when it is resized, whatever the seed.
     """
@@ -34,7 +34,7 @@ def noise(height: int, width: int, seed: int = 0) -> Pixels:
 
 
 def encoded(image: Image.Image | Pixels, form: str, **options: Any) -> bytes:
-    """Encode a picture with Pillow; `form` and `options` are those of Image.save."""
+    """Encode an image with Pillow; `form` and `options` are those of Image.save."""
     if not isinstance(image, Image.Image):
         image = Image.fromarray(image)
     stream = BytesIO()

@@ -17,7 +17,8 @@ _BUDGET_S = 2.0
 _LONG_S = 0.2  # a batch that takes longer is repeated once, others twice
 _SHORT_S = 0.03  # where others use the device too, the time of a shorter batch predicts little about larger ones
 _CLOSE_TO_BEST = 0.97
-# beside each batch on the cores of decoders and HTTP processes, which work between two batches (decision 13)
+# each batch spends this on cores of decoders and HTTP processes, which work between two batches; measured in
+# docs/measurements/batches-on-cpus.md
 _OVERHEAD_S = 0.008
 
 

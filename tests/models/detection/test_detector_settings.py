@@ -16,9 +16,9 @@ from settings.model import SCHEMAS, DetectionSettings, SegmentationSettings, Yol
 from tests.support.contract import contract
 from tests.support.folders.checkpoints import LABELS
 from tests.support.folders.detector_folders import LIMITS, detected, load_detector, write_detector_folder
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 
-DATA = encoded(picture(1, 150, 200), "PNG")
+DATA = encoded(painted(1, 150, 200), "PNG")
 FASTER, MASK = "fasterrcnn_resnet18_fpn", "maskrcnn_resnet18_fpn"
 YOLO: dict[str, Any] = {"img_size": 128, "model_size": "small", "box_score_thresh": 0.1, "nms_iou_thresh": 0.5}
 
@@ -169,8 +169,8 @@ def test_mask_settings_change_the_outlines(models: dict[str, Detector]) -> None:
 
 
 def turned() -> tuple[bytes, bytes]:
-    """A picture whose EXIF data ask for a quarter turn, and the same picture turned."""
-    image = Image.fromarray(picture(1, 150, 200))
+    """An image whose EXIF data ask for a quarter turn, and the same image turned."""
+    image = Image.fromarray(painted(1, 150, 200))
     exif = Image.Exif()
     exif[0x0112] = 6
     upright = image.transpose(Image.Transpose.ROTATE_270)

@@ -28,10 +28,10 @@ from tests.support.folders.detector_folders import (
     seeded_detector,
     write_detector_folder,
 )
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 
 FASTER, RETINA, MASK = "fasterrcnn_resnet18_fpn", "retinanet_resnet50_fpn", "maskrcnn_resnet18_fpn"
-PICTURES = [encoded(picture(seed, *size), "PNG") for seed, size in enumerate([(320, 240), (150, 200), (60, 50)])]
+IMAGES = [encoded(painted(seed, *size), "PNG") for seed, size in enumerate([(320, 240), (150, 200), (60, 50)])]
 
 
 def reference(name: str, **settings: Any) -> Reference:
@@ -46,7 +46,7 @@ def test_every_architecture_finds_what_torchvision_finds(tmp_path: Path, name: s
     assert model.definition.labels == LABELS
     assert model.definition.task.name == ("segmentation" if name.startswith("mask") else "detection")
     count = 0
-    for data in PICTURES if "18" in name or "50" in name else PICTURES[:1]:
+    for data in IMAGES if "18" in name or "50" in name else IMAGES[:1]:
         found, wanted = detected(model, data), expected.boxes(data)
         assert_alike(found, wanted)
         count += len(found)
@@ -59,18 +59,18 @@ def test_all_detectors_of_the_contract_are_known() -> None:
     assert {architecture(name).tasks[0] for name in NAMES} == {"detection", "segmentation"}
 
 
-def test_a_thin_picture_first_spoils_no_later_one(tmp_path: Path) -> None:
-    thin = encoded(picture(5, 400, 12), "PNG")
+def test_a_thin_image_first_spoils_no_later_one(tmp_path: Path) -> None:
+    thin = encoded(painted(5, 400, 12), "PNG")
     model = load_detector(write_detector_folder(tmp_path / "model"))
     assert detected(model, thin)
-    assert_alike(detected(model, PICTURES[0]), reference(FASTER).boxes(PICTURES[0]))
+    assert_alike(detected(model, IMAGES[0]), reference(FASTER).boxes(IMAGES[0]))
 
 
-def test_torchvision_alone_is_spoilt_by_a_thin_picture() -> None:
+def test_torchvision_alone_is_spoilt_by_a_thin_image() -> None:
     spoilt = reference(FASTER)
-    spoilt.boxes(encoded(picture(5, 400, 12), "PNG"))
+    spoilt.boxes(encoded(painted(5, 400, 12), "PNG"))
     with pytest.raises(AssertionError):
-        assert_alike(spoilt.boxes(PICTURES[0]), reference(FASTER).boxes(PICTURES[0]))
+        assert_alike(spoilt.boxes(IMAGES[0]), reference(FASTER).boxes(IMAGES[0]))
 
 
 def old_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -104,7 +104,7 @@ def test_older_state_dicts_find_the_same(
     state = variant(seeded_detector(name))
     assert state.keys() != seeded_detector(name).keys()
     model = load_detector(write_detector_folder(tmp_path / "model", name, state=state))
-    assert_alike(detected(model, PICTURES[0]), reference(name).boxes(PICTURES[0]))
+    assert_alike(detected(model, IMAGES[0]), reference(name).boxes(IMAGES[0]))
 
 
 def test_old_names_are_those_that_torchvision_itself_renames() -> None:
@@ -118,7 +118,7 @@ def test_a_mask_predictor_of_another_width_is_built_as_the_weights_are(tmp_path:
     for part, layer in zip(("conv5_mask", "mask_fcn_logits"), narrow, strict=True):
         state |= {f"roi_heads.mask_predictor.{part}.{key}": value for key, value in layer.state_dict().items()}
     folder = write_detector_folder(tmp_path / "model", MASK, state=state, model_specs={"mask_predictor_hidden_dim": 64})
-    found = detected(load_detector(folder), PICTURES[0])
+    found = detected(load_detector(folder), IMAGES[0])
     assert found and all(one["polygon"] is not None for one in found)
 
 
@@ -128,7 +128,7 @@ def test_plain_weights_with_a_manifest_are_served(tmp_path: Path) -> None:
     write_json(tmp_path / "settings.json", SETTINGS)
     model = load_detector(tmp_path)
     assert model.definition.task.name == "detection"
-    assert_alike(detected(model, PICTURES[0]), reference(FASTER).boxes(PICTURES[0]))
+    assert_alike(detected(model, IMAGES[0]), reference(FASTER).boxes(IMAGES[0]))
 
 
 @contract("settings.json", "Detectors without any settings take those of torchvision")
@@ -179,7 +179,7 @@ def test_a_detector_where_a_classifier_is_needed_is_refused(tmp_path: Path) -> N
 @pytest.mark.parametrize("name", [FASTER, RETINA, MASK])
 def test_a_reply_does_not_depend_on_batch_mates(tmp_path: Path, name: str) -> None:
     model = load_detector(write_detector_folder(tmp_path / "model", name))
-    data = [encoded(picture(seed, 160, 120), "PNG") for seed in range(4)]
+    data = [encoded(painted(seed, 160, 120), "PNG") for seed in range(4)]
     read = [model.read(one, LIMITS, model.settings({})) for one in data]
     together = model.outputs([each.inputs[0].data for each in read])
     for each, output, one in zip(read, together, data, strict=True):
@@ -189,7 +189,7 @@ def test_a_reply_does_not_depend_on_batch_mates(tmp_path: Path, name: str) -> No
 def test_bf16_finds_nearly_the_same_boxes(tmp_path: Path) -> None:
     folder = write_detector_folder(tmp_path / "model")
     half, full = load_detector(folder, precision="bf16"), load_detector(folder)
-    ours, theirs = detected(half, PICTURES[0])[0], detected(full, PICTURES[0])[0]
+    ours, theirs = detected(half, IMAGES[0])[0], detected(full, IMAGES[0])[0]
     assert ours != theirs
     corners = [np.array(list(one["box"].values())) for one in (ours, theirs)]
     assert np.abs(corners[0] - corners[1]).max() < 0.05
@@ -201,12 +201,12 @@ def test_a_registered_detector_finds_the_same(tmp_path: Path) -> None:
     manifest = registered.manifest
     assert (manifest.task, manifest.labels) == ("detection", list(LABELS))
     assert manifest.sizes == {"min_size": SETTINGS["min_size"], "max_size": SETTINGS["max_size"]}
-    assert detected(load_detector(registered.path), PICTURES[0]) == detected(load_detector(folder), PICTURES[0])
+    assert detected(load_detector(registered.path), IMAGES[0]) == detected(load_detector(folder), IMAGES[0])
 
 
 def test_thousands_of_boxes_are_returned(tmp_path: Path) -> None:
     model = load_detector(write_detector_folder(tmp_path / "model"))
     given = {"box_score_thresh": 0.0, "nms_iou_thresh": 1.0, "box_detections_per_img": 10000, "tile_grid_size": [2, 2]}
-    found = detected(model, PICTURES[0], **given)
+    found = detected(model, IMAGES[0], **given)
     assert len(found) > 2000
     assert [one["score"] for one in found] == sorted((one["score"] for one in found), reverse=True)

@@ -139,7 +139,7 @@ def test_objects_get_their_outlines() -> None:
 
 
 @pytest.mark.parametrize(("kind", "form"), [("JPG", "JPEG"), ("PNG", "PNG"), ("BMP", "BMP")])
-def test_masks_come_as_pictures_of_the_kind_that_is_set(kind: str, form: str) -> None:
+def test_masks_come_as_images_of_the_kind_that_is_set(kind: str, form: str) -> None:
     for one, plain in zip(predicted(export_as_image=True, image_type=kind), predicted(), strict=True):
         image = Image.open(BytesIO(b64decode(one["mask"])))
         assert (image.format, image.size, image.mode) == (form, (90, 60), "L")

@@ -21,7 +21,7 @@ def maps() -> dict[str, Tensor]:
 
 
 def regions() -> list[Tensor]:
-    """Of all sizes, some without area and some outside of the picture."""
+    """Of all sizes, some without area and some outside of the image."""
     chance = torch.Generator().manual_seed(4)
     start = torch.rand(2, 60, 2, generator=chance) * torch.tensor([WIDTH, HEIGHT]) - 20
     size = torch.rand(2, 60, 2, generator=chance) ** 3 * 500
@@ -45,7 +45,7 @@ def test_values_and_gradients_are_those_of_torchvision(side: int) -> None:
         assert torch.allclose(ours, theirs, atol=1e-5)
 
 
-def test_pictures_without_regions() -> None:
+def test_images_without_regions() -> None:
     some = regions()[0]
     assert RegionPool(7)(maps(), [some[:0]] * 2, SIZES).shape == (0, 8, 7, 7)
     given = maps()

@@ -27,7 +27,7 @@ from tests.support.folders.detector_folders import (
     seeded_detector,
     write_detector_folder,
 )
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.references.tiling import slowly
 
 Box = tuple[float, float, float, float]
@@ -46,7 +46,7 @@ def test_halves_are_rounded_to_even() -> None:
     assert tiles(5, 4, (2, 1), 0.0) == [Tile(0, 0, 2, 4), Tile(2, 0, 5, 4)]
 
 
-def test_a_tile_that_is_the_whole_picture_is_left_out() -> None:
+def test_a_tile_that_is_the_whole_image_is_left_out() -> None:
     assert tiles(1, 1, (2, 1), 0.9) == [], "both are"
     assert tiles(2, 40, (1, 2), 0.0) == [Tile(0, 0, 2, 20), Tile(0, 20, 2, 40)]
 
@@ -54,9 +54,7 @@ def test_a_tile_that_is_the_whole_picture_is_left_out() -> None:
 @given(
     st.integers(1, 3000), st.integers(1, 3000), st.tuples(st.integers(1, 12), st.integers(1, 12)), st.floats(0, 0.95)
 )
-def test_tiles_span_the_picture_or_there_are_none(
-    width: int, height: int, grid: tuple[int, int], overlap: float
-) -> None:
+def test_tiles_span_the_image_or_there_are_none(width: int, height: int, grid: tuple[int, int], overlap: float) -> None:
     try:
         found = tiles(width, height, grid, overlap)
     except ValueError as error:
@@ -116,7 +114,7 @@ def found(boxes: Sequence[Box], scores: Sequence[float]) -> Detections:
     )
 
 
-def test_boxes_of_tiles_come_back_to_the_picture() -> None:
+def test_boxes_of_tiles_come_back_to_the_image() -> None:
     parts = (Tile(0, 0, 100, 50), Tile(60, 10, 100, 50))
     whole, tile = found([(0.1, 0.2, 0.3, 0.4)], [0.5]), found([(0.0, 0.5, 0.5, 1.0)], [0.9])
     joined = join(DecodedImage((), DetectionSettings(), parts), [whole, tile], (50, 100))
@@ -135,9 +133,9 @@ def test_the_number_of_boxes_is_bounded_after_joining() -> None:
 
 
 @pytest.mark.parametrize("name", ["fasterrcnn_resnet18_fpn", "retinanet_resnet50_fpn", "maskrcnn_resnet18_fpn"])
-def test_a_tiled_picture_is_what_the_slow_way_finds(tmp_path: Path, name: str) -> None:
+def test_a_tiled_image_is_what_the_slow_way_finds(tmp_path: Path, name: str) -> None:
     # no flatter, as torchvision alone takes its padding for a part of it and pools from wrong places
-    data = encoded(picture(1, 203, 151), "PNG")
+    data = encoded(painted(1, 203, 151), "PNG")
     model = load_detector(write_detector_folder(tmp_path / "model", name))
     found = detected(model, data, tile_grid_size=[3, 2], tile_overlap_ratio=0.2, tile_predictions_nms_thresh=0.3)
     expected = slowly(Reference(name, SETTINGS, seeded_detector(name)), data, (3, 2), overlap=0.2, threshold=0.3)
@@ -150,15 +148,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Detector:
     return load_detector(write_detector_folder(tmp_path_factory.mktemp("detector") / "model"))
 
 
-def test_tiles_are_slices_of_one_decoded_picture(model: Detector) -> None:
+def test_tiles_are_slices_of_one_decoded_image(model: Detector) -> None:
     settings = model.settings({"tile_grid_size": "3x2"})
-    inputs = model.read(encoded(picture(1, 120, 90), "PNG"), LIMITS, settings).inputs
+    inputs = model.read(encoded(painted(1, 120, 90), "PNG"), LIMITS, settings).inputs
     assert len(inputs) == model.max_inputs(settings) == 7
     assert len({one.data.image.untyped_storage().data_ptr() for one in inputs}) == 1
     assert len({one.shape for one in inputs[1:]}) == 1, "so that they share a batch"
 
 
-def test_a_grid_larger_than_the_picture_is_refused(model: Detector) -> None:
+def test_a_grid_larger_than_the_image_is_refused(model: Detector) -> None:
     with pytest.raises(ImageError, match=r"a grid of 8x8 tiles leaves nothing of a picture of 5x5 pixels") as caught:
-        model.read(encoded(picture(1, 5, 5), "PNG"), LIMITS, model.settings({"tile_grid_size": [8, 8]}))
+        model.read(encoded(painted(1, 5, 5), "PNG"), LIMITS, model.settings({"tile_grid_size": [8, 8]}))
     assert caught.value.code == "tiles_empty"

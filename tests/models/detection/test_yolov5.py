@@ -146,7 +146,7 @@ def test_the_layer_before_is_joined_to_an_earlier_one(joint: int, last: int, ear
 
 
 def test_the_network_computes_what_its_description_says() -> None:
-    network, picture = seeded_yolov5(), torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(4))
+    network, image = seeded_yolov5(), torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(4))
     random = torch.Generator().manual_seed(6)
     for norm in network.modules():
         if isinstance(norm, nn.BatchNorm2d):
@@ -157,7 +157,7 @@ def test_the_network_computes_what_its_description_says() -> None:
             ):
                 assert part is not None
                 part.uniform_(least, most, generator=random)
-    for one, other in zip(network(picture), described(network.state_dict(), picture), strict=True):
+    for one, other in zip(network(image), described(network.state_dict(), image), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
 
 
@@ -210,11 +210,11 @@ def test_the_anchors_of_a_checkpoint_count() -> None:
     assert network.head.decode([torch.zeros(1, 3, 1, 1, 9)] * 3)[0, 0, :4].tolist() == [4, 4, 20, 26]
 
 
-def test_a_picture_gives_the_same_in_a_batch_and_alone() -> None:
+def test_an_image_gives_the_same_in_a_batch_and_alone() -> None:
     network = seeded_yolov5()
-    pictures = torch.rand(3, 3, 96, 64, generator=torch.Generator().manual_seed(1))
-    together = network.head.decode(network(pictures))
+    images = torch.rand(3, 3, 96, 64, generator=torch.Generator().manual_seed(1))
+    together = network.head.decode(network(images))
     for number in range(3):
-        alone = network.head.decode(network(pictures[number : number + 1]))[0]
+        alone = network.head.decode(network(images[number : number + 1]))[0]
         torch.testing.assert_close(together[number], alone, rtol=1e-4, atol=1e-3)
     assert (together[0] - together[1]).abs().max() > 1

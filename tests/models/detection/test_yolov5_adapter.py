@@ -137,13 +137,13 @@ def test_boxes_end_where_the_content_ends() -> None:
 
 
 def test_a_input_is_the_letterboxed_square() -> None:
-    picture = noise(120, 200)
-    tile = torch.from_numpy(picture)[10:70, 20:100]
+    image = noise(120, 200)
+    tile = torch.from_numpy(image)[10:70, 20:100]
     one = ADAPTER.prepare(tile, settings())
     assert not tile.is_contiguous()
     assert (one.size, one.padded) == ((72, 96), (96, 96))
     assert one.pixels == ADAPTER.pixels(settings()) == 96 * 96
-    assert np.array_equal(one.image.numpy(), letterbox(picture[10:70, 20:100], 96)[0])
+    assert np.array_equal(one.image.numpy(), letterbox(image[10:70, 20:100], 96)[0])
     assert one.image.dtype == torch.uint8
 
 
@@ -168,8 +168,8 @@ def test_a_batch_finds_what_each_input_holds_alone_a_thin_one_first() -> None:
 def test_the_network_sees_colours_in_their_order_between_0_and_1() -> None:
     network, received = seeded_yolov5(), []
     network[0].register_forward_pre_hook(lambda module, given: received.append(given[0]))
-    picture = torch.tensor([255, 51, 0], dtype=torch.uint8).expand(32, 96, 3)
-    find(network, [ADAPTER.prepare(picture, settings())])
+    image = torch.tensor([255, 51, 0], dtype=torch.uint8).expand(32, 96, 3)
+    find(network, [ADAPTER.prepare(image, settings())])
     assert (received[0].shape, received[0].dtype) == ((1, 3, 96, 96), torch.float32)
     assert received[0][0, :, 48, 10].tolist() == pytest.approx([1, 0.2, 0])
     assert received[0][0, :, 10, 48].tolist() == pytest.approx([114 / 255] * 3)
@@ -178,7 +178,7 @@ def test_the_network_sees_colours_in_their_order_between_0_and_1() -> None:
 def test_a_planted_object_is_found_where_it_was_planted() -> None:
     network, chosen = seeded_yolov5(classes=2), settings(img_size=64)
     _plant(network)
-    # the picture is 64 x 32 in the square, from row 16 on; the box is 30 x 61 around the centre of the cell at (1, 2)
+    # the image is 64 x 32 in the square, from row 16 on; the box is 30 x 61 around the centre of the cell at (1, 2)
     (result,) = find(network, [ADAPTER.prepare(torch.from_numpy(noise(50, 100)), chosen)])
     assert result.labels.tolist() == [1]
     assert result.scores.tolist() == pytest.approx([0.5 * 0.75], abs=1e-3)

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +33,11 @@ OPENED = """
 import sys
 from pathlib import Path
 from models.loaded import load
-opened, folder = [], sys.argv[1]
+opened, folders = [], sys.argv[1:]
 sys.addaudithook(lambda event, arguments: event == "open" and opened.append(str(arguments[0])))
-load(Path(folder))
-print(*(name for name in opened if name.startswith(folder)), sep="\\n")
+for folder in folders:
+    load(Path(folder))
+print(*(name for name in opened if name.startswith(tuple(folders))), sep="\\n")
 """
 
 
@@ -79,13 +79,15 @@ def sharded(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("write", [plain, timm, automl, transformers, sharded])
-def test_loading_a_registered_folder_opens_each_file_once(tmp_path: Path, write: Callable[[Path], Path]) -> None:
-    model = register(write(tmp_path / "source"), tmp_path / "root", "small")
-    command = [sys.executable, "-c", OPENED, str(model.path)]
+def test_loading_a_registered_folder_opens_each_file_once(tmp_path: Path) -> None:
+    models = [
+        register(write(tmp_path / write.__name__), tmp_path / "root", write.__name__)
+        for write in (plain, timm, automl, transformers, sharded)
+    ]
+    command = [sys.executable, "-c", OPENED, *(str(model.path) for model in models)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    opened = Counter(str(Path(name).relative_to(model.path)) for name in done.stdout.splitlines())
-    assert opened == Counter(["manifest.json", *model.manifest.files])
+    expected = [model.path / name for model in models for name in ("manifest.json", *model.manifest.files)]
+    assert Counter(map(Path, done.stdout.splitlines())) == Counter(expected)
 
 
 COMPANIONS = {

@@ -14,7 +14,7 @@ from models.runtime.precision import FP32, PRECISIONS
 from settings.errors import SettingsError
 from tests.support.contract import contract
 from tests.support.folders.checkpoints import LABELS, seeded_network, write_automl_folder, write_plain_folder
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.repository import ROOT
 
 LIMITS = ImageLimits(10**7, 10**7)
@@ -27,8 +27,8 @@ def model(fridge_folder: Path) -> Classifier:
 
 
 @pytest.fixture(scope="module")
-def pictures(model: Classifier) -> list[torch.Tensor]:
-    return [model.crop(encoded(picture(seed, 100, 90), "PNG"), LIMITS) for seed in range(4)]
+def images(model: Classifier) -> list[torch.Tensor]:
+    return [model.crop(encoded(painted(seed, 100, 90), "PNG"), LIMITS) for seed in range(4)]
 
 
 def test_a_loaded_model_knows_what_it_is(model: Classifier, fridge_folder: Path) -> None:
@@ -42,8 +42,8 @@ def test_a_loaded_model_knows_what_it_is(model: Classifier, fridge_folder: Path)
     assert definition.settings.warnings == ()
 
 
-def test_a_picture_is_decoded_and_cropped(model: Classifier) -> None:
-    found = model.crop(encoded(picture(1, 100, 90), "PNG"), LIMITS)
+def test_an_image_is_decoded_and_cropped(model: Classifier) -> None:
+    found = model.crop(encoded(painted(1, 100, 90), "PNG"), LIMITS)
     assert (found.shape, found.dtype) == ((64, 64, 3), torch.uint8)
     with pytest.raises(ImageError):
         model.crop(b"no picture", LIMITS)
@@ -56,10 +56,10 @@ def test_examples_can_be_scored(model: Classifier) -> None:
 
 
 @contract("Replies", "`probs` are floats of full precision, `labels` all classes in the order of training")
-def test_outputs_are_those_of_the_network_that_was_saved(model: Classifier, pictures: list[torch.Tensor]) -> None:
+def test_outputs_are_those_of_the_network_that_was_saved(model: Classifier, images: list[torch.Tensor]) -> None:
     with torch.inference_mode():
-        expected = seeded_network("resnet18", 4, 64)(model.preprocess.inputs(torch.stack(pictures)))
-    found = model.outputs(pictures)
+        expected = seeded_network("resnet18", 4, 64)(model.preprocess.inputs(torch.stack(images)))
+    found = model.outputs(images)
     assert [(output.dtype, output.device.type) for output in found] == [(torch.float32, "cpu")] * 4
     assert torch.allclose(torch.stack(found), expected, atol=1e-4)
     assert len({int(output.argmax()) for output in found}) > 1
@@ -114,25 +114,25 @@ def test_auto_is_the_cpu_without_a_gpu(fridge_folder: Path) -> None:
 @pytest.mark.gpu
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("tf32", 1e-2), ("bf16", 5e-2), ("fp16", 1e-2)])
 def test_a_gpu_scores_as_the_cpu_does(
-    fridge_folder: Path, model: Classifier, pictures: list[torch.Tensor], precision: str, tolerance: float
+    fridge_folder: Path, model: Classifier, images: list[torch.Tensor], precision: str, tolerance: float
 ) -> None:
     found = load_classifier(fridge_folder, device="auto", precision=precision)
     assert found.device.type == "cuda"
     with pytest.raises(ModelError, match=r"cuda:99 does not exist"):
         load_classifier(fridge_folder, device="cuda:99")
-    assert_close(found, model, pictures, tolerance)
+    assert_close(found, model, images, tolerance)
 
 
-def assert_close(found: Classifier, expected: Classifier, pictures: list[torch.Tensor], tolerance: float) -> None:
-    for ours, theirs in zip(found.outputs(pictures), expected.outputs(pictures), strict=True):
+def assert_close(found: Classifier, expected: Classifier, images: list[torch.Tensor], tolerance: float) -> None:
+    for ours, theirs in zip(found.outputs(images), expected.outputs(images), strict=True):
         assert ours.dtype == torch.float32
         assert found.prediction(ours).probs == pytest.approx(expected.prediction(theirs).probs, abs=tolerance)
 
 
-def test_bf16_comes_close_to_fp32(fridge_folder: Path, model: Classifier, pictures: list[torch.Tensor]) -> None:
+def test_bf16_comes_close_to_fp32(fridge_folder: Path, model: Classifier, images: list[torch.Tensor]) -> None:
     found = load_classifier(fridge_folder, precision="bf16")
-    assert_close(found, model, pictures, 5e-2)
-    assert not torch.equal(torch.stack(found.outputs(pictures)), torch.stack(model.outputs(pictures)))
+    assert_close(found, model, images, 5e-2)
+    assert not torch.equal(torch.stack(found.outputs(images)), torch.stack(model.outputs(images)))
 
 
 @pytest.mark.parametrize("precision", ["tf32", "fp16"])
@@ -159,16 +159,16 @@ def test_float32_is_multiplied_as_it_is_unless_tf32_is_asked_for(fridge_folder: 
 
 @pytest.mark.parametrize("form", ["automl", "plain"])
 def test_overwriting_the_files_afterwards_changes_nothing(
-    tmp_path: Path, pictures: list[torch.Tensor], form: str
+    tmp_path: Path, images: list[torch.Tensor], form: str
 ) -> None:
     folder = (write_automl_folder if form == "automl" else write_plain_folder)(tmp_path, sizes=SMALL)
     found = load_classifier(folder)
-    before = found.outputs(pictures)
+    before = found.outputs(images)
     for file in folder.rglob("model.*"):
         with file.open("r+b") as stream:  # in place, under a process that has the file mapped
             stream.write(bytes(file.stat().st_size))
         file.write_bytes(b"")
-    for ours, theirs in zip(found.outputs(pictures), before, strict=True):
+    for ours, theirs in zip(found.outputs(images), before, strict=True):
         assert torch.equal(ours, theirs)
 
 

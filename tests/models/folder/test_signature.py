@@ -46,7 +46,7 @@ def test_a_checkpoint_named_by_itself_has_it_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "picture", "missing"),
+    ("inputs", "image", "missing"),
     [
         ([{"name": "image", "type": "binary"}], "image", ["image"]),
         ([{"name": "photo", "type": "binary"}], "photo", ["photo"]),
@@ -63,11 +63,11 @@ def test_a_checkpoint_named_by_itself_has_it_too(tmp_path: Path) -> None:
         ([{"name": "image", "type": "binary"}, {"name": "b", "type": "long", "optional": True}], "image", ["image"]),
     ],
 )
-def test_a_column_holds_the_pictures_and_others_may_be_required(
-    tmp_path: Path, inputs: Any, picture: str, missing: list[str]
+def test_a_column_holds_the_images_and_others_may_be_required(
+    tmp_path: Path, inputs: Any, image: str, missing: list[str]
 ) -> None:
     found = read(tmp_path, inputs)
-    assert found.image_column == picture
+    assert found.image_column == image
     assert [column.name for column in found.columns] == [column["name"] for column in inputs]
     assert found.missing([]) == missing
     assert found.missing(missing) == []
@@ -84,7 +84,7 @@ def test_a_column_holds_the_pictures_and_others_may_be_required(
     ],
     ids=["tensor", "no name", "number", "none", "text"],
 )
-def test_one_of_no_table_of_pictures_is_passed_over(
+def test_one_of_no_table_of_images_is_passed_over(
     tmp_path: Path, inputs: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert read(tmp_path, inputs) == IMAGE

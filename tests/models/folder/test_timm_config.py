@@ -19,7 +19,7 @@ from models.images.preprocess import Preprocess, Statistics
 from models.loaded import load_classifier
 from models.predictions import ClassScores
 from tests.support.folders.checkpoints import TIMM_TRAINED, seeded_network, write_json, write_timm_folder
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 
 
 def definition_of(path: Path) -> Definition:
@@ -38,7 +38,7 @@ def test_scores_equal_those_of_timm_with_its_own_transform(tmp_path: Path) -> No
     network = seeded_network("timm/resnet10t", 3, 64)
     transform = create_transform(**resolve_data_config(TIMM_TRAINED, pretrained_cfg={}))
     for seed in range(3):
-        pixels = picture(seed, 150, 110)
+        pixels = painted(seed, 150, 110)
         (found,) = model.outputs([model.crop(encoded(pixels, "PNG"), ImageLimits(10**7, 10**7))])
         with torch.no_grad():
             expected = network(transform(Image.fromarray(pixels))[None])[0]
@@ -89,14 +89,14 @@ def test_a_config_that_is_no_json_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("height", [1, 40, 100])
 def test_squash_gives_up_the_aspect_ratio_like_timm(height: int) -> None:
-    image = Image.fromarray(picture(5, 70, height))
+    image = Image.fromarray(painted(5, 70, height))
     statistics = statistics_of(TIMM_TRAINED | {"crop_mode": "squash", "interpolation": "bilinear"})
     transform = create_transform((3, 64, 64), crop_pct=0.9, crop_mode="squash", interpolation="bilinear")
     expected = transform.transforms[1](transform.transforms[0](image))
     assert np.array_equal(Preprocess(71, 64, statistics).cropped(image).numpy(), np.asarray(expected))
 
 
-def test_ways_to_prepare_pictures_that_are_not_known_are_refused() -> None:
+def test_ways_to_prepare_images_that_are_not_known_are_refused() -> None:
     with pytest.raises(ModelError, match="crop mode 'border'"):
         statistics_of(TIMM_TRAINED | {"crop_mode": "border"})
     with pytest.raises(ModelError, match="filter 'random'"):

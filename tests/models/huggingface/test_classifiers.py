@@ -22,11 +22,11 @@ from models.predictions import ClassScores
 from tests.support.explain_networks import parameters_for
 from tests.support.folders.checkpoints import LABELS
 from tests.support.folders.transformers_folders import CLASSIFIERS, Reference, save
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 
 LIMITS = ImageLimits(10**8, 10**8)
 # odd remainders on both axes, tall, and smaller than the input
-PICTURES = [encoded(picture(seed, *size), "PNG") for seed, size in enumerate([(151, 97), (90, 207), (41, 30)])]
+IMAGES = [encoded(painted(seed, *size), "PNG") for seed, size in enumerate([(151, 97), (90, 207), (41, 30)])]
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ def inputs_of(model: Classifier, data: bytes) -> Tensor:
     return model.preprocess.inputs(torch.stack([model.crop(data, LIMITS)]))[0]
 
 
-def test_pictures_and_scores_are_those_of_the_library(served: Served) -> None:
+def test_images_and_scores_are_those_of_the_library(served: Served) -> None:
     model, scores = served.model, []
-    for data in PICTURES:
+    for data in IMAGES:
         assert (inputs_of(model, data) - served.original.inputs(data)["pixel_values"][0]).abs().max() <= 1e-6
         (found,) = model.outputs([model.crop(data, LIMITS)])
         expected = served.original.outputs(data).logits[0]
@@ -65,14 +65,12 @@ def test_what_is_served_is_described(served: Served) -> None:
     assert definition.architecture.name == f"transformers/{served.name}"
     assert (definition.labels, definition.task.name) == (LABELS, "multiclass")
     assert definition.settings.sources["valid_crop_size"] == "architecture"
-    prediction = served.model.prediction(served.model.outputs([served.model.crop(PICTURES[0], LIMITS)])[0])
-    assert prediction.probs == pytest.approx(
-        served.original.outputs(PICTURES[0]).logits[0].softmax(0).tolist(), abs=1e-5
-    )
+    prediction = served.model.prediction(served.model.outputs([served.model.crop(IMAGES[0], LIMITS)])[0])
+    assert prediction.probs == pytest.approx(served.original.outputs(IMAGES[0]).logits[0].softmax(0).tolist(), abs=1e-5)
 
 
-def test_a_batch_scores_as_each_picture_alone(served: Served) -> None:
-    inputs = [served.model.crop(data, LIMITS) for data in PICTURES]
+def test_a_batch_scores_as_each_image_alone(served: Served) -> None:
+    inputs = [served.model.crop(data, LIMITS) for data in IMAGES]
     for one, found in zip(inputs, served.model.outputs(inputs), strict=True):
         torch.testing.assert_close(found, served.model.outputs([one])[0], atol=1e-5, rtol=1e-5)
 
@@ -92,7 +90,7 @@ def test_gradcam_reads_maps_or_a_square_of_tokens_that_the_score_depends_on(serv
         read[0].retain_grad()
 
     with served.model.network.get_submodule(layer.name).register_forward_hook(hook):
-        served.model.network(inputs_of(served.model, PICTURES[0])[None].requires_grad_()).max().backward()
+        served.model.network(inputs_of(served.model, IMAGES[0])[None].requires_grad_()).max().backward()
     (activation,) = read
     assert activation.grad is not None
     if layer.prefix_tokens is None:
@@ -108,7 +106,7 @@ def test_gradcam_reads_maps_or_a_square_of_tokens_that_the_score_depends_on(serv
 
 @pytest.mark.parametrize("algorithm", ["gradcam", "integrated_gradients", "guided_backprop", "xrai"])
 def test_explanations_are_the_same_whatever_was_asked_before(served: Served, algorithm: str) -> None:
-    view = served.model.crop(PICTURES[0], LIMITS)
+    view = served.model.crop(IMAGES[0], LIMITS)
     parameters = parameters_for(algorithm, n_steps=6)
     found = [
         explain(Executor.for_model(served.model), view, parameters, fixed_targets(1)).attributions[0] for _ in range(2)
@@ -123,11 +121,11 @@ def test_explanations_are_the_same_whatever_was_asked_before(served: Served, alg
 
 
 def test_gradients_are_those_of_the_library(served: Served) -> None:
-    view = served.model.crop(PICTURES[0], LIMITS)
+    view = served.model.crop(IMAGES[0], LIMITS)
     found = explain(
         Executor.for_model(served.model), view, parameters_for("guided_backprop", guided_relu6=False), fixed_targets(2)
     )
-    inputs = served.original.inputs(PICTURES[0])["pixel_values"].requires_grad_()
+    inputs = served.original.inputs(IMAGES[0])["pixel_values"].requires_grad_()
     served.original.network(pixel_values=inputs).logits[0, 2].backward()
     if found.attributions[0].notes:  # nothing was guided
         assert inputs.grad is not None
@@ -138,7 +136,7 @@ def test_several_labels_may_hold_where_the_network_was_trained_so(tmp_path: Path
     folder = save(tmp_path / "m", "ViTForImageClassification", problem_type="multi_label_classification")
     model = load_classifier(folder)
     assert model.definition.task.name == "multilabel"
-    (logits,) = model.outputs([model.crop(PICTURES[0], LIMITS)])
+    (logits,) = model.outputs([model.crop(IMAGES[0], LIMITS)])
     scores = model.prediction(logits)
     assert isinstance(scores, ClassScores)
     assert scores.probs == pytest.approx(logits.sigmoid().tolist())
@@ -150,13 +148,13 @@ def test_one_label_alone_has_a_probability_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_pictures_are_turned_as_their_metadata_say(served: Served, orientation: int) -> None:
+def test_images_are_turned_as_their_metadata_say(served: Served, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    image = Image.open(BytesIO(PICTURES[0]))
+    image = Image.open(BytesIO(IMAGES[0]))
     data = encoded(image, "PNG", exif=exif)
     assert (inputs_of(served.model, data) - served.original.inputs(data)["pixel_values"][0]).abs().max() <= 1e-6
-    assert torch.equal(inputs_of(served.model, data), inputs_of(served.model, PICTURES[0])) == (orientation == 1)
+    assert torch.equal(inputs_of(served.model, data), inputs_of(served.model, IMAGES[0])) == (orientation == 1)
 
 
 def processors() -> list[Any]:
@@ -175,7 +173,7 @@ def processors() -> list[Any]:
 def test_values_are_scaled_as_the_processor_says(tmp_path: Path, processor: dict[str, Any]) -> None:
     folder = save(tmp_path / "m", "ViTForImageClassification", processor=processor)
     model, library = load_classifier(folder), Reference(folder, "ViTForImageClassification")
-    for data in PICTURES:
+    for data in IMAGES:
         torch.testing.assert_close(
             inputs_of(model, data), library.inputs(data)["pixel_values"][0], atol=1e-4, rtol=1e-6
         )

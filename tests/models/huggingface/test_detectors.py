@@ -1,4 +1,4 @@
-"""Detectors of transformers against the library itself, and what would let a picture's neighbours change its boxes."""
+"""Detectors of transformers against the library itself, and what would let an image's neighbours change its boxes."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -21,9 +21,9 @@ from settings.model import QueryDetectionSettings
 from tests.support.detections import LIMITS, Rows, assert_alike, predicted
 from tests.support.folders.checkpoints import LABELS, write_json
 from tests.support.folders.transformers_folders import DETECTORS, Reference, save
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 
-PICTURES = [encoded(picture(seed, *size), "PNG") for seed, size in enumerate([(151, 97), (90, 207), (60, 50)])]
+IMAGES = [encoded(painted(seed, *size), "PNG") for seed, size in enumerate([(151, 97), (90, 207), (60, 50)])]
 CONDITIONAL, DEFORMABLE = "ConditionalDetrForObjectDetection", "DeformableDetrForObjectDetection"
 DETR = "DetrForObjectDetection"
 
@@ -50,7 +50,7 @@ def loaded(folder: Path) -> Detector:
 
 
 def test_boxes_are_those_of_the_library(served: Served) -> None:
-    for data in PICTURES:
+    for data in IMAGES:
         expected = served.original.boxes(data, 0.5)
         assert_alike(predicted(served.model, data), expected)
         scores = [score for _, score, _ in expected]
@@ -59,8 +59,8 @@ def test_boxes_are_those_of_the_library(served: Served) -> None:
         assert_alike(predicted(served.model, data, box_score_thresh=min(scores) - 0.2), lower[:100])
 
 
-def test_boxes_come_best_first_within_the_picture(served: Served) -> None:
-    for data in PICTURES:
+def test_boxes_come_best_first_within_the_image(served: Served) -> None:
+    for data in IMAGES:
         rows = predicted(served.model, data, box_score_thresh=0.0)
         assert [score for _, score, _ in rows] == sorted((score for _, score, _ in rows), reverse=True)
         assert all(0 <= left <= right <= 1 and 0 <= top <= bottom <= 1 for _, _, (left, top, right, bottom) in rows)
@@ -70,9 +70,9 @@ def test_boxes_come_best_first_within_the_picture(served: Served) -> None:
 def test_what_shares_a_batch_changes_nothing(served: Served) -> None:
     """Views of one padded size share a batch, whatever lies within; what rounding leaves is far below a pixel."""
     model, settings = served.model, served.model.settings({"box_score_thresh": 0.3})
-    sizes = [(120, 90), (120, 90), (90, 120)]  # the third shares a batch where pictures are padded or squashed
+    sizes = [(120, 90), (120, 90), (90, 120)]  # the third shares a batch where images are padded or squashed
     inputs = [
-        model.read(encoded(picture(seed, *size), "PNG"), LIMITS, settings).inputs[0] for seed, size in enumerate(sizes)
+        model.read(encoded(painted(seed, *size), "PNG"), LIMITS, settings).inputs[0] for seed, size in enumerate(sizes)
     ]
     assert inputs[0].shape == inputs[1].shape
     assert (inputs[0].shape == inputs[2].shape) == (
@@ -99,10 +99,10 @@ def test_what_is_served_is_described(served: Served) -> None:
     assert fresh.state_dict().keys() == served.model.network.state_dict().keys()
 
 
-def test_padding_is_no_part_of_the_picture(tmp_path: Path) -> None:
+def test_padding_is_no_part_of_the_image(tmp_path: Path) -> None:
     """The network gets a mask of the image: without it, boxes would be shares of the padded square."""
     model = loaded(save(tmp_path / "m", CONDITIONAL))
-    one = model.read(PICTURES[0], LIMITS, model.settings({})).inputs[0].data
+    one = model.read(IMAGES[0], LIMITS, model.settings({})).inputs[0].data
     assert (one.size, one.padded) == ((51, 80), (96, 96))
     graph_inputs: list[torch.Tensor] = []
 
@@ -110,29 +110,29 @@ def test_padding_is_no_part_of_the_picture(tmp_path: Path) -> None:
         graph_inputs.append(batch)
         return model.graph(batch)
 
-    model.with_runtime("spy", graph).outputs([model.read(PICTURES[0], LIMITS, model.settings({})).inputs[0].data])
+    model.with_runtime("spy", graph).outputs([model.read(IMAGES[0], LIMITS, model.settings({})).inputs[0].data])
     mask = graph_inputs[0][0, 3]
     assert mask[:51, :80].min() == 1
     assert mask.sum() == 51 * 80
     assert graph_inputs[0][0, :3, 51:].abs().max() == 0
 
 
-def test_a_tile_shows_what_its_part_of_the_picture_shows_alone(tmp_path: Path) -> None:
+def test_a_tile_shows_what_its_part_of_the_image_shows_alone(tmp_path: Path) -> None:
     model = loaded(save(tmp_path / "m", DETR))
     settings = model.settings({"tile_grid_size": [2, 1], "box_score_thresh": 0.6})
-    read = model.read(PICTURES[0], LIMITS, settings)
+    read = model.read(IMAGES[0], LIMITS, settings)
     assert len(read.inputs) == len(read.tiles) == 3
-    image = Image.open(BytesIO(PICTURES[0]))
+    image = Image.open(BytesIO(IMAGES[0]))
     for one, tile in zip(read.inputs, read.tiles, strict=True):
         part = encoded(image.crop((tile.left, tile.top, tile.right, tile.bottom)), "PNG")
         assert_alike(rows(model.outputs([one.data])[0]), predicted(model, part, box_score_thresh=0.6))
-    joined = predicted(model, PICTURES[0], tile_grid_size=[2, 1], box_score_thresh=0.6)
+    joined = predicted(model, IMAGES[0], tile_grid_size=[2, 1], box_score_thresh=0.6)
     assert joined[0][1] == max(float(model.outputs([one.data])[0].scores.max()) for one in read.inputs)
 
 
 def test_boxes_suppress_each_other_only_where_that_is_asked_for(tmp_path: Path) -> None:
     model = loaded(save(tmp_path / "m", DEFORMABLE))
-    every, suppressed = predicted(model, PICTURES[0]), predicted(model, PICTURES[0], nms_iou_thresh=0.3)
+    every, suppressed = predicted(model, IMAGES[0]), predicted(model, IMAGES[0], nms_iou_thresh=0.3)
     assert 0 < len(suppressed) < len(every)
     assert suppressed[0] == every[0]
     for number, (label, _, box) in enumerate(suppressed):
@@ -163,12 +163,12 @@ def test_a_backbone_of_timm_is_built_without_a_network(
         raise AssertionError(f"a connection to {address}")
 
     monkeypatch.setattr("socket.socket.connect", connect)
-    assert_alike(predicted(loaded(folder), PICTURES[0]), Reference(folder, name).boxes(PICTURES[0], 0.5))
+    assert_alike(predicted(loaded(folder), IMAGES[0]), Reference(folder, name).boxes(IMAGES[0], 0.5))
 
 
 def test_a_network_that_computes_no_numbers_is_an_error(tmp_path: Path) -> None:
     model = loaded(save(tmp_path / "m", DETR))
-    one = model.read(PICTURES[0], LIMITS, model.settings({})).inputs[0].data
+    one = model.read(IMAGES[0], LIMITS, model.settings({})).inputs[0].data
     broken = model.with_runtime(
         "broken", lambda batch: [torch.full_like(each, torch.nan) for each in model.graph(batch)]
     )

@@ -21,16 +21,16 @@ from models.images.preprocess import Statistics
 from models.loaded import load, load_classifier
 from tests.support.folders.checkpoints import LABELS, write_json
 from tests.support.folders.transformers_folders import Reference, save
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 
 LIMITS = ImageLimits(10**8, 10**8)
-PICTURE = encoded(picture(3, 120, 90), "PNG")
+IMAGE = encoded(painted(3, 120, 90), "PNG")
 VIT, DETR = "ViTForImageClassification", "DetrForObjectDetection"
 
 
 def logits(folder: Path) -> list[float]:
     model = load_classifier(folder)
-    return [float(value) for value in model.outputs([model.crop(PICTURE, LIMITS)])[0]]
+    return [float(value) for value in model.outputs([model.crop(IMAGE, LIMITS)])[0]]
 
 
 @pytest.fixture(scope="module")
@@ -132,11 +132,11 @@ def test_tensors_of_a_smaller_type_are_served_in_float32(vit: Path, copy: Path) 
 
 def test_a_file_that_is_overwritten_while_it_is_served_changes_nothing(copy: Path) -> None:
     model = load_classifier(copy)
-    before = model.outputs([model.crop(PICTURE, LIMITS)])[0].clone()
+    before = model.outputs([model.crop(IMAGE, LIMITS)])[0].clone()
     with (copy / "model.safetensors").open("r+b") as file:
         file.seek(-2000, 2)
         file.write(b"\x7f" * 2000)
-    assert torch.equal(model.outputs([model.crop(PICTURE, LIMITS)])[0], before)
+    assert torch.equal(model.outputs([model.crop(IMAGE, LIMITS)])[0], before)
 
 
 @pytest.mark.parametrize("name", [VIT, DETR])
@@ -253,7 +253,7 @@ def test_a_processor_that_is_not_supported_is_named(copy: Path, values: dict[str
     assert "\n" not in str(caught.value)
 
 
-def test_a_pad_that_holds_no_picture_is_refused(tmp_path: Path) -> None:
+def test_a_pad_that_holds_no_image_is_refused(tmp_path: Path) -> None:
     sizes = {"size": {"shortest_edge": 60, "longest_edge": 90}, "pad_size": {"height": 90, "width": 64}}
     with pytest.raises(ModelError, match=r"pad_size is 64x90, but pictures of size .* may be larger"):
         load(save(tmp_path / "m", DETR, processor=sizes))
@@ -352,7 +352,7 @@ def test_sizes_are_those_of_the_library(shortest: int, longest: int) -> None:
             assert spec.resized(height, width) == tuple(max(1, side) for side in expected)
 
 
-def test_pictures_fit_into_a_box_as_in_the_library() -> None:
+def test_images_fit_into_a_box_as_in_the_library() -> None:
     from transformers.image_utils import get_image_size_for_max_height_width
 
     spec = ProcessorSpec({"max_height": 480, "max_width": 333}, Statistics())

@@ -24,10 +24,10 @@ from settings.model import QuerySegmentationSettings
 from tests.support.folders.checkpoints import LABELS
 from tests.support.folders.detector_folders import plain_polygons
 from tests.support.folders.transformers_folders import SEGMENTERS, Reference, save
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 
 LIMITS = ImageLimits(10**8, 10**8)
-PICTURES = [encoded(picture(seed, *size), "PNG") for seed, size in enumerate([(151, 97), (90, 207), (60, 50)])]
+IMAGES = [encoded(painted(seed, *size), "PNG") for seed, size in enumerate([(151, 97), (90, 207), (60, 50)])]
 MASK2FORMER, MASKFORMER = SEGMENTERS
 
 
@@ -70,7 +70,7 @@ def whole(mask: torch.Tensor, box: torch.Tensor, size: tuple[int, int]) -> NDArr
 
 def test_masks_are_those_of_the_library(served: Served) -> None:
     model, count = served.model, 0
-    for data in PICTURES:
+    for data in IMAGES:
         size = size_of(model, data)
         expected = served.original.masks(data, 0.4, size)
         (found,) = model.outputs([model.read(data, LIMITS, model.settings({"box_score_thresh": 0.4})).inputs[0].data])
@@ -86,7 +86,7 @@ def test_masks_are_those_of_the_library(served: Served) -> None:
 
 
 def test_outlines_and_boxes_surround_the_masks(served: Served) -> None:
-    data = PICTURES[0]
+    data = IMAGES[0]
     height, width = size = size_of(served.model, data)
     objects = predicted(served.model, data, box_score_thresh=0.4, max_number_of_polygon_points=100000)
     expected = served.original.masks(data, 0.4, size)
@@ -103,13 +103,13 @@ def test_outlines_and_boxes_surround_the_masks(served: Served) -> None:
     assert exact >= len(expected) - 1, "but for a cell that rounding decides"
 
 
-def test_masks_come_as_pictures_of_the_size_that_was_seen(served: Served) -> None:
-    height, width = size = size_of(served.model, PICTURES[0])
+def test_masks_come_as_images_of_the_size_that_was_seen(served: Served) -> None:
+    height, width = size = size_of(served.model, IMAGES[0])
     options = {"box_score_thresh": 0.4, "export_as_image": True, "image_type": "PNG"}
-    (best, *_) = predicted(served.model, PICTURES[0], **options)
+    (best, *_) = predicted(served.model, IMAGES[0], **options)
     drawn = np.asarray(Image.open(BytesIO(b64decode(best["mask"]))))
     assert drawn.shape == (height, width)
-    (_, _, mask), *_ = served.original.masks(PICTURES[0], 0.4, size)
+    (_, _, mask), *_ = served.original.masks(IMAGES[0], 0.4, size)
     assert ((drawn == 255) != mask.numpy()).mean() <= 1e-3
 
 
@@ -121,9 +121,9 @@ def test_what_is_served_is_described(served: Served) -> None:
     assert fresh.state_dict().keys() == served.model.network.state_dict().keys()
 
 
-def test_a_batch_finds_what_each_picture_holds_alone(served: Served) -> None:
+def test_a_batch_finds_what_each_image_holds_alone(served: Served) -> None:
     model, settings = served.model, served.model.settings({"box_score_thresh": 0.4})
-    inputs = [model.read(encoded(picture(seed, 120, 90), "PNG"), LIMITS, settings).inputs[0].data for seed in range(3)]
+    inputs = [model.read(encoded(painted(seed, 120, 90), "PNG"), LIMITS, settings).inputs[0].data for seed in range(3)]
     for one, found in zip(inputs, model.outputs(inputs), strict=True):
         (alone,) = model.outputs([one])
         assert found.labels.tolist() == alone.labels.tolist()
@@ -133,7 +133,7 @@ def test_a_batch_finds_what_each_picture_holds_alone(served: Served) -> None:
 
 def test_masks_follow_their_boxes_into_tiles(served: Served) -> None:
     model = served.model
-    data = PICTURES[0]
+    data = IMAGES[0]
     height, width = size_of(model, data)
     objects = predicted(model, data, box_score_thresh=0.4, tile_grid_size=[2, 1], tile_predictions_nms_thresh=1.0)
     assert len(objects) > len(predicted(model, data, box_score_thresh=0.4))
@@ -189,7 +189,7 @@ def test_overlapping_masks_of_a_label_may_be_suppressed() -> None:
     ("box", "shape"),
     [((2, 1, 6, 5), (4, 4)), ((2.2, 0.9, 5.8, 5.1), (9, 3)), ((7.6, 5.9, 8, 6), (40, 30)), ((0, 0, 8, 6), (1, 1))],
 )
-def test_a_mask_fills_its_box_within_the_picture(box: tuple[float, ...], shape: tuple[int, int]) -> None:
+def test_a_mask_fills_its_box_within_the_image(box: tuple[float, ...], shape: tuple[int, int]) -> None:
     placed = paste_pixels(np.array(box), np.ones(shape, dtype=np.bool_), (6, 8))
     height, width = placed.pixels.shape
     assert placed.pixels.all()

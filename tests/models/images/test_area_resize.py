@@ -9,10 +9,10 @@ from models.images.area_resize import resize
 from tests.support.images import Pixels, noise
 
 
-def opencv(picture: Pixels, height: int, width: int) -> Pixels:
-    shrinks = height <= picture.shape[0] and width <= picture.shape[1]
+def opencv(image: Pixels, height: int, width: int) -> Pixels:
+    shrinks = height <= image.shape[0] and width <= image.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=how), dtype=np.uint8)
+    return np.asarray(cv2.resize(image, (width, height), interpolation=how), dtype=np.uint8)
 
 
 def differences(first: Pixels, second: Pixels) -> NDArray[np.int64]:
@@ -41,19 +41,19 @@ def test_a_growing_axis_joins_the_centres_by_straight_lines() -> None:
 
 
 def test_columns_are_treated_as_rows_are_and_colours_apart() -> None:
-    picture = noise(37, 53)
+    image = noise(37, 53)
     for height, width in ((20, 31), (80, 90)):
-        turned = resize(picture.swapaxes(0, 1), width, height).swapaxes(0, 1)
-        assert differences(resize(picture, height, width), turned).max() <= 1
+        turned = resize(image.swapaxes(0, 1), width, height).swapaxes(0, 1)
+        assert differences(resize(image, height, width), turned).max() <= 1
         for colour in range(3):
-            alone = resize(picture[:, :, colour : colour + 1], height, width)
-            assert np.array_equal(alone[:, :, 0], resize(picture, height, width)[:, :, colour])
+            alone = resize(image[:, :, colour : colour + 1], height, width)
+            assert np.array_equal(alone[:, :, 0], resize(image, height, width)[:, :, colour])
 
 
 def test_one_axis_may_shrink_while_the_other_grows() -> None:
-    picture = noise(50, 20)
-    both = resize(picture, 30, 45)
-    assert differences(both, resize(resize(picture, 30, 20), 30, 45)).max() <= 1
+    image = noise(50, 20)
+    both = resize(image, 30, 45)
+    assert differences(both, resize(resize(image, 30, 20), 30, 45)).max() <= 1
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -63,10 +63,10 @@ def test_random_sizes_equal_opencv(seed: int) -> None:
     longer = int(random.integers(1, 700))
     ratio = longer / max(height, width)
     size = max(1, int(height * ratio)), max(1, int(width * ratio))
-    picture = noise(height, width, seed)
-    found = differences(resize(picture, *size), opencv(picture, *size))
+    image = noise(height, width, seed)
+    found = differences(resize(image, *size), opencv(image, *size))
     assert found.max() <= 1
-    # OpenCV's linear weights have 11 bits only, and it rounds halves up when it halves a picture
+    # OpenCV's linear weights have 11 bits only, and it rounds halves up when it halves an image
     share = 0.15 if ratio > 1 or max(height, width) == 2 * longer else 0.001
     assert np.count_nonzero(found) <= share * found.size + 3
 
@@ -91,11 +91,11 @@ def test_random_sizes_equal_opencv(seed: int) -> None:
     ids=str,
 )
 def test_marked_sizes_equal_opencv(before: tuple[int, int], after: tuple[int, int]) -> None:
-    picture = noise(*before)
-    assert differences(resize(picture, *after), opencv(picture, *after)).max() <= 1
+    image = noise(*before)
+    assert differences(resize(image, *after), opencv(image, *after)).max() <= 1
 
 
-def test_even_pictures_stay_as_they_are() -> None:
+def test_even_images_stay_as_they_are() -> None:
     for level in (0, 1, 114, 254, 255):
         for height, width in ((7, 5), (640, 301), (333, 1000)):
             assert np.unique(resize(np.full((400, 300, 3), level, np.uint8), height, width)).tolist() == [level]
@@ -105,7 +105,7 @@ def test_the_same_size_changes_nothing() -> None:
     assert np.array_equal(resize(noise(9, 14), 9, 14), noise(9, 14))
 
 
-def test_a_slice_in_any_order_of_memory_is_a_picture() -> None:
+def test_a_slice_in_any_order_of_memory_is_an_image() -> None:
     large = noise(300, 400)
     for part in (large[50:201, 30:333], large[::2, ::-3], large[..., ::-1], large.transpose(1, 0, 2)):
         assert not part.flags.c_contiguous
@@ -113,11 +113,11 @@ def test_a_slice_in_any_order_of_memory_is_a_picture() -> None:
             assert np.array_equal(resize(part, height, width), resize(np.ascontiguousarray(part), height, width))
 
 
-def test_a_large_picture_is_never_copied_as_a_whole() -> None:
-    picture = noise(3000, 4000)  # 36 MB
+def test_a_large_image_is_never_copied_as_a_whole() -> None:
+    image = noise(3000, 4000)  # 36 MB
     tracemalloc.start()
     try:
-        resize(picture, 480, 640)
+        resize(image, 480, 640)
         assert tracemalloc.get_traced_memory()[1] < 12e6
     finally:
         tracemalloc.stop()

@@ -14,10 +14,10 @@ from PIL import Image
 from models.errors import ImageError
 from models.images.decoding import FORMATS, ImageLimits, decode
 from tests.support.contract import contract
-from tests.support.images import Pixels, encoded, picture
+from tests.support.images import Pixels, encoded, painted
 
 LIMITS = ImageLimits(max_bytes=10**6, max_pixels=10**6)
-PIXELS = picture(1, 60, 40)
+PIXELS = painted(1, 60, 40)
 LOSSLESS = {"PNG": {}, "WEBP": {"lossless": True}, "BMP": {}, "TIFF": {}}
 TURNED = Image.Exif()
 TURNED[0x0112] = 6  # to be shown rotated by 90 degrees
@@ -64,15 +64,15 @@ def test_lossy_formats_come_close(form: str, options: dict[str, int]) -> None:
 
 @contract("Images and boxes", "Of several frames the first counts")
 def test_the_first_frame_counts() -> None:
-    frames = [Image.fromarray(picture(seed, 60, 40)).quantize(64) for seed in (1, 2, 3)]
+    frames = [Image.fromarray(painted(seed, 60, 40)).quantize(64) for seed in (1, 2, 3)]
     for form in ("GIF", "PNG", "WEBP"):
         data = encoded(frames[0], form, save_all=True, append_images=frames[1:])
         expected = np.asarray(frames[0].convert("RGB")).astype(int)
         assert np.abs(pixels_of(data) - expected).mean() < 12, form
 
 
-def test_a_phones_jpeg_with_a_second_picture_is_a_jpeg() -> None:
-    data = encoded(PIXELS, "MPO", save_all=True, append_images=[Image.fromarray(picture(2, 60, 40))])
+def test_a_phones_jpeg_with_a_second_image_is_a_jpeg() -> None:
+    data = encoded(PIXELS, "MPO", save_all=True, append_images=[Image.fromarray(painted(2, 60, 40))])
     with Image.open(BytesIO(data)) as image:
         assert image.format == "MPO"
     assert np.array_equal(pixels_of(data), pixels_of(encoded(PIXELS, "JPEG")))
@@ -175,7 +175,7 @@ def test_the_limit_on_pixels_is_exact() -> None:
 
 
 def claiming(form: str, side: int) -> bytes:
-    """Take a small picture and write a large size into its header."""
+    """Take a small image and write a large size into its header."""
     data = bytearray(encoded(PIXELS, form))
     if form == "PNG":
         return png(side, side, 8, 2, b"")
@@ -200,7 +200,7 @@ def claiming(form: str, side: int) -> bytes:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_header_that_claims_a_large_picture_costs_nothing(form: str) -> None:
+def test_a_header_that_claims_a_large_image_costs_nothing(form: str) -> None:
     data = claiming(form, 50_000)
     before = resource.getrusage(resource.RUSAGE_SELF)
     error = error_of(data, ImageLimits(10**6, 10**8))
@@ -213,7 +213,7 @@ def test_a_header_that_claims_a_large_picture_costs_nothing(form: str) -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.5, 0.9])
-def test_a_truncated_picture_is_refused(form: str, share: float) -> None:
+def test_a_truncated_image_is_refused(form: str, share: float) -> None:
     data = encoded(PIXELS, form)
     error = error_of(data[: int(len(data) * share)])
     assert error.code in ("image_unreadable", "image_format")
@@ -221,8 +221,8 @@ def test_a_truncated_picture_is_refused(form: str, share: float) -> None:
         assert error.code == "image_unreadable"
 
 
-def test_a_picture_that_breaks_off_says_so() -> None:
-    data = encoded(picture(1, 300, 200), "JPEG")
+def test_an_image_that_breaks_off_says_so() -> None:
+    data = encoded(painted(1, 300, 200), "JPEG")
     message = str(error_of(data[: len(data) // 2]))
     for part in ("The JPEG picture is damaged or incomplete", "truncated", "Send it again whole."):
         assert part in message
@@ -232,7 +232,7 @@ LARGE = ImageLimits(max_bytes=10**7, max_pixels=10**7)
 
 
 def test_a_large_jpeg_may_be_decoded_no_larger_than_it_has_to_be() -> None:
-    data, scaled = encoded(picture(5, 1640, 1230), "JPEG"), replace(LARGE, scaled=True)
+    data, scaled = encoded(painted(5, 1640, 1230), "JPEG"), replace(LARGE, scaled=True)
     for enough, size in (
         (1230, (1640, 1230)),
         (616, (1640, 1230)),
@@ -245,7 +245,7 @@ def test_a_large_jpeg_may_be_decoded_no_larger_than_it_has_to_be() -> None:
     small = np.asarray(decode(data, scaled, enough=300).resize((205, 154)), np.float32)
     full = np.asarray(decode(data, LARGE).resize((205, 154)), np.float32)
     assert np.abs(small - full).mean() < 3, "the same picture"
-    assert decode(encoded(picture(5, 800, 600), "PNG"), scaled, enough=100).size == (800, 600), "only JPEGs can"
+    assert decode(encoded(painted(5, 800, 600), "PNG"), scaled, enough=100).size == (800, 600), "only JPEGs can"
 
 
 def test_no_bytes() -> None:
@@ -277,7 +277,7 @@ def test_other_files_are_refused_with_their_first_bytes(data: bytes) -> None:
 
 
 def samples() -> Iterator[bytes]:
-    small = picture(3, 24, 16)
+    small = painted(3, 24, 16)
     image = Image.fromarray(small)
     for form in FORMATS:
         yield encoded(small, form)
@@ -324,7 +324,7 @@ def test_any_bytes_decode_or_are_refused(data: bytes) -> None:
     st.booleans(),
 )
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.large_base_example])
-def test_a_bent_picture_decodes_or_is_refused(sample: bytes, changes: list[tuple[float, int]], early: bool) -> None:
+def test_a_bent_image_decodes_or_is_refused(sample: bytes, changes: list[tuple[float, int]], early: bool) -> None:
     data = bytearray(sample)
     for place, value in changes:  # headers are where the surprises are
         data[int(place * (min(len(data), 120) if early else len(data)))] = value

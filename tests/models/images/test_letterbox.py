@@ -15,7 +15,7 @@ from tests.support.images import Pixels, noise
         (640, 1, 640, (640, 1)),
         (960, 1280, 640, (480, 640)),
         (1000, 750, 640, (640, 480)),
-        (300, 400, 640, (480, 640)),  # small pictures grow
+        (300, 400, 640, (480, 640)),  # small images grow
         (100, 333, 640, (192, 640)),  # 100 * 640 / 333 = 192.19
         (499, 500, 64, (63, 64)),  # 499 * 0.128 = 63.87, and fractions are dropped
         (1, 1, 64, (64, 64)),
@@ -29,7 +29,7 @@ def test_the_longer_side_fills_the_square(height: int, width: int, side: int, ex
     assert fit(height, width, side) == expected
 
 
-def test_an_odd_rest_goes_after_the_picture() -> None:
+def test_an_odd_rest_goes_after_the_image() -> None:
     assert [margin(length, 10) for length in (10, 9, 8, 7, 1)] == [0, 0, 1, 1, 4]
 
 
@@ -41,15 +41,15 @@ def test_margins_follow_the_published_rounding() -> None:
             assert side - length - margin(length, side) == round(half + 0.1)
 
 
-def test_a_picture_of_the_right_size_is_only_framed() -> None:
-    picture = noise(27, 32)
-    square, size = letterbox(picture, 32)
+def test_an_image_of_the_right_size_is_only_framed() -> None:
+    image = noise(27, 32)
+    square, size = letterbox(image, 32)
     assert size == (27, 32)
-    assert np.array_equal(square[2:29], picture)
+    assert np.array_equal(square[2:29], image)
     assert np.unique(square[:2]).tolist() == np.unique(square[29:]).tolist() == [GREY] == [114]
 
 
-def test_a_tall_picture_has_grey_at_its_sides() -> None:
+def test_a_tall_image_has_grey_at_its_sides() -> None:
     square, size = letterbox(np.full((100, 41, 3), 7, np.uint8), 64)
     assert size == (64, 26)  # 41 * 0.64 = 26.24
     assert (square == 7).all((0, 2)).tolist() == [19 <= column < 45 for column in range(64)]
@@ -60,9 +60,9 @@ def test_a_tall_picture_has_grey_at_its_sides() -> None:
 @pytest.mark.parametrize("shape", [(120, 161), (33, 20), (64, 64), (1, 1), (1, 90), (300, 7), (77, 77)], ids=str)
 @pytest.mark.parametrize("side", [64, 640])
 def test_letterboxing_equals_opencv(shape: tuple[int, int], side: int) -> None:
-    picture = noise(*shape)
-    square, _ = letterbox(picture, side)
-    expected = reference(picture, side)
+    image = noise(*shape)
+    square, _ = letterbox(image, side)
+    expected = reference(image, side)
     assert square.shape == expected.shape == (side, side, 3)
     assert square.dtype == np.uint8
     assert np.abs(square.astype(int) - expected).max() <= 1
@@ -74,15 +74,15 @@ def test_a_slice_of_a_tensor_is_letterboxed_as_it_stands() -> None:
     assert np.array_equal(letterbox(part, 64)[0], letterbox(np.ascontiguousarray(part), 64)[0])
 
 
-def reference(picture: Pixels, side: int) -> Pixels:
+def reference(image: Pixels, side: int) -> Pixels:
     """The rule of training, step by step, in OpenCV's functions."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     ratio = side / max(height, width)
     if ratio != 1:
         size = max(1, int(width * ratio)), max(1, int(height * ratio))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR)  # type: ignore[assignment]
-    height, width = picture.shape[:2]
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR)  # type: ignore[assignment]
+    height, width = image.shape[:2]
     down, across = (side - height) / 2, (side - width) / 2
     edges = round(down - 0.1), round(down + 0.1), round(across - 0.1), round(across + 0.1)
-    framed = cv2.copyMakeBorder(picture, *edges, cv2.BORDER_CONSTANT, value=(114, 114, 114))
+    framed = cv2.copyMakeBorder(image, *edges, cv2.BORDER_CONSTANT, value=(114, 114, 114))
     return np.asarray(framed, dtype=np.uint8)

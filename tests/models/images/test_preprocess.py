@@ -12,7 +12,7 @@ from torchvision.transforms import InterpolationMode
 from models.images.antialias import FILTERS, resized
 from models.images.preprocess import INTERPOLATIONS, Preprocess, Statistics
 from tests.support.contract import contract
-from tests.support.images import Pixels, picture
+from tests.support.images import Pixels, painted
 
 MODES = {
     "bilinear": InterpolationMode.BILINEAR,
@@ -57,19 +57,19 @@ def ours(pixels: Pixels, resize: int, crop: int, mode: str = "bilinear") -> Pixe
     ids=str,
 )
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: "{}x{}".format(*size))
-def test_a_picture_is_what_torchvision_makes_of_it(size: tuple[int, int], resize: int, crop: int) -> None:
-    pixels = picture(1, *size)
+def test_an_image_is_what_torchvision_makes_of_it(size: tuple[int, int], resize: int, crop: int) -> None:
+    pixels = painted(1, *size)
     assert np.array_equal(ours(pixels, resize, crop), torchvisions(pixels, resize, crop))
 
 
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 90), st.integers(1, 90), st.sampled_from(INTERPOLATIONS))
 @settings(deadline=None)
 def test_it_is_so_for_all_sizes_and_filters(width: int, height: int, resize: int, crop: int, mode: str) -> None:
-    pixels = picture(2, width, height)
+    pixels = painted(2, width, height)
     assert np.array_equal(ours(pixels, resize, crop, mode), torchvisions(pixels, resize, crop, mode))
 
 
-def test_a_small_picture_is_padded_with_black_all_around() -> None:
+def test_a_small_image_is_padded_with_black_all_around() -> None:
     found = ours(np.full((10, 20, 3), 255, np.uint8), 10, 40)
     assert found.shape == (40, 40, 3)
     assert found[15:25, 10:30].min() == 255
@@ -77,12 +77,12 @@ def test_a_small_picture_is_padded_with_black_all_around() -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(20_000, 1), (1, 20_000), (100_000, 1)], ids=str)
-def test_a_long_narrow_picture_stays_cheap(width: int, height: int) -> None:
-    image = Image.fromarray(picture(3, width, height))
-    ours(picture(3, 2, 2), 256, 224)  # compiles
+def test_a_long_narrow_image_stays_cheap(width: int, height: int) -> None:
+    image = Image.fromarray(painted(3, width, height))
+    ours(painted(3, 2, 2), 256, 224)  # compiles
     started = time.process_time()
     found = Preprocess(256, 224).cropped(image)
-    # the whole resized picture would have more than a gigapixel and take several seconds
+    # the whole resized image would have more than a gigapixel and take several seconds
     assert time.process_time() - started < 0.5
     assert found.shape == (224, 224, 3)
 
@@ -92,8 +92,8 @@ def test_a_long_narrow_picture_stays_cheap(width: int, height: int) -> None:
     [(6_000, 20, 256), (20, 6_000, 256), (300, 200, 5_000), (1_500, 1_200, 256), (700, 3_000, 600), (2_000, 3_000, 90)],
     ids=str,
 )
-def test_a_picture_that_is_worked_on_band_by_band_is_the_same(width: int, height: int, resize: int) -> None:
-    pixels = picture(4, width, height)
+def test_an_image_that_is_worked_on_band_by_band_is_the_same(width: int, height: int, resize: int) -> None:
+    pixels = painted(4, width, height)
     assert np.array_equal(ours(pixels, resize, 224), torchvisions(pixels, resize, 224))
 
 
@@ -101,7 +101,7 @@ def test_a_picture_that_is_worked_on_band_by_band_is_the_same(width: int, height
 @settings(deadline=None)
 def test_the_axis_that_comes_first_is_the_one_that_pillow_takes(width: int, height: int, to: int, more: int) -> None:
     size = to, max(1, height - 2 * (width - to) + more)
-    image = Image.fromarray(picture(5, width, height))
+    image = Image.fromarray(painted(5, width, height))
     expected = np.asarray(image.resize(size, Image.Resampling.BILINEAR))
     assert np.array_equal(resized(image, size, (0, 0, *size), FILTERS["bilinear"]), expected)
 
@@ -111,7 +111,7 @@ def test_the_axis_that_comes_first_is_the_one_that_pillow_takes(width: int, heig
     "statistics", [Statistics(), Statistics((0.5, 0.4, 0.3), (0.1, 0.2, 0.7))], ids=["imagenet", "others"]
 )
 def test_inputs_are_what_torchvision_makes_of_them(statistics: Statistics) -> None:
-    pixels = [picture(seed, 30, 30) for seed in (5, 6, 7)]
+    pixels = [painted(seed, 30, 30) for seed in (5, 6, 7)]
     pixels[0][0, :3] = [[0, 0, 0], [255, 255, 255], [1, 128, 254]]
     steps = transforms.Compose([transforms.ToTensor(), transforms.Normalize(statistics.mean, statistics.std)])
     expected = torch.stack([steps(Image.fromarray(each)) for each in pixels])

@@ -63,7 +63,7 @@ def test_the_next_batch_leaves_outputs_alone() -> None:
     assert first[0].tolist() == [28, 28]
 
 
-def test_it_is_for_gpus_and_for_pictures_of_one_size(tmp_path: Path) -> None:
+def test_it_is_for_gpus_and_for_images_of_one_size(tmp_path: Path) -> None:
     runtime = available()["cuda_graphs"]
     assert runtime.unavailable_reason(ComputeOptions(torch.device("cpu"), FP32)) == "it computes on NVIDIA GPUs"
     assert runtime.unavailable_reason(ComputeOptions(torch.device("cuda"), FP32)) is None

@@ -16,7 +16,7 @@ from models.runtime.precision import FP32, PRECISIONS
 from models.runtime.runtime import EAGER, ComputeOptions, GraphSource, available
 from tests.support.folders.checkpoints import write_automl_folder
 from tests.support.folders.detector_folders import LIMITS, write_detector_folder
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.seeded_yolov5 import seeded_yolov5
 
 CPU = torch.device("cpu")
@@ -60,7 +60,7 @@ def test_boxes_of_openvino_are_those_of_eager(tmp_path: Path, name: str) -> None
     rival = converted(model, "openvino", tmp_path / "files")
     count = 0
     for seed, size in enumerate(SIZES):
-        read = model.read(encoded(picture(seed, *size), "PNG"), LIMITS, model.settings({}))
+        read = model.read(encoded(painted(seed, *size), "PNG"), LIMITS, model.settings({}))
         inputs = [one.data for one in read.inputs]
         expected, found = model.outputs(inputs * 2), rival.outputs(inputs * 2)
         assert rival.deviation(found, expected).fits, str(rival.deviation(found, expected))

@@ -7,7 +7,7 @@ from server.errors import ServiceError
 from settings.errors import SettingsError
 from tests.support import http
 from tests.support.contract import contract
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.servers.live_server import LiveServer
 
 
@@ -86,7 +86,7 @@ def test_keys_guard_scoring_and_nothing_else(tmp_path: Path, fridge_folder: Path
     file = tmp_path / "keys"
     file.write_text("one\ntwo\n")
     with LiveServer("--model", fridge_folder, "--keys-file", file) as server:
-        fine = encoded(picture(1, 80, 80), "PNG")
+        fine = encoded(painted(1, 80, 80), "PNG")
         assert server.score([fine], headers={"authorization": "Bearer two"}).status_code == 200
         refused = server.score([fine])
         assert (refused.status_code, refused.json()["code"]) == (401, "unauthorized")

@@ -1,4 +1,4 @@
-"""The three answers to a picture that cannot be read."""
+"""The three answers to an image that cannot be read."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,10 +7,10 @@ import pytest
 
 from tests.support import http
 from tests.support.contract import contract
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.servers.live_server import LiveServer
 
-FINE = encoded(picture(1, 90, 70), "JPEG")
+FINE = encoded(painted(1, 90, 70), "JPEG")
 BROKEN = FINE[: len(FINE) // 2]
 
 
@@ -69,7 +69,7 @@ def test_version_1(server: tuple[str, LiveServer]) -> None:
         assert (reply.status_code, reply.content) == (200, b"")
 
 
-def test_bad_base64_is_a_bad_picture(server: tuple[str, LiveServer]) -> None:
+def test_bad_base64_is_a_bad_image(server: tuple[str, LiveServer]) -> None:
     policy, running = server
     reply = http.post(running.url + "/score", json={"input_data": {"columns": ["image"], "data": ["%%%"]}})
     expected = {"reject": 422, "report": 200, "drop": 200}

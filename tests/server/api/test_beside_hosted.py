@@ -13,7 +13,7 @@ ADDED = {"azureml-model-deployment", "x-ms-server-version"}
 STATUS = {
     "no base64": (500, 422),
     "score, got": (400, 200),  # as version 1 of the endpoint answers
-    "score, got with a query": (500, 422),  # a picture that ends too early
+    "score, got with a query": (500, 422),  # an image that ends too early
 }
 # replies without ids of the request there
 ROUTING = {"another method", "another method of a probe", "another path"}

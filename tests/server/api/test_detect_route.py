@@ -1,4 +1,4 @@
-"""Detectors behind the real server: both versions of the contract, what a request may set, and pictures of any kind."""
+"""Detectors behind the real server: both versions of the contract, what a request may set, and images of any kind."""
 
 import base64
 import json
@@ -22,12 +22,12 @@ from tests.support.folders.detector_folders import (
     seeded_detector,
     write_detector_folder,
 )
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.servers.live_server import LiveServer
 
 MASK = "maskrcnn_resnet18_fpn"
 PATIENT = ("--queue-limit-ms", "60000", "--request-timeout-ms", "60000")  # a machine that others use too may be slow
-PICTURES = [encoded(picture(seed, *size), "PNG") for seed, size in enumerate([(150, 200), (200, 150), (160, 200)])]
+IMAGES = [encoded(painted(seed, *size), "PNG") for seed, size in enumerate([(150, 200), (200, 150), (160, 200)])]
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +61,10 @@ def boxes(server: LiveServer, data: bytes, **given: Any) -> list[Any]:
     "Replies", "Detection: `boxes` with `box`, `label`, `score`, in shares of the picture; segmentation: `polygon` too"
 )
 def test_version_2_tells_boxes_with_polygons(server: LiveServer) -> None:
-    reply = server.score(PICTURES)
+    reply = server.score(IMAGES)
     assert reply.status_code == 200
     reference = Reference(MASK, SETTINGS, seeded_detector(MASK))
-    for told, data in zip(reply.json(), PICTURES, strict=True):
+    for told, data in zip(reply.json(), IMAGES, strict=True):
         assert list(told) == ["boxes"]
         assert list(told["boxes"][0]) == ["box", "label", "score", "polygon"]
         assert list(told["boxes"][0]["box"]) == ["topX", "topY", "bottomX", "bottomY"]
@@ -73,17 +73,17 @@ def test_version_2_tells_boxes_with_polygons(server: LiveServer) -> None:
 
 @contract("Replies", "Version 1 tells the boxes of one picture")
 def test_version_1_tells_the_same(server: LiveServer) -> None:
-    raw = http.post(server.url + "/score", content=PICTURES[0], timeout=60)
-    as_json = post(server, {"image": text(PICTURES[0])})
+    raw = http.post(server.url + "/score", content=IMAGES[0], timeout=60)
+    as_json = post(server, {"image": text(IMAGES[0])})
     for reply in (raw, as_json):
         assert list(reply.json()) == ["filename", "boxes"]
         assert reply.text.endswith("\n")
-        assert_alike(reply.json()["boxes"], boxes(server, PICTURES[0]))
+        assert_alike(reply.json()["boxes"], boxes(server, IMAGES[0]))
 
 
 def test_replies_do_not_depend_on_who_asks_at_the_same_time(server: LiveServer) -> None:
-    asked: list[tuple[bytes, dict[str, Any]]] = [(data, {}) for data in PICTURES]
-    asked.append((PICTURES[0], {"tile_grid_size": [2, 1]}))
+    asked: list[tuple[bytes, dict[str, Any]]] = [(data, {}) for data in IMAGES]
+    asked.append((IMAGES[0], {"tile_grid_size": [2, 1]}))
     alone = [boxes(server, data, **given) for data, given in asked] * 3
     asked *= 3
     with ThreadPoolExecutor(12) as pool:
@@ -92,14 +92,14 @@ def test_replies_do_not_depend_on_who_asks_at_the_same_time(server: LiveServer) 
         assert_alike(one, other)
 
 
-def test_a_request_sets_thresholds_for_all_its_pictures_and_a_cell_for_its_own(server: LiveServer) -> None:
+def test_a_request_sets_thresholds_for_all_its_images_and_a_cell_for_its_own(server: LiveServer) -> None:
     cells = [
-        text(PICTURES[0]),
-        json.dumps({"image_base64": text(PICTURES[0]), "inference_parameters": {"box_detections_per_img": 2}}),
+        text(IMAGES[0]),
+        json.dumps({"image_base64": text(IMAGES[0]), "inference_parameters": {"box_detections_per_img": 2}}),
     ]
     body = {"input_data": {"columns": ["image"], "data": cells}, "inference_parameters": {"box_detections_per_img": 5}}
     assert [len(told["boxes"]) for told in post(server, body).json()] == [5, 2]
-    one = post(server, {"image": text(PICTURES[0]), "inference_parameters": {"box_detections_per_img": 3}})
+    one = post(server, {"image": text(IMAGES[0]), "inference_parameters": {"box_detections_per_img": 3}})
     assert len(one.json()["boxes"]) == 3
 
 
@@ -119,13 +119,13 @@ def test_a_request_sets_thresholds_for_all_its_pictures_and_a_cell_for_its_own(s
     ids=["unknown", "out of range", "no object"],
 )
 def test_what_cannot_be_set_is_refused(server: LiveServer, given: Any, words: str) -> None:
-    reply = post(server, {"image": text(PICTURES[0]), "inference_parameters": given})
+    reply = post(server, {"image": text(IMAGES[0]), "inference_parameters": given})
     assert (reply.status_code, reply.json()["code"]) == (422, "inference_parameters_invalid")
     assert words in reply.json()["message"]
 
 
 def test_more_tiles_than_the_deadline_allows_are_refused_at_once(server: LiveServer) -> None:
-    reply = post(server, {"image": text(PICTURES[0]), "inference_parameters": {"tile_grid_size": [64, 64]}})
+    reply = post(server, {"image": text(IMAGES[0]), "inference_parameters": {"tile_grid_size": [64, 64]}})
     assert (reply.status_code, reply.json()["code"]) == (504, "deadline_exceeded")
     assert "takes 4097 passes" in reply.json()["message"]
 
@@ -137,7 +137,7 @@ def test_more_tiles_than_the_deadline_allows_are_refused_at_once(server: LiveSer
     "422; with `compatibility: azureml` they are left out",
 )
 def test_detectors_are_not_explained_and_say_so(server: LiveServer) -> None:
-    body = {"image": text(PICTURES[0]), "model_explainability": True}
+    body = {"image": text(IMAGES[0]), "model_explainability": True}
     reply = post(server, body)
     assert (reply.status_code, reply.json()["code"]) == (422, "algorithm_unsupported")
     hosted = post(server, body | {"xai_parameters": {"compatibility": "azureml"}})
@@ -145,22 +145,22 @@ def test_detectors_are_not_explained_and_say_so(server: LiveServer) -> None:
 
 
 def grey(width: int, height: int) -> bytes:
-    return encoded(Image.fromarray(picture(1, width, height)).convert("L"), "PNG")
+    return encoded(Image.fromarray(painted(1, width, height)).convert("L"), "PNG")
 
 
 @pytest.mark.parametrize(
     ("data", "given"),
     [
-        (encoded(picture(1, 1, 1), "PNG"), {}),
-        (encoded(picture(1, 10000, 50), "PNG"), {}),
-        (encoded(picture(1, 20000, 1), "PNG"), {}),
-        (encoded(picture(1, 10000, 50), "PNG"), {"tile_grid_size": [3, 2]}),
+        (encoded(painted(1, 1, 1), "PNG"), {}),
+        (encoded(painted(1, 10000, 50), "PNG"), {}),
+        (encoded(painted(1, 20000, 1), "PNG"), {}),
+        (encoded(painted(1, 10000, 50), "PNG"), {"tile_grid_size": [3, 2]}),
         (grey(90, 120), {}),
         (encoded(np.full((80, 80, 3), 255, dtype=np.uint8), "PNG"), {}),
     ],
     ids=["1x1", "10000x50", "20000x1", "10000x50 tiled", "grey", "white"],
 )
-def test_pictures_of_any_shape_get_a_right_reply(server: LiveServer, data: bytes, given: dict[str, Any]) -> None:
+def test_images_of_any_shape_get_a_right_reply(server: LiveServer, data: bytes, given: dict[str, Any]) -> None:
     for one in boxes(server, data, **given):
         left, top, right, bottom = one["box"].values()
         assert 0 <= left <= right <= 1 + 1e-6 and 0 <= top <= bottom <= 1 + 1e-6
@@ -170,13 +170,13 @@ def test_pictures_of_any_shape_get_a_right_reply(server: LiveServer, data: bytes
 
 @contract("Replies", "Nothing found is an empty list")
 def test_no_boxes_and_hundreds_of_boxes(server: LiveServer) -> None:
-    assert boxes(server, PICTURES[0], box_score_thresh=1.0) == []
-    many = boxes(server, PICTURES[0], box_score_thresh=0.0, box_detections_per_img=400, nms_iou_thresh=1.0)
+    assert boxes(server, IMAGES[0], box_score_thresh=1.0) == []
+    many = boxes(server, IMAGES[0], box_score_thresh=0.0, box_detections_per_img=400, nms_iou_thresh=1.0)
     assert len(many) == 400
 
 
-def test_a_grid_larger_than_a_picture_spoils_that_picture_only(server: LiveServer) -> None:
-    cells = [text(encoded(picture(1, 4, 4), "PNG")), text(PICTURES[0])]
+def test_a_grid_larger_than_an_image_spoils_that_image_only(server: LiveServer) -> None:
+    cells = [text(encoded(painted(1, 4, 4), "PNG")), text(IMAGES[0])]
     body = {"input_data": {"columns": ["image"], "data": cells}, "inference_parameters": {"tile_grid_size": [6, 1]}}
     first, second = post(server, body).json()
     assert first["error"]["code"] == "tiles_empty"
@@ -192,17 +192,17 @@ def strict_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServ
 
 
 def test_an_operator_may_leave_requests_nothing_to_set(strict_server: LiveServer) -> None:
-    reply = post(strict_server, {"image": text(PICTURES[0]), "inference_parameters": {"box_score_thresh": 0.5}})
+    reply = post(strict_server, {"image": text(IMAGES[0]), "inference_parameters": {"box_score_thresh": 0.5}})
     assert (reply.status_code, reply.json()["code"]) == (422, "inference_parameters_invalid")
     assert "--inference-parameters" in reply.json()["message"]
 
 
-def test_pictures_alone_in_their_batches_are_told_bit_by_bit_the_same(strict_server: LiveServer) -> None:
+def test_images_alone_in_their_batches_are_told_bit_by_bit_the_same(strict_server: LiveServer) -> None:
     def told(data: bytes) -> list[Any]:
         found: list[Any] = strict_server.score([data]).json()[0]["boxes"]
         return found
 
-    alone = [told(data) for data in PICTURES]
+    alone = [told(data) for data in IMAGES]
     assert all(alone)
     with ThreadPoolExecutor(6) as pool:
-        assert list(pool.map(told, PICTURES * 2)) == alone * 2
+        assert list(pool.map(told, IMAGES * 2)) == alone * 2

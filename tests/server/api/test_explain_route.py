@@ -25,11 +25,11 @@ from models.loaded import load_classifier
 from tests.support import http
 from tests.support.contract import contract
 from tests.support.folders.checkpoints import write_automl_folder
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.servers.live_server import LiveServer
 
 ALGORITHMS = ("xrai", "integrated_gradients", "gradcam", "guided_gradcam", "guided_backprop")
-PICTURES = [encoded(picture(seed, 120, 90), "JPEG") for seed in range(4)]
+IMAGES = [encoded(painted(seed, 120, 90), "JPEG") for seed in range(4)]
 NUMBERS = {"visualizations": False, "attributions": True, "attributions_format": "npy_base64"}
 
 
@@ -77,11 +77,11 @@ def png(text: str) -> Image.Image:
 )
 def test_the_hosted_contract_in_both_versions(server: LiveServer) -> None:
     asked = {"xai_algorithm": "xrai", "attributions": True}
-    (row,) = rows(server, json.dumps(cell(PICTURES[0], asked)))
+    (row,) = rows(server, json.dumps(cell(IMAGES[0], asked)))
     assert png(row["visualizations"]).size[0] == 1200
     assert np.array(row["attributions"]).shape == (3, 64, 64)
-    assert row["probs"] == pytest.approx(rows(server, base64.b64encode(PICTURES[0]).decode())[0]["probs"], abs=1e-6)
-    body = {"image": base64.b64encode(PICTURES[0]).decode(), "model_explainability": True, "xai_parameters": asked}
+    assert row["probs"] == pytest.approx(rows(server, base64.b64encode(IMAGES[0]).decode())[0]["probs"], abs=1e-6)
+    body = {"image": base64.b64encode(IMAGES[0]).decode(), "model_explainability": True, "xai_parameters": asked}
     one = http.post(server.url + "/score", json=body, timeout=60).json()
     assert one["attributions"] == row["attributions"]
     assert one["visualizations"] == row["visualizations"]
@@ -90,17 +90,17 @@ def test_the_hosted_contract_in_both_versions(server: LiveServer) -> None:
 
 @contract("Explanations", "Both keys are there, null where switched off")
 def test_both_keys_are_there_and_null_when_switched_off(server: LiveServer) -> None:
-    (row,) = rows(server, cell(PICTURES[0], {"xai_algorithm": "gradcam", "visualizations": False}))
+    (row,) = rows(server, cell(IMAGES[0], {"xai_algorithm": "gradcam", "visualizations": False}))
     assert (row["visualizations"], row["attributions"]) == (None, None)
-    (row,) = rows(server, cell(PICTURES[0], {"xai_algorithm": "guided_backprop", "compatibility": "azureml"}))
+    (row,) = rows(server, cell(IMAGES[0], {"xai_algorithm": "guided_backprop", "compatibility": "azureml"}))
     assert set(row) == {"probs", "labels", "visualizations", "attributions"}, "and nothing beyond the original"
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_maps_are_those_of_the_library(server: LiveServer, model: Classifier, algorithm: str) -> None:
     asked = {"xai_algorithm": algorithm} | NUMBERS
-    (row,) = rows(server, cell(PICTURES[1], asked))
-    seen = model.crop(PICTURES[1], ImageLimits(10**7, 10**7))
+    (row,) = rows(server, cell(IMAGES[1], asked))
+    seen = model.crop(IMAGES[1], ImageLimits(10**7, 10**7))
     found = explain(Executor.for_model(model), seen, read_parameters(asked), predicted_target).attributions[0]
     values = found.values.numpy()
     expected = values if values.ndim == 3 else np.stack([values] * 3)
@@ -120,10 +120,10 @@ def test_maps_are_those_of_the_library(server: LiveServer, model: Classifier, al
 def test_rows_may_differ_and_plain_ones_may_be_among_them(server: LiveServer) -> None:
     found = rows(
         server,
-        base64.b64encode(PICTURES[0]).decode(),
-        cell(PICTURES[1], {"xai_algorithm": "gradcam"} | NUMBERS),
-        cell(PICTURES[2], asked="false"),
-        json.dumps(cell(PICTURES[3], {"xai_algorithm": "guided_backprop", "target": ["carton", 0]} | NUMBERS, "yes")),
+        base64.b64encode(IMAGES[0]).decode(),
+        cell(IMAGES[1], {"xai_algorithm": "gradcam"} | NUMBERS),
+        cell(IMAGES[2], asked="false"),
+        json.dumps(cell(IMAGES[3], {"xai_algorithm": "guided_backprop", "target": ["carton", 0]} | NUMBERS, "yes")),
     )
     assert ["explanations" in row for row in found] == [False, True, False, True]
     assert [one["label"] for one in found[3]["explanations"]] == ["carton", "can"]
@@ -134,7 +134,7 @@ def test_rows_may_differ_and_plain_ones_may_be_among_them(server: LiveServer) ->
 
 def test_the_best_labels_and_how_good_their_maps_are(server: LiveServer) -> None:
     asked = {"xai_algorithm": "gradcam", "top_k": 3, "visualizations": False, "quality": True}
-    (row,) = rows(server, cell(PICTURES[0], asked))
+    (row,) = rows(server, cell(IMAGES[0], asked))
     targets = [one["target"] for one in row["explanations"]]
     assert targets == list(np.argsort(row["probs"])[::-1][:3])
     for one in row["explanations"]:
@@ -142,9 +142,9 @@ def test_the_best_labels_and_how_good_their_maps_are(server: LiveServer) -> None
         assert all(0 <= figure <= 1 for figure in one["quality"].values())
 
 
-def test_the_whole_picture_may_be_drawn(server: LiveServer) -> None:
+def test_the_whole_image_may_be_drawn(server: LiveServer) -> None:
     asked = {"xai_algorithm": "gradcam", "visualization": "heatmap", "captions": False}
-    (crop, whole) = rows(server, cell(PICTURES[0], asked), cell(PICTURES[0], asked | {"extent": "picture"}))
+    (crop, whole) = rows(server, cell(IMAGES[0], asked), cell(IMAGES[0], asked | {"extent": "picture"}))
     assert png(crop["visualizations"]).size == (64, 64)
     assert png(whole["visualizations"]).size == (120, 90)
 
@@ -152,7 +152,7 @@ def test_the_whole_picture_may_be_drawn(server: LiveServer) -> None:
 @pytest.mark.parametrize(("algorithm", "least"), [("integrated_gradients", 8), ("xrai", 4)])
 def test_a_budget_ends_refinement(server: LiveServer, algorithm: str, least: int) -> None:
     asked = {"xai_algorithm": algorithm, "visualizations": False}
-    (free, short) = rows(server, cell(PICTURES[0], asked), cell(PICTURES[0], asked | {"explain_budget_ms": 1}))
+    (free, short) = rows(server, cell(IMAGES[0], asked), cell(IMAGES[0], asked | {"explain_budget_ms": 1}))
     (details,) = short["explanations"]
     assert details["n_steps"] == least < free["explanations"][0]["n_steps"]
     assert f"The time allowed ended refinement at {least} steps." in details["notes"]
@@ -173,13 +173,13 @@ def test_a_budget_ends_refinement(server: LiveServer, algorithm: str, least: int
 def test_what_cannot_be_explained_is_refused_at_once(
     server: LiveServer, parameters: Any, code: str, words: str
 ) -> None:
-    reply = post(server, base64.b64encode(PICTURES[0]).decode(), cell(PICTURES[0], parameters))
+    reply = post(server, base64.b64encode(IMAGES[0]).decode(), cell(IMAGES[0], parameters))
     assert (reply.status_code, reply.json()["code"]) == (422, code)
     assert words in reply.json()["message"]
 
 
-def test_a_bad_picture_is_a_bad_picture(server: LiveServer) -> None:
-    reply = post(server, cell(PICTURES[0]), cell(PICTURES[0][:300]))
+def test_a_bad_image_is_a_bad_image(server: LiveServer) -> None:
+    reply = post(server, cell(IMAGES[0]), cell(IMAGES[0][:300]))
     assert (reply.status_code, reply.json()["code"]) == (422, "image_invalid")
     assert reply.json()["details"][0]["position"] == 1
 
@@ -187,7 +187,7 @@ def test_a_bad_picture_is_a_bad_picture(server: LiveServer) -> None:
 @contract("Explanations", "Explanations differ from call to call", "better", "the same request gets the same bits")
 def test_fifty_at_once_get_the_maps_of_one_by_one(server: LiveServer) -> None:
     asked = [
-        cell(PICTURES[number % 4], {"xai_algorithm": ALGORITHMS[number % 5], "target": number % 3} | NUMBERS)
+        cell(IMAGES[number % 4], {"xai_algorithm": ALGORITHMS[number % 5], "target": number % 3} | NUMBERS)
         for number in range(50)
     ]
     with ThreadPoolExecutor(50) as pool:
@@ -204,7 +204,7 @@ def test_scoring_goes_on_while_explanations_wait(server: LiveServer) -> None:
 
     def explanations() -> None:
         busy.set()
-        rows(server, *[cell(PICTURES[0], {"n_steps": 40, "visualizations": False})] * 3)
+        rows(server, *[cell(IMAGES[0], {"n_steps": 40, "visualizations": False})] * 3)
         busy.clear()
 
     thread = threading.Thread(target=explanations)
@@ -213,7 +213,7 @@ def test_scoring_goes_on_while_explanations_wait(server: LiveServer) -> None:
     time.sleep(0.3)
     while busy.is_set():
         started = time.monotonic()
-        assert server.score([PICTURES[1]]).status_code == 200
+        assert server.score([IMAGES[1]]).status_code == 200
         waits.append(time.monotonic() - started)
     thread.join()
     assert len(waits) >= 3, "scoring was answered again and again before the explanations were"
@@ -221,7 +221,7 @@ def test_scoring_goes_on_while_explanations_wait(server: LiveServer) -> None:
 
 def test_a_departed_client_frees_the_device(server: LiveServer) -> None:
     with pytest.raises(httpx.TimeoutException):
-        body = {"input_data": {"columns": ["image"], "data": [cell(PICTURES[0], {"n_steps": 1000})] * 4}}
+        body = {"input_data": {"columns": ["image"], "data": [cell(IMAGES[0], {"n_steps": 1000})] * 4}}
         http.post(server.url + "/score", json=body, timeout=0.5)
     server.wait_for(lambda: server.metric("sightglass_queue_jobs") == 0, 10)
 
@@ -231,15 +231,15 @@ def test_a_deadline_ends_an_explanation_and_hopeless_ones_never_begin(fridge_fol
         asked = {"xai_algorithm": "integrated_gradients", "n_steps": 1000}
         server.wait_for(lambda: "slices of explanations" in server.log())  # until then it cannot tell what they take
         started = time.monotonic()
-        reply = post(server, cell(PICTURES[0], asked | {"baseline": ["black"] * 8}))
+        reply = post(server, cell(IMAGES[0], asked | {"baseline": ["black"] * 8}))
         assert (reply.status_code, reply.json()["code"]) == (504, "deadline_exceeded")
         assert "16009 passes" in reply.json()["message"]
         assert time.monotonic() - started < 0.9, "refused at once"
         # one of them ends in time on a machine far slower than this, all of them do not on one far faster
-        reply = post(server, *[cell(PICTURES[0], {"n_steps": 4, "xai_algorithm": "integrated_gradients"})] * 200)
+        reply = post(server, *[cell(IMAGES[0], {"n_steps": 4, "xai_algorithm": "integrated_gradients"})] * 200)
         assert (reply.status_code, reply.json()["code"]) == (504, "deadline_exceeded")
         assert "was not scored" in reply.json()["message"]
-        assert server.score([PICTURES[0]]).status_code == 200
+        assert server.score([IMAGES[0]]).status_code == 200
 
 
 @contract("Explanations", "Multilabel: every label above `confidence_score_threshold_multilabel`, strictly")
@@ -247,17 +247,17 @@ def test_every_label_above_the_threshold_of_a_multilabel_model(tmp_path: Path) -
     folder = write_automl_folder(tmp_path, name="mobilenetv2", multilabel=True, sizes=(80, 64))
     with LiveServer("--model", folder) as server:
         asked = {"xai_algorithm": "guided_gradcam"}
-        (row,) = rows(server, cell(PICTURES[0], asked | {"confidence_score_threshold_multilabel": 0.0}))
+        (row,) = rows(server, cell(IMAGES[0], asked | {"confidence_score_threshold_multilabel": 0.0}))
         assert len(row["visualizations"]) == 4
         assert row["attributions"] == [None] * 4
-        (row,) = rows(server, cell(PICTURES[0], asked | {"confidence_score_threshold_multilabel": 1.0}))
+        (row,) = rows(server, cell(IMAGES[0], asked | {"confidence_score_threshold_multilabel": 1.0}))
         assert (row["visualizations"], row["attributions"], row["explanations"]) == (None, None, [])
 
 
 def test_an_algorithm_that_does_not_suit_the_architecture(tmp_path: Path) -> None:
     folder = write_automl_folder(tmp_path, name="vits16r224", sizes=(80, 64))
     with LiveServer("--model", folder, ready_within_s=200) as server:
-        (row,) = rows(server, cell(PICTURES[0], {"xai_algorithm": "guided_backprop", "visualizations": False}))
+        (row,) = rows(server, cell(IMAGES[0], {"xai_algorithm": "guided_backprop", "visualizations": False}))
         assert any("guide" in note for note in row["explanations"][0]["notes"]), "GELU has nothing to guide"
-        (row,) = rows(server, cell(PICTURES[0], {"xai_algorithm": "gradcam"} | NUMBERS))
+        (row,) = rows(server, cell(IMAGES[0], {"xai_algorithm": "gradcam"} | NUMBERS))
         assert numbers(row["attributions"]).shape == (3, 64, 64)

@@ -11,15 +11,15 @@ import pytest
 from tests.support import http
 from tests.support.contract import contract
 from tests.support.folders.checkpoints import write_automl_folder
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.servers.live_server import LiveServer
 
-FINE = encoded(picture(1, 640, 480), "JPEG")
+FINE = encoded(painted(1, 640, 480), "JPEG")
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    # large enough to keep two cores busy for good, one picture after the other
+    # large enough to keep two cores busy for good, one image after the other
     folder = write_automl_folder(tmp_path_factory.mktemp("busy"), name="resnet50", labels=("a", "b"))
     with LiveServer("--model", folder, "--http-processes", "2", "--max-batch-images", "1") as running:
         yield running

@@ -18,10 +18,10 @@ from tests.support import http
 from tests.support.detections import assert_alike, predicted
 from tests.support.folders.checkpoints import LABELS, write_json
 from tests.support.folders.transformers_folders import Reference, save
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.servers.live_server import LiveServer, run_server
 
-PICTURES = [encoded(picture(seed, 120 + seed, 90), "JPEG") for seed in range(4)]
+IMAGES = [encoded(painted(seed, 120 + seed, 90), "JPEG") for seed in range(4)]
 NUMBERS = {"visualizations": False, "attributions": True, "attributions_format": "npy_base64"}
 
 
@@ -44,14 +44,14 @@ def test_a_classifier_scores_and_explains(tmp_path: Path) -> None:
     folder = save(tmp_path / "m", name)
     library = Reference(folder, name)
     with LiveServer("--model", folder, "--queue-limit-ms", "600000", "--request-timeout-ms", "300000") as server:
-        plain = post(server, *map(text, PICTURES)).json()
-        for row, data in zip(plain, PICTURES, strict=True):
+        plain = post(server, *map(text, IMAGES)).json()
+        for row, data in zip(plain, IMAGES, strict=True):
             assert row["labels"] == list(LABELS)
             assert row["probs"] == pytest.approx(library.outputs(data).logits[0].softmax(0).tolist(), abs=1e-5)
-        assert len({round(row["probs"][0], 4) for row in plain}) == len(PICTURES)
+        assert len({round(row["probs"][0], 4) for row in plain}) == len(IMAGES)
 
         asked = [
-            why(PICTURES[number % 4], xai_algorithm=algorithm, n_steps=6, **NUMBERS)
+            why(IMAGES[number % 4], xai_algorithm=algorithm, n_steps=6, **NUMBERS)
             for number, algorithm in enumerate(["xrai", "gradcam", "integrated_gradients", "guided_gradcam"] * 2)
         ]
         with ThreadPoolExecutor(len(asked)) as pool:
@@ -61,13 +61,13 @@ def test_a_classifier_scores_and_explains(tmp_path: Path) -> None:
             assert alone["attributions"] == found["attributions"], "the same bits among others as alone"
             assert alone["explanations"][0]["target"] == int(np.argmax(alone["probs"]))
 
-        (drawn,) = post(server, why(PICTURES[0], xai_algorithm="xrai")).json()
+        (drawn,) = post(server, why(IMAGES[0], xai_algorithm="xrai")).json()
         assert Image.open(io.BytesIO(base64.b64decode(drawn["visualizations"]))).size[0] == 1200
-        (guided,) = post(server, why(PICTURES[0], xai_algorithm="guided_backprop", **NUMBERS)).json()
+        (guided,) = post(server, why(IMAGES[0], xai_algorithm="guided_backprop", **NUMBERS)).json()
         assert guided["explanations"][0]["notes"] == ["This network has no ReLU to guide: these are plain gradients."]
 
 
-def test_a_detector_finds_boxes_in_pictures_and_tiles(tmp_path: Path) -> None:
+def test_a_detector_finds_boxes_in_images_and_tiles(tmp_path: Path) -> None:
     folder = save(tmp_path / "m", "DeformableDetrForObjectDetection")
     write_json(folder / "settings.json", {"box_score_thresh": 0.6})
     model, library = load(folder), Reference(folder, "DeformableDetrForObjectDetection")
@@ -77,17 +77,17 @@ def test_a_detector_finds_boxes_in_pictures_and_tiles(tmp_path: Path) -> None:
         return [(one["label"], one["score"], list(one["box"].values())) for one in row["boxes"]]
 
     with LiveServer("--model", folder) as server:
-        for row, data in zip(post(server, *map(text, PICTURES)).json(), PICTURES, strict=True):
+        for row, data in zip(post(server, *map(text, IMAGES)).json(), IMAGES, strict=True):
             assert_alike(objects(row), library.boxes(data, 0.6))
             assert row["boxes"]
         options = {"tile_grid_size": [2, 2], "box_score_thresh": 0.9, "box_detections_per_img": 20}
-        tiled = post(server, *map(text, PICTURES), inference_parameters=options).json()
-        for row, data in zip(tiled, PICTURES, strict=True):
+        tiled = post(server, *map(text, IMAGES), inference_parameters=options).json()
+        for row, data in zip(tiled, IMAGES, strict=True):
             assert_alike(objects(row), predicted(model, data, **options))
         assert any(row["boxes"] for row in tiled)
-        refused = post(server, text(PICTURES[0]), inference_parameters={"min_size": 100})
+        refused = post(server, text(IMAGES[0]), inference_parameters={"min_size": 100})
         assert (refused.status_code, refused.json()["code"]) == (422, "inference_parameters_invalid")
-        unexplained = post(server, why(PICTURES[0]))
+        unexplained = post(server, why(IMAGES[0]))
         assert (unexplained.status_code, unexplained.json()["code"]) == (422, "algorithm_unsupported")
 
 

@@ -14,10 +14,10 @@ import pytest
 from scripts.compatibility import lines, parts
 from tests.support import http
 from tests.support.contract import contract
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.servers.live_server import LiveServer
 
-FINE = encoded(picture(1, 120, 90), "JPEG")
+FINE = encoded(painted(1, 120, 90), "JPEG")
 ORIGIN = "https://pages.example"
 OURS, CLIENTS, LEGACY = "x-request-id", "x-ms-client-request-id", "x-ms-request-id"
 
@@ -97,7 +97,7 @@ def test_what_the_headers_tell_of_a_run(server: LiveServer) -> None:
 def test_score_can_be_got(server: LiveServer) -> None:
     reply = http.get(server.url + "/score?a=1&b=%20")
     assert (reply.status_code, reply.text) == (200, "/score?a=1&b=%20")
-    small = base64.b64encode(encoded(picture(1, 20, 20), "JPEG")).decode()
+    small = base64.b64encode(encoded(painted(1, 20, 20), "JPEG")).decode()
     query = {"input_data": json.dumps({"columns": ["image"], "data": [small]})}
     reply = http.get(server.url + "/score", params=query, timeout=30)
     assert reply.status_code == 200

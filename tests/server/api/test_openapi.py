@@ -15,8 +15,8 @@ from tests.support.servers.protocol_site import NAMED, TEXT, ProtocolSite
 
 KEY = {"authorization": "Bearer of-all"}
 CHECKS = ("not_a_server_error", "content_type_conformance", "unsupported_method", "allow_header_conformance")
-# places in bodies that may hold a picture, which no generator of texts would come upon
-PICTURES = (
+# places in bodies that may hold an image, which no generator of texts would come upon
+IMAGES = (
     "image",
     "input_data[*]",
     "input_data.data[*]",
@@ -109,12 +109,12 @@ def test_no_request_that_the_page_allows_makes_the_server_fail(
 
 
 def _config(site: ProtocolSite) -> str:
-    """Have most requests go to models that there are, half of the pictures be some, and most tensors hold one."""
+    """Have most requests go to models that there are, half of the images be some, and most tensors hold one."""
     named = ["path.model", f"header.{NAMED}"]
     lines = ["[dictionaries.ones]\nvalues = [1]"]
     lines += [f"[dictionaries.models]\nvalues = {json.dumps(site.names)}"]
     lines += [f"[dictionaries.pictures]\nvalues = {json.dumps([TEXT])}", '[parameters]\n"path.version" = "1"']
     lines += ['"body.inputs[*].shape[*]" = { dictionary = "ones", probability = 0.8 }']
     lines += [f'"{name}" = {{ dictionary = "models", probability = 0.8 }}' for name in named]
-    lines += [f'"body.{place}" = {{ dictionary = "pictures", probability = 0.5 }}' for place in PICTURES]
+    lines += [f'"body.{place}" = {{ dictionary = "pictures", probability = 0.5 }}' for place in IMAGES]
     return "\n".join(lines) + "\n"

@@ -17,11 +17,11 @@ from models.images.decoding import ImageLimits
 from models.loaded import load_classifier
 from tests.support import http
 from tests.support.contract import contract
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.servers.live_server import LiveServer
 
 LABELS = ["can", "carton", "milk_bottle", "water_bottle"]
-FIRST, SECOND = encoded(picture(1, 120, 90), "JPEG"), encoded(picture(2, 90, 130), "PNG")
+FIRST, SECOND = encoded(painted(1, 120, 90), "JPEG"), encoded(painted(2, 90, 130), "PNG")
 TEXT = base64.b64encode(FIRST).decode()
 LIMITS = ("--max-body-bytes", "300000", "--max-images", "4", "--max-image-bytes", "200000")
 
@@ -124,7 +124,7 @@ def test_a_data_uri_and_a_json_cell_are_read(server: LiveServer, model: Classifi
 @contract("Images and boxes", "JPEG, PNG, BMP, GIF, TIFF and WebP are read")
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF"])
 def test_formats(server: LiveServer, form: str) -> None:
-    assert server.score([encoded(picture(3, 60, 50), form)]).status_code == 200
+    assert server.score([encoded(painted(3, 60, 50), form)]).status_code == 200
 
 
 BIG_PNG = encoded(Image.new("RGB", (1000, 1000)), "PNG")

@@ -28,12 +28,12 @@ from settings.server import ServerSettings
 from tests.support import http
 from tests.support.engines.scheduler_harness import decode_all, make_jobs, make_scheduler
 from tests.support.folders.detector_folders import write_detector_folder
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.servers.live_server import LiveServer
 
-PICTURES = [encoded(picture(seed, 90 + seed, 80), "PNG") for seed in range(12)]
+IMAGES = [encoded(painted(seed, 90 + seed, 80), "PNG") for seed in range(12)]
 EXPLAINED = {
-    "image": base64.b64encode(PICTURES[0]).decode(),
+    "image": base64.b64encode(IMAGES[0]).decode(),
     "model_explainability": True,
     "xai_parameters": {"xai_algorithm": "gradcam", "visualizations": False, "attributions": True},
 }
@@ -55,36 +55,36 @@ def test_they_say_what_the_engine_says(server: LiveServer, fridge_folder: Path) 
     model = load_classifier(fridge_folder)
     before = server.metric("sightglass_batch_images_sum")
     with ThreadPoolExecutor(8) as clients:
-        replies = list(clients.map(lambda data: server.score([data]), 4 * PICTURES))
-    for data, reply in zip(4 * PICTURES, replies, strict=True):
+        replies = list(clients.map(lambda data: server.score([data]), 4 * IMAGES))
+    for data, reply in zip(4 * IMAGES, replies, strict=True):
         assert reply.status_code == 200
         (logits,) = model.outputs([model.crop(data, LIMITS)])
         assert reply.json()[0]["probs"] == pytest.approx(model.prediction(logits).probs, abs=1e-5)
-    assert server.metric("sightglass_batch_images_sum") - before == 4 * len(PICTURES), "each picture counts once"
+    assert server.metric("sightglass_batch_images_sum") - before == 4 * len(IMAGES), "each picture counts once"
     assert all(process.cpu_times().user > 0 for process in decode_workers(server))
     assert server.metric("sightglass_runtime") == 1
-    assert server.metric("sightglass_stage_seconds_count", stage="decode") == 4 * len(PICTURES)
+    assert server.metric("sightglass_stage_seconds_count", stage="decode") == 4 * len(IMAGES)
 
 
-def test_a_request_of_many_pictures_goes_through_one_of_them(server: LiveServer) -> None:
+def test_a_request_of_many_images_goes_through_one_of_them(server: LiveServer) -> None:
     with ThreadPoolExecutor(4) as clients:
-        replies = list(clients.map(server.score, [PICTURES] * 8))
+        replies = list(clients.map(server.score, [IMAGES] * 8))
     assert [reply.status_code for reply in replies] == [200] * 8
     firsts, *others = ([scored["probs"] for scored in reply.json()] for reply in replies)
     for probs in others:
         np.testing.assert_allclose(probs, firsts, atol=1e-5)
 
 
-def test_a_bad_picture_is_found_where_it_is_decoded(server: LiveServer) -> None:
+def test_a_bad_image_is_found_where_it_is_decoded(server: LiveServer) -> None:
     with ThreadPoolExecutor(8) as clients:
-        replies = list(clients.map(server.score, 8 * [[PICTURES[0], PICTURES[1][:300]], [PICTURES[2]]]))
+        replies = list(clients.map(server.score, 8 * [[IMAGES[0], IMAGES[1][:300]], [IMAGES[2]]]))
     assert [reply.status_code for reply in replies] == 8 * [422, 200]
     assert replies[0].json()["details"][0]["position"] == 1
 
 
 def test_explanations_are_computed_beside_them(server: LiveServer) -> None:
     with ThreadPoolExecutor(8) as clients:
-        scored = [clients.submit(server.score, [data]) for data in PICTURES]
+        scored = [clients.submit(server.score, [data]) for data in IMAGES]
         explained = clients.submit(http.post, server.url + "/score", json=EXPLAINED, timeout=60)
         assert {reply.result().status_code for reply in scored} == {200}
         assert np.shape(explained.result().json()["attributions"]) == (3, 64, 64)
@@ -96,7 +96,7 @@ def test_one_that_dies_is_started_again(server: LiveServer) -> None:
     victim.kill()
     server.wait_for(lambda: server.metric("sightglass_engine_restarts_total") == restarts + 1)
     with ThreadPoolExecutor(8) as clients:
-        codes = [reply.status_code for reply in clients.map(lambda data: server.score([data]), 4 * PICTURES)]
+        codes = [reply.status_code for reply in clients.map(lambda data: server.score([data]), 4 * IMAGES)]
     assert codes == [200] * len(codes), "the others decode meanwhile"
     server.wait_for(lambda: server.log().count("decode worker ready") == 3)
     assert other in decode_workers(server)
@@ -112,7 +112,7 @@ def test_they_end_with_their_engine(server: LiveServer) -> None:
         return answered > 16 and server.metric("sightglass_queue_jobs") > 0
 
     with ThreadPoolExecutor(16) as clients:
-        replies = clients.map(lambda data: server.score([data]), 20 * PICTURES)
+        replies = clients.map(lambda data: server.score([data]), 20 * IMAGES)
         server.wait_for(is_busy)
         engine.kill()
         assert {reply.status_code for reply in replies} == {200, 503}
@@ -144,15 +144,15 @@ def test_together_they_fill_a_batch_and_use_the_cores_once(fridge_folder: Path, 
     assert len({each.decode_worker.images for each in configs if each.decode_worker is not None}) == 3
 
 
-def test_inputs_of_several_pictures_say_the_same_as_one_by_one(fridge_folder: Path) -> None:
+def test_inputs_of_several_images_say_the_same_as_one_by_one(fridge_folder: Path) -> None:
     model = load_classifier(fridge_folder)
-    inputs = [model.crop(data, LIMITS) for data in PICTURES[:5]]
+    inputs = [model.crop(data, LIMITS) for data in IMAGES[:5]]
     together = model.outputs([torch.stack(inputs[:3]), torch.stack(inputs[3:])])
     assert [len(part) for part in together] == [3, 2]
     torch.testing.assert_close(torch.cat(together), torch.stack(model.outputs(inputs)), rtol=1e-5, atol=1e-5)
 
 
-def test_a_model_without_weights_reads_pictures_and_has_others_compute(fridge_folder: Path) -> None:
+def test_a_model_without_weights_reads_images_and_has_others_compute(fridge_folder: Path) -> None:
     whole, seen = load_classifier(fridge_folder), []
 
     def graph(inputs: torch.Tensor) -> list[torch.Tensor]:
@@ -161,8 +161,8 @@ def test_a_model_without_weights_reads_pictures_and_has_others_compute(fridge_fo
 
     model: Any = load_without_weights(fridge_folder, graph, precision="fp32", runtime="eager", strict=False)
     assert all(parameter.is_meta for parameter in model.network.parameters())
-    one = model.crop(PICTURES[0], LIMITS)
-    assert torch.equal(one, whole.crop(PICTURES[0], LIMITS))
+    one = model.crop(IMAGES[0], LIMITS)
+    assert torch.equal(one, whole.crop(IMAGES[0], LIMITS))
     assert [output.tolist() for output in model.outputs([one, one])] == [[0.0] * 4] * 2
     assert torch.equal(seen[0], torch.stack([one, one]))
 
@@ -175,7 +175,7 @@ def test_what_one_process_puts_into_shared_memory_the_other_sees() -> None:
     assert theirs.images.sum() == 10
 
 
-def test_one_whose_engine_is_gone_ends_and_blames_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_whose_engine_is_gone_ends_and_blames_no_image(monkeypatch: pytest.MonkeyPatch) -> None:
     async def compute(*_: int) -> None:
         raise ServiceError("engine_unavailable", "gone")
 

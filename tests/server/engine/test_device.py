@@ -30,7 +30,7 @@ def test_a_batch_runs_in_one_pass() -> None:
     assert ran.too_large is None
 
 
-def test_a_poisoned_picture_fails_alone() -> None:
+def test_a_poisoned_image_fails_alone() -> None:
     model = FakeModel()
     ran = Device(model).run(items_of_kinds(0, 1, 0))
     assert model.batches == [3, 1, 1, 1]
@@ -48,7 +48,7 @@ def test_out_of_memory_halves_the_batch_and_says_what_was_too_large() -> None:
     assert ran.too_large == 400
 
 
-def test_a_picture_that_fits_no_memory_fails_alone() -> None:
+def test_an_image_that_fits_no_memory_fails_alone() -> None:
     ran = Device(FakeModel(memory=0)).run(items_of_kinds(0, 0))
     assert [output.code for output in ran.outputs if isinstance(output, Failure)] == ["out_of_memory"] * 2
 

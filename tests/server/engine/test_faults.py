@@ -1,4 +1,4 @@
-"""One picture's trouble stays its own: the real server, with an engine that fails on command."""
+"""One image's trouble stays its own: the real server, with an engine that fails on command."""
 
 import time
 from collections.abc import Iterator
@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from tests.support.engines.faulty_model import coloured
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.servers.busy_device import start_slow_batch
 from tests.support.servers.live_server import LiveServer
 from tests.support.servers.other_model import other_model
 
 FAULTY = other_model("tests.support.engines.faulty_model:FaultyModel")
-FINE = encoded(picture(1, 80, 80), "PNG")
+FINE = encoded(painted(1, 80, 80), "PNG")
 
 
 @pytest.fixture(scope="module", params=[0, 2], ids=["engine", "decode_workers"])
 def server(fridge_folder: Path, request: pytest.FixtureRequest) -> Iterator[LiveServer]:
-    # a patient queue: some pictures take a thousand times as long as others, which no prediction could know
+    # a patient queue: some images take a thousand times as long as others, which no prediction could know
     flags = ("--queue-limit-ms", "600000", "--decode-workers", str(request.param))
     with LiveServer("--model", fridge_folder, *flags, command=FAULTY) as running:
         running.wait_for(lambda: running.log().count("decode worker ready") == request.param)
@@ -32,7 +32,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def test_a_poisoned_picture_harms_no_batch_mate(server: LiveServer, pool: ThreadPoolExecutor) -> None:
+def test_a_poisoned_image_harms_no_batch_mate(server: LiveServer, pool: ThreadPoolExecutor) -> None:
     slow = start_slow_batch(server, pool)
     mates = [pool.submit(server.score, [FINE]) for _ in range(3)]
     poisoned = pool.submit(server.score, [FINE, coloured("poison")])
@@ -78,7 +78,7 @@ def test_an_engine_that_dies_fails_its_requests_at_once_and_comes_back(
     assert server.metric("sightglass_engine_restarts_total") == 1
 
 
-def test_an_engine_killed_by_a_picture_takes_nobody_with_it_for_long(server: LiveServer) -> None:
+def test_an_engine_killed_by_an_image_takes_nobody_with_it_for_long(server: LiveServer) -> None:
     assert server.score([coloured("kill")]).status_code == 503
     server.wait_ready()
     assert server.score([FINE]).status_code == 200

@@ -12,14 +12,14 @@ import pytest
 from tests.support import http
 from tests.support.contract import contract
 from tests.support.engines.faulty_model import SLOW_ENDED
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.servers.busy_device import start_slow_batch
 from tests.support.servers.live_server import LiveServer
 from tests.support.servers.other_model import other_model
 
 FAULTY = other_model("tests.support.engines.faulty_model:FaultyModel")
 JSON = {"content-type": "application/json"}
-FINE = encoded(picture(1, 80, 80), "PNG")
+FINE = encoded(painted(1, 80, 80), "PNG")
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def test_a_request_is_scored_in_order() -> None:
     assert tuple(reply.stages) == STAGES
 
 
-def test_bad_pictures_fail_alone_and_never_enter_a_batch() -> None:
+def test_bad_images_fail_alone_and_never_enter_a_batch() -> None:
     bench = Bench(FakeModel())
     other = bench.submit([FINE])
     reply = bench.submit([FINE, UNREADABLE, FINE]).wait()

@@ -7,10 +7,10 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.servers.live_server import LiveServer, run_server
 
-PICTURES = [encoded(picture(seed, 120, 90), "JPEG") for seed in range(3)]
+IMAGES = [encoded(painted(seed, 120, 90), "JPEG") for seed in range(3)]
 # a compiler would take half a minute more
 ENV = {"CXX": "no-such-compiler"}
 
@@ -20,7 +20,7 @@ def serving(folder: Path, cache: Path, runtime: str) -> LiveServer:
 
 
 def probs(server: LiveServer) -> list[float]:
-    reply = server.score(PICTURES)
+    reply = server.score(IMAGES)
     assert reply.status_code == 200, reply.text
     rows: Any = reply.json()
     return [value for row in rows for value in row["probs"]]

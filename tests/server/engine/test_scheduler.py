@@ -78,7 +78,7 @@ def test_no_more_jobs_are_decoded_at_once_than_there_are_decoders() -> None:
 
 def test_it_waits_for_a_decoder_no_longer_than_joining_saves() -> None:
     scheduler = make_scheduler()
-    for images in (1, 2, 4):  # 10 ms a picture and 20 ms a batch
+    for images in (1, 2, 4):  # 10 ms an image and 20 ms a batch
         scheduler.learn("score", images * IMAGE, 0.02 + 0.01 * images)
     scheduler.admit(make_jobs(1, 2), 0.0)
     first, second = scheduler.next_decode(), scheduler.next_decode()
@@ -140,7 +140,7 @@ def test_a_full_batch_ends_the_delay() -> None:
 
 def test_a_large_request_neither_blocks_small_ones_nor_starves() -> None:
     scheduler = make_scheduler(decoders=100)
-    scheduler.learn("score", IMAGE, 0.1)  # 0.1 s a picture: the large request is due over 2 s
+    scheduler.learn("score", IMAGE, 0.1)  # 0.1 s an image: the large request is due over 2 s
     scheduler.admit(make_jobs(1, 20, now=0.0), 0.0)
     order: list[tuple[int, int]] = []
     now, request = 0.0, 2
@@ -313,7 +313,7 @@ def test_a_device_of_its_own_goes_on_beside_cpu_tasks() -> None:
     assert run_batch(scheduler, 0.0) == [(1, 0)]
 
 
-def test_explanations_wait_while_a_picture_to_score_is_decoded() -> None:
+def test_explanations_wait_while_an_image_to_score_is_decoded() -> None:
     scheduler = make_scheduler(shared_cores=True)
     scheduler.decoder.observe(10, 0.05)
     scheduler.admit(make_jobs(1, 8, lane="explain"), 0.0)

@@ -13,8 +13,8 @@ import server.engine.process
 print([name for name in sys.modules if name.startswith(("torch._dynamo", "torch._inductor", "transformers"))])
 import torch
 from torchvision.ops import roi_align
-picture = torch.arange(64.0).reshape(1, 1, 8, 8)
-found = roi_align(picture, [torch.tensor([[1.0, 1.0, 5.0, 5.0]])], 2)
+image = torch.arange(64.0).reshape(1, 1, 8, 8)
+found = roi_align(image, [torch.tensor([[1.0, 1.0, 5.0, 5.0]])], 2)
 compiled = torch.compile(lambda values: values * 2 + 1, backend="eager", fullgraph=True)
 print(found.flatten().tolist(), compiled(torch.tensor(3.0)).item())
 """

@@ -148,7 +148,7 @@ def test_the_fastest_that_says_the_same_is_chosen_and_kept(choosing: Callable[..
     assert [runtime.conversions for runtime in runtimes] == [1, 1, 1, 0, 1]
 
 
-def test_what_was_chosen_is_compared_on_one_picture_at_later_starts(choosing: Callable[..., Tuner]) -> None:
+def test_what_was_chosen_is_compared_on_one_image_at_later_starts(choosing: Callable[..., Tuner]) -> None:
     seen: list[int] = []
 
     def counted(eager: Graph) -> Graph:
@@ -160,10 +160,10 @@ def test_what_was_chosen_is_compared_on_one_picture_at_later_starts(choosing: Ca
 
         return counting
 
-    for wanted, pictures in (("counted", [8, 1]), ("auto", []), ("counted", [8, 1])):
+    for wanted, images in (("counted", [8, 1]), ("auto", []), ("counted", [8, 1])):
         seen.clear()
         choosing(FakeRuntime("counted", counted)).start(wanted)
-        assert seen == pictures, "asked for, not yet chosen"
+        assert seen == images, "asked for, not yet chosen"
     assert tuned(choosing(FakeRuntime("counted", counted))) == ["counted"]
     for wanted in ("counted", "auto"):
         seen.clear()

@@ -29,7 +29,7 @@ def test_warm_up_grows_until_memory_or_time_ends() -> None:
     assert sizes(lambda count: 0.3) == [1, 2]
 
 
-def test_warm_up_fails_where_not_even_one_picture_runs() -> None:
+def test_warm_up_fails_where_not_even_one_image_runs() -> None:
     with pytest.raises(torch.OutOfMemoryError):
         warm_up(Device(FakeModel(memory=0)), 0)
 

@@ -56,5 +56,5 @@ def test_no_text_raises(text: str) -> None:
     "such a text is refused, with the reason",
 )
 def test_junk_is_not_skipped() -> None:
-    # a lenient decoder would drop the tilde and hand a broken picture on
+    # a lenient decoder would drop the tilde and hand a broken image on
     assert isinstance(decode_base64(base64.b64encode(DATA).decode()[:100] + "~" + "A" * 7), Failure)

@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from tests.support import http
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.servers.protocol_site import JPEG, NAMED, TEXT, ProtocolSite, assert_same_scores
 
 Row = dict[str, Any]
 LENGTH = "inference-header-content-length"
-PNG = encoded(picture(2, 90, 130), "PNG")
+PNG = encoded(painted(2, 90, 130), "PNG")
 ASKED = {
     "xai_algorithm": "integrated_gradients",
     "n_steps": 8,
@@ -152,7 +152,7 @@ WAYS: Mapping[str, Callable[[ProtocolSite, str], Row]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", ["fridge", "objects"])
-def test_a_picture_scores_the_same_by_every_protocol(site: ProtocolSite, way: str, name: str) -> None:
+def test_an_image_scores_the_same_by_every_protocol(site: ProtocolSite, way: str, name: str) -> None:
     expected = site.prediction(name=name)
     assert expected.get("probs") or expected["boxes"], "there is something to compare"
     assert WAYS[way](site, name) == expected
@@ -160,7 +160,7 @@ def test_a_picture_scores_the_same_by_every_protocol(site: ProtocolSite, way: st
 
 @pytest.mark.parametrize("in_json", [True, False])
 @pytest.mark.parametrize("form", ["RGB", "L"])
-def test_the_pixels_of_a_picture_score_as_its_file(site: ProtocolSite, in_json: bool, form: str) -> None:
+def test_the_pixels_of_an_image_score_as_its_file(site: ProtocolSite, in_json: bool, form: str) -> None:
     with Image.open(io.BytesIO(PNG)) as image:
         data = encoded(image.convert(form), "PNG")
         pixels = np.asarray(image.convert(form).convert("RGB"))
@@ -175,8 +175,8 @@ def test_the_pixels_of_a_picture_score_as_its_file(site: ProtocolSite, in_json: 
     assert found == site.prediction(data)
 
 
-def test_several_pictures_keep_their_order_by_every_protocol(site: ProtocolSite) -> None:
-    texts = [base64.b64encode(encoded(picture(seed, 60, 50), "PNG")).decode() for seed in range(3)]
+def test_several_images_keep_their_order_by_every_protocol(site: ProtocolSite) -> None:
+    texts = [base64.b64encode(encoded(painted(seed, 60, 50), "PNG")).decode() for seed in range(3)]
     expected = site.post("/score", {"input_data": texts}).json()
     assert len({row["probs"][0] for row in expected}) == 3
     table = {"dataframe_split": {"columns": ["image"], "data": [[text] for text in texts]}}

@@ -30,7 +30,7 @@ PREDICT, EXPLAIN = "/v1/models/{model}:predict", "/v1/models/{model}:explain"
 LENGTH = "inference-header-content-length"
 
 # whatever comes after the mark of a JPEG, which tells it from base64 in binary data
-PICTURES = st.lists(st.binary(max_size=60).map(lambda data: b"\xff\xd8" + data), min_size=1, max_size=4)
+IMAGES = st.lists(st.binary(max_size=60).map(lambda data: b"\xff\xd8" + data), min_size=1, max_size=4)
 
 
 def ask(path: str, body: bytes, **headers: str) -> tuple[Protocol, list[Any], Any]:
@@ -98,7 +98,7 @@ WAYS: Mapping[str, Callable[[list[bytes]], list[Any]]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 @settings(max_examples=60, deadline=None)
-@given(pictures=PICTURES)
+@given(pictures=IMAGES)
 def test_any_bytes_come_through_as_they_are(way: str, pictures: list[bytes]) -> None:
     read = WAYS[way](pictures)
     assert [image.data for image in read] == pictures

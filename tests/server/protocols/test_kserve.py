@@ -79,7 +79,7 @@ def test_errors_come_in_the_form_of_the_protocol(site: ProtocolSite, case: str) 
     assert site.post(PREDICT, {"instances": [TEXT]}).json()["predictions"] == [site.prediction()], "and it goes on"
 
 
-def test_a_picture_is_no_body(site: ProtocolSite) -> None:
+def test_an_image_is_no_body(site: ProtocolSite) -> None:
     reply = site.post(PREDICT, JPEG, "image/jpeg")
     assert (reply.status_code, list(reply.json())) == (415, ["error"])
     assert "'image/jpeg' is not accepted" in reply.json()["error"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.repository import ROOT
 from tests.support.servers.protocol_site import JPEG, MOST_BYTES, NAMED, TEXT, ProtocolSite, assert_same_scores
 
@@ -57,8 +57,8 @@ def test_its_probes(site: ProtocolSite) -> None:
         assert (reply.status_code, reply.text, reply.headers["content-type"]) == (200, "\n", JSON)
 
 
-def test_a_large_picture_fits_into_a_csv(site: ProtocolSite) -> None:
-    large = encoded(picture(1, 250, 250), "PNG")
+def test_a_large_image_fits_into_a_csv(site: ProtocolSite) -> None:
+    large = encoded(painted(1, 250, 250), "PNG")
     text = base64.b64encode(large).decode()
     assert len(text) > 2**17, "which is where Python's reader of CSV gives up by itself"
     reply = site.post(INVOKE, f"image\n{text}\n".encode(), CSV)

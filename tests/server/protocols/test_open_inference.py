@@ -21,13 +21,13 @@ from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure
 from server.protocol import ProtocolRequest, ScoreResult
 from server.protocols.open_inference import PROTOCOL
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.servers.protocol_site import JPEG, MOST_BYTES, TEXT, ProtocolSite
 
 INFER = "/v2/models/fridge/infer"
 LENGTH = "inference-header-content-length"
 LABELS = ["can", "carton", "milk_bottle", "water_bottle"]
-PNG = encoded(picture(2, 90, 130), "PNG")
+PNG = encoded(painted(2, 90, 130), "PNG")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_readiness_of_models_and_versions(client: Any) -> None:
 @pytest.mark.parametrize("version", ["", "1"])
 @pytest.mark.parametrize("in_binary", [True, False])
 @pytest.mark.parametrize("out_binary", [True, False])
-def test_pictures_are_scored(site: ProtocolSite, client: Any, in_binary: bool, out_binary: bool, version: str) -> None:
+def test_images_are_scored(site: ProtocolSite, client: Any, in_binary: bool, out_binary: bool, version: str) -> None:
     sent = [JPEG, PNG] if in_binary else [base64.b64encode(data).decode() for data in (JPEG, PNG)]
     names = ("predictions", "probs", "label")
     result = client.infer(
@@ -118,7 +118,7 @@ def test_base64_may_be_sent_as_binary_data_too(site: ProtocolSite, client: Any) 
 
 @pytest.mark.parametrize("binary", [True, False])
 @pytest.mark.parametrize("count", [None, 1, 2])
-def test_pixels_are_scored_as_the_picture_that_they_are_of(
+def test_pixels_are_scored_as_the_image_that_they_are_of(
     site: ProtocolSite, client: Any, binary: bool, count: int | None
 ) -> None:
     with Image.open(io.BytesIO(PNG)) as image:
@@ -268,8 +268,8 @@ async def parsed(body: bytes) -> Any:
     return await PROTOCOL.parse(RequestBody(body, Headers({})))
 
 
-def test_numbers_never_stand_for_a_picture_that_could_not_be_scored() -> None:
-    """With `--bad-images report` an error is in the place of its picture, where a tensor can hold one."""
+def test_numbers_never_stand_for_an_image_that_could_not_be_scored() -> None:
+    """With `--bad-images report` an error is in the place of its image, where a tensor can hold one."""
     facts = ModelFacts("resnet18", "multiclass", ("can", "carton"))
     fine, bad = b'{"probs": [0.25, 0.75], "labels": ["can", "carton"]}', Failure("image_format", "It is no picture.")
 

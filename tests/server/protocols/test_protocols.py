@@ -17,8 +17,8 @@ from tests.support.contract import contract
 
 PROTOCOLS: dict[str, Protocol] = dict(constants(protocols, "PROTOCOL"))
 V1, V2, FORM = PROTOCOLS["azure_v1"], PROTOCOLS["azure_v2"], PROTOCOLS["form"]
-PICTURE = b"the bytes of a picture"
-TEXT = base64.encodebytes(PICTURE).decode()
+IMAGE = b"the bytes of a picture"
+TEXT = base64.encodebytes(IMAGE).decode()
 PREDICTION = b'{"probs": [0.25, 0.75], "labels": ["can", "carton"]}'
 
 JSON_VALUES = st.recursive(
@@ -65,7 +65,7 @@ def images_of(data: object) -> list[object]:
     ids=["texts", "index", "rows", "more columns", "json cells", "mixed", "objects", "no columns", "a bare list"],
 )
 def test_version_2_reads_every_form(table: object) -> None:
-    assert images_of(table) == [PICTURE, PICTURE]
+    assert images_of(table) == [IMAGE, IMAGE]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_version_2_says_what_it_expected(table: object, why: str) -> None:
 
 def test_one_bad_image_leaves_the_others_alone() -> None:
     first, second, third = images_of([TEXT, "{broken", {"other": 1}])
-    assert first == PICTURE
+    assert first == IMAGE
     assert isinstance(second, Failure)
     assert "JSON object" in second.message
     assert isinstance(third, Failure)
@@ -105,8 +105,8 @@ def test_version_2_writes_an_array_in_order() -> None:
 
 
 def test_version_1_reads_raw_bytes_and_its_json_form() -> None:
-    assert read(V1, PICTURE) == [PICTURE]
-    assert read(V1, {"image": TEXT}) == [PICTURE]
+    assert read(V1, IMAGE) == [IMAGE]
+    assert read(V1, {"image": TEXT}) == [IMAGE]
 
 
 @contract(
@@ -130,13 +130,13 @@ def test_only_classification_has_the_keys_of_explanations() -> None:
 
 
 def test_a_form_needs_a_file() -> None:
-    assert read(FORM, [PICTURE, b""]) == [PICTURE, b""]
+    assert read(FORM, [IMAGE, b""]) == [IMAGE, b""]
     with pytest.raises(ServiceError, match="no file"):
         read(FORM, [])
 
 
 def test_each_content_is_meant_for_one_protocol() -> None:
-    contents = [PICTURE, {"image": TEXT}, {"input_data": [TEXT]}, [PICTURE]]
+    contents = [IMAGE, {"image": TEXT}, {"input_data": [TEXT]}, [IMAGE]]
     hosted = {name: protocol for name, protocol in PROTOCOLS.items() if "/score" in protocol.paths}
     accepted = [[name for name, protocol in hosted.items() if protocol.matches(content)] for content in contents]
     assert accepted == [["azure_v1"], ["azure_v1"], ["azure_v2"], ["form"]]

@@ -11,12 +11,12 @@ import psutil
 import pytest
 
 from tests.support import http
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.servers.persistent_clients import Clients
 from tests.support.servers.script_site import NAME, ScriptSite, script
 
 ADMIN = {"authorization": "Bearer of-admins"}
-FINE = encoded(picture(1, 80, 60), "JPEG")
+FINE = encoded(painted(1, 80, 60), "JPEG")
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_scripts_and_models_share_traffic(site: ScriptSite) -> None:
     with http.Client(timeout=60) as client:
         replies = [client.post(site.server.url + "/score", json={"data": []}) for _ in range(8)]
     answered = Counter((reply.headers.get(NAME), reply.status_code) for reply in replies)
-    # the model refuses what is no picture, and an error names no deployment
+    # the model refuses what is no image, and an error names no deployment
     assert answered == {("score", 200): 6, (None, 400): 2}
     assert admin(site, "PUT", "/traffic", {"traffic": {"score": 100}}).status_code == 200
 

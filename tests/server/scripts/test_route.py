@@ -229,10 +229,10 @@ def test_other_forms_of_responses(site: ScriptSite) -> None:
 
 
 def test_a_form_with_a_file(site: ScriptSite) -> None:
-    picture = b"\xff\xd8\r\n--\r\n\r\n\xff"
-    files = {"image": ("a \u00e4.jpg", picture, "image/jpeg")}
+    image = b"\xff\xd8\r\n--\r\n\r\n\xff"
+    files = {"image": ("a \u00e4.jpg", image, "image/jpeg")}
     reply = site.ask("raw", query="?do=form", files=files, data={"size": "3"})
-    assert reply.json() == {"name": "a \u00e4.jpg", "type": "image/jpeg", "bytes": len(picture), "size": "3"}
+    assert reply.json() == {"name": "a \u00e4.jpg", "type": "image/jpeg", "bytes": len(image), "size": "3"}
 
 
 @pytest.mark.parametrize(

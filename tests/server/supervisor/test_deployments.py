@@ -20,11 +20,11 @@ from server.ipc.routing_table import RoutingTable
 from tests.support import http
 from tests.support.contract import contract
 from tests.support.folders.checkpoints import seeded_network, write_automl_folder
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.routes import route
 from tests.support.servers.live_server import LiveServer
 
-FINE = encoded(picture(1, 120, 90), "JPEG")
+FINE = encoded(painted(1, 120, 90), "JPEG")
 ADMIN, USER = {"authorization": "Bearer of-admins"}, {"authorization": "Bearer of-users"}
 NAME = "azureml-model-deployment"
 

@@ -71,13 +71,17 @@ def test_the_folder_is_private_and_gone_at_the_end(short_folder: Path, monkeypat
     assert not folder.exists()
 
 
-def test_the_next_server_removes_what_a_killed_one_left(fridge_folder: Path, short_folder: Path) -> None:
+def test_a_killed_server_takes_its_children_along_and_the_next_one_removes_its_folder(
+    fridge_folder: Path, short_folder: Path
+) -> None:
     env = {"TMPDIR": str(short_folder)}
     with LiveServer("--model", fridge_folder, env=env) as killed:
         children = psutil.Process(killed.process.pid).children(recursive=True)
+        assert len(children) == 2
         killed.process.send_signal(signal.SIGKILL)
         killed.process.wait()
-        psutil.wait_procs(children, timeout=10)
+        _, alive = psutil.wait_procs(children, timeout=5)
+        assert alive == []
         (left,) = short_folder.glob("sightglass_*")
         make_old(left)
         with LiveServer("--model", fridge_folder, env=env) as running:

@@ -42,11 +42,11 @@ class Bench:
         timer.daemon = True
         timer.start()
 
-    def submit(self, pictures: Sequence[bytes], within_s: float = 10, inputs: int = 1) -> "Pending":
+    def submit(self, images: Sequence[bytes], within_s: float = 10, inputs: int = 1) -> "Pending":
         pending = Pending()
-        settings = {index: {"inputs": inputs} for index in range(len(pictures))}
+        settings = {index: {"inputs": inputs} for index in range(len(images))}
         deadline = time.monotonic() + within_s
-        pending.number = self.pipeline.submit(pictures, deadline, pending.answer, settings=settings)
+        pending.number = self.pipeline.submit(images, deadline, pending.answer, settings=settings)
         return pending
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from server.engine.scheduling.job import DECODED_BATCHES, AnyJob, Job
 from server.engine.scheduling.scheduler import Limits, Scheduler
 
-IMAGE = 100.0  # the cost of one picture in these tests
+IMAGE = 100.0  # the cost of one image in these tests
 
 
 def make_scheduler(**limits: Any) -> Scheduler:

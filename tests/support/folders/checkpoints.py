@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models import get_model
 
-from tests.support.images import picture
+from tests.support.images import painted
 
 LABELS = ("can", "carton", "milk_bottle", "water_bottle")
 
@@ -69,7 +69,7 @@ def build(name: str, classes: int, crop: int) -> nn.Module:
 
 
 def seeded_network(name: str = "resnet18", classes: int = 4, crop: int = 224, seed: int = 0) -> nn.Module:
-    """Build a network in evaluation mode whose seeded weights score different pictures clearly differently."""
+    """Build a network in evaluation mode whose seeded weights score different images clearly differently."""
     with torch.device("meta"):
         network = build(name, classes, crop)
     statistics = ("running_mean", "running_var", "num_batches_tracked")
@@ -86,7 +86,7 @@ def seeded_network(name: str = "resnet18", classes: int = 4, crop: int = 224, se
 
 
 def normalised(pixels: Sequence[np.ndarray[Any, Any]]) -> Tensor:
-    """Turn uint8 [H, W, 3] pictures into float32 [N, 3, H, W] with ImageNet's statistics."""
+    """Turn uint8 [H, W, 3] images into float32 [N, 3, H, W] with ImageNet's statistics."""
     values = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 255
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     return (values - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
@@ -272,11 +272,11 @@ def _draw_weights(network: nn.Module, random: torch.Generator) -> None:
 
 
 def _calibrate(network: nn.Module, crop: int) -> None:
-    """Give batch norms the statistics of some pictures, and the head a spread of logits of about 1 over them."""
+    """Give batch norms the statistics of some images, and the head a spread of logits of about 1 over them."""
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    # few pictures are too few for deep batch norms, which then saturate on all others; small ones are quick
+    # few images are too few for deep batch norms, which then saturate on all others; small ones are quick
     count, side = (16, min(crop, 96)) if norms else (6, crop)
-    inputs = normalised([picture(seed, side, side) for seed in range(1000, 1000 + count)])
+    inputs = normalised([painted(seed, side, side) for seed in range(1000, 1000 + count)])
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None

@@ -1,6 +1,6 @@
 """Builds small detector folders with seeded weights, and what they should find by torchvision alone.
 
-The references follow the hosted pipeline step by step and picture by picture, and use nothing of the product.
+The references follow the hosted pipeline step by step and image by image, and use nothing of the product.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ NAMES = (
     "retinanet_resnet50_fpn",
     *(f"maskrcnn_{resnet}_fpn" for resnet in RESNETS),
 )
-# small pictures, to be fast: the fewer places, the fewer proposals
+# small images, to be fast: the fewer places, the fewer proposals
 SETTINGS = {
     "min_size": 48,
     "max_size": 80,
@@ -60,7 +60,7 @@ def build(name: str, classes: int, **options: Any) -> Any:
 
 @lru_cache(maxsize=4)  # hundreds of megabytes each
 def seeded_detector(name: str, seed: int = 0) -> Mapping[str, Tensor]:
-    """The state dict of a detector whose weights find boxes of clearly different scores in any picture."""
+    """The state dict of a detector whose weights find boxes of clearly different scores in any image."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build(name, len(LABELS))
@@ -137,7 +137,7 @@ def load_detector(path: Path, **options: Any) -> Detector:
 
 
 def detected(model: Detector, data: bytes, **given: Any) -> list[Any]:
-    """What a model says of an encoded picture, its inputs taken one by one."""
+    """What a model says of an encoded image, its inputs taken one by one."""
     picture = model.read(data, LIMITS, model.settings(given))
     prediction = model.combine(picture, [model.outputs([one.data])[0] for one in picture.inputs])
     assert isinstance(prediction, Boxes)
@@ -157,7 +157,7 @@ class Reference:
             "box_detections_per_img" if prefix else "detections_per_img": settings["box_detections_per_img"],
         }
         self.network: Any = build(name, len(LABELS), image_mean=[0.0] * 3, image_std=[1.0] * 3, **thresholds)
-        # pictures come resized, and boxes and masks leave in that frame
+        # images come resized, and boxes and masks leave in that frame
         self.network.transform.resize = lambda image, target: (image, target)
         self.network.transform.postprocess = lambda result, *sizes: result
         self.network.load_state_dict(state)
@@ -204,7 +204,7 @@ class Reference:
 
 
 def plain_polygons(mask: NDArray[np.bool_], most_points: int) -> list[list[float]]:
-    """The outlines of a mask of a whole picture, by the steps of the contract."""
+    """The outlines of a mask of a whole image, by the steps of the contract."""
     height, width = mask.shape
     outlines = []
     for contour in find_contours(np.pad(mask.astype(np.uint8), 1), 0.5):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from models.networks.torchvision_import import import_torchvision
 from tests.support.folders.checkpoints import LABELS, normalised
-from tests.support.images import picture
+from tests.support.images import painted
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
@@ -211,7 +211,7 @@ def _enliven(network: nn.Module) -> None:
         norm.momentum = None
         norm.train()
     if norms:
-        network(pixel_values=normalised([picture(seed, 96, 96) for seed in range(1000, 1004)]))
+        network(pixel_values=normalised([painted(seed, 96, 96) for seed in range(1000, 1004)]))
         network.eval()
 
 
@@ -233,7 +233,7 @@ class Reference:
             return self.network(**self.inputs(data))
 
     def boxes(self, data: bytes, threshold: float) -> list[tuple[str, float, list[float]]]:
-        """Labels, scores and boxes as shares of the picture, cut off at its edges; best score first."""
+        """Labels, scores and boxes as shares of the image, cut off at its edges; best score first."""
         (found,) = self.processor.post_process_object_detection(self.outputs(data), threshold, [(1, 1)])
         rows = zip(found["labels"].tolist(), found["scores"].tolist(), found["boxes"].clamp(0, 1).tolist(), strict=True)
         return sorted([(LABELS[label], score, box) for label, score, box in rows], key=lambda row: -row[1])

@@ -11,7 +11,7 @@ from tests.support.folders.detector_folders import Reference
 
 
 def slowly(reference: Reference, data: bytes, grid: tuple[int, int], *, overlap: float, threshold: float) -> list[Any]:
-    """What a tiled picture shows, by the hosted steps one by one: every part decoded anew, in a batch of its own."""
+    """What a tiled image shows, by the hosted steps one by one: every part decoded anew, in a batch of its own."""
     whole = Image.open(BytesIO(data)).convert("RGB")
     parts: list[Any] = [(0, 0, whole.width, whole.height)]
     tile_width = np.float32(whole.width / (overlap + (1 - overlap) * grid[0]))

@@ -82,7 +82,7 @@ class LiveServer:
         while not condition():
             if self.process.poll() is not None or time.monotonic() > end:
                 raise AssertionError(f"server exit={self.process.poll()}, log:\n{self.log()}")
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     def probe(self, path: str) -> int:
         """Return the status of a GET, 0 where nothing answers yet."""
@@ -111,9 +111,9 @@ class LiveServer:
         self.process.send_signal(number)
         return self.process.wait(within_s)
 
-    def score(self, pictures: Sequence[bytes], **options: Any) -> httpx.Response:
-        """Post pictures as a version 2 request."""
-        data = [base64.encodebytes(picture).decode() for picture in pictures]
+    def score(self, images: Sequence[bytes], **options: Any) -> httpx.Response:
+        """Post images as a version 2 request."""
+        data = [base64.encodebytes(image).decode() for image in images]
         body = {"input_data": {"columns": ["image"], "data": data}}
         return http.post(self.url + "/score", json=body, timeout=60, **options)
 

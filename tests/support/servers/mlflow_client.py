@@ -19,8 +19,8 @@ from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 def main() -> None:
     """Print a JSON object: the name of each request -> its reply, or the text of the error."""
     host, port, file = sys.argv[1:]
-    client, picture = ScoringServerClient(host, int(port)), Path(file).read_bytes()
-    text = base64.b64encode(picture).decode()
+    client, image = ScoringServerClient(host, int(port)), Path(file).read_bytes()
+    text = base64.b64encode(image).decode()
     asked = {"xai_algorithm": "gradcam", "visualizations": False}
     requests: dict[str, Callable[[], Any]] = {
         "ping": client.ping,

@@ -12,15 +12,15 @@ import pytest
 from tests.support import http
 from tests.support.folders.checkpoints import seeded_network, write_automl_folder
 from tests.support.folders.detector_folders import write_detector_folder
-from tests.support.images import encoded, picture
+from tests.support.images import encoded, painted
 from tests.support.servers.live_server import LiveServer
 
-JPEG = encoded(picture(1, 120, 90), "JPEG")
+JPEG = encoded(painted(1, 120, 90), "JPEG")
 TEXT = base64.b64encode(JPEG).decode()
 NAMED = "azureml-model-deployment"
 JSON = "application/json"
 MOST_BYTES = 300_000
-# of the model `shelf`: the pictures are in another column, and are not alone
+# of the model `shelf`: the images are in another column, and are not alone
 SHELF = (
     {"name": "picture", "type": "binary", "required": True},
     {"name": "shelf", "type": "string", "required": True},
@@ -31,7 +31,7 @@ SHELF = (
 class ProtocolSite:
     """A context manager: a server with the deployments `fridge`, `shelf` (another signature) and `objects` (detects).
 
-    Who names none gets `fridge`. Bodies may have MOST_BYTES, and 6 pictures. The server takes `arguments`, too.
+    Who names none gets `fridge`. Bodies may have MOST_BYTES, and 6 images. The server takes `arguments`, too.
     """
 
     def __init__(self, folder: Path, *arguments: str | Path) -> None:
@@ -76,7 +76,7 @@ class ProtocolSite:
         return http.get(self.server.url + path, timeout=60)
 
     def prediction(self, content: bytes = JPEG, name: str = "fridge") -> dict[str, Any]:
-        """Return what version 2 of the hosted contract says of a picture."""
+        """Return what version 2 of the hosted contract says of an image."""
         (row,) = self.score(base64.b64encode(content).decode(), name)
         return dict(row)
 
