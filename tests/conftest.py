@@ -3,10 +3,11 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from tests.support.folders.checkpoints import write_automl_folder
 
@@ -18,6 +19,30 @@ if TYPE_CHECKING:
 torch.set_num_threads(1)
 # and those of the processes that tests start sleep: awake they would keep the others from the cores
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
+# The files that share a server go to the same worker, since each worker starts a server of its own
+_SHARING = {
+    "tests/server/protocols/": "site",
+    "tests/server/api/test_api_page.py": "site",
+    "tests/server/supervisor/test_lifecycle.py": "fridge_server",
+    "tests/benchmarks/test_measured.py": "fridge_server",
+}
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are cores, up to four, as tests often wait for servers to start."""
+    return min(4, (os.cpu_count() or 1) + 1)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    return _ByFileOrServer(config, log)
+
+
+class _ByFileOrServer(LoadFileScheduling):  # type: ignore[misc]
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return next((server for start, server in _SHARING.items() if file.startswith(start)), file)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

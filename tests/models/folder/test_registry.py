@@ -258,7 +258,7 @@ import os, sys
 import torchvision
 from models.__main__ import main
 children = []
-for _ in range(24):
+for _ in range(12):
     child = os.fork()
     if child == 0:
         code = main(sys.argv[1:])
@@ -269,7 +269,7 @@ sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in chi
 """
 
 
-def test_two_dozen_processes_get_two_dozen_versions(tmp_path: Path, source: Path) -> None:
+def test_a_dozen_processes_get_a_dozen_versions(tmp_path: Path, source: Path) -> None:
     root = tmp_path / "root"
     command = [sys.executable, "-c", CROWD, "register", str(source), "--name", "fridge", "--model-root", str(root)]
     # unbuffered, a line and its end would be two writes, and another process may write in between
@@ -277,9 +277,9 @@ def test_two_dozen_processes_get_two_dozen_versions(tmp_path: Path, source: Path
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(done.stdout.splitlines()) == sorted(
-        f"registered fridge@{number} in {root}/fridge/{number}" for number in range(1, 25)
+        f"registered fridge@{number} in {root}/fridge/{number}" for number in range(1, 13)
     )
-    assert [model.version for model in registered(root)] == list(range(1, 25))
+    assert [model.version for model in registered(root)] == list(range(1, 13))
     for model in registered(root):
         verified(model.path)
         assert model.manifest.version == model.version
