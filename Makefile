@@ -14,7 +14,8 @@ serve: $(VENV)/.serve ## install, build the demo model once, serve it on port 50
 	exec $(RUN) -m server --model $(DEMO) --port $(PORT) $(ARGS)
 
 test: $(VENV)/.dev ## install, run all tests, up to four at once (ARGS="-k name", ARGS="-n 0" for one after the other)
-	$(RUN) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	# compiled files are kept, else each server that tests start would compile the product
+	PYTHONDONTWRITEBYTECODE= $(RUN) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.dev ## lint, formatting, types, import directions, changelog
 	$(VENV)/bin/ruff check .

@@ -59,9 +59,8 @@ class Difference:
 
 def requests() -> list[EndpointRequest]:
     """Return the requests that both servers get."""
-    cells = [base64.b64encode(image).decode() for image in encoded_images()[:3]]
+    cells = [base64.b64encode(image).decode() for image in encoded_images(count=3)]
     table = {"columns": ["image"], "data": cells}
-    small = base64.b64encode(encoded_images()[0]).decode()
     body = json.dumps({"input_data": table}).encode()
     one = json.dumps({"input_data": {"columns": ["image"], "data": cells[:1]}}).encode()
 
@@ -71,7 +70,7 @@ def requests() -> list[EndpointRequest]:
         )
 
     ids = {"x_request_id": "ours", "x_ms_client_request_id": "clients", "x_ms_request_id": "legacy"}
-    query = urlencode({"input_data": json.dumps({"columns": ["image"], "data": [small[:2000]]})})
+    query = urlencode({"input_data": json.dumps({"columns": ["image"], "data": [cells[0][:2000]]})})
     return [
         post("three images", body),
         post("one image", one, x_request_id="r"),

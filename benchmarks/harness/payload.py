@@ -15,10 +15,10 @@ _IMAGES = 16
 
 
 @cache
-def encoded_images(least_bytes: int = 0) -> list[bytes]:
-    """Draw 640x480 images, encode each as a JPEG of quality 90, and pad it with zeros to `least_bytes`."""
+def encoded_images(least_bytes: int = 0, count: int = _IMAGES) -> list[bytes]:
+    """Draw `count` 640x480 images, encode each as a JPEG of quality 90, and pad it with zeros to `least_bytes`."""
     encoded = []
-    for seed in range(_IMAGES):
+    for seed in range(count):
         stream = BytesIO()
         Image.fromarray(draw_scene(seed).image).save(stream, "JPEG", quality=90)
         encoded.append(stream.getvalue().ljust(least_bytes, b"\0"))

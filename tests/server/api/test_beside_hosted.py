@@ -17,7 +17,7 @@ STATUS = {
 }
 # replies without ids of the request there
 ROUTING = {"another method", "another method of a probe", "another path"}
-SCORED = {"three pictures", "one picture", "all ids", "a trace id"}
+SCORED = {"three images", "one image", "all ids", "a trace id"}
 
 
 @pytest.fixture(scope="module")

@@ -190,14 +190,15 @@ def test_fifty_at_once_get_the_maps_of_one_by_one(server: LiveServer) -> None:
     parameters: list[dict[str, Any]] = [{"xai_algorithm": name} | short for name in ALGORITHMS[:2]]
     parameters += [{"xai_algorithm": name} for name in ALGORITHMS[2:]]
     asked = [
-        cell(IMAGES[number % 4], parameters[number % 5] | {"target": number % 3} | NUMBERS) for number in range(50)
+        cell(IMAGES[number % 4], parameters[number % 5] | {"target": number % 2} | NUMBERS) for number in range(50)
     ]
+    alone = [rows(server, one)[0] for one in asked[:20]]  # the others are these again
     with ThreadPoolExecutor(50) as pool:
         together = list(pool.map(lambda one: rows(server, one)[0], asked))
-    for one, found in zip(asked, together, strict=True):
-        alone = rows(server, one)[0]
-        assert np.array_equal(numbers(alone["attributions"]), numbers(found["attributions"])), "to the last bit"
-        assert alone["explanations"] == found["explanations"]
+    for number, found in enumerate(together):
+        expected = alone[number % 20]
+        assert np.array_equal(numbers(expected["attributions"]), numbers(found["attributions"])), "to the last bit"
+        assert expected["explanations"] == found["explanations"]
 
 
 def test_scoring_goes_on_while_explanations_wait(server: LiveServer) -> None:
