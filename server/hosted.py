@@ -41,10 +41,10 @@ _OPENAPI = request_body(
 )
 _OPENAPI["requestBody"]["content"]["application/json"]["examples"] = {
     "input_data": {
-        "summary": "version 2: any number of pictures",
+        "summary": "version 2: any number of images",
         "value": {"input_data": {"columns": ["image"], "data": IMAGE["examples"]}},
     },
-    "image": {"summary": "version 1: one picture", "value": {"image": IMAGE["examples"][0]}},
+    "image": {"summary": "version 1: one image", "value": {"image": IMAGE["examples"][0]}},
 }
 
 

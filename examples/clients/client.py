@@ -143,7 +143,7 @@ class Client:
         except ValueError as error:
             raise EndpointError(f"{self._url} answered with something that is no JSON: {error}", 200) from None
         if not isinstance(rows, list) or len(rows) != count:
-            raise EndpointError(f"The reply is not a list of {count} rows, one for each picture.", 200)
+            raise EndpointError(f"The reply is not a list of {count} rows, one for each image.", 200)
         return rows
 
 

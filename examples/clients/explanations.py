@@ -1,6 +1,6 @@
 """Version 2 with explanations, as visualizations and as attributions.
 
-python -m examples.clients.explanations PICTURE [--algorithm xrai] [--top-k 2] [--output why] [--url URL] [--key KEY]
+python -m examples.clients.explanations IMAGE [--algorithm xrai] [--top-k 2] [--output why] [--url URL] [--key KEY]
 
 Writes NAME_NUMBER_LABEL.png and .npy for each explained label.
 """
@@ -79,12 +79,12 @@ def main(arguments: list[str] | None = None) -> int:
         parameters["top_k"] = options.top_k
 
     def work() -> None:
-        row = explain(options.url, read(options.picture), parameters, options.key, options.deployment)
+        row = explain(options.url, read(options.image), parameters, options.key, options.deployment)
         if not row["explanations"]:  # a multilabel model may find no label likely enough
-            print("no label of this picture was explained")
+            print("no label of this image was explained")
         for explanation in row["explanations"]:
             print(f"{explanation['label']} {explanation['confidence']:.4f} by {explanation['xai_algorithm']}")
-        for file in save(row, options.output, options.picture.stem):
+        for file in save(row, options.output, options.image.stem):
             print(file)
 
     return run(work)

@@ -17,10 +17,10 @@ class RequestError(Exception):
     """There is no usable answer; the message says why."""
 
 
-def arguments_of(description: str | None, *, pictures: str | None = None) -> argparse.ArgumentParser:
-    """Return a parser of the options of all scripts and of one image, or as many as `pictures` (nargs) says."""
+def arguments_of(description: str | None, *, images: str | None = None) -> argparse.ArgumentParser:
+    """Return a parser of the options of all scripts and of one image, or as many as `images` (nargs) says."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("picture", type=Path, metavar="PICTURE", nargs=pictures, help="a file, such as can.jpg")
+    parser.add_argument("image", type=Path, metavar="IMAGE", nargs=images, help="a file, such as can.jpg")
     parser.add_argument("--url", default="http://localhost:5001", help="where the server is (default: %(default)s)")
     parser.add_argument("--key", help="a key, where the server asks for one")
     parser.add_argument("--deployment", metavar="NAME", help="the deployment to ask, where there are several")
@@ -37,12 +37,12 @@ def headers_of(media_type: str, key: str | None, deployment: str | None) -> dict
     return headers
 
 
-def read(picture: Path) -> bytes:
+def read(image: Path) -> bytes:
     """Return the bytes of a file; RequestError where it cannot be read."""
     try:
-        return picture.read_bytes()
+        return image.read_bytes()
     except OSError as error:
-        raise RequestError(f"The picture {picture} cannot be read: {error.strerror}.") from None
+        raise RequestError(f"The image {image} cannot be read: {error.strerror}.") from None
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> Any:

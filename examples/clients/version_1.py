@@ -1,6 +1,6 @@
 """Version 1: the bytes of one image in, one JSON object out.
 
-python -m examples.clients.version_1 PICTURE [--url URL] [--key KEY]
+python -m examples.clients.version_1 IMAGE [--url URL] [--key KEY]
 """
 
 import sys
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = arguments_of(__doc__).parse_args(arguments)
 
     def work() -> None:
-        for line in lines_of(score(options.url, read(options.picture), options.key, options.deployment)):
+        for line in lines_of(score(options.url, read(options.image), options.key, options.deployment)):
             print(line)
 
     return run(work)

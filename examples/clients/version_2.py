@@ -1,6 +1,6 @@
 """Version 2: any number of images in one request, a JSON array with a row for each out.
 
-python -m examples.clients.version_2 PICTURE PICTURE ... [--url URL] [--key KEY]
+python -m examples.clients.version_2 IMAGE IMAGE ... [--url URL] [--key KEY]
 """
 
 import base64
@@ -21,7 +21,7 @@ def score(
     rows = post(f"{url}/score", body, headers_of("application/json", key, deployment))
     if not isinstance(rows, list) or len(rows) != len(images):
         found = f"{len(rows)} rows" if isinstance(rows, list) else f"a {type(rows).__name__}"
-        raise RequestError(f"The reply to {len(images)} pictures is {found}, so that nobody can tell which is which.")
+        raise RequestError(f"The reply to {len(images)} images is {found}, so that nobody can tell which is which.")
     return rows
 
 
@@ -40,11 +40,11 @@ def line_of(row: dict[str, Any]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Score images and print a line for each; return 0, or 1 after an error."""
-    options = arguments_of(__doc__, pictures="+").parse_args(arguments)
+    options = arguments_of(__doc__, images="+").parse_args(arguments)
 
     def work() -> None:
-        rows = score(options.url, [read(file) for file in options.picture], options.key, options.deployment)
-        for file, row in zip(options.picture, rows, strict=True):
+        rows = score(options.url, [read(file) for file in options.image], options.key, options.deployment)
+        for file, row in zip(options.image, rows, strict=True):
             print(f"{file}: {line_of(row)}")
 
     return run(work)

@@ -1,4 +1,4 @@
-"""Integrated gradients: the gradient at each pixel, averaged on the way from a baseline to the picture.
+"""Integrated gradients: the gradient at each pixel, averaged on the way from a baseline to the image.
 
 Sundararajan et al., Axiomatic Attribution for Deep Networks, https://arxiv.org/abs/1703.01365. Attributions are signed,
 [3, H, W], and sum to the change of the output.

@@ -1,4 +1,4 @@
-"""XRAI: the regions of the picture that integrated gradients point at.
+"""XRAI: the regions of the image that integrated gradients point at.
 
 Kapishnikov et al., XRAI: Better Attributions Through Regions, https://arxiv.org/abs/1906.02825. Attributions are
 [H, W], equal within a region. Their sum is that of the largest channel of integrated gradients at each pixel.

@@ -75,7 +75,7 @@ class ExplanationParameters(BaseModel):
 
     n_steps: StepCount = Field(
         "auto",
-        description="Points on the way from the baseline to the picture; auto takes 8 for xrai, and for"
+        description="Points on the way from the baseline to the image; auto takes 8 for xrai, and for"
         " integrated_gradients from 8 on as few as leave a gap below 1%, placed where the score bends.",
         json_schema_extra=_only(_PATH),
     )
@@ -92,7 +92,7 @@ class ExplanationParameters(BaseModel):
     # the blurred image is blind to no colour, unlike an image of one colour
     baseline: Baselines = Field(
         ("blur",),
-        description="What stands for a picture without content: a name, or several to average over.",
+        description="What stands for an image without content: a name, or several to average over.",
         json_schema_extra=_only(_PATH),
     )
     xrai_fast: Boolean = Field(
@@ -100,7 +100,7 @@ class ExplanationParameters(BaseModel):
     )
     area_threshold: Fraction = Field(
         1.0,
-        description="Without xrai_fast: the share of the picture to cover with ranked regions.",
+        description="Without xrai_fast: the share of the image to cover with ranked regions.",
         json_schema_extra=_only(["xrai"]),
     )
     interpolation: Interpolation = Field(
@@ -110,7 +110,7 @@ class ExplanationParameters(BaseModel):
         0,
         ge=0,
         le=100,
-        description="Average over this many noisy copies of the picture; 0 explains the picture itself.",
+        description="Average over this many noisy copies of the image; 0 explains the image itself.",
         json_schema_extra=_only(_NOISE),
     )
     noise_std: float = Field(
@@ -129,7 +129,7 @@ class ExplanationParameters(BaseModel):
     )
     double_scaling: bool = Field(
         False,
-        description="Divide the picture by 255 twice before the network sees it, which explains a nearly black one.",
+        description="Divide the image by 255 twice before the network sees it, which explains a nearly black one.",
         json_schema_extra=_only(["xrai"]),
     )
     explain_budget_ms: Milliseconds | None = Field(
@@ -149,12 +149,12 @@ class ExplanationParameters(BaseModel):
     outlier_percent: float = Field(
         2.0, ge=0.0, le=50.0, description="The percentage of the map's total that may saturate at the top of the scale."
     )
-    overlay_opacity: Fraction = Field(0.5, description="How strongly the heat map covers the picture beneath.")
+    overlay_opacity: Fraction = Field(0.5, description="How strongly the heat map covers the image beneath.")
     extent: Extent = Field(
-        "crop", description="Show what the network saw, or the whole picture with the map in its place."
+        "crop", description="Show what the network saw, or the whole image with the map in its place."
     )
     captions: bool = Field(
-        True, description="Draw a title and a scale; false gives the bare picture at its own resolution. Not for grids."
+        True, description="Draw a title and a scale; false gives the bare image at its own resolution. Not for grids."
     )
 
     attributions: bool = Field(False, description="Return the numbers for each explained label.")

@@ -61,12 +61,12 @@ def surviving(
     for number in np.argsort(-scores, kind="stable"):
         if not kept[number]:
             continue
-        rivals = np.flatnonzero(kept & (labels == labels[number]) & (owners != owners[number]))
-        low = np.maximum(boxes[rivals, :2], boxes[number, :2])
-        high = np.minimum(boxes[rivals, 2:], boxes[number, 2:])
+        others = np.flatnonzero(kept & (labels == labels[number]) & (owners != owners[number]))
+        low = np.maximum(boxes[others, :2], boxes[number, :2])
+        high = np.minimum(boxes[others, 2:], boxes[number, 2:])
         shared = (high - low).clip(0).prod(1)
         # without a division, as boxes may be empty
-        kept[rivals[shared > threshold * (areas[rivals] + areas[number] - shared)]] = False
+        kept[others[shared > threshold * (areas[others] + areas[number] - shared)]] = False
     return np.flatnonzero(kept)
 
 

@@ -17,7 +17,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 Schema = Mapping[str, Any]
 
-IMAGE: Schema = {"type": "string", "format": "byte", "description": "A picture in base64.", "examples": [_SQUARE]}
+IMAGE: Schema = {"type": "string", "format": "byte", "description": "An image in base64.", "examples": [_SQUARE]}
 COLUMNS: Schema = {"type": "array", "items": {"type": "string"}, "examples": [["image"]]}
 IMAGE_FILE: Schema = {"type": "string", "format": "binary"}
 MODEL_EXPLAINABILITY: Schema = {"type": "boolean", "description": "Whether to explain, too."}

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from examples.clients import custom_picture, explanations, version_1, version_2
+from examples.clients import custom_visualization, explanations, version_1, version_2
 from examples.clients.client import Client, Detection, EndpointError
 from models.images.preprocess import Preprocess
 from tests.support.images import encoded, painted
@@ -55,7 +55,7 @@ def rows_of(site: ProtocolSite, *cells: Any, name: str = "fridge") -> list[dict[
     return list(reply.json())
 
 
-def asked(site: ProtocolSite, main: Main, *arguments: object, name: str = "fridge") -> int:
+def run_client(site: ProtocolSite, main: Main, *arguments: object, name: str = "fridge") -> int:
     return main([*map(str, arguments), "--url", site.server.url, "--key", KEY, "--deployment", name])
 
 
@@ -66,7 +66,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_version_1_prints_the_scores_of_all_labels(
     site: ProtocolSite, files: Sequence[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert asked(site, version_1.main, files[0]) == 0
+    assert run_client(site, version_1.main, files[0]) == 0
     (row,) = rows_of(site, cell(JPEG))
     expected = sorted(zip(row["probs"], row["labels"], strict=True), reverse=True)
     assert lines(capsys) == [f"{prob:.4f} {label}" for prob, label in expected]
@@ -76,7 +76,7 @@ def test_version_1_prints_the_scores_of_all_labels(
 def test_version_1_prints_what_was_found_where(
     site: ProtocolSite, files: Sequence[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert asked(site, version_1.main, files[0], name="objects") == 0
+    assert run_client(site, version_1.main, files[0], name="objects") == 0
     (row,) = rows_of(site, cell(JPEG), name="objects")
     assert len(row["boxes"]) > 3
     assert lines(capsys) == [
@@ -90,13 +90,13 @@ def test_version_1_prints_what_was_found_where(
 def test_version_2_prints_a_line_for_each_image(
     site: ProtocolSite, files: Sequence[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert asked(site, version_2.main, *files) == 0
+    assert run_client(site, version_2.main, *files) == 0
     rows = rows_of(site, cell(JPEG), cell(OTHER))
     best = [row["labels"][int(np.argmax(row["probs"]))] for row in rows]
     expected = [f"{file}: {best[at]} {max(rows[at]['probs']):.4f}" for at, file in enumerate(files)]
     assert lines(capsys) == expected
     assert rows[0]["probs"] != rows[1]["probs"]
-    assert asked(site, version_2.main, *files, name="objects") == 0
+    assert run_client(site, version_2.main, *files, name="objects") == 0
     found = [row["boxes"] for row in rows_of(site, cell(JPEG), cell(OTHER), name="objects")]
     for line, file, boxes in zip(lines(capsys), files, found, strict=True):
         assert line.startswith(f"{file}: {len(boxes)} objects: {boxes[0]['label']} {boxes[0]['score']:.4f}")
@@ -105,12 +105,12 @@ def test_version_2_prints_a_line_for_each_image(
 def test_explanations_are_saved_as_images_and_numbers(
     site: ProtocolSite, files: Sequence[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert asked(site, explanations.main, files[0], "--top-k", "2", "--output", tmp_path / "why") == 0
+    assert run_client(site, explanations.main, files[0], "--top-k", "2", "--output", tmp_path / "why") == 0
     (row,) = rows_of(site, cell(JPEG, xai_algorithm="xrai", top_k=2, attributions=True))
     names = [f"one_{number}_{each['label']}" for number, each in enumerate(row["explanations"], 1)]
-    told = [f"{each['label']} {each['confidence']:.4f} by xrai" for each in row["explanations"]]
+    targets = [f"{each['label']} {each['confidence']:.4f} by xrai" for each in row["explanations"]]
     written = [str(tmp_path / "why" / f"{name}{ending}") for name in names for ending in (".png", ".npy")]
-    assert lines(capsys) == told + written
+    assert lines(capsys) == targets + written
     for name, values, text in zip(names, row["attributions"], row["visualizations"], strict=True):
         assert np.array_equal(np.load(tmp_path / "why" / f"{name}.npy"), values)
         with Image.open(tmp_path / "why" / f"{name}.png") as saved:
@@ -118,31 +118,31 @@ def test_explanations_are_saved_as_images_and_numbers(
 
 
 def test_one_label_alone_is_saved_too(site: ProtocolSite, files: Sequence[Path], tmp_path: Path) -> None:
-    assert asked(site, explanations.main, files[1], "--algorithm", "gradcam", "--output", tmp_path) == 0
+    assert run_client(site, explanations.main, files[1], "--algorithm", "gradcam", "--output", tmp_path) == 0
     (row,) = rows_of(site, cell(OTHER, xai_algorithm="gradcam", attributions=True))
     (array,) = tmp_path.glob("other_1_*.npy")
     assert np.array_equal(np.load(array), row["attributions"])
     assert np.load(array).shape == (3, 64, 64)
 
 
-def test_the_custom_picture_lies_over_what_the_network_saw(
+def test_the_custom_visualization_lies_over_what_the_network_saw(
     site: ProtocolSite, files: Sequence[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # the model's own preprocessing is the reference, on an image of odd sides
-    sizes = custom_picture.sizes_of(site.server.url, "fridge")
-    pixels = custom_picture.seen(files[1], sizes)
+    sizes = custom_visualization.sizes_of(site.server.url, "fridge")
+    pixels = custom_visualization.seen(files[1], sizes)
     with Image.open(files[1]) as opened:
         assert np.array_equal(pixels, Preprocess(80, 64).cropped(opened.convert("RGB")).numpy())
     (row,) = rows_of(site, cell(OTHER, xai_algorithm="gradcam", attributions=True))
     (values,) = explanations.maps_of(row)
-    figure = custom_picture.draw(values, pixels, "a title", "blended_heat_map", "positive")
+    figure = custom_visualization.draw(values, pixels, "a title", "blended_heat_map", "positive")
     axes = figure.axes[0]
     assert axes.get_title() == "a title"
     assert np.abs(np.asarray(axes.images[0].get_array()) - pixels.mean(2)).max() < 1
     heat = np.clip(values.sum(0), 0, None)
     drawn = np.asarray(axes.images[1].get_array())
     assert np.corrcoef(heat.ravel(), drawn.ravel())[0, 1] > 0.98  # captum cuts off the strongest few
-    assert asked(site, custom_picture.main, files[1], tmp_path / "why.png", "--algorithm", "gradcam") == 0
+    assert run_client(site, custom_visualization.main, files[1], tmp_path / "why.png", "--algorithm", "gradcam") == 0
     explained = row["explanations"][0]
     assert lines(capsys) == [f"{tmp_path / 'why.png'}: {explained['label']} {explained['confidence']:.4f}, gradcam"]
     with Image.open(tmp_path / "why.png") as saved:
@@ -154,7 +154,7 @@ def test_of_several_models_one_has_to_be_named(
     site: ProtocolSite, files: Sequence[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = [files[0], tmp_path / "why.png", "--algorithm", "gradcam", "--url", site.server.url, "--key", KEY]
-    assert custom_picture.main([str(each) for each in arguments]) == 1
+    assert custom_visualization.main([str(each) for each in arguments]) == 1
     assert "3 models: fridge, shelf, objects. Name one with --deployment" in capsys.readouterr().err
 
 
@@ -162,11 +162,11 @@ MAINS = [
     (version_1.main, []),
     (version_2.main, []),
     (explanations.main, ["--output", "{tmp}/why"]),
-    (custom_picture.main, ["{tmp}/why.png"]),
+    (custom_visualization.main, ["{tmp}/why.png"]),
 ]
 
 
-@pytest.mark.parametrize("example", MAINS, ids=["version_1", "version_2", "explanations", "custom_picture"])
+@pytest.mark.parametrize("example", MAINS, ids=["version_1", "version_2", "explanations", "custom_visualization"])
 def test_what_goes_wrong_is_said_in_a_sentence(
     site: ProtocolSite,
     files: Sequence[Path],
@@ -181,7 +181,7 @@ def test_what_goes_wrong_is_said_in_a_sentence(
     for file, where, says in [
         (files[0], url, "/score answered 401: A key is required. Send the header"),
         (files[0], [*url, "--key", "wrong"], "/score answered 401: A key is required. Send the header"),
-        (tmp_path / "none.jpg", url + key, f"The picture {tmp_path / 'none.jpg'} cannot be read: No such file"),
+        (tmp_path / "none.jpg", url + key, f"The image {tmp_path / 'none.jpg'} cannot be read: No such file"),
         (bad, url + key, "/score answered 422: 1 of 1 pictures cannot be scored. Position 0: "),
         (files[0], ["--url", "http://localhost:1", *key], "http://localhost:1/score does not answer: "),
         (files[0], ["--url", "localhost", *key], "localhost/score does not answer: unknown url type"),
@@ -200,8 +200,16 @@ def test_what_goes_wrong_is_said_in_a_sentence(
     [
         (explanations.main, ["--algorithm", "magic"], "answered 422: 'xai_algorithm' is 'magic'; expected one of xrai"),
         (explanations.main, ["--output", "{file}/why"], "/why cannot be written: Not a directory"),
-        (custom_picture.main, ["{tmp}/why.xyz", "--algorithm", "gradcam"], "why.xyz cannot be written: Format 'xyz'"),
-        (custom_picture.main, ["{tmp}/no/why.png", "--algorithm", "gradcam"], "/no/why.png cannot be written: No such"),
+        (
+            custom_visualization.main,
+            ["{tmp}/why.xyz", "--algorithm", "gradcam"],
+            "why.xyz cannot be written: Format 'xyz'",
+        ),
+        (
+            custom_visualization.main,
+            ["{tmp}/no/why.png", "--algorithm", "gradcam"],
+            "/no/why.png cannot be written: No such",
+        ),
     ],
 )
 def test_what_cannot_be_explained_or_written_is_said(
@@ -212,14 +220,14 @@ def test_what_cannot_be_explained_or_written_is_said(
     case: tuple[Main, Sequence[str], str],
 ) -> None:
     main, more, says = case
-    assert asked(site, main, files[0], *(each.format(tmp=tmp_path, file=files[0]) for each in more)) == 1
+    assert run_client(site, main, files[0], *(each.format(tmp=tmp_path, file=files[0]) for each in more)) == 1
     assert says in capsys.readouterr().err
 
 
 def test_detectors_have_no_reasons(
     site: ProtocolSite, files: Sequence[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert asked(site, explanations.main, files[0], name="objects") == 1
+    assert run_client(site, explanations.main, files[0], name="objects") == 1
     assert "only classifiers are explained" in capsys.readouterr().err
 
 
@@ -252,9 +260,9 @@ def test_the_typed_client_finds_objects(site: ProtocolSite, files: Sequence[Path
 
 @pytest.mark.parametrize("parameters", [{}, {"top_k": 2}, {"attributions": False}, {"visualizations": False}])
 def test_the_typed_client_explains(site: ProtocolSite, parameters: dict[str, Any]) -> None:
-    wanted = {"xai_algorithm": "gradcam", **parameters}
-    (found,) = Client(site.server.url, key=KEY).explain([JPEG], **wanted)
-    (row,) = rows_of(site, cell(JPEG, **{"attributions": True, **wanted}))
+    options = {"xai_algorithm": "gradcam", **parameters}
+    (found,) = Client(site.server.url, key=KEY).explain([JPEG], **options)
+    (row,) = rows_of(site, cell(JPEG, **{"attributions": True, **options}))
     assert list(found.probs) == row["probs"]
     assert [(each.label, each.confidence, each.algorithm, list(each.notes)) for each in found.explanations] == [
         (each["label"], each["confidence"], each["xai_algorithm"], each["notes"]) for each in row["explanations"]
@@ -340,7 +348,7 @@ def test_strange_replies_are_errors_too(status: int, body: bytes, says: str) -> 
 
 @pytest.mark.parametrize(
     ("body", "says"),
-    [(b"<html>", "no JSON"), (b"[]", "to 1 pictures is 0 rows"), (b"{}", "is a dict"), (b"[{}]", "but nothing")],
+    [(b"<html>", "no JSON"), (b"[]", "to 1 images is 0 rows"), (b"{}", "is a dict"), (b"[{}]", "but nothing")],
 )
 def test_scripts_say_what_is_strange(
     files: Sequence[Path], capsys: pytest.CaptureFixture[str], body: bytes, says: str
@@ -363,9 +371,9 @@ def test_no_label_may_be_likely_enough_to_be_explained(
     with Busy(*[(200, {}, json.dumps([row]).encode())] * 3) as busy:
         url = ["--url", busy.url]
         assert explanations.main([str(files[0]), "--output", str(tmp_path), *url]) == 0
-        assert lines(capsys) == ["no label of this picture was explained"]
-        assert custom_picture.main([str(files[0]), str(tmp_path / "why.png"), *url]) == 1
-        assert "No label of this picture was explained" in capsys.readouterr().err
+        assert lines(capsys) == ["no label of this image was explained"]
+        assert custom_visualization.main([str(files[0]), str(tmp_path / "why.png"), *url]) == 1
+        assert "No label of this image was explained" in capsys.readouterr().err
         assert Client(busy.url).explain([JPEG])[0].explanations == ()
     assert list(tmp_path.iterdir()) == []
 

@@ -15,4 +15,4 @@ def _draw(image: AttributionImage, style: Style) -> Image.Image:
     return single_panel(image, style, Canvas.overlay, panel)
 
 
-VISUALIZATION = Visualization("overlay", "The heat map over the picture.", _draw)
+VISUALIZATION = Visualization("overlay", "The heat map over the image.", _draw)

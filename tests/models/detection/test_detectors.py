@@ -47,8 +47,8 @@ def test_every_architecture_finds_what_torchvision_finds(tmp_path: Path, name: s
     assert model.definition.task.name == ("segmentation" if name.startswith("mask") else "detection")
     count = 0
     for data in IMAGES if "18" in name or "50" in name else IMAGES[:1]:
-        found, wanted = detected(model, data), expected.boxes(data)
-        assert_alike(found, wanted)
+        found, boxes = detected(model, data), expected.boxes(data)
+        assert_alike(found, boxes)
         count += len(found)
     assert count >= 5, "too few boxes to tell anything"
 

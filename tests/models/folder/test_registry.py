@@ -150,9 +150,9 @@ def test_what_is_not_registered_is_answered_with_what_is(tmp_path: Path) -> None
         publish_empty(tmp_path, "fridge", version)
     with pytest.raises(ModelError, match=r"No model 'frigde' .* Registered: fridge\. Did you mean 'fridge'"):
         look_up(tmp_path, "frigde")
-    for wanted in ("3", "x", "01", "-1"):
-        with pytest.raises(ModelError, match=rf"'fridge' has no version '{wanted}'\. Versions: 1, 2, or latest"):
-            look_up(tmp_path, "fridge", wanted)
+    for unknown in ("3", "x", "01", "-1"):
+        with pytest.raises(ModelError, match=rf"'fridge' has no version '{unknown}'\. Versions: 1, 2, or latest"):
+            look_up(tmp_path, "fridge", unknown)
 
 
 def spoil_weights(folder: Path) -> None:

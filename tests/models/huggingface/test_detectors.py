@@ -136,9 +136,9 @@ def test_boxes_suppress_each_other_only_where_that_is_asked_for(tmp_path: Path) 
     assert 0 < len(suppressed) < len(every)
     assert suppressed[0] == every[0]
     for number, (label, _, box) in enumerate(suppressed):
-        rivals = [other for name, _, other in suppressed[:number] if name == label]
-        if rivals:
-            assert box_iou(torch.tensor([box]), torch.tensor(rivals)).max() <= 0.3 + 1e-4
+        others = [other for name, _, other in suppressed[:number] if name == label]
+        if others:
+            assert box_iou(torch.tensor([box]), torch.tensor(others)).max() <= 0.3 + 1e-4
 
 
 @pytest.mark.parametrize("name", [DETR, DEFORMABLE])

@@ -77,10 +77,10 @@ def test_masks_are_those_of_the_library(served: Served) -> None:
         assert [LABELS[label] for label in found.labels.tolist()] == [label for label, _, _ in expected]
         assert found.scores.tolist() == pytest.approx([score for _, score, _ in expected], abs=1e-5)
         assert found.masks is not None
-        for mask, box, (_, _, wanted) in zip(found.masks, found.boxes, expected, strict=True):
+        for mask, box, (_, _, original) in zip(found.masks, found.boxes, expected, strict=True):
             assert mask.dtype == torch.bool
             # where a logit comes within rounding of 0, a cell falls to either side
-            assert (whole(mask, box, size) != wanted.numpy()).mean() <= 1e-3
+            assert (whole(mask, box, size) != original.numpy()).mean() <= 1e-3
             count += 1
     assert count >= 10
 

@@ -94,7 +94,7 @@ MODES = {
 }
 
 
-@contract("Images and boxes", "Pictures become RGB, alpha is dropped")
+@contract("Images and boxes", "Images become RGB, alpha is dropped")
 @pytest.mark.parametrize("mode", MODES)
 def test_every_mode_becomes_rgb_and_alpha_is_dropped(mode: str) -> None:
     image, expected = MODES[mode]

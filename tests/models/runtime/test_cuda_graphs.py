@@ -91,8 +91,8 @@ def test_a_network_can_be_recorded(tmp_path: Path, name: str) -> None:
 def test_a_recorded_network_says_the_same(tmp_path: Path) -> None:
     model: Any = load(write_automl_folder(tmp_path / "model", name="resnet18", sizes=(80, 64)), device="cuda")
     options = ComputeOptions(model.device, FP32)
-    rival = model.with_runtime("cuda_graphs", available()["cuda_graphs"].load(model.graph_source(), None, options))
+    recorded = model.with_runtime("cuda_graphs", available()["cuda_graphs"].load(model.graph_source(), None, options))
     inputs, _ = model.calibration()
     for length in (1, 3, len(inputs), 1):
-        expected, found = model.outputs(inputs[:length]), rival.outputs(inputs[:length])
-        assert rival.deviation(found, expected).fits
+        expected, found = model.outputs(inputs[:length]), recorded.outputs(inputs[:length])
+        assert recorded.deviation(found, expected).fits

@@ -22,7 +22,7 @@ def server(request: pytest.FixtureRequest, fridge_folder: Path) -> Iterator[tupl
 
 @contract(
     "Errors and bad images",
-    "Unreadable pictures are left out without a word, so that a reply is shorter than its request",
+    "Unreadable images are left out without a word, so that a reply is shorter than its request",
     "better",
     "by default the request is refused, naming every bad position; `--bad-images drop` leaves them out",
 )
@@ -54,7 +54,7 @@ def test_all_of_them(server: tuple[str, LiveServer]) -> None:
 
 @contract(
     "Errors and bad images",
-    "Version 1: an unreadable picture gives 200 and an empty body",
+    "Version 1: an unreadable image gives 200 and an empty body",
     "better",
     "422 with the reason; `drop` gives the empty body",
 )

@@ -58,20 +58,20 @@ def boxes(server: LiveServer, data: bytes, **given: Any) -> list[Any]:
 
 
 @contract(
-    "Replies", "Detection: `boxes` with `box`, `label`, `score`, in shares of the picture; segmentation: `polygon` too"
+    "Replies", "Detection: `boxes` with `box`, `label`, `score`, in shares of the image; segmentation: `polygon` too"
 )
 def test_version_2_tells_boxes_with_polygons(server: LiveServer) -> None:
     reply = server.score(IMAGES)
     assert reply.status_code == 200
     reference = Reference(MASK, SETTINGS, seeded_detector(MASK))
-    for told, data in zip(reply.json(), IMAGES, strict=True):
-        assert list(told) == ["boxes"]
-        assert list(told["boxes"][0]) == ["box", "label", "score", "polygon"]
-        assert list(told["boxes"][0]["box"]) == ["topX", "topY", "bottomX", "bottomY"]
-        assert_alike(told["boxes"], reference.boxes(data))
+    for row, data in zip(reply.json(), IMAGES, strict=True):
+        assert list(row) == ["boxes"]
+        assert list(row["boxes"][0]) == ["box", "label", "score", "polygon"]
+        assert list(row["boxes"][0]["box"]) == ["topX", "topY", "bottomX", "bottomY"]
+        assert_alike(row["boxes"], reference.boxes(data))
 
 
-@contract("Replies", "Version 1 tells the boxes of one picture")
+@contract("Replies", "Version 1 tells the boxes of one image")
 def test_version_1_tells_the_same(server: LiveServer) -> None:
     raw = http.post(server.url + "/score", content=IMAGES[0], timeout=60)
     as_json = post(server, {"image": text(IMAGES[0])})
@@ -82,12 +82,12 @@ def test_version_1_tells_the_same(server: LiveServer) -> None:
 
 
 def test_replies_do_not_depend_on_who_asks_at_the_same_time(server: LiveServer) -> None:
-    asked: list[tuple[bytes, dict[str, Any]]] = [(data, {}) for data in IMAGES]
-    asked.append((IMAGES[0], {"tile_grid_size": [2, 1]}))
-    alone = [boxes(server, data, **given) for data, given in asked] * 3
-    asked *= 3
+    requests: list[tuple[bytes, dict[str, Any]]] = [(data, {}) for data in IMAGES]
+    requests.append((IMAGES[0], {"tile_grid_size": [2, 1]}))
+    alone = [boxes(server, data, **given) for data, given in requests] * 3
+    requests *= 3
     with ThreadPoolExecutor(12) as pool:
-        together = list(pool.map(lambda one: boxes(server, one[0], **one[1]), asked))
+        together = list(pool.map(lambda one: boxes(server, one[0], **one[1]), requests))
     for one, other in zip(together, alone, strict=True):
         assert_alike(one, other)
 
@@ -98,7 +98,7 @@ def test_a_request_sets_thresholds_for_all_its_images_and_a_cell_for_its_own(ser
         json.dumps({"image_base64": text(IMAGES[0]), "inference_parameters": {"box_detections_per_img": 2}}),
     ]
     body = {"input_data": {"columns": ["image"], "data": cells}, "inference_parameters": {"box_detections_per_img": 5}}
-    assert [len(told["boxes"]) for told in post(server, body).json()] == [5, 2]
+    assert [len(row["boxes"]) for row in post(server, body).json()] == [5, 2]
     one = post(server, {"image": text(IMAGES[0]), "inference_parameters": {"box_detections_per_img": 3}})
     assert len(one.json()["boxes"]) == 3
 
@@ -198,11 +198,11 @@ def test_an_operator_may_leave_requests_nothing_to_set(strict_server: LiveServer
 
 
 def test_images_alone_in_their_batches_are_told_bit_by_bit_the_same(strict_server: LiveServer) -> None:
-    def told(data: bytes) -> list[Any]:
+    def found_boxes(data: bytes) -> list[Any]:
         found: list[Any] = strict_server.score([data]).json()[0]["boxes"]
         return found
 
-    alone = [told(data) for data in IMAGES]
+    alone = [found_boxes(data) for data in IMAGES]
     assert all(alone)
     with ThreadPoolExecutor(6) as pool:
-        assert list(pool.map(told, IMAGES * 2)) == alone * 2
+        assert list(pool.map(found_boxes, IMAGES * 2)) == alone * 2

@@ -46,8 +46,8 @@ def model(fridge_folder: Path) -> Classifier:
     return load_classifier(fridge_folder)
 
 
-def cell(data: bytes, parameters: Any = None, asked: Any = True) -> dict[str, Any]:
-    content = {"image_base64": base64.b64encode(data).decode(), "model_explainability": asked}
+def cell(data: bytes, parameters: Any = None, explain: Any = True) -> dict[str, Any]:
+    content = {"image_base64": base64.b64encode(data).decode(), "model_explainability": explain}
     return content if parameters is None else content | {"xai_parameters": parameters}
 
 
@@ -76,12 +76,12 @@ def png(text: str) -> Image.Image:
     "Explanations", "`model_explainability` and `xai_parameters`, `visualizations` and `attributions`, in both versions"
 )
 def test_the_hosted_contract_in_both_versions(server: LiveServer) -> None:
-    asked = {"xai_algorithm": "xrai", "attributions": True}
-    (row,) = rows(server, json.dumps(cell(IMAGES[0], asked)))
+    parameters = {"xai_algorithm": "xrai", "attributions": True}
+    (row,) = rows(server, json.dumps(cell(IMAGES[0], parameters)))
     assert png(row["visualizations"]).size[0] == 1200
     assert np.array(row["attributions"]).shape == (3, 64, 64)
     assert row["probs"] == pytest.approx(rows(server, base64.b64encode(IMAGES[0]).decode())[0]["probs"], abs=1e-6)
-    body = {"image": base64.b64encode(IMAGES[0]).decode(), "model_explainability": True, "xai_parameters": asked}
+    body = {"image": base64.b64encode(IMAGES[0]).decode(), "model_explainability": True, "xai_parameters": parameters}
     one = http.post(server.url + "/score", json=body, timeout=60).json()
     assert one["attributions"] == row["attributions"]
     assert one["visualizations"] == row["visualizations"]
@@ -98,10 +98,10 @@ def test_both_keys_are_there_and_null_when_switched_off(server: LiveServer) -> N
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_maps_are_those_of_the_library(server: LiveServer, model: Classifier, algorithm: str) -> None:
-    asked = {"xai_algorithm": algorithm} | NUMBERS
-    (row,) = rows(server, cell(IMAGES[1], asked))
+    parameters = {"xai_algorithm": algorithm} | NUMBERS
+    (row,) = rows(server, cell(IMAGES[1], parameters))
     seen = model.crop(IMAGES[1], ImageLimits(10**7, 10**7))
-    found = explain(Executor.for_model(model), seen, read_parameters(asked), predicted_target).attributions[0]
+    found = explain(Executor.for_model(model), seen, read_parameters(parameters), predicted_target).attributions[0]
     values = found.values.numpy()
     expected = values if values.ndim == 3 else np.stack([values] * 3)
     scale = np.abs(expected).max()
@@ -122,7 +122,7 @@ def test_rows_may_differ_and_plain_ones_may_be_among_them(server: LiveServer) ->
         server,
         base64.b64encode(IMAGES[0]).decode(),
         cell(IMAGES[1], {"xai_algorithm": "gradcam"} | NUMBERS),
-        cell(IMAGES[2], asked="false"),
+        cell(IMAGES[2], explain="false"),
         json.dumps(cell(IMAGES[3], {"xai_algorithm": "guided_backprop", "target": ["carton", 0]} | NUMBERS, "yes")),
     )
     assert ["explanations" in row for row in found] == [False, True, False, True]
@@ -133,8 +133,8 @@ def test_rows_may_differ_and_plain_ones_may_be_among_them(server: LiveServer) ->
 
 
 def test_the_best_labels_and_how_good_their_maps_are(server: LiveServer) -> None:
-    asked = {"xai_algorithm": "gradcam", "top_k": 3, "visualizations": False, "quality": True}
-    (row,) = rows(server, cell(IMAGES[0], asked))
+    parameters = {"xai_algorithm": "gradcam", "top_k": 3, "visualizations": False, "quality": True}
+    (row,) = rows(server, cell(IMAGES[0], parameters))
     targets = [one["target"] for one in row["explanations"]]
     assert targets == list(np.argsort(row["probs"])[::-1][:3])
     for one in row["explanations"]:
@@ -143,16 +143,16 @@ def test_the_best_labels_and_how_good_their_maps_are(server: LiveServer) -> None
 
 
 def test_the_whole_image_may_be_drawn(server: LiveServer) -> None:
-    asked = {"xai_algorithm": "gradcam", "visualization": "heatmap", "captions": False}
-    (crop, whole) = rows(server, cell(IMAGES[0], asked), cell(IMAGES[0], asked | {"extent": "picture"}))
+    parameters = {"xai_algorithm": "gradcam", "visualization": "heatmap", "captions": False}
+    (crop, whole) = rows(server, cell(IMAGES[0], parameters), cell(IMAGES[0], parameters | {"extent": "picture"}))
     assert png(crop["visualizations"]).size == (64, 64)
     assert png(whole["visualizations"]).size == (120, 90)
 
 
 @pytest.mark.parametrize(("algorithm", "least"), [("integrated_gradients", 8), ("xrai", 4)])
 def test_a_budget_ends_refinement(server: LiveServer, algorithm: str, least: int) -> None:
-    asked = {"xai_algorithm": algorithm, "visualizations": False}
-    (free, short) = rows(server, cell(IMAGES[0], asked), cell(IMAGES[0], asked | {"explain_budget_ms": 1}))
+    parameters = {"xai_algorithm": algorithm, "visualizations": False}
+    (free, short) = rows(server, cell(IMAGES[0], parameters), cell(IMAGES[0], parameters | {"explain_budget_ms": 1}))
     (details,) = short["explanations"]
     assert details["n_steps"] == least < free["explanations"][0]["n_steps"]
     assert f"The time allowed ended refinement at {least} steps." in details["notes"]
@@ -189,12 +189,12 @@ def test_fifty_at_once_get_the_maps_of_one_by_one(server: LiveServer) -> None:
     short = {"n_steps": 9}
     parameters: list[dict[str, Any]] = [{"xai_algorithm": name} | short for name in ALGORITHMS[:2]]
     parameters += [{"xai_algorithm": name} for name in ALGORITHMS[2:]]
-    asked = [
+    cells = [
         cell(IMAGES[number % 4], parameters[number % 5] | {"target": number % 2} | NUMBERS) for number in range(50)
     ]
-    alone = [rows(server, one)[0] for one in asked[:20]]  # the others are these again
+    alone = [rows(server, one)[0] for one in cells[:20]]  # the others are these again
     with ThreadPoolExecutor(50) as pool:
-        together = list(pool.map(lambda one: rows(server, one)[0], asked))
+        together = list(pool.map(lambda one: rows(server, one)[0], cells))
     for number, found in enumerate(together):
         expected = alone[number % 20]
         assert np.array_equal(numbers(expected["attributions"]), numbers(found["attributions"])), "to the last bit"
@@ -231,10 +231,10 @@ def test_a_departed_client_frees_the_device(server: LiveServer) -> None:
 
 def test_a_deadline_ends_an_explanation_and_hopeless_ones_never_begin(fridge_folder: Path) -> None:
     with LiveServer("--model", fridge_folder, "--request-timeout-ms", "1000") as server:
-        asked = {"xai_algorithm": "integrated_gradients", "n_steps": 1000}
+        parameters = {"xai_algorithm": "integrated_gradients", "n_steps": 1000}
         server.wait_for(lambda: "slices of explanations" in server.log())  # until then it cannot tell what they take
         started = time.monotonic()
-        reply = post(server, cell(IMAGES[0], asked | {"baseline": ["black"] * 8}))
+        reply = post(server, cell(IMAGES[0], parameters | {"baseline": ["black"] * 8}))
         assert (reply.status_code, reply.json()["code"]) == (504, "deadline_exceeded")
         assert "16009 passes" in reply.json()["message"]
         assert time.monotonic() - started < 0.9, "refused at once"
@@ -249,11 +249,11 @@ def test_a_deadline_ends_an_explanation_and_hopeless_ones_never_begin(fridge_fol
 def test_every_label_above_the_threshold_of_a_multilabel_model(tmp_path: Path) -> None:
     folder = write_automl_folder(tmp_path, name="mobilenetv2", multilabel=True, sizes=(80, 64))
     with LiveServer("--model", folder) as server:
-        asked = {"xai_algorithm": "guided_gradcam"}
-        (row,) = rows(server, cell(IMAGES[0], asked | {"confidence_score_threshold_multilabel": 0.0}))
+        parameters = {"xai_algorithm": "guided_gradcam"}
+        (row,) = rows(server, cell(IMAGES[0], parameters | {"confidence_score_threshold_multilabel": 0.0}))
         assert len(row["visualizations"]) == 4
         assert row["attributions"] == [None] * 4
-        (row,) = rows(server, cell(IMAGES[0], asked | {"confidence_score_threshold_multilabel": 1.0}))
+        (row,) = rows(server, cell(IMAGES[0], parameters | {"confidence_score_threshold_multilabel": 1.0}))
         assert (row["visualizations"], row["attributions"], row["explanations"]) == (None, None, [])
 
 

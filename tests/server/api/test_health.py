@@ -66,7 +66,7 @@ def test_probes_answer_while_the_engine_is_saturated(server: LiveServer) -> None
     for thread in threads:
         thread.join()
     assert statuses == {200}
-    # the bound wanted is 50 ms; a shared test machine gets a wide margin for its outliers
+    # the bound is 50 ms; a shared test machine gets a wide margin for its outliers
     assert sorted(times)[len(times) // 2] < 0.05
     assert max(times) < 1.0
 

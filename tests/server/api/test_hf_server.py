@@ -50,13 +50,13 @@ def test_a_classifier_scores_and_explains(tmp_path: Path) -> None:
             assert row["probs"] == pytest.approx(library.outputs(data).logits[0].softmax(0).tolist(), abs=1e-5)
         assert len({round(row["probs"][0], 4) for row in plain}) == len(IMAGES)
 
-        asked = [
+        cells = [
             why(IMAGES[number % 4], xai_algorithm=algorithm, n_steps=6, **NUMBERS)
             for number, algorithm in enumerate(["xrai", "gradcam", "integrated_gradients", "guided_gradcam"] * 2)
         ]
-        with ThreadPoolExecutor(len(asked)) as pool:
-            together = list(pool.map(lambda one: post(server, one).json()[0], asked))
-        for one, found in zip(asked, together, strict=True):
+        with ThreadPoolExecutor(len(cells)) as pool:
+            together = list(pool.map(lambda one: post(server, one).json()[0], cells))
+        for one, found in zip(cells, together, strict=True):
             (alone,) = post(server, one).json()
             assert alone["attributions"] == found["attributions"], "the same bits among others as alone"
             assert alone["explanations"][0]["target"] == int(np.argmax(alone["probs"]))

@@ -59,10 +59,10 @@ def score(server: LiveServer, **headers: str) -> httpx.Response:
 )
 def test_ids_of_requests_are_told_as_the_original_tells_them(server: LiveServer, given: set[str]) -> None:
     sent = {name: f"id-{number}" for number, name in enumerate((OURS, CLIENTS, LEGACY)) if name in given}
-    told = score(server, **sent).headers
-    assert told[OURS] == sent[OURS] if OURS in sent else len(told[OURS]) == 36
-    assert told.get(CLIENTS) == sent.get(CLIENTS, sent.get(LEGACY))
-    assert told[LEGACY] == sent.get(LEGACY, sent.get(CLIENTS, told[OURS]))
+    headers = score(server, **sent).headers
+    assert headers[OURS] == sent[OURS] if OURS in sent else len(headers[OURS]) == 36
+    assert headers.get(CLIENTS) == sent.get(CLIENTS, sent.get(LEGACY))
+    assert headers[LEGACY] == sent.get(LEGACY, sent.get(CLIENTS, headers[OURS]))
 
 
 @contract("Routes, headers and life cycle", "431 for ids of more than 100 characters")
@@ -80,12 +80,12 @@ def test_long_ids_are_refused(server: LiveServer, name: str) -> None:
     "`x-ms-run-function-failed`, `x-ms-run-fn-exec-ms` of what succeeded, `x-ms-server-version`, `TraceId` repeated",
 )
 def test_what_the_headers_tell_of_a_run(server: LiveServer) -> None:
-    told = score(server, TraceId="trace-1").headers
-    assert told["x-ms-run-function-failed"] == "False"
-    assert 0 < float(told["x-ms-run-fn-exec-ms"]) < 30_000
-    assert len(told["x-ms-run-fn-exec-ms"].partition(".")[2]) == 3
-    assert told["x-ms-server-version"].startswith("sightglass/")
-    assert told["traceid"] == "trace-1"
+    headers = score(server, TraceId="trace-1").headers
+    assert headers["x-ms-run-function-failed"] == "False"
+    assert 0 < float(headers["x-ms-run-fn-exec-ms"]) < 30_000
+    assert len(headers["x-ms-run-fn-exec-ms"].partition(".")[2]) == 3
+    assert headers["x-ms-server-version"].startswith("sightglass/")
+    assert headers["traceid"] == "trace-1"
     bad = http.post(server.url + "/score", content=b"{", headers={"content-type": "application/json"})
     assert (bad.status_code, bad.headers["x-ms-run-function-failed"]) == (400, "False")
     assert "x-ms-run-fn-exec-ms" not in bad.headers

@@ -95,13 +95,13 @@ def test_no_request_that_the_page_allows_makes_the_server_fail(
     )
     # fmt: on
     assert done.returncode == 0, done.stdout + done.stderr
-    told = json.loads(report.read_text())
-    assert told["complete"]
-    counts = {name: told["operations"][name] for name in ("total", "selected", "tested", "errored", "skipped")}
+    results = json.loads(report.read_text())
+    assert results["complete"]
+    counts = {name: results["operations"][name] for name in ("total", "selected", "tested", "errored", "skipped")}
     assert counts == {"total": len(operations), "selected": len(operations), "tested": len(operations)} | dict.fromkeys(
         ("errored", "skipped"), 0
     )
-    assert told["test_cases"]["generated"] > 500
+    assert results["test_cases"]["generated"] > 500
     # and not all of it was refused
     for path in (path for protocol in PROTOCOLS for path in protocol.paths):
         assert site.server.metric("sightglass_requests_total", route=path, code="200") >= 1, path

@@ -57,7 +57,7 @@ def assert_scores(found: dict[str, Any], model: Classifier, data: bytes) -> None
     assert math.isclose(sum(found["probs"]), 1, abs_tol=1e-5)
 
 
-@contract("Requests", "Version 2: any number of pictures, an object for each in their order, without `filename`")
+@contract("Requests", "Version 2: any number of images, an object for each in their order, without `filename`")
 def test_version_2_scores_in_order(server: LiveServer, model: Classifier) -> None:
     reply = server.score([FIRST, SECOND, FIRST])
     assert reply.status_code == 200
@@ -70,7 +70,7 @@ def test_version_2_scores_in_order(server: LiveServer, model: Classifier) -> Non
 
 @contract(
     "Requests",
-    "Version 1: the raw bytes of a picture, with any of the usual content types; one JSON object and a line feed",
+    "Version 1: the raw bytes of an image, with any of the usual content types; one JSON object and a line feed",
     "better",
     "the reply is called application/json, not text/html",
 )
@@ -113,7 +113,7 @@ def test_a_form_uploads_files(server: LiveServer, model: Classifier) -> None:
     "Requests",
     "Cells may be JSON texts with `image_base64`",
     "better",
-    "a `data:` prefix is taken off instead of spoiling the picture",
+    "a `data:` prefix is taken off instead of spoiling the image",
 )
 def test_a_data_uri_and_a_json_cell_are_read(server: LiveServer, model: Classifier) -> None:
     cells = ["data:image/jpeg;base64," + TEXT, json.dumps({"image_base64": TEXT, "model_explainability": False})]

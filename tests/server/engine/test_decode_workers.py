@@ -182,8 +182,8 @@ def test_one_whose_engine_is_gone_ends_and_blames_no_image(monkeypatch: pytest.M
     async def ask() -> None:
         shape = (SLOTS, 4, 2)
         worker = SimpleNamespace(number=0, images=SharedImages.make(shape).descriptor, shape=shape)
-        asked = decode_worker._RemoteGraph(SimpleNamespace(compute=compute), worker, asyncio.get_running_loop())  # type: ignore[arg-type]
-        await asyncio.to_thread(asked, torch.zeros(3, 2, dtype=torch.uint8))
+        remote = decode_worker._RemoteGraph(SimpleNamespace(compute=compute), worker, asyncio.get_running_loop())  # type: ignore[arg-type]
+        await asyncio.to_thread(remote, torch.zeros(3, 2, dtype=torch.uint8))
 
     def end(code: int) -> None:
         raise ChildProcessError(code)

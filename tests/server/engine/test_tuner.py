@@ -31,15 +31,15 @@ class FakeRuntime:
     converts = True
     seconds = 1.0
 
-    def __init__(self, name: str, graph: Callable[[Graph], Graph], obstacle: str | None = None) -> None:
+    def __init__(self, name: str, graph: Callable[[Graph], Graph], unavailable: str | None = None) -> None:
         self.name = name
         self.conversions = 0
         self._graph = graph
-        self._obstacle = obstacle
+        self._unavailable = unavailable
         self.eager: Any = None
 
     def unavailable_reason(self, options: ComputeOptions) -> str | None:
-        return self._obstacle
+        return self._unavailable
 
     def version(self) -> str:
         return "1"
@@ -121,7 +121,7 @@ def test_the_fastest_that_says_the_same_is_chosen_and_kept(choosing: Callable[..
         FakeRuntime("slower", slower),
         FakeRuntime("other", other),
         FakeRuntime("broken", broken),
-        FakeRuntime("absent", faster, obstacle="it is not installed"),
+        FakeRuntime("absent", faster, unavailable="it is not installed"),
         FakeRuntime("faster", faster),
     ]
     tuner = choosing(*runtimes)
@@ -160,14 +160,14 @@ def test_what_was_chosen_is_compared_on_one_image_at_later_starts(choosing: Call
 
         return counting
 
-    for wanted, images in (("counted", [8, 1]), ("auto", []), ("counted", [8, 1])):
+    for runtime, images in (("counted", [8, 1]), ("auto", []), ("counted", [8, 1])):
         seen.clear()
-        choosing(FakeRuntime("counted", counted)).start(wanted)
+        choosing(FakeRuntime("counted", counted)).start(runtime)
         assert seen == images, "asked for, not yet chosen"
     assert tuned(choosing(FakeRuntime("counted", counted))) == ["counted"]
-    for wanted in ("counted", "auto"):
+    for runtime in ("counted", "auto"):
         seen.clear()
-        chosen = choosing(FakeRuntime("counted", counted)).start(wanted)
+        chosen = choosing(FakeRuntime("counted", counted)).start(runtime)
         assert chosen is not None and chosen.runtime == "counted"
         assert seen == [1]
 

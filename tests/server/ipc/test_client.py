@@ -84,8 +84,8 @@ def in_ten_seconds() -> float:
 def test_replies_find_their_requests_in_any_order(tmp_path: Path) -> None:
     async def backwards(frames: Frames, writer: asyncio.StreamWriter) -> None:
         writer.writelines(READY.parts())
-        asked = [frame for _ in range(3) if (frame := await frames.next()) is not None]
-        for frame in reversed(asked):
+        requests = [frame for _ in range(3) if (frame := await frames.next()) is not None]
+        for frame in reversed(requests):
             fields: dict[str, object] = {"failures": {}, "stages": {}}
             writer.writelines(Frame(FrameKind.RESULT, frame.number, fields, frame.blobs).parts())
 
@@ -168,14 +168,14 @@ def test_a_full_queue_becomes_an_error_with_the_time_to_wait(tmp_path: Path) -> 
 
 
 def test_an_engine_that_was_full_is_soon_asked_again(tmp_path: Path) -> None:
-    asked = 0
+    attempts = 0
 
     async def full_at_first(frames: Frames, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
+        nonlocal attempts
         writer.writelines(READY.parts())
         while (frame := await frames.next()) is not None:
-            asked += 1
-            if asked == 1:
+            attempts += 1
+            if attempts == 1:
                 writer.writelines(Frame(FrameKind.REFUSED, frame.number, {"retry_after": 30.0}).parts())
             else:
                 done = Frame(FrameKind.RESULT, frame.number, {"failures": {}, "stages": {}}, [b"{}"])
@@ -188,7 +188,7 @@ def test_an_engine_that_was_full_is_soon_asked_again(tmp_path: Path) -> None:
                 await pool.score([b"x"], in_ten_seconds())
             assert caught.value.code == "queue_full"
             assert 29.0 < (caught.value.retry_after_s or 0.0) <= 30.0
-        assert asked == 1, "the engine is left in peace meanwhile"
+        assert attempts == 1, "the engine is left in peace meanwhile"
         await asyncio.sleep(0.12)  # it may have room sooner than it thought
         assert (await pool.score([b"x"], in_ten_seconds())).outcomes == [b"{}"]
 

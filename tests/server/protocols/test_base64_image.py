@@ -51,7 +51,7 @@ def test_no_text_raises(text: str) -> None:
 
 @contract(
     "Errors and bad images",
-    "Characters that are not base64 are skipped, and the picture is then unreadable",
+    "Characters that are not base64 are skipped, and the image is then unreadable",
     "better",
     "such a text is refused, with the reason",
 )

@@ -243,12 +243,12 @@ def test_an_explanation_is_the_same_by_every_protocol(site: ProtocolSite, way: s
 
 
 def test_thresholds_of_a_request_hold_by_every_protocol(site: ProtocolSite) -> None:
-    asked = {"inference_parameters": {"box_score_thresh": 0.5}}
-    (expected,) = site.score({"image_base64": TEXT, **asked}, "objects")
+    options = {"inference_parameters": {"box_score_thresh": 0.5}}
+    (expected,) = site.score({"image_base64": TEXT, **options}, "objects")
     assert len(expected["boxes"]) < len(site.prediction(name="objects")["boxes"])
-    table = {"inputs": [TEXT], "params": asked}
+    table = {"inputs": [TEXT], "params": options}
     assert mlflow(table)(site, "objects") == expected
-    assert kserve({"instances": [TEXT], "parameters": asked})(site, "objects") == expected
-    parameters = {"inference_parameters": json.dumps(asked["inference_parameters"])}
+    assert kserve({"instances": [TEXT], "parameters": options})(site, "objects") == expected
+    parameters = {"inference_parameters": json.dumps(options["inference_parameters"])}
     body = {"inputs": [tensor([TEXT])], "parameters": parameters}
     assert inferred(site, "objects", body, outputs_of("objects")) == expected

@@ -68,7 +68,7 @@ def test_a_large_image_fits_into_a_csv(site: ProtocolSite) -> None:
 def test_the_signature_says_what_the_columns_are(site: ProtocolSite) -> None:
     expected = [site.prediction(name="shelf")]
 
-    def asked(body: Any, media_type: str = JSON) -> Any:
+    def invoke(body: Any, media_type: str = JSON) -> Any:
         return site.post(INVOKE, body, media_type, **{NAMED: "shelf"}).json()
 
     row = {"picture": TEXT, "shelf": "top"}
@@ -80,8 +80,8 @@ def test_the_signature_says_what_the_columns_are(site: ProtocolSite) -> None:
         {"inputs": {"picture": [TEXT], "shelf": ["top"]}},
         {"inputs": {"picture": TEXT, "shelf": "top"}},
     ):
-        assert asked(body) == {"predictions": expected}
-    assert asked(f"shelf,picture\ntop,{TEXT}\n".encode(), CSV) == {"predictions": expected}
+        assert invoke(body) == {"predictions": expected}
+    assert invoke(f"shelf,picture\ntop,{TEXT}\n".encode(), CSV) == {"predictions": expected}
     signature = "picture: binary (required), shelf: string (required), remark: string (optional)"
     for body, missing in (
         ({"dataframe_split": {"columns": ["image"], "data": [[TEXT]]}}, "['picture', 'shelf']: the table has image"),

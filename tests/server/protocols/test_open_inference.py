@@ -43,7 +43,7 @@ def tensor(values: Any, datatype: str = "BYTES", *, binary: bool = True) -> Any:
     return sent
 
 
-def wanted(name: str, **options: Any) -> Any:
+def output(name: str, **options: Any) -> Any:
     return triton.InferRequestedOutput(name, **options)
 
 
@@ -86,7 +86,7 @@ def test_images_are_scored(site: ProtocolSite, client: Any, in_binary: bool, out
         [tensor(sent, binary=in_binary)],
         model_version=version,
         request_id="mine-17",
-        outputs=[wanted(name, binary_data=out_binary) for name in names],
+        outputs=[output(name, binary_data=out_binary) for name in names],
     )
     reply = result.get_response()
     assert (reply["model_name"], reply["model_version"], reply["id"]) == ("fridge", "1", "mine-17")
@@ -112,7 +112,7 @@ def test_without_outputs_a_classifier_gives_numbers_and_the_best_label(client: A
 
 
 def test_base64_may_be_sent_as_binary_data_too(site: ProtocolSite, client: Any) -> None:
-    result = client.infer("fridge", [tensor([TEXT.encode()])], outputs=[wanted("predictions")])
+    result = client.infer("fridge", [tensor([TEXT.encode()])], outputs=[output("predictions")])
     assert json.loads(result.as_numpy("predictions")[0]) == site.prediction()
 
 
@@ -124,7 +124,7 @@ def test_pixels_are_scored_as_the_image_that_they_are_of(
     with Image.open(io.BytesIO(PNG)) as image:
         pixels = np.asarray(image.convert("RGB").resize((40, 50)))
     sent = pixels if count is None else np.stack([pixels] * count)
-    result = client.infer("fridge", [tensor(sent, "UINT8", binary=binary)], outputs=[wanted("predictions")])
+    result = client.infer("fridge", [tensor(sent, "UINT8", binary=binary)], outputs=[output("predictions")])
     rows = [json.loads(text) for text in result.as_numpy("predictions")]
     text = base64.b64encode(encoded(pixels, "PNG")).decode()
     assert rows == site.post("/score", {"input_data": [text] * (count or 1)}).json()
@@ -132,7 +132,7 @@ def test_pixels_are_scored_as_the_image_that_they_are_of(
 
 @pytest.mark.parametrize("binary", [True, False])
 def test_the_highest_labels_by_the_extension_for_classification(site: ProtocolSite, client: Any, binary: bool) -> None:
-    result = client.infer("fridge", [tensor([JPEG])], outputs=[wanted("probs", binary_data=binary, class_count=2)])
+    result = client.infer("fridge", [tensor([JPEG])], outputs=[output("probs", binary_data=binary, class_count=2)])
     found = result.as_numpy("probs")
     assert found.shape == (1, 2)
     probs = site.prediction()["probs"]
@@ -140,23 +140,23 @@ def test_the_highest_labels_by_the_extension_for_classification(site: ProtocolSi
         prob, number, label = (text.decode() if binary else text).split(":")
         assert (int(number), label) == (index, LABELS[index])
         assert math.isclose(float(prob), probs[index], abs_tol=1e-6)
-    assert client.infer("fridge", [tensor([JPEG])], outputs=[wanted("probs", class_count=9)]).as_numpy(
+    assert client.infer("fridge", [tensor([JPEG])], outputs=[output("probs", class_count=9)]).as_numpy(
         "probs"
     ).shape == (1, 4)
 
 
 def test_parameters_of_a_request_ask_why(site: ProtocolSite, client: Any) -> None:
-    asked = {"xai_algorithm": "gradcam", "target": "can", "attributions": True, "captions": False}
-    result = client.infer("fridge", [tensor([JPEG])], parameters=asked)
+    parameters = {"xai_algorithm": "gradcam", "target": "can", "attributions": True, "captions": False}
+    result = client.infer("fridge", [tensor([JPEG])], parameters=parameters)
     row = json.loads(result.as_numpy("predictions")[0])
-    (expected,) = site.score({"image_base64": TEXT, "model_explainability": True, "xai_parameters": asked})
+    (expected,) = site.score({"image_base64": TEXT, "model_explainability": True, "xai_parameters": parameters})
     assert row == expected
     assert row["explanations"][0]["label"] == "can"
     both = client.infer(
         "fridge",
         [tensor([JPEG])],
-        parameters={"xai_parameters": json.dumps(asked)},
-        outputs=[wanted("probs"), wanted("predictions", binary_data=False)],
+        parameters={"xai_parameters": json.dumps(parameters)},
+        outputs=[output("probs"), output("predictions", binary_data=False)],
     )
     assert json.loads(both.as_numpy("predictions")[0]) == row
     assert np.array_equal(both.as_numpy("probs")[0], np.array(row["probs"], np.float32))
@@ -178,10 +178,10 @@ def shared_memory() -> Any:
 REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
     "unknown model": ({"model_name": "frige"}, 404, "Did you mean 'fridge'?"),
     "unknown version": ({"model_version": "7"}, 404, "has the version 1, not '7'"),
-    "unknown output": ({"outputs": [wanted("scores")]}, 400, "Known: probs, label, predictions"),
-    "an output of classifiers": ({"model_name": "objects", "outputs": [wanted("probs")]}, 400, "Known: predictions"),
-    "an output twice": ({"outputs": [wanted("label"), wanted("label")]}, 400, "twice"),
-    "classes of labels": ({"outputs": [wanted("label", class_count=2)]}, 400, "'probs' only"),
+    "unknown output": ({"outputs": [output("scores")]}, 400, "Known: probs, label, predictions"),
+    "an output of classifiers": ({"model_name": "objects", "outputs": [output("probs")]}, 400, "Known: predictions"),
+    "an output twice": ({"outputs": [output("label"), output("label")]}, 400, "twice"),
+    "classes of labels": ({"outputs": [output("label", class_count=2)]}, 400, "'probs' only"),
     "two inputs": ({"inputs": [tensor([JPEG]), tensor([JPEG])]}, 400, "not a list of one tensor"),
     "floats": ({"inputs": [tensor(np.zeros((1, 8, 8, 3), np.float32), "FP32")]}, 400, "datatype 'FP32'"),
     "channels first": ({"inputs": [tensor(np.zeros((1, 3, 8, 8), np.uint8), "UINT8")]}, 400, "[N, H, W, 3]"),
@@ -203,9 +203,9 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_errors_come_in_the_form_of_the_protocol(client: Any, case: str) -> None:
     changed, status, words = REFUSED[case]
-    asked: dict[str, Any] = {"model_name": "fridge", "inputs": [tensor([JPEG])]} | changed
+    arguments: dict[str, Any] = {"model_name": "fridge", "inputs": [tensor([JPEG])]} | changed
     with pytest.raises(InferenceServerException) as caught:
-        client.infer(**asked)
+        client.infer(**arguments)
     assert caught.value.status() == str(status)
     assert words in caught.value.message()
     assert client.infer("fridge", [tensor([JPEG])]).as_numpy("probs").shape == (1, 4), "and it goes on"

@@ -142,11 +142,11 @@ def test_the_hosted_variables_name_the_script_and_all_that_belongs_to_it(folder:
     }
     with LiveServer(env=env) as server:
         assert "workers=2" in server.log()
-        name, place, told = http.post(server.url + "/score", content="x").json()
+        name, place, environment = http.post(server.url + "/score", content="x").json()
     assert (name, place) == ("own", str(tmp_path))
-    assert told["AZUREML_ENTRY_SCRIPT"] == str(tmp_path / "code/main.py")
-    assert told["AZUREML_SOURCE_DIRECTORY"] == str(tmp_path / "more")
-    assert told["AZUREML_MODEL_DIR"] == str(folder / "model")
+    assert environment["AZUREML_ENTRY_SCRIPT"] == str(tmp_path / "code/main.py")
+    assert environment["AZUREML_SOURCE_DIRECTORY"] == str(tmp_path / "more")
+    assert environment["AZUREML_MODEL_DIR"] == str(folder / "model")
 
 
 def test_a_script_runs_in_a_python_of_its_own(tmp_path: Path) -> None:

@@ -180,10 +180,10 @@ def test_requests_and_replies_arrive_as_they_were_sent(
     sent = [Frame(FrameKind.RUN, 7, request.fields(12.5), [body]), reply.frame(7)]
     wire = b"".join(part for frame in sent for part in frame.parts())
     reader = FrameReader()
-    asked, answered = [frame for at in range(0, len(wire), piece) for frame in reader.feed(wire[at : at + piece])]
-    assert RawRequest.of(asked) == request
+    received, answered = [frame for at in range(0, len(wire), piece) for frame in reader.feed(wire[at : at + piece])]
+    assert RawRequest.of(received) == request
     assert RawReply.of(answered) == reply
-    assert (asked.number, asked.fields["deadline"]) == (7, 12.5)
+    assert (received.number, received.fields["deadline"]) == (7, 12.5)
 
 
 class Array:

@@ -161,8 +161,8 @@ def test_its_modules_never_meet_ours(site: ScriptSite) -> None:
 
 def test_it_knows_its_surroundings(site: ScriptSite) -> None:
     found = site.do("surroundings").json()
-    told = {name: value for name, value in found["env"].items() if name.startswith(("AZUREML", "AML"))}
-    assert told == {
+    environment = {name: value for name, value in found["env"].items() if name.startswith(("AZUREML", "AML"))}
+    assert environment == {
         "AZUREML_MODEL_DIR": str(site.folder / "model"),
         "AZUREML_ENTRY_SCRIPT": str(site.folder / "score.py"),
         "AML_APP_ROOT": str(site.folder),

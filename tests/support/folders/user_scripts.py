@@ -15,46 +15,46 @@ def init():
         model = json.load(file)
 
 def run(raw_data):
-    asked = json.loads(raw_data)
-    return globals()[asked.get("do", "predict")](asked)
+    request = json.loads(raw_data)
+    return globals()[request.get("do", "predict")](request)
 
-def predict(asked):
-    return [sum(w * x for w, x in zip(model["weights"], row)) for row in asked["data"]]
+def predict(request):
+    return [sum(w * x for w, x in zip(model["weights"], row)) for row in request["data"]]
 
-def fail(asked):
+def fail(request):
     raise ValueError("a secret of the script")
 
-def leave(asked):
+def leave(request):
     sys.exit(7)
 
-def nothing_json_has(asked):
+def nothing_json_has(request):
     return object()
 
-def die(asked):
+def die(request):
     os._exit(7)
 
-def crash(asked):
+def crash(request):
     os.kill(os.getpid(), signal.SIGSEGV)
 
-def sleep(asked):
+def sleep(request):
     started = time.monotonic()
-    time.sleep(asked["seconds"])
-    if "touch" in asked:
-        open(asked["touch"], "w").close()
+    time.sleep(request["seconds"])
+    if "touch" in request:
+        open(request["touch"], "w").close()
     return {"pid": os.getpid(), "from": started, "to": time.monotonic()}
 
-def never_let_go(asked):
+def never_let_go(request):
     re.match("(a+)+b", "a" * 200)
 
-def start(asked):
+def start(request):
     return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"]).pid
 
-def start_and_hang(asked):
-    with open(asked["tell"], "w") as file:
-        file.write(f"{os.getpid()} {start(asked)}")
+def start_and_hang(request):
+    with open(request["tell"], "w") as file:
+        file.write(f"{os.getpid()} {start(request)}")
     time.sleep(1000)
 
-def say(asked):
+def say(request):
     print("printed by run()", "\\u00e4\\u20ac")
     print("an error's line", file=sys.stderr)
     os.write(1, b"written past Python \\xff\\n")
@@ -62,15 +62,15 @@ def say(asked):
     threading.Thread(target=print, args=("printed by a thread",)).start()
     return "said"
 
-def big(asked):
-    return "x" * asked["bytes"]
+def big(request):
+    return "x" * request["bytes"]
 
-def imports(asked):
+def imports(request):
     import importlib.util
     found = [models.__file__, server.__file__, settings.__file__, utils.__file__]
     return {"own": found, "explain": importlib.util.find_spec("explain") is not None, "path": sys.path}
 
-def surroundings(asked):
+def surroundings(request):
     return {"env": dict(os.environ), "folder": os.getcwd(), "argv": sys.argv, "input": sys.stdin.read()}
 """
 

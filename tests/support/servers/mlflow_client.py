@@ -21,7 +21,7 @@ def main() -> None:
     host, port, file = sys.argv[1:]
     client, image = ScoringServerClient(host, int(port)), Path(file).read_bytes()
     text = base64.b64encode(image).decode()
-    asked = {"xai_algorithm": "gradcam", "visualizations": False}
+    parameters = {"xai_algorithm": "gradcam", "visualizations": False}
     requests: dict[str, Callable[[], Any]] = {
         "ping": client.ping,
         "version": client.get_version,
@@ -29,7 +29,7 @@ def main() -> None:
         "table with more": lambda: predictions(client, pd.DataFrame({"number": [1], "image": [text]})),
         "an array": lambda: predictions(client, np.array([[text]])),
         "a list": lambda: predictions(client, [text]),
-        "params": lambda: predictions(client, pd.DataFrame({"image": [text]}), params=asked),
+        "params": lambda: predictions(client, pd.DataFrame({"image": [text]}), params=parameters),
         "another column": lambda: predictions(client, pd.DataFrame({"img": [text]})),
         "no picture": lambda: predictions(client, pd.DataFrame({"image": ["aGVsbG8="]})),
     }

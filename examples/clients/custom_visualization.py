@@ -1,6 +1,6 @@
 """An explanation drawn by the client: captum's drawing of the attributions in a reply.
 
-python -m examples.clients.custom_picture PICTURE OUTPUT.png [--algorithm NAME] [--method NAME] [--sign NAME]
+python -m examples.clients.custom_visualization IMAGE OUTPUT.png [--algorithm NAME] [--method NAME] [--sign NAME]
 """
 
 import sys
@@ -33,10 +33,10 @@ def sizes_of(url: str, deployment: str | None = None) -> tuple[int, int]:
     return parameters["valid_resize_size"], parameters["valid_crop_size"]
 
 
-def seen(picture: Path, sizes: tuple[int, int]) -> NDArray[np.uint8]:
+def seen(image: Path, sizes: tuple[int, int]) -> NDArray[np.uint8]:
     """Return the pixels that a network of AutoML for Images sees, uint8 [crop, crop, 3], one for each attribution."""
     resize, crop = sizes
-    with Image.open(picture) as opened:
+    with Image.open(image) as opened:
         return np.asarray(Compose([Resize(resize), CenterCrop(crop)])(opened.convert("RGB")))
 
 
@@ -64,11 +64,11 @@ def main(arguments: list[str] | None = None) -> int:
     parameters = {"xai_algorithm": options.algorithm, "visualizations": False, "attributions": True}
 
     def work() -> None:
-        row = explain(options.url, read(options.picture), parameters, options.key, options.deployment)
+        row = explain(options.url, read(options.image), parameters, options.key, options.deployment)
         if not row["explanations"]:  # a multilabel model may find no label likely enough
-            raise RequestError("No label of this picture was explained.")
+            raise RequestError("No label of this image was explained.")
         why = row["explanations"][0]
-        pixels = seen(options.picture, sizes_of(options.url, options.deployment))
+        pixels = seen(options.image, sizes_of(options.url, options.deployment))
         title = f"{why['label']} {why['confidence']:.4f}, {why['xai_algorithm']}"
         figure = draw(maps_of(row)[0], pixels, title, options.method, options.sign)
         try:
