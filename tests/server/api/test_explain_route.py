@@ -186,7 +186,7 @@ def test_a_bad_image_is_a_bad_image(server: LiveServer) -> None:
 
 @contract("Explanations", "Explanations differ from call to call", "better", "the same request gets the same bits")
 def test_fifty_at_once_get_the_maps_of_one_by_one(server: LiveServer) -> None:
-    short = {"n_steps": 9}
+    short = {"n_steps": 5}
     parameters: list[dict[str, Any]] = [{"xai_algorithm": name} | short for name in ALGORITHMS[:2]]
     parameters += [{"xai_algorithm": name} for name in ALGORITHMS[2:]]
     cells = [

@@ -19,8 +19,7 @@ FINE = encoded(painted(1, 640, 480), "JPEG")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    # large enough to keep two cores busy for good, one image after the other
-    folder = write_automl_folder(tmp_path_factory.mktemp("busy"), name="resnet50", labels=("a", "b"))
+    folder = write_automl_folder(tmp_path_factory.mktemp("busy"), labels=("a", "b"))
     with LiveServer("--model", folder, "--http-processes", "2", "--max-batch-images", "1") as running:
         yield running
 

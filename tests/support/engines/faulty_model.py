@@ -18,6 +18,7 @@ from tests.support.images import encoded
 logger = logging.getLogger("server.engine")
 
 SLOW, SLOW_ENDED = "a slow batch runs", "a slow batch has ended"
+LOGGED = "a logged image runs"
 
 # what happens to a batch that holds an image of this colour
 COLOURS = {
@@ -26,6 +27,7 @@ COLOURS = {
     "slow": (255, 255, 0),  # the forward pass takes two seconds
     "sick": (0, 0, 255),  # the device is broken from here on
     "memory": (0, 255, 0),  # more than one image does not fit into memory
+    "logged": (255, 128, 0),  # the log says that it ran
 }
 
 
@@ -43,6 +45,8 @@ class FaultyModel(Classifier):
         images = [image for each in inputs for image in (each if each.ndim > 3 else [each])]
         faults = {name for image in images if (name := _fault(image))}
         FaultyModel.sick = FaultyModel.sick or "sick" in faults
+        if "logged" in faults:
+            logger.info(LOGGED)
         if "kill" in faults:
             os.kill(os.getpid(), signal.SIGKILL)
         if "slow" in faults:
