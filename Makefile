@@ -17,6 +17,11 @@ test: $(VENV)/.dev ## install, run all tests, up to four at once (ARGS="-k name"
 	# compiled files are kept, else each server that tests start would compile the product
 	PYTHONDONTWRITEBYTECODE= $(RUN) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
+coverage: $(VENV)/.dev ## run all tests and print how much of the product they cover, branches included
+	PYTHONDONTWRITEBYTECODE= $(RUN) -m coverage run -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(RUN) -m coverage combine --quiet
+	$(RUN) -m coverage report
+
 check: $(VENV)/.dev ## lint, formatting, types, import directions, changelog
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -54,4 +59,4 @@ $(VENV)/.dev: pyproject.toml constraints.txt scripts/install
 	PYTHON=$(PYTHON) scripts/install $(VENV) dev
 	@touch $@ $(VENV)/.serve
 
-.PHONY: serve test check fix docs bench bench-explain image help
+.PHONY: serve test coverage check fix docs bench bench-explain image help

@@ -1,15 +1,19 @@
-"""HTTP for tests: httpx as it is, but for certificates, which it would read anew for each request."""
+"""HTTP for tests: httpx as it is, but patient on a busy machine, and without certificates.
+
+It would read certificates anew for each request.
+"""
 
 import ssl
 from functools import partial
+from typing import Any
 
 import httpx
 
-_NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_USUAL: dict[str, Any] = {"verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "timeout": 60}
 
-Client = partial(httpx.Client, verify=_NO_CERTIFICATES)
-get = partial(httpx.get, verify=_NO_CERTIFICATES)
-post = partial(httpx.post, verify=_NO_CERTIFICATES)
-put = partial(httpx.put, verify=_NO_CERTIFICATES)
-delete = partial(httpx.delete, verify=_NO_CERTIFICATES)
-request = partial(httpx.request, verify=_NO_CERTIFICATES)
+Client = partial(httpx.Client, **_USUAL)
+get = partial(httpx.get, **_USUAL)
+post = partial(httpx.post, **_USUAL)
+put = partial(httpx.put, **_USUAL)
+delete = partial(httpx.delete, **_USUAL)
+request = partial(httpx.request, **_USUAL)

@@ -38,17 +38,17 @@ def test_runtimes_that_are_made_quickly_come_first() -> None:
 @pytest.mark.parametrize("name", ["resnet18", "vits16r224"])
 def test_probabilities_of_openvino_are_those_of_eager(tmp_path: Path, name: str) -> None:
     model: Any = load(write_automl_folder(tmp_path / "model", name=name, sizes=(80, 64)))
-    other = converted(model, "openvino", tmp_path / "files")
+    by_openvino = converted(model, "openvino", tmp_path / "files")
     inputs, _ = model.calibration()
     for count in (1, 3, 4, 7, len(inputs)):  # all threads together, or each with a part of its own
-        expected, found = model.outputs(inputs[:count]), other.outputs(inputs[:count])
-        assert other.deviation(found, expected).fits
+        expected, found = model.outputs(inputs[:count]), by_openvino.outputs(inputs[:count])
+        assert by_openvino.deviation(found, expected).fits
         for one, other in zip(found, expected, strict=True):
             assert torch.allclose(one, other, rtol=1e-4, atol=1e-4 * float(other.abs().max()))
     for count in (2, 4):
-        first = other.outputs(inputs[:count])
+        first = by_openvino.outputs(inputs[:count])
         kept = [output.clone() for output in first]
-        other.outputs(inputs[-count:])
+        by_openvino.outputs(inputs[-count:])
         assert all(torch.equal(one, other) for one, other in zip(first, kept, strict=True)), (
             "the next batch changes nothing"
         )
@@ -57,13 +57,13 @@ def test_probabilities_of_openvino_are_those_of_eager(tmp_path: Path, name: str)
 @pytest.mark.parametrize("name", ["fasterrcnn_resnet18_fpn", "retinanet_resnet50_fpn"])
 def test_boxes_of_openvino_are_those_of_eager(tmp_path: Path, name: str) -> None:
     model: Any = load(write_detector_folder(tmp_path / "model", name))
-    other = converted(model, "openvino", tmp_path / "files")
+    by_openvino = converted(model, "openvino", tmp_path / "files")
     count = 0
     for seed, size in enumerate(SIZES):
         read = model.read(encoded(painted(seed, *size), "PNG"), LIMITS, model.settings({}))
         inputs = [one.data for one in read.inputs]
-        expected, found = model.outputs(inputs * 2), other.outputs(inputs * 2)
-        assert other.deviation(found, expected).fits, str(other.deviation(found, expected))
+        expected, found = model.outputs(inputs * 2), by_openvino.outputs(inputs * 2)
+        assert by_openvino.deviation(found, expected).fits, str(by_openvino.deviation(found, expected))
         count += len(expected[0].labels)
     assert count >= 5
 
