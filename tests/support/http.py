@@ -5,15 +5,15 @@ It would read certificates anew for each request.
 
 import ssl
 from functools import partial
-from typing import Any
 
 import httpx
 
-_USUAL: dict[str, Any] = {"verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "timeout": 60}
+_NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_PATIENT_S = 60.0
 
-Client = partial(httpx.Client, **_USUAL)
-get = partial(httpx.get, **_USUAL)
-post = partial(httpx.post, **_USUAL)
-put = partial(httpx.put, **_USUAL)
-delete = partial(httpx.delete, **_USUAL)
-request = partial(httpx.request, **_USUAL)
+Client = partial(httpx.Client, verify=_NO_CERTIFICATES, timeout=_PATIENT_S)
+get = partial(httpx.get, verify=_NO_CERTIFICATES, timeout=_PATIENT_S)
+post = partial(httpx.post, verify=_NO_CERTIFICATES, timeout=_PATIENT_S)
+put = partial(httpx.put, verify=_NO_CERTIFICATES, timeout=_PATIENT_S)
+delete = partial(httpx.delete, verify=_NO_CERTIFICATES, timeout=_PATIENT_S)
+request = partial(httpx.request, verify=_NO_CERTIFICATES, timeout=_PATIENT_S)
