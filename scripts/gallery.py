@@ -27,7 +27,7 @@ from models.loaded import load_classifier
 ROOT = Path(__file__).parent.parent
 GALLERY = ROOT / "docs/gallery"
 _FIRST_SEED = 710_001  # far from the seeds that the demo model was trained on
-_DRAWN = 100
+_DRAWN = 500
 _RIGHT, _WRONG = 1, 1
 _WIDTH, _QUALITY = 600, 80
 
