@@ -54,16 +54,17 @@ def decode_workers(server: LiveServer) -> list[psutil.Process]:
 def test_they_say_what_the_engine_says(server: LiveServer, fridge_folder: Path) -> None:
     model = load_classifier(fridge_folder)
     before = server.metric("sightglass_batch_images_sum")
+    decoded = server.metric("sightglass_stage_seconds_count", stage="decode")
     with ThreadPoolExecutor(8) as clients:
         replies = list(clients.map(lambda data: server.score([data]), 4 * IMAGES))
     for data, reply in zip(4 * IMAGES, replies, strict=True):
         assert reply.status_code == 200
         (logits,) = model.outputs([model.crop(data, LIMITS)])
         assert reply.json()[0]["probs"] == pytest.approx(model.prediction(logits).probs, abs=1e-5)
-    assert server.metric("sightglass_batch_images_sum") - before == 4 * len(IMAGES), "each picture counts once"
+    assert server.metric("sightglass_batch_images_sum") - before == 4 * len(IMAGES), "each image counts once"
     assert all(process.cpu_times().user > 0 for process in decode_workers(server))
     assert server.metric("sightglass_runtime") == 1
-    assert server.metric("sightglass_stage_seconds_count", stage="decode") == 4 * len(IMAGES)
+    assert server.metric("sightglass_stage_seconds_count", stage="decode") - decoded == 4 * len(IMAGES)
 
 
 def test_a_request_of_many_images_goes_through_one_of_them(server: LiveServer) -> None:

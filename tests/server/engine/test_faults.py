@@ -35,7 +35,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 def test_a_poisoned_image_harms_no_batch_mate(server: LiveServer, pool: ThreadPoolExecutor) -> None:
     slow = start_slow_batch(server, pool)
     mates = [pool.submit(server.score, [FINE]) for _ in range(3)]
-    poisoned = pool.submit(server.score, [FINE, coloured("poison")])
+    poisoned = pool.submit(server.score, [FINE, coloured("poison"), *[FINE] * 4])
     assert slow.result().status_code == 200
     assert [mate.result().status_code for mate in mates] == [200] * 3
     reply = poisoned.result()
@@ -46,19 +46,11 @@ def test_a_poisoned_image_harms_no_batch_mate(server: LiveServer, pool: ThreadPo
     assert "retrying it image by image" in server.log()
 
 
-def test_a_batch_that_does_not_fit_is_halved(server: LiveServer, pool: ThreadPoolExecutor) -> None:
-    slow = start_slow_batch(server, pool)
-    reply = pool.submit(server.score, [coloured("memory")] * 4).result()
-    assert slow.result().status_code == 200
-    assert reply.status_code == 200
-    assert len(reply.json()) == 4
-    assert "halving the batch" in server.log()
-
-
 def test_an_engine_that_dies_fails_its_requests_at_once_and_comes_back(
     server: LiveServer, pool: ThreadPoolExecutor
 ) -> None:
     (before,) = server.children("tests.support.servers.other_model")
+    restarts = server.metric("sightglass_engine_restarts_total")
     slow = start_slow_batch(server, pool)
     queued = [pool.submit(server.score, [FINE]) for _ in range(3)]
     time.sleep(0.2)  # most of them are in the engine by then, and the others fail no later
@@ -75,10 +67,19 @@ def test_an_engine_that_dies_fails_its_requests_at_once_and_comes_back(
     assert server.score([FINE]).status_code == 503
     server.wait_ready()
     assert server.score([FINE]).status_code == 200
-    assert server.metric("sightglass_engine_restarts_total") == 1
+    assert server.metric("sightglass_engine_restarts_total") == restarts + 1
 
 
-def test_an_engine_killed_by_an_image_takes_nobody_with_it_for_long(server: LiveServer) -> None:
+def test_a_batch_that_does_not_fit_is_halved_and_an_engine_killed_by_an_image_comes_back(
+    server: LiveServer, pool: ThreadPoolExecutor
+) -> None:
+    slow = start_slow_batch(server, pool)
+    reply = pool.submit(server.score, [coloured("memory")] * 4).result()
+    assert slow.result().status_code == 200
+    assert reply.status_code == 200
+    assert len(reply.json()) == 4
+    assert "halving the batch" in server.log()
+    # the next engine knows nothing of the size that did not fit
     assert server.score([coloured("kill")]).status_code == 503
     server.wait_ready()
     assert server.score([FINE]).status_code == 200
