@@ -11,11 +11,10 @@ from server.metrics import ScriptMetrics
 from server.scripts.location import ScriptLocation
 from server.scripts.request_queue import QueuedRequest, RequestQueue, left_s
 from server.scripts.worker import Worker, WorkerError
+from server.supervisor.child import restart_pause_s
 from settings.server import ServerSettings
 
 logger = logging.getLogger("server.scripts")
-
-_BACK_OFF_S = (0.2, 10.0)
 
 
 class WorkerPool:
@@ -101,7 +100,7 @@ class WorkerPool:
             self._add(worker)
 
     async def _replacement(self) -> Worker:
-        pause_s = _BACK_OFF_S[0]
+        crashes = 0
         while True:
             worker, started = self._worker(), time.monotonic()
             try:
@@ -109,6 +108,8 @@ class WorkerPool:
             except WorkerError as error:
                 self._processes.discard(worker)
                 worker.kill()
+                crashes += 1
+                pause_s = restart_pause_s(crashes)
                 facts = {"restart_in_s": pause_s}
                 logger.error("the script does not start again: %s", error, extra={"facts": facts})
                 self._refuse_waiting()
@@ -116,7 +117,6 @@ class WorkerPool:
                 self._start_s = time.monotonic() - started
                 return worker
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _BACK_OFF_S[1])
 
     def _refuse_waiting(self) -> None:
         """Refuse all queued requests after a worker did not start, unless another worker is ready."""
