@@ -2,9 +2,9 @@ import numpy as np
 import torch
 
 from examples.fridge.labelled_scene import LabelledScene, draw_labelled_scene
+from examples.fridge.training.stage import TrainingStage
 from examples.fridge.yolo.augment import augment
 from examples.fridge.yolo.detector import new_network, train
-from examples.fridge.yolo.schedule import YoloStage
 from tests.support.seeded_yolov5 import THIN
 
 
@@ -32,7 +32,7 @@ def test_training_lowers_the_loss_in_a_few_steps() -> None:
     torch.manual_seed(0)
     scenes = [draw_labelled_scene((128, 96), seed) for seed in range(4)]
     network = new_network(THIN)
-    losses = train(network, np.random.default_rng(0), scenes, [YoloStage(64, 80 * 8, 8, (5e-3, 5e-3))])
+    losses = train(network, np.random.default_rng(0), scenes, [TrainingStage(64, 80 * 8, 8, (5e-3, 5e-3))])
     assert len(losses) == 80
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
     assert not network.training

@@ -7,6 +7,8 @@ that with little loss.
 
 from dataclasses import dataclass
 
+from examples.fridge.training.stage import TrainingStage
+
 SIZES = {"valid_resize_size": 164, "valid_crop_size": 144, "train_crop_size": 144}
 DRAWINGS = 2200
 DRAWING_SIZE = (256, 192)
@@ -16,23 +18,10 @@ TEST_SIZE = (320, 240)
 
 
 @dataclass(frozen=True, slots=True)
-class ClassifierStage:
-    """Some steps at one image size.
+class ClassifierStage(TrainingStage):
+    """Some steps on crops. closeup: whether to crop the object or to show the whole scene."""
 
-    pixels: width and height of the network's input. shown: how many images, `batch` at a time. rates: the learning rate
-    at the start and at the end, linear in between. closeup: whether to crop the object or to show the whole scene.
-    """
-
-    pixels: int
-    shown: int
-    batch: int
-    rates: tuple[float, float]
     closeup: bool = True
-
-    @property
-    def steps(self) -> int:
-        """How many steps the stage takes."""
-        return -(-self.shown // self.batch)
 
 
 STAGES = (

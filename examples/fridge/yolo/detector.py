@@ -17,9 +17,10 @@ from examples.fridge.task import TrainedModel
 from examples.fridge.training.average_precision import ImageResult, average_precisions, box_ious, mean_average_precision
 from examples.fridge.training.batch_norm import settle
 from examples.fridge.training.learning_rate import linear_rates
+from examples.fridge.training.stage import TrainingStage
 from examples.fridge.yolo.augment import AugmentedScene, augment
 from examples.fridge.yolo.loss import YoloTargets, yolo_loss
-from examples.fridge.yolo.schedule import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_IMAGES, TEST_SIZE, YoloStage
+from examples.fridge.yolo.schedule import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_IMAGES, TEST_SIZE
 from models.detection.yolov5_adapter import YoloAdapter
 from models.networks.yolov5 import SIZES, Size, YoloV5
 from models.runtime.precision import FP32
@@ -61,7 +62,7 @@ def new_network(size: Size) -> YoloV5:
 
 
 def train(
-    network: YoloV5, rng: np.random.Generator, scenes: Sequence[LabelledScene], stages: Sequence[YoloStage]
+    network: YoloV5, rng: np.random.Generator, scenes: Sequence[LabelledScene], stages: Sequence[TrainingStage]
 ) -> list[float]:
     """Train through all stages, leave the network in evaluation mode, and return the loss of each step."""
     optimizer = torch.optim.AdamW(network.parameters(), betas=(0.9, 0.98), weight_decay=0.02, fused=True)
@@ -87,7 +88,7 @@ def train(
 
 
 def batches(
-    rng: np.random.Generator, scenes: Sequence[LabelledScene], stage: YoloStage
+    rng: np.random.Generator, scenes: Sequence[LabelledScene], stage: TrainingStage
 ) -> Iterator[tuple[Tensor, YoloTargets]]:
     """Yield inputs float32 [N, 3, n, n] in [0, 1] and their targets, in a random order."""
     order = np.concatenate([rng.permutation(len(scenes)) for _ in range(-(-stage.shown // len(scenes)))])
