@@ -5,6 +5,9 @@ PYTHON ?= python3
 RUN := $(VENV)/bin/python
 PORT ?= 5001
 TASK ?= multiclass
+TESTS := pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+# Compiled files are kept, else each server that tests start would compile the product
+KEPT := PYTHONDONTWRITEBYTECODE=
 DEMO := demo/fridge$(if $(filter-out multiclass,$(TASK)),_$(TASK))
 
 .DEFAULT_GOAL := help
@@ -14,11 +17,10 @@ serve: $(VENV)/.serve ## install, build the demo model once, serve it on port 50
 	exec $(RUN) -m server --model $(DEMO) --port $(PORT) $(ARGS)
 
 test: $(VENV)/.dev ## install, run all tests, up to four at once (ARGS="-k name", ARGS="-n 0" for one after the other)
-	# compiled files are kept, else each server that tests start would compile the product
-	PYTHONDONTWRITEBYTECODE= $(RUN) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(KEPT) $(RUN) -m $(TESTS) $(ARGS)
 
 coverage: $(VENV)/.dev ## run all tests and print how much of the product they cover, branches included
-	PYTHONDONTWRITEBYTECODE= $(RUN) -m coverage run -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(KEPT) $(RUN) -m coverage run -m $(TESTS)
 	$(RUN) -m coverage combine --quiet
 	$(RUN) -m coverage report
 

@@ -26,8 +26,7 @@ ENGINE_COMMAND = (sys.executable, "-m", "server.engine")
 SCRIPT_COMMAND = (sys.executable, "-m", "server.scripts")
 
 # glibc returns large blocks to the kernel after each batch and pages them in again for the next one. With these
-# variables it keeps them, and the forward pass is up to three times as fast; measured
-# in docs/measurements/allocator.md.
+# variables it keeps them, and the forward pass is up to three times as fast: docs/measurements/allocator.md.
 ENGINE_ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": "4294967296",

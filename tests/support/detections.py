@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from models.detector import Detector
-from models.images.decoding import ImageLimits
 from models.predictions import Boxes
-
-LIMITS = ImageLimits(10**8, 10**8)
+from tests.support.images import LIMITS
 
 Rows = Sequence[tuple[str, float, list[float]]]
 

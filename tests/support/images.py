@@ -7,7 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.images.decoding import ImageLimits
+
 Pixels = NDArray[np.uint8]
+LIMITS = ImageLimits(10**8, 10**8)
 
 
 def painted(seed: int, width: int, height: int) -> Pixels:

@@ -15,8 +15,8 @@ from settings.load import override
 from settings.model import SCHEMAS, DetectionSettings, SegmentationSettings, YoloSettings
 from tests.support.contract import contract
 from tests.support.folders.checkpoints import LABELS
-from tests.support.folders.detector_folders import LIMITS, detected, load_detector, write_detector_folder
-from tests.support.images import encoded, painted
+from tests.support.folders.detector_folders import detected, load_detector, write_detector_folder
+from tests.support.images import LIMITS, encoded, painted
 
 DATA = encoded(painted(1, 150, 200), "PNG")
 FASTER, MASK = "fasterrcnn_resnet18_fpn", "maskrcnn_resnet18_fpn"

@@ -17,7 +17,6 @@ from models.loaded import load_classifier
 from tests.support.contract import contract
 from tests.support.folders.checkpoints import LABELS, write_json
 from tests.support.folders.detector_folders import (
-    LIMITS,
     NAMES,
     SETTINGS,
     Reference,
@@ -28,7 +27,7 @@ from tests.support.folders.detector_folders import (
     seeded_detector,
     write_detector_folder,
 )
-from tests.support.images import encoded, painted
+from tests.support.images import LIMITS, encoded, painted
 
 FASTER, RETINA, MASK = "fasterrcnn_resnet18_fpn", "retinanet_resnet50_fpn", "maskrcnn_resnet18_fpn"
 IMAGES = [encoded(painted(seed, *size), "PNG") for seed, size in enumerate([(320, 240), (150, 200), (60, 50)])]

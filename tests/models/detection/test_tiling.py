@@ -18,7 +18,6 @@ from models.images.tiling import Tile, surviving, tiles
 from settings.model import DetectionSettings
 from tests.support.contract import contract
 from tests.support.folders.detector_folders import (
-    LIMITS,
     SETTINGS,
     Reference,
     assert_alike,
@@ -27,7 +26,7 @@ from tests.support.folders.detector_folders import (
     seeded_detector,
     write_detector_folder,
 )
-from tests.support.images import encoded, painted
+from tests.support.images import LIMITS, encoded, painted
 from tests.support.references.tiling import slowly
 
 Box = tuple[float, float, float, float]

@@ -16,15 +16,13 @@ from explain.network.executor import Executor
 from explain.request.targets import fixed_targets
 from explain.run import explain
 from models.classifier import Classifier
-from models.images.decoding import ImageLimits
 from models.loaded import load_classifier
 from models.predictions import ClassScores
 from tests.support.explain_networks import parameters_for
 from tests.support.folders.checkpoints import LABELS
 from tests.support.folders.transformers_folders import CLASSIFIERS, Reference, save
-from tests.support.images import encoded, painted
+from tests.support.images import LIMITS, encoded, painted
 
-LIMITS = ImageLimits(10**8, 10**8)
 # odd remainders on both axes, tall, and smaller than the input
 IMAGES = [encoded(painted(seed, *size), "PNG") for seed, size in enumerate([(151, 97), (90, 207), (41, 30)])]
 

@@ -18,10 +18,10 @@ from models.errors import ModelError
 from models.huggingface.query_adapter import select
 from models.loaded import load
 from settings.model import QueryDetectionSettings
-from tests.support.detections import LIMITS, Rows, assert_alike, predicted
+from tests.support.detections import Rows, assert_alike, predicted
 from tests.support.folders.checkpoints import LABELS, write_json
 from tests.support.folders.transformers_folders import DETECTORS, Reference, save
-from tests.support.images import encoded, painted
+from tests.support.images import LIMITS, encoded, painted
 
 IMAGES = [encoded(painted(seed, *size), "PNG") for seed, size in enumerate([(151, 97), (90, 207), (60, 50)])]
 CONDITIONAL, DEFORMABLE = "ConditionalDetrForObjectDetection", "DeformableDetrForObjectDetection"

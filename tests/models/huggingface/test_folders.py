@@ -16,14 +16,12 @@ from models.errors import ModelError
 from models.folder.layout import locate
 from models.folder.registry import look_up
 from models.huggingface.processor_spec import ProcessorSpec
-from models.images.decoding import ImageLimits
 from models.images.preprocess import Statistics
 from models.loaded import load, load_classifier
 from tests.support.folders.checkpoints import LABELS, write_json
 from tests.support.folders.transformers_folders import Reference, save
-from tests.support.images import encoded, painted
+from tests.support.images import LIMITS, encoded, painted
 
-LIMITS = ImageLimits(10**8, 10**8)
 IMAGE = encoded(painted(3, 120, 90), "PNG")
 VIT, DETR = "ViTForImageClassification", "DetrForObjectDetection"
 

@@ -17,16 +17,14 @@ from models.detection.masks import paste_pixels
 from models.detector import Detector
 from models.errors import ModelError
 from models.huggingface.mask_adapter import select
-from models.images.decoding import ImageLimits
 from models.loaded import load
 from models.predictions import Boxes, Object
 from settings.model import QuerySegmentationSettings
 from tests.support.folders.checkpoints import LABELS
 from tests.support.folders.detector_folders import plain_polygons
 from tests.support.folders.transformers_folders import SEGMENTERS, Reference, save
-from tests.support.images import encoded, painted
+from tests.support.images import LIMITS, encoded, painted
 
-LIMITS = ImageLimits(10**8, 10**8)
 IMAGES = [encoded(painted(seed, *size), "PNG") for seed, size in enumerate([(151, 97), (90, 207), (60, 50)])]
 MASK2FORMER, MASKFORMER = SEGMENTERS
 

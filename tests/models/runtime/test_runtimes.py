@@ -15,8 +15,8 @@ from models.runtime.conversion import convert_apart
 from models.runtime.precision import FP32, PRECISIONS
 from models.runtime.runtime import EAGER, ComputeOptions, GraphSource, available
 from tests.support.folders.checkpoints import write_automl_folder
-from tests.support.folders.detector_folders import LIMITS, write_detector_folder
-from tests.support.images import encoded, painted
+from tests.support.folders.detector_folders import write_detector_folder
+from tests.support.images import LIMITS, encoded, painted
 from tests.support.seeded_yolov5 import seeded_yolov5
 
 CPU = torch.device("cpu")

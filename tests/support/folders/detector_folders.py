@@ -23,10 +23,10 @@ from torchvision.ops import FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from models.detector import Detector
-from models.images.decoding import ImageLimits
 from models.loaded import load
 from models.predictions import Boxes
 from tests.support.folders.checkpoints import LABELS, write_json
+from tests.support.images import LIMITS
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 NAMES = (
@@ -42,7 +42,6 @@ SETTINGS = {
     "nms_iou_thresh": 0.5,
     "box_detections_per_img": 12,
 }
-LIMITS = ImageLimits(10**8, 10**8)
 
 Objects = list[dict[str, Any]]
 
