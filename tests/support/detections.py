@@ -10,13 +10,17 @@ from tests.support.images import LIMITS
 Rows = Sequence[tuple[str, float, list[float]]]
 
 
+def detected(model: Detector, data: bytes, **given: Any) -> list[Any]:
+    """What a model says of an encoded image, its inputs taken one by one."""
+    picture = model.read(data, LIMITS, model.settings(given))
+    prediction = model.combine(picture, [model.outputs([one.data])[0] for one in picture.inputs])
+    assert isinstance(prediction, Boxes)
+    return prediction.boxes
+
+
 def predicted(model: Detector, data: bytes, **given: Any) -> Rows:
     """The prediction for an image: label, score and box of each object."""
-    read = model.read(data, LIMITS, model.settings(given))
-    outputs = [model.outputs([one.data])[0] for one in read.inputs]
-    prediction = model.combine(read, outputs)
-    assert isinstance(prediction, Boxes)
-    return [(one["label"], one["score"], list(one["box"].values())) for one in prediction.boxes]  # type: ignore[arg-type]
+    return [(one["label"], one["score"], list(one["box"].values())) for one in detected(model, data, **given)]
 
 
 def assert_alike(found: Rows, expected: Rows, tolerance: float = 1e-4) -> None:

@@ -59,9 +59,8 @@ def crop_batches(
     rng: np.random.Generator, images: Sequence[LabelledImage], stage: ClassifierStage
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield inputs float32 [N, 3, n, n], labels int64 [N], class maps int64 [N, n // 4, n // 4], in a random order."""
-    order = np.concatenate([rng.permutation(len(images)) for _ in range(-(-stage.shown // len(images)))])
-    for start in range(0, stage.shown, stage.batch):
-        chosen = [images[index] for index in order[start : min(start + stage.batch, stage.shown)]]
+    for indexes in stage.index_batches(rng, len(images)):
+        chosen = [images[index] for index in indexes]
         crops = [random_crop(rng, labelled, stage.pixels, stage.closeup) for labelled in chosen]
         pixels = torch.from_numpy(np.stack([crop.image for crop in crops]))
         class_maps = torch.from_numpy(np.stack([crop.class_map for crop in crops])).long()

@@ -91,10 +91,8 @@ def batches(
     rng: np.random.Generator, scenes: Sequence[LabelledScene], stage: TrainingStage
 ) -> Iterator[tuple[Tensor, YoloTargets]]:
     """Yield inputs float32 [N, 3, n, n] in [0, 1] and their targets, in a random order."""
-    order = np.concatenate([rng.permutation(len(scenes)) for _ in range(-(-stage.shown // len(scenes)))])
-    for start in range(0, stage.shown, stage.batch):
-        chosen = order[start : min(start + stage.batch, stage.shown)]
-        yield collate([augment(rng, scenes[index], stage.pixels) for index in chosen])
+    for indexes in stage.index_batches(rng, len(scenes)):
+        yield collate([augment(rng, scenes[index], stage.pixels) for index in indexes])
 
 
 def collate(augmented: Sequence[AugmentedScene]) -> tuple[Tensor, YoloTargets]:

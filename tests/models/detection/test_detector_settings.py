@@ -14,8 +14,9 @@ from settings.errors import SettingsError
 from settings.load import override
 from settings.model import SCHEMAS, DetectionSettings, SegmentationSettings, YoloSettings
 from tests.support.contract import contract
+from tests.support.detections import detected
 from tests.support.folders.checkpoints import LABELS
-from tests.support.folders.detector_folders import detected, load_detector, write_detector_folder
+from tests.support.folders.detector_folders import load_detector, write_detector_folder
 from tests.support.images import LIMITS, encoded, painted
 
 DATA = encoded(painted(1, 150, 200), "PNG")

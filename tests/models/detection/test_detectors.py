@@ -15,6 +15,7 @@ from models.errors import ModelError
 from models.folder.registration import register
 from models.loaded import load_classifier
 from tests.support.contract import contract
+from tests.support.detections import detected
 from tests.support.folders.checkpoints import LABELS, write_json
 from tests.support.folders.detector_folders import (
     NAMES,
@@ -22,7 +23,6 @@ from tests.support.folders.detector_folders import (
     Reference,
     assert_alike,
     build,
-    detected,
     load_detector,
     seeded_detector,
     write_detector_folder,

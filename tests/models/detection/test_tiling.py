@@ -17,11 +17,11 @@ from models.images.model_input import DecodedImage
 from models.images.tiling import Tile, surviving, tiles
 from settings.model import DetectionSettings
 from tests.support.contract import contract
+from tests.support.detections import detected
 from tests.support.folders.detector_folders import (
     SETTINGS,
     Reference,
     assert_alike,
-    detected,
     load_detector,
     seeded_detector,
     write_detector_folder,

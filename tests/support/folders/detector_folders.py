@@ -24,9 +24,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from models.detector import Detector
 from models.loaded import load
-from models.predictions import Boxes
 from tests.support.folders.checkpoints import LABELS, write_json
-from tests.support.images import LIMITS
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 NAMES = (
@@ -133,14 +131,6 @@ def load_detector(path: Path, **options: Any) -> Detector:
     model = load(path, **options)
     assert isinstance(model, Detector)
     return model
-
-
-def detected(model: Detector, data: bytes, **given: Any) -> list[Any]:
-    """What a model says of an encoded image, its inputs taken one by one."""
-    picture = model.read(data, LIMITS, model.settings(given))
-    prediction = model.combine(picture, [model.outputs([one.data])[0] for one in picture.inputs])
-    assert isinstance(prediction, Boxes)
-    return prediction.boxes
 
 
 class Reference:
