@@ -25,6 +25,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 _SHARING = {
     "tests/server/protocols/": "site",
     "tests/server/api/test_api_page.py": "site",
+    "tests/server/api/test_routing.py": "site",
     "tests/server/supervisor/test_lifecycle.py": "fridge_server",
     "tests/benchmarks/test_measured.py": "fridge_server",
 }

@@ -92,6 +92,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        redirect_slashes=False,  # a redirect would need the scheme and prefix that the client used
     )
     app.state.app_state, app.state.deployments = state, deployments
     routers = create_routers()
@@ -110,8 +111,8 @@ def create_app(
 
 
 def _methods(routers: Sequence[APIRouter]) -> Mapping[str, set[str]]:
-    """Return the methods of each path."""
+    """Return the methods of each path. Where there is GET, RequestMiddleware lets HEAD pass as GET."""
     methods: dict[str, set[str]] = defaultdict(set)
     for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
-        methods[route.path] |= set(route.methods or ())
+        methods[route.path] |= set(route.methods or ()) | ({"HEAD"} if "GET" in (route.methods or ()) else set())
     return methods

@@ -41,7 +41,8 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.monotonic()
+        started, method = time.monotonic(), scope["method"]
+        scope = _routed(scope)
         ids = RequestIds.of(scope["headers"])
         request_id = ids.request_id
         facts: dict[str, Any] = {}
@@ -71,15 +72,27 @@ class RequestMiddleware:
             if not status:
                 await error_response(unexpected, request_id, scope["path"])(scope, receive, send_on)
         finally:
-            self._record(scope, status, time.monotonic() - started, facts, request_id)
+            self._record(scope, method, status, time.monotonic() - started)
 
-    def _record(self, scope: Scope, status: int, seconds: float, facts: dict[str, Any], request_id: str) -> None:
+    def _record(self, scope: Scope, method: str, status: int, seconds: float) -> None:
+        facts, request_id = scope["state"]["facts"], scope["state"]["request_id"]
         route = getattr(scope.get("route"), "path", "none")  # not the raw path, which clients can invent
         self._state.metrics.requests.labels(route, str(status), facts.get("deployment", "")).inc()
         self._state.metrics.request_seconds.labels(route).observe(seconds)
         level = logging.INFO if "deployment" in facts or route == SCORE else logging.DEBUG
-        head = {"status": status, "method": scope["method"], "route": route, "ms": round(1000 * seconds, 1)}
+        head = {"status": status, "method": method, "route": route, "ms": round(1000 * seconds, 1)}
         logger.log(level, "request", extra={"facts": head | facts | {"request_id": request_id}})
+
+
+def _routed(scope: Scope) -> Scope:
+    """Return the scope as routes see it: HEAD as GET, and a path without a slash at its end.
+
+    The HTTP server keeps the scope with HEAD, and leaves out the body of the response.
+    """
+    path = scope["path"]
+    if len(path) > 1 and path[-1] == "/" and path[-2] != "/":
+        scope["path"] = path[:-1]
+    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
 def error_response(error: ServiceError, request_id: str, path: str) -> Response:

@@ -6,7 +6,7 @@ The page is Swagger UI, unchanged; static/swagger-ui/NOTICE names its version an
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
@@ -29,14 +29,14 @@ router = APIRouter()
 
 
 @router.get("/docs", include_in_schema=False)
-@router.head("/docs", include_in_schema=False)
-async def page() -> Response:
+async def page(request: Request) -> Response:
     """Show the API, to read and to try."""
+    if request.scope["raw_path"].endswith(b"/"):  # from there, the page's relative paths would lead nowhere
+        return RedirectResponse("../docs")
     return HTMLResponse(_PAGE, headers=_HEADERS)
 
 
 @router.get("/docs/{name}", include_in_schema=False)
-@router.head("/docs/{name}", include_in_schema=False)
 async def page_file(request: Request, name: str) -> Response:
     """Return a file of the page; 404 for any other name."""
     if name not in _FILES:

@@ -9,7 +9,6 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/", response_class=HTMLResponse)
-@router.head("/", include_in_schema=False)
 async def root(request: Request) -> Response:
     """Answer `Healthy` while a score would succeed, as the hosted endpoint does; 503 otherwise."""
     AppState.of(request).deployments.require_ready()

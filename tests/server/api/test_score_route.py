@@ -194,7 +194,7 @@ def test_other_paths_and_methods(server: LiveServer) -> None:
     assert (reply.status_code, reply.json()["code"]) == (404, "not_found")
     reply = http.delete(server.url + "/score")
     assert (reply.status_code, reply.json()["code"]) == (405, "method_not_allowed")
-    assert reply.headers["allow"] == "GET, OPTIONS, POST"
+    assert reply.headers["allow"] == "GET, HEAD, OPTIONS, POST"
     assert http.delete(server.url + "/").headers["allow"] == "GET, HEAD"
 
 

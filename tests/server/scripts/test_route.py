@@ -43,6 +43,20 @@ def test_the_tutorials_request_is_scored(site: ScriptSite) -> None:
     assert "run_ms=" in line
 
 
+def test_head_gets_what_get_would_without_a_body(site: ScriptSite) -> None:
+    for name, query in (("score", "?data=[[1,2,3]]"), ("raw", ""), ("raw", "?do=status&status=418"), ("headers", "")):
+        got, head = site.ask(name, "GET", query), site.ask(name, "HEAD", query)
+        assert (head.status_code, head.content) == (got.status_code, b"")
+        assert head.headers["content-length"] == got.headers["content-length"]
+        assert head.headers["content-type"] == got.headers["content-type"]
+
+
+def test_a_slash_at_the_end_of_the_path_changes_nothing(site: ScriptSite) -> None:
+    body = json.dumps({"data": [[1, 2, 3]]})
+    reply = http.post(site.server.url + "/score/", content=body, headers={NAME: "score"} | JSON)
+    assert reply.json() == [321.0]
+
+
 # what azureml-inference-server-http 1.5.1 was seen to pass to run(data, request_headers) and to answer
 HOSTED: list[tuple[dict[str, Any], int, Any]] = [
     ({"content": b'{"data":[1]}', "headers": JSON}, 200, '{"data":[1]}'),
