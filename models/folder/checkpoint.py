@@ -22,6 +22,7 @@ from torch import Tensor
 
 from models.architecture.architecture import State
 from models.errors import ModelError, first_line
+from models.folder.archive import refuse_archive
 from models.folder.opened import WeightsFile
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ def read_checkpoint(file: WeightsFile) -> Checkpoint:
     Tensors are mapped into memory where the format allows, and stay valid after the file is closed.
     """
     path = file.path
+    refuse_archive(path, file.stream)
     if path.suffix == ".safetensors":
         return Checkpoint(None, None, None, _read_safetensors(file))
     content = _read_torch(file)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import ModelError
+from models.folder.archive import archive_name, refuse_archive
+from models.folder.leftovers import entries, is_leftover
 from models.folder.manifest import MANIFEST
 from models.folder.signature import MLMODEL
 
@@ -34,13 +36,14 @@ _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 # Files with these stems are the weights, even beside others that end like weights
 _STEMS = ("model", "pytorch_model")
 _DEEPEST = 3
+_MOST_LISTED = 8  # entries of a folder that holds no model
 # Where an MLflow folder holds the weights, below its MLmodel
 _INSIDE = ("artifacts", "model", "data/model")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """Where the files of one model lie; none of them has been opened.
+    """Where the files of one model lie; none of them has been parsed.
 
     `root` is what the operator named, `weights` the checkpoint found in it, or the index of weights in several files.
     `config` is the config.json of timm or of transformers. `processor` is the preprocessor_config.json of transformers,
@@ -69,11 +72,20 @@ class ModelFolder:
 
 
 def locate(path: Path) -> ModelFolder:
-    """Find a model in `path`: a checkpoint file, or a folder in any known layout.
+    """Find a model in `path`: a checkpoint file, or a folder in any known layout. Leftovers in folders are ignored.
 
     ModelError where nothing is found or the choice is not clear; the message lists what is there.
     """
+    try:
+        return _located(path)
+    except OSError as error:
+        raise ModelError(f"{error.filename or path} cannot be read: {error.strerror}.") from None
+
+
+def _located(path: Path) -> ModelFolder:
     if path.is_file():
+        with path.open("rb") as stream:
+            refuse_archive(path, stream)
         return _around(path.parent, path)
     if not path.is_dir():
         raise ModelError(f"The model folder {path} does not exist. Name a folder or a checkpoint file.")
@@ -81,6 +93,9 @@ def locate(path: Path) -> ModelFolder:
         weights = _weights_in(folder)
         if weights is not None:
             return _around(path, weights, _first(home / MANIFEST))
+    for file in entries(path)[:_MOST_LISTED]:
+        if file.is_file() and (packed := _archive(file)) is not None:
+            raise ModelError(f"{path} holds no model. {file.name} in it is {packed}: unpack it first.")
     raise ModelError(
         f"{path} holds no model. Expected model.pt or model.safetensors in it, in outputs/ or in "
         f"mlflow-model/artifacts/; found {_listing(path)}."
@@ -116,7 +131,7 @@ def _candidates(path: Path) -> Iterator[tuple[Path, Path]]:
     """Yield (model folder, folder in it that may hold weights), also of a folder that holds nothing but a folder."""
     for _ in range(_DEEPEST):
         yield from ((path, path / place) for place in _PLACES)
-        inner = [entry for entry in sorted(path.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
+        inner = [entry for entry in entries(path) if entry.is_dir()]
         if len(inner) != 1:
             return
         path = inner[0]
@@ -125,7 +140,7 @@ def _candidates(path: Path) -> Iterator[tuple[Path, Path]]:
 def _weights_in(folder: Path) -> Path | None:
     if not folder.is_dir():
         return None
-    files = [entry for entry in sorted(folder.iterdir()) if entry.suffix in SUFFIXES and entry.is_file()]
+    files = [entry for entry in entries(folder) if entry.suffix in SUFFIXES and entry.is_file()]
     stems = [[file for file in files if file.stem == stem] for stem in _STEMS]
     indexes = [folder / name for name in _INDEXES if (folder / name).is_file()]
     named = next((found for found in (*stems, indexes[:1]) if found), files)
@@ -139,7 +154,13 @@ def _first(*files: Path) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
+def _archive(file: Path) -> str | None:
+    with file.open("rb") as stream:
+        return archive_name(stream)
+
+
 def _listing(path: Path) -> str:
-    names = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in path.iterdir())
-    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    found = sorted(path.iterdir(), key=lambda entry: (is_leftover(entry.name), entry.name))
+    names = [f"{entry.name}/" if entry.is_dir() else entry.name for entry in found]
+    shown = ", ".join(names[:_MOST_LISTED]) + (", ..." if len(names) > _MOST_LISTED else "")
     return shown or "an empty folder"

@@ -7,15 +7,18 @@ from models.assembly import assemble
 from models.definition import Definition
 from models.errors import ModelError
 from models.folder.layout import ModelFolder, locate
+from models.folder.leftovers import leftovers
 from models.folder.manifest import MANIFEST, Manifest
 from models.folder.opened import OpenedFolder
 from models.folder.registry import Registered, check_name, incoming, now, publish
-from models.folder.verification import hashes
+from models.folder.verification import hashes, verify
+from settings.errors import SettingsError
 
 
 def register(source: Path, root: Path, name: str, version: int | None = None) -> Registered:
-    """Copy `source` into `root` as NAME/VERSION with a manifest; ModelError where it cannot be served.
+    """Copy `source` into `root` as NAME/VERSION with a manifest; ModelError or SettingsError where it cannot be served.
 
+    A source that is registered already is verified first.
     The version becomes visible only when it is complete, whatever interrupts the copying.
     """
     check_name(name)
@@ -26,17 +29,27 @@ def register(source: Path, root: Path, name: str, version: int | None = None) ->
         raise ModelError(
             f"The model root {root} lies inside {source}, which would be copied into itself. Name another."
         )
+    with OpenedFolder(folder) as files:
+        verify(files)
     with incoming(root) as place:
         content = place / "content"
         _copy(source, folder, content)
-        definition, _ = assemble(content, verified=True)
+        definition = _served(content, folder.root)
         return publish(content, root, _manifest(definition, content, name, version))
+
+
+def _served(content: Path, source: Path) -> Definition:
+    """Assemble the copy of `source` in `content`. What an error says of the copy, it says of the source."""
+    try:
+        return assemble(content, verified=True)[0]
+    except (ModelError, SettingsError) as error:
+        raise type(error)(str(error).replace(str(content), str(source))) from None
 
 
 def _copy(source: Path, folder: ModelFolder, content: Path) -> None:
     if source.is_dir():
         try:
-            shutil.copytree(source, content)
+            shutil.copytree(source, content, ignore=leftovers)
         except shutil.Error as error:  # holds a list of (file, copy, reason)
             raise ModelError(f"{source} cannot be copied: {error.args[0][0][2]}. Mend or remove that file.") from None
         return

@@ -39,7 +39,7 @@ def registered(root: Path, name: str | None = None) -> list[Registered]:
         (
             Registered(version.parent.name, int(version.name), version)
             for version in root.glob(f"{name or '*'}/*")
-            if version.name.isdecimal() and (version / MANIFEST).is_file()
+            if _NAME.fullmatch(version.parent.name) and version.name.isdecimal() and (version / MANIFEST).is_file()
         ),
         key=lambda model: (model.name, model.version),
     )

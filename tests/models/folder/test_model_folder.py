@@ -48,6 +48,55 @@ def test_weights_are_found_in_every_layout(tmp_path: Path, files: list[str], wei
     assert (found.settings, found.manifest, found.config) == (None, None, None)
 
 
+LEFTOVERS = (
+    "lost+found",
+    "__MACOSX",
+    "__pycache__",
+    ".ipynb_checkpoints",
+    ".Trash-1000",
+    "..2024_05_01_10_00_00.123",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "@eaDir",
+    "#recycle",
+    "LOST+FOUND",
+)
+
+
+@pytest.mark.parametrize("depth", ["", "outer/"], ids=["beside", "within"])
+@pytest.mark.parametrize("name", LEFTOVERS)
+def test_folders_that_systems_leave_behind_hide_no_model(tmp_path: Path, name: str, depth: str) -> None:
+    touch(tmp_path, f"{depth}model_v1/artifacts/model.pt", f"{depth}model_v1/artifacts/settings.json")
+    touch(tmp_path, f"{depth}{name}/model_v1/artifacts/model.pt", f"{depth}{name}/model.pt")
+    found = locate(tmp_path)
+    assert relative(tmp_path, found.weights) == f"{depth}model_v1/artifacts/model.pt"
+    assert relative(tmp_path, found.settings) == f"{depth}model_v1/artifacts/settings.json"
+
+
+@pytest.mark.parametrize("name", ["._best.pt", ".best.pt", ".DS_Store", "Thumbs.db", "desktop.ini", "._model.pt"])
+@pytest.mark.parametrize("weights", ["best.pt", "a/best.pt"])
+def test_files_that_systems_leave_behind_hide_no_model(tmp_path: Path, weights: str, name: str) -> None:
+    beside = Path(weights).with_name(name)
+    found = locate(touch(tmp_path, weights, name, str(beside), str(beside.with_name("._settings.json"))))
+    assert relative(tmp_path, found.weights) == weights
+    assert found.settings is None
+
+
+def test_a_volume_of_kubernetes_is_a_model_folder(tmp_path: Path) -> None:
+    touch(tmp_path, "..2024_05_01/model.pt", "..2024_05_01/settings.json")
+    (tmp_path / "..data").symlink_to("..2024_05_01")
+    for name in ("model.pt", "settings.json"):
+        (tmp_path / name).symlink_to(f"..data/{name}")
+    found = locate(tmp_path)
+    assert (relative(tmp_path, found.weights), relative(tmp_path, found.settings)) == ("model.pt", "settings.json")
+
+
+def test_leftovers_alone_are_no_model(tmp_path: Path) -> None:
+    touch(tmp_path, "lost+found/model.pt", "._model.pt", "readme.txt")
+    with pytest.raises(ModelError, match=r"holds no model.*found readme\.txt, \._model\.pt, lost\+found/\.$"):
+        locate(tmp_path)
+
+
 @pytest.mark.parametrize("layout", ["mlflow-model", "artifacts", "outputs", "run", "train_artifacts", "bare"])
 def test_what_training_writes_is_found(tmp_path: Path, layout: Layout) -> None:
     found = locate(write_automl_folder(tmp_path, layout, state={}))

@@ -205,6 +205,39 @@ def test_a_registered_version_can_be_registered_again(tmp_path: Path, source: Pa
     load_classifier(second.path)
 
 
+def test_a_changed_copy_of_a_registered_version_is_not_registered(tmp_path: Path, source: Path) -> None:
+    first = register(source, tmp_path, "fridge")
+    change_a_byte(first.path)
+    with pytest.raises(ModelError, match=r"fridge/1 is not as it was registered: model\.safetensors"):
+        register(first.path, tmp_path, "fridge")
+    assert [model.version for model in registered(tmp_path)] == [1]
+
+
+def test_leftovers_are_neither_copied_nor_models(tmp_path: Path, source: Path) -> None:
+    folder = Path(shutil.copytree(source, tmp_path / "source"))
+    names = (".DS_Store", "._model.safetensors", "lost+found/x", "__MACOSX/._model.safetensors", "..data/model.pt")
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"left behind")
+    found = register(folder, tmp_path / "root", "fridge")
+    assert contents(found.path).keys() == contents(source).keys()
+    for name in ("__MACOSX", "lost+found", ".Trash-0"):
+        shutil.copytree(found.path, tmp_path / "root" / name / "1")
+    (found.path / ".DS_Store").touch()
+    assert registered(tmp_path / "root") == [found]
+    load_classifier(found.path)
+
+
+def test_an_error_names_the_source_and_not_the_copy(tmp_path: Path, source: Path) -> None:
+    folder, root = Path(shutil.copytree(source, tmp_path / "source")), tmp_path / "root"
+    archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", source))
+    weights = archive.rename(folder / "model.safetensors")
+    with pytest.raises(ModelError) as caught:
+        register(folder, root, "fridge")
+    assert str(caught.value).startswith(f"{weights} is a zip archive. Unpack it")
+    assert list(root.iterdir()) == []
+
+
 def test_an_unfinished_folder_disappears_and_a_living_one_stays(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), incoming(tmp_path) as first:
         (first / "half").touch()
@@ -289,7 +322,7 @@ def test_a_dozen_processes_get_a_dozen_versions(tmp_path: Path, source: Path) ->
 
 HALF = """
 import shutil, sys, time
-def copy_half(source, target):
+def copy_half(source, target, **options):
     target.mkdir()
     shutil.copy(source / "manifest.json", target)
     print("half", flush=True)
