@@ -1,9 +1,10 @@
 """Device: runs batches on the model, one at a time. An image that fails does not fail the others of its batch."""
 
+import itertools
 import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -50,16 +51,30 @@ class BatchResult:
 
 
 class Device:
-    """Runs a model. All methods run on the one thread that may use the model's device, and hold `lock` meanwhile."""
+    """Runs a model. All methods run on the one thread that may use the model's device, and hold `lock` meanwhile.
+
+    `step` is the number of the step that computes now; None between two steps. Any thread may read it.
+    """
 
     def __init__(self, model: EngineModel, lock: AbstractContextManager[object] | None = None) -> None:
         self.model = model
         self.lock = lock or nullcontext()
+        self.step: int | None = None
+        self._steps = itertools.count()
+
+    @contextmanager
+    def computing(self) -> Iterator[float]:
+        """Hold the lock for one step, and yield when it began, in monotonic seconds."""
+        with self.lock:
+            self.step = next(self._steps)
+            try:
+                yield time.monotonic()
+            finally:
+                self.step = None
 
     def run(self, items: Sequence[BatchItem]) -> BatchResult:
         """Run items of one shape as one batch. A batch that fails runs again item by item, one too large in halves."""
-        with self.lock:
-            started = time.monotonic()
+        with self.computing() as started:
             result = self._run(items)
             return BatchResult(result.outputs, result.too_large, time.monotonic() - started)
 
@@ -95,7 +110,7 @@ class Device:
 
     def probe(self) -> None:
         """Run one example. Raises what the model raises where the device no longer works."""
-        with self.lock:
+        with self.computing():
             self.model.outputs(self.model.example(1))
 
     def time_example(self, count: int) -> float:

@@ -17,16 +17,23 @@ from models.errors import ModelError
 from models.loaded import LoadedModel
 from server.engine.device import Device
 from server.engine.explaining.explainer import Explainer
+from server.engine.heartbeat import Heartbeat
 from server.engine.listener import EngineListener
 from server.engine.pipeline.pipeline import Pipeline
-from server.engine.startup.assembly import BROKEN, build_pipeline, build_scheduler, freeze_objects
+from server.engine.startup.assembly import (
+    BROKEN,
+    build_pipeline,
+    build_scheduler,
+    freeze_objects,
+    replace_process,
+)
 from server.engine.startup.device_thread import DeviceThread
 from server.engine.startup.loading import device_lock, facts_of, load_model
 from server.engine.startup.runtime_choice import choose_at_start, tune
 from server.engine.startup.warm_up import Timings, batch_overhead_s, sizes_to_try, warm_up
 from server.engine.workers.decode_worker import run_decode_worker
 from server.engine.workers.decode_workers import DecodeWorkers, decode_worker_count
-from server.ipc.parent_pipe import FAILED, READY, read_config, report_to_parent, watch_parent
+from server.ipc.parent_pipe import FAILED, READY, hang_limit_s, read_config, report_to_parent, watch_parent
 from server.ipc.process_config import ProcessConfig
 from server.logs import configure_logs
 from server.metrics import DeploymentMetrics, Metrics
@@ -93,6 +100,7 @@ async def serve(config: ProcessConfig) -> None:
     freeze_objects()
     listener.announce({"ready": True, "reason": "ready"})
     report_to_parent(READY)
+    Heartbeat(device, hang_limit_s(settings), replace_process).start()
     logger.info(
         "engine ready device=%s runtime=%s batch=%d seconds=%.1f",
         model.device,

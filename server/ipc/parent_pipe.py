@@ -5,7 +5,8 @@ ends when the parent closes it or ends in any way, and the child exits at once. 
 and it needs no signals.
 
 A child reports on its standard output: `ready`, `failed` with the reason, and `settled` with the number of the routing
-table that it uses.
+table that it uses. An engine or a decode worker that is ready writes `alive` every second, so that its parent notices
+when it hangs.
 """
 
 import io
@@ -17,12 +18,18 @@ from collections.abc import Callable
 
 from server.ipc.process_config import ProcessConfig
 from server.ipc.routing_table import RoutingTable
+from settings.server import ServerSettings
 
 DRAIN = b"drain\n"
 TABLE = b"table "
 READY = "ready"
 FAILED = "failed"
 SETTLED = "settled"
+ALIVE = "alive"
+BEAT_S = 1.0  # between two of them
+
+_HANGS_AFTER_S = (10.0, 300.0)  # at least and at most
+_TIMEOUTS = 2.0  # of requests
 
 
 def read_config() -> ProcessConfig:
@@ -42,6 +49,15 @@ def watch_parent(
     At the end of the pipe, `end` is called, and then the process exits.
     """
     threading.Thread(target=_watch, args=(drain, table, end), name="parent-pipe", daemon=True).start()
+
+
+def hang_limit_s(settings: ServerSettings) -> float:
+    """Return the seconds after which a step on a device, or a process that is not `alive`, is taken to hang.
+
+    Two timeouts of requests, so that nobody waits for its result any more; 10 s at least, and five minutes at most.
+    """
+    least, most = _HANGS_AFTER_S
+    return min(max(_TIMEOUTS * settings.request_timeout_ms / 1000, least), most)
 
 
 def report_to_parent(*words: object) -> None:

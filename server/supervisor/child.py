@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import math
 import os
 import time
 from asyncio import StreamReader
@@ -10,7 +11,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from server.ipc.parent_pipe import DRAIN, FAILED, READY
+from server.ipc.parent_pipe import ALIVE, BEAT_S, DRAIN, FAILED, READY
 from server.ipc.process_config import ProcessConfig
 
 logger = logging.getLogger(__name__)
@@ -31,8 +32,9 @@ class ChildError(Exception):
 class Child:
     """One process. `config` is called before each start, and makes the configuration of the process.
 
-    `on_line` is called with each line that it writes besides `ready` and `failed`, and `ended` with the process id of
-    one that ended without `request_stop`.
+    `on_line` is called with each line that it writes besides `ready`, `failed` and `alive`, and `ended` with the id of
+    a process that ended without `request_stop`. A process that has written `alive`, and then not again for `silence_s`,
+    is killed.
     """
 
     role: str
@@ -42,7 +44,9 @@ class Child:
     on_line: Callable[["Child", str], None] = lambda child, line: None
     ended: Callable[["Child", int], None] = lambda child, pid: None
     process: Process | None = None
+    silence_s: float = math.inf
     reason: str = ""
+    _silent_s: float | None = None
     _crashes: int = 0
     _stopping: bool = False
     _keep_alive_task: "asyncio.Task[None] | None" = None
@@ -144,15 +148,34 @@ class Child:
             return _NOT_STARTED
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(config.model_dump_json().encode() + b"\n")
-        async for line in _lines(process.stdout):
-            self._read_line(line)
-        return await process.wait()
+        self._silent_s = None
+        watch = asyncio.create_task(self._kill_when_silent(process))
+        try:
+            async for line in _lines(process.stdout):
+                self._read_line(line)
+            return await process.wait()
+        finally:
+            watch.cancel()
+
+    async def _kill_when_silent(self, process: Process) -> None:
+        while True:
+            await asyncio.sleep(BEAT_S)
+            if self._silent_s is None:
+                continue
+            # by the beat and not by the clock: while this process was stopped too, it could not read
+            self._silent_s += BEAT_S
+            if self._silent_s > self.silence_s:
+                logger.error("process hangs, killing it role=%r silent_s=%.0f", self.role, self._silent_s)
+                process.kill()
+                return
 
     def _read_line(self, line: str) -> None:
         word, _, rest = line.partition(" ")
         if word == READY:
             if self._ready is not None and not self._ready.done():
                 self._ready.set_result(None)
+        elif word == ALIVE:
+            self._silent_s = 0.0
         elif word == FAILED:
             self.reason = str(json.loads(rest))
         else:

@@ -14,6 +14,7 @@ from typing import Any
 from models.errors import ModelError
 from models.folder.layout import locate as locate_folder
 from models.folder.registry import look_up
+from server.ipc.parent_pipe import hang_limit_s
 from server.ipc.process_config import ProcessConfig
 from server.ipc.routing_table import Route
 from server.scripts.location import ScriptLocation
@@ -122,6 +123,7 @@ class Launcher:
                 partial(config, device=device, engine=index, address=socket),
                 ENGINE_ENVIRONMENT,
                 ended=self._ended,
+                silence_s=hang_limit_s(route.settings),
             )
             for index, (device, socket) in enumerate(zip(route.settings.device, route.sockets, strict=True))
         ]

@@ -46,8 +46,7 @@ class ExplainingSteps:
     def run(self, batch: Batch) -> None:
         """Run one slice of the explanations of a batch, and queue the work that follows."""
         started = time.monotonic()
-        with self._device.lock:
-            locked = time.monotonic()
+        with self._device.computing() as locked:
             result = self._explainer.run_slice(batch.jobs)
         ended = time.monotonic()
         seconds = ended - started

@@ -77,12 +77,16 @@ def build_pipeline(
         metrics=metrics,
         cpu_threads=cpu_threads(settings),
         health=health,
-        # a broken CUDA context stays broken until the process ends; the supervisor starts a new one
-        broken=lambda: os._exit(BROKEN),
+        broken=replace_process,
         wake=timer.wake_at,
     )
     timer.on_time = pipeline.tick
     return pipeline
+
+
+def replace_process() -> None:
+    """End this process at once, and have its parent start a new one: a broken CUDA context stays broken until then."""
+    os._exit(BROKEN)
 
 
 def freeze_objects() -> None:

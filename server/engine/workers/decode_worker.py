@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +15,15 @@ from torch import Tensor
 from models.errors import ModelError
 from models.loaded import load_without_weights
 from server.engine.device import Device
+from server.engine.heartbeat import Heartbeat
 from server.engine.listener import EngineListener
-from server.engine.startup.assembly import BROKEN, build_pipeline, build_scheduler, freeze_objects
+from server.engine.startup.assembly import (
+    BROKEN,
+    build_pipeline,
+    build_scheduler,
+    freeze_objects,
+    replace_process,
+)
 from server.engine.startup.loading import facts_of
 from server.engine.workers.decode_workers import SLOTS
 from server.engine.workers.shared_images import SharedImages
@@ -56,12 +64,15 @@ async def run_decode_worker(config: ProcessConfig, worker: DecodeWorkerConfig) -
     scheduler = build_scheduler(model, worker.timings, settings)
     scheduler.limits = replace(scheduler.limits, max_running=SLOTS)
     metrics = DecodeWorkerMetrics(Metrics(), config.deployment)
+    device = Device(model)
     listener.pipeline = build_pipeline(
-        Device(model), None, device_threads, scheduler, listener=listener, metrics=metrics, settings=settings
+        device, None, device_threads, scheduler, listener=listener, metrics=metrics, settings=settings
     )
     freeze_objects()
     listener.announce({"ready": True, "reason": "ready"})
     report_to_parent(READY)
+    # its batches are those of the engine, which watches its own device
+    Heartbeat(device, math.inf, replace_process).start()
     logger.info("decode worker ready number=%d batch=%d", worker.number, scheduler.limits.max_images)
     await connected
 

@@ -15,6 +15,7 @@ from models.classifier import Classifier
 from models.loaded import LoadedModel
 from server.cores import cpu_threads
 from server.engine.workers.shared_images import SharedImages
+from server.ipc.parent_pipe import hang_limit_s
 from server.ipc.process_config import DecodeWorkerConfig, ProcessConfig
 from server.supervisor.child import Child
 from settings.server import ServerSettings
@@ -64,7 +65,13 @@ class DecodeWorkers:
     def start(self, ended: Callable[[Child, int], None]) -> None:
         """Start the workers on the running event loop, and keep them alive. `ended` is called when one has ended."""
         self._children = [
-            Child("decode worker", _COMMAND, partial(self.config, number), ended=ended)
+            Child(
+                "decode worker",
+                _COMMAND,
+                partial(self.config, number),
+                ended=ended,
+                silence_s=hang_limit_s(self._config.settings),
+            )
             for number in range(len(self.addresses))
         ]
         for child in self._children:

@@ -18,6 +18,7 @@ from tests.support.images import encoded
 logger = logging.getLogger("server.engine")
 
 SLOW, SLOW_ENDED = "a slow batch runs", "a slow batch has ended"
+HANGS = "a batch hangs in process="
 LOGGED = "a logged image runs"
 
 # what happens to a batch that holds an image of this colour
@@ -27,6 +28,7 @@ COLOURS = {
     "slow": (255, 255, 0),  # the forward pass takes two seconds
     "sick": (0, 0, 255),  # the device is broken from here on
     "memory": (0, 255, 0),  # more than one image does not fit into memory
+    "hang": (0, 128, 255),  # the forward pass does not end
     "logged": (255, 128, 0),  # the log says that it ran
 }
 
@@ -49,6 +51,9 @@ class FaultyModel(Classifier):
             logger.info(LOGGED)
         if "kill" in faults:
             os.kill(os.getpid(), signal.SIGKILL)
+        if "hang" in faults:
+            logger.info("%s%d", HANGS, os.getpid())
+            time.sleep(3600)
         if "slow" in faults:
             logger.info(SLOW)
             time.sleep(2)
