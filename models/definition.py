@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from models import tasks
@@ -21,7 +22,9 @@ from models.folder.signature import Signature
 from models.folder.timm_config import timm_config
 from models.huggingface.saved import SavedModel, saved_model
 from models.images.preprocess import Preprocess
+from models.labels import Label, checked_labels
 from models.task import Task
+from settings.excerpt import excerpt
 from settings.load import load_model_settings, override
 from settings.model import ClassificationSettings, ModelSettings
 from settings.resolved import Resolved
@@ -41,7 +44,7 @@ class Definition:
     used: tuple[Path, ...]
     architecture: Architecture
     task: Task
-    labels: tuple[str, ...]
+    labels: tuple[Label, ...]
     settings: Resolved[ModelSettings]
     signature: Signature
 
@@ -75,11 +78,12 @@ def resolve(content: FolderContent, *, strict: bool = False) -> Definition:
     served.
     """
     if content.checkpoint.model_name is None:
-        architecture, task, labels = _from_companions(content)
+        architecture, task, given = _from_companions(content)
         saved: Mapping[str, Any] = {}
     else:
-        architecture, task, labels = _from_checkpoint(content)
+        architecture, task, given = _from_checkpoint(content)
         saved = _saved_settings(architecture, _mapping(content.checkpoint.specs))
+    labels = _checked(architecture, given, content.folder)
     load = partial(
         load_model_settings,
         architecture.settings,
@@ -101,7 +105,7 @@ def task_named(name: str) -> Task:
     return task
 
 
-def _from_companions(content: FolderContent) -> tuple[Architecture, TaskName, tuple[str, ...]]:
+def _from_companions(content: FolderContent) -> tuple[Architecture, TaskName, Any]:
     """Return architecture, task and labels of plain weights, from the manifest and config.json beside them."""
     folder, manifest = content.folder, content.manifest
     saved = None
@@ -125,12 +129,12 @@ def _from_companions(content: FolderContent) -> tuple[Architecture, TaskName, tu
             f"{folder.manifest}: the task is {task!r}, but {architecture.name} is for "
             f"{' or '.join(architecture.tasks)}. Correct one of the two."
         )
-    if isinstance(architecture, ClassifierArchitecture):
-        return config.applied_to(architecture) if config else architecture, task, labels
-    return architecture, task, _without_background(architecture, labels)
+    if isinstance(architecture, ClassifierArchitecture) and config is not None:
+        architecture = config.applied_to(architecture)
+    return architecture, task, labels
 
 
-def _labels(content: FolderContent, saved: SavedModel) -> tuple[str, ...]:
+def _labels(content: FolderContent, saved: SavedModel) -> tuple[Any, ...]:
     """Return the labels of a model of transformers; a manifest may give them other names."""
     manifest = content.manifest
     if manifest is None:
@@ -143,32 +147,37 @@ def _labels(content: FolderContent, saved: SavedModel) -> tuple[str, ...]:
     return tuple(manifest.labels)
 
 
-def _from_checkpoint(content: FolderContent) -> tuple[Architecture, TaskName, tuple[str, ...]]:
+def _from_checkpoint(content: FolderContent) -> tuple[Architecture, TaskName, Any]:
     """Return architecture, task and labels of a checkpoint of AutoML for Images, which describes itself."""
     checkpoint, weights = content.checkpoint, content.folder.weights
     specs = _mapping(checkpoint.specs)
     architecture = catalog.architecture(str(checkpoint.model_name))
     key = "labels" if isinstance(architecture, ClassifierArchitecture) else "classes"
     labels = specs.get(key)
-    if not isinstance(labels, (list, tuple)) or not labels or not all(isinstance(label, str) for label in labels):
-        raise ModelError(f"{weights}: specs[{key!r}] is {labels!r}; expected a list of texts, one a class.")
+    if not isinstance(labels, (list, tuple, np.ndarray)) or not len(labels):
+        raise ModelError(f"{weights}: specs[{key!r}] is {excerpt(labels)}; expected a list of labels, one a class.")
     if len(labels) != checkpoint.number_of_classes:
         raise ModelError(
             f"{weights} says it has {checkpoint.number_of_classes} classes, but lists {len(labels)} {key}. "
             "Both must agree."
         )
     if isinstance(architecture, ClassifierArchitecture):
-        return architecture, "multilabel" if specs.get("multilabel") else "multiclass", tuple(labels)
-    labels = _without_background(architecture, tuple(labels))
-    if not labels:
-        raise ModelError(f"{weights}: specs['classes'] names the background only; expected labels after it.")
+        return architecture, "multilabel" if specs.get("multilabel") else "multiclass", labels
     return architecture, architecture.tasks[0], labels
 
 
-def _without_background(architecture: Architecture, labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Leave out the background, which some detectors count as their first class."""
+def _checked(architecture: Architecture, given: Any, folder: ModelFolder) -> tuple[Label, ...]:
+    """Check labels, and leave out the background, which some detectors count as their first class."""
     counted = isinstance(architecture, DetectorArchitecture) and architecture.background
-    return labels[1:] if counted and labels[0] == BACKGROUND else labels
+    labels = list(given)
+    if counted and isinstance(labels[0], str) and labels[0] == BACKGROUND:
+        labels = labels[1:]
+        if not labels:
+            raise ModelError(f"{folder.weights} names the background only; expected labels after it.")
+    try:
+        return checked_labels(labels)
+    except ValueError as error:
+        raise ModelError(f"{folder.weights}: {error}.") from None
 
 
 def _saved_settings(architecture: Architecture, specs: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
+from models.labels import Label
+
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
     """A probability in [0, 1] for every label, both in the order of training."""
 
     probs: list[float]
-    labels: list[str]
+    labels: list[Label]
 
 
 class Corners(TypedDict):
@@ -25,7 +27,7 @@ class Object(TypedDict):
     """One object. `polygon` holds its outlines, each x, y, x, y and so on in [0, 1]; `mask` an image in base64."""
 
     box: Corners
-    label: str
+    label: Label
     score: float
     polygon: NotRequired[list[list[float]]]
     mask: NotRequired[str]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.folder.manifest import TaskName
+from models.labels import Label
 from models.predictions import Prediction
 
 
@@ -18,5 +19,5 @@ class Task:
 
     name: TaskName
     hosted_name: str
-    prediction: Callable[[Any, Sequence[str]], Prediction]
+    prediction: Callable[[Any, Sequence[Label]], Prediction]
     slow_to_encode: bool = False

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from models.errors import ModelError
 from server.api.auth import Keys
 from server.ipc.process_config import ProcessConfig
-from server.logs import configure_logs
+from server.logs import configure_logs, escape_output
 from server.scripts.check import check_script
 from server.supervisor.child import CANNOT_SERVE
 from server.supervisor.launcher import ENGINE_COMMAND, check_model, locate
@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None, engine_command: Sequence[str] =
     parser = server_parser("python -m server")
     parser.add_argument("--check", action="store_true", help="Load and score once, print the settings, open no port.")
     options, unknown = parser.parse_known_args(arguments)
+    escape_output()
     try:
         if unknown:
             raise SettingsError(f"{unknown_flags(unknown)} See --help.")

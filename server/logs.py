@@ -2,7 +2,9 @@
 
 import json
 import logging
+import sys
 import time
+from io import TextIOWrapper
 from typing import Literal
 
 
@@ -30,6 +32,12 @@ class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         facts = getattr(record, "facts", {})
         return super().format(record) + "".join(f" {key}={value}" for key, value in facts.items())
+
+
+def escape_output() -> None:
+    """Have standard output escape what it cannot encode, as standard error does, instead of raising an exception."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def configure_logs(log_format: Literal["text", "json"], level: str) -> None:

@@ -61,7 +61,7 @@ class ExplanationParameters(BaseModel):
 
     target: Targets | None = Field(
         None,
-        description="What to explain instead of the predicted labels: labels, or their positions in the label list.",
+        description="What to explain instead of the predicted labels: texts are labels, numbers their positions.",
     )
     top_k: int | None = Field(None, ge=1, le=100, description="Explain this many labels of the highest scores.")
     confidence_score_threshold_multilabel: Threshold = Field(

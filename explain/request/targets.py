@@ -6,6 +6,7 @@ from torch import Tensor
 
 from explain.errors import ExplanationError
 from explain.request.parameters import ExplanationParameters
+from models.labels import Label, named, shown
 from settings.excerpt import excerpt
 from settings.expectation import did_you_mean
 
@@ -13,7 +14,7 @@ from settings.expectation import did_you_mean
 TargetSelector = Callable[[Tensor], Sequence[int]]
 
 
-def target_selector(parameters: ExplanationParameters, labels: Sequence[str], *, independent: bool) -> TargetSelector:
+def target_selector(parameters: ExplanationParameters, labels: Sequence[Label], *, independent: bool) -> TargetSelector:
     """Return what selects the targets that a request asks for.
 
     These are the labels that it names, or its `top_k`. A request with neither gets the predicted label, or, where
@@ -27,7 +28,7 @@ def target_selector(parameters: ExplanationParameters, labels: Sequence[str], *,
     return targets_above(parameters.confidence_score_threshold_multilabel) if independent else predicted_target
 
 
-def target_count(parameters: ExplanationParameters, labels: Sequence[str]) -> int:
+def target_count(parameters: ExplanationParameters, labels: Sequence[Label]) -> int:
     """Return the number of targets; 1 where only the scores will tell."""
     return len(parameters.target or ()) or min(parameters.top_k or 1, len(labels))
 
@@ -52,13 +53,22 @@ def top_targets(k: int) -> TargetSelector:
     return lambda logits: [int(index) for index in logits.topk(min(k, len(logits))).indices]
 
 
-def _index(target: int | str, labels: Sequence[str]) -> int:
+def _index(target: int | str, labels: Sequence[Label]) -> int:
+    """Return the index of a label: a number is a position even where labels are numbers, a text names a label."""
     if isinstance(target, int) and target < len(labels):
         return target
-    if isinstance(target, str) and target in labels:
-        return labels.index(target)
-    known = ", ".join(labels[:8]) + (", ..." if len(labels) > 8 else "")
-    hint = did_you_mean(target, labels) if isinstance(target, str) else ""
+    names = [named(label) for label in labels]
+    meant = [index for index, name in enumerate(names) if name == target]
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        raise ExplanationError(
+            "target_unknown",
+            f"The target {excerpt(target)} is the name of {len(meant)} labels of this model. Give the position of "
+            f"one instead: {', '.join(map(str, meant[:8]))}{', ...' if len(meant) > 8 else ''}.",
+        )
+    known = shown(labels, 8)
+    hint = did_you_mean(target, names) if isinstance(target, str) else ""
     raise ExplanationError(
         "target_unknown",
         f"The target {excerpt(target)} is no label of this model. Give a label ({known}) or a number from 0 to "

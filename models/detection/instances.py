@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models.detection.adapter import Detections
 from models.images.model_input import DecodedImage
 from models.images.tiling import Tile, surviving
+from models.labels import Label
 from models.predictions import Object
 
 
@@ -63,7 +64,7 @@ def join(image: DecodedImage, detections: Sequence[Detections], size: tuple[int,
     return joined.select(np.argsort(-joined.scores, kind="stable")[: settings.most_boxes])
 
 
-def objects(instances: Instances, labels: Sequence[str]) -> list[Object]:
+def objects(instances: Instances, labels: Sequence[Label]) -> list[Object]:
     """Write instances with the keys of the wire contract."""
     return [
         {

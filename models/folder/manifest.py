@@ -4,11 +4,12 @@ Somebody who brings plain weights writes `architecture`, `labels` and perhaps `t
 """
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from models.errors import ModelError
+from models.labels import Label, checked_labels
 from settings.errors import SettingsError
 from settings.json_file import JsonFile
 
@@ -28,7 +29,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     architecture: str
-    labels: list[str] = Field(min_length=1)
+    labels: Annotated[list[Label], PlainValidator(lambda given: list(checked_labels(given)))]
     task: TaskName | None = None
     name: str | None = None
     version: int | None = None
@@ -50,8 +51,11 @@ def check_manifest(file: JsonFile) -> Manifest:
     try:
         return Manifest.model_validate(file.content)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, item['loc']))!r}: {item['msg']}" for item in error.errors())
+        problems = "; ".join(
+            f"{'.'.join(map(str, item['loc']))!r}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors()
+        )
         raise ModelError(
             f"{file.path} does not describe a model: {problems}. "
-            f'Expected {{"architecture": NAME, "labels": [TEXT, ...], "task": {_TASKS}}}.'
+            f'Expected {{"architecture": NAME, "labels": [TEXT OR WHOLE NUMBER, ...], "task": {_TASKS}}}.'
         ) from None

@@ -66,7 +66,7 @@ def parse_signature(file: Path, data: bytes) -> Signature:
     if inputs is None:
         return Signature()
     columns = tuple(_column(each) for each in inputs if isinstance(each, dict) and isinstance(each.get("name"), str))
-    if len(columns) < len(inputs) or _image_column(columns) is None:
+    if len(columns) < len(inputs) or _image_column(columns) is None or not _is_unicode(str(Signature(columns))):
         logger.warning(
             "%s: the signature %s is not of a table with a column of binaries or texts. %s is assumed.",
             file,
@@ -75,6 +75,15 @@ def parse_signature(file: Path, data: bytes) -> Signature:
         )
         return Signature()
     return Signature(columns)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether replies can write a text; the halves of a surrogate pair, which JSON may hold, are none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _inputs(file: Path, data: bytes) -> list[Any] | None:

@@ -12,10 +12,13 @@ from models.images.preprocess import INTERPOLATIONS, Statistics
 
 @dataclass(frozen=True, slots=True)
 class TimmConfig:
-    """The content of the file. `architecture` is empty for another library's file, `trained` where timm wrote none."""
+    """The content of the file. `architecture` is empty for another library's file, `trained` where timm wrote none.
+
+    `labels` are as the file has them, or the numbers of the classes as texts.
+    """
 
     architecture: str
-    labels: tuple[str, ...]
+    labels: tuple[Any, ...]
     trained: Mapping[str, Any]
 
     def applied_to(self, architecture: ClassifierArchitecture) -> ClassifierArchitecture:
@@ -28,10 +31,10 @@ class TimmConfig:
 def timm_config(content: Mapping[str, Any]) -> TimmConfig:
     """Read timm's keys in the content of a config.json; another library's file has few of them or none."""
     name, classes, trained = content.get("architecture"), content.get("num_classes"), content.get("pretrained_cfg")
-    labels = content.get("label_names") or list(range(classes if isinstance(classes, int) else 0))
+    labels = content.get("label_names") or list(map(str, range(classes if isinstance(classes, int) else 0)))
     return TimmConfig(
         architecture=f"timm/{name}" if isinstance(name, str) else "",
-        labels=tuple(str(label) for label in labels) if isinstance(labels, list) else (),
+        labels=tuple(labels) if isinstance(labels, list) else (),
         trained=trained if isinstance(trained, Mapping) else {},
     )
 

@@ -93,14 +93,14 @@ def network_class(config: TransformersConfig) -> Any:
     return kind
 
 
-def labels_of(config: Any, file: Path) -> tuple[str, ...]:
+def labels_of(config: Any, file: Path) -> tuple[Any, ...]:
     """Return the labels of a loaded configuration by their index; ModelError where indexes are left out."""
-    named: Mapping[int, str] = config.id2label
+    named: Mapping[int, Any] = config.id2label
     if not named or sorted(named) != list(range(len(named))):
         raise ModelError(
             f"{file}: 'id2label' names the classes {sorted(named)}; expected each number from 0 on. Name them all."
         )
-    return tuple(str(named[number]) for number in range(len(named)))
+    return tuple(named[number] for number in range(len(named)))
 
 
 def _cleaned(value: Any) -> Any:

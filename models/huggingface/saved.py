@@ -20,12 +20,13 @@ class SavedModel:
     """A model as its folder describes it.
 
     `network` is the class of the network in the library, `config` the library's object for it, and `kind` its family,
-    such as `vit`. `processor` is the library's image processor, `spec` what it does.
+    such as `vit`. `labels` are as the folder has them. `processor` is the library's image processor, `spec` what it
+    does.
     """
 
     name: str
     kind: str
-    labels: tuple[str, ...]
+    labels: tuple[Any, ...]
     network: Any
     config: Any
     spec: ProcessorSpec

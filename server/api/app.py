@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from server.api.auth import Keys
 from server.api.fast_path import FastPath
-from server.api.middleware import RequestMiddleware, routing_error, service_error
+from server.api.middleware import RequestMiddleware, routing_error, service_error, unforeseen_error
 from server.api.routes import admin, health, scoring
 from server.api.routes import hosted as hosted_routes
 from server.api.state import AppState
@@ -102,6 +102,7 @@ def create_app(
     app.state.methods = _methods([*routers, page.router])
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(HTTPException, routing_error)
+    app.add_exception_handler(Exception, unforeseen_error)
     requests = RequestMiddleware(FastPath(app, routers[0].routes), state)
     if not settings.cors_origins:
         return requests

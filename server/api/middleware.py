@@ -68,9 +68,8 @@ class RequestMiddleware:
             await error_response(error, request_id, scope["path"])(scope, receive, send_on)
         except Exception:
             logger.exception("an error was not foreseen", extra={"facts": {"request_id": request_id}})
-            unexpected = ServiceError("internal_error", "An unexpected error occurred. The server's log has the cause.")
             if not status:
-                await error_response(unexpected, request_id, scope["path"])(scope, receive, send_on)
+                await error_response(_unforeseen(), request_id, scope["path"])(scope, receive, send_on)
         finally:
             self._record(scope, method, status, time.monotonic() - started)
 
@@ -120,6 +119,15 @@ async def service_error(request: Request, error: Exception) -> Response:
     """Handle a ServiceError raised in a route."""
     assert isinstance(error, ServiceError)
     return error_response(error, request.state.request_id, request.url.path)
+
+
+async def unforeseen_error(request: Request, error: Exception) -> Response:
+    """Answer where a route failed. The framework raises the error again, so that RequestMiddleware logs it."""
+    return error_response(_unforeseen(), request.state.request_id, request.url.path)
+
+
+def _unforeseen() -> ServiceError:
+    return ServiceError("internal_error", "An unexpected error occurred. The server's log has the cause.")
 
 
 async def routing_error(request: Request, error: Exception) -> Response:

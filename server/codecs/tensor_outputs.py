@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from models.labels import Label, named
 from server.codecs.outcomes import json_objects
 from server.errors import ServiceError
 from server.ipc.model_facts import ModelFacts
@@ -56,7 +57,7 @@ class _Scores(msgspec.Struct):
     """A classifier's prediction for an image; the decoder skips an explanation beside it."""
 
     probs: list[float]
-    labels: list[str]
+    labels: list[Label]
 
 
 def model_outputs(model: ModelFacts) -> list[Tensor]:
@@ -99,7 +100,7 @@ def _probs(scores: Sequence[_Scores], model: ModelFacts) -> Tensor:
 
 def _label(scores: Sequence[_Scores], model: ModelFacts) -> Tensor:
     best = [row.labels[max(range(len(row.probs)), key=row.probs.__getitem__)] for row in scores]
-    return Tensor("label", "BYTES", (len(scores),), best)
+    return Tensor("label", "BYTES", (len(scores),), list(map(named, best)))
 
 
 _WRITERS: Mapping[str, Callable[[Sequence[_Scores], ModelFacts], Tensor]] = {"probs": _probs, "label": _label}

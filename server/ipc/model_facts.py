@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from models.folder.signature import Column, Signature
+from models.labels import Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class ModelFacts:
 
     architecture: str = ""
     task: str = ""
-    labels: tuple[str, ...] = ()
+    labels: tuple[Label, ...] = ()
     sizes: tuple[tuple[str, int], ...] = ()
     signature: Signature = field(default_factory=Signature)
 

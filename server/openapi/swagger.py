@@ -46,12 +46,13 @@ def swagger(version: str, model: ModelFacts | None, *, title: str, service_versi
 
 def _output(model: ModelFacts) -> dict[str, Any]:
     numbers = {"type": "array", "items": {"type": "number"}}
+    label = {"type": "integer" if any(isinstance(each, int) for each in model.labels) else "string"}
     if model.classifies:
-        labels = {"type": "array", "items": {"type": "string"}, "example": list(model.labels)}
+        labels = {"type": "array", "items": label, "example": list(model.labels)}
         return {"type": "object", "properties": {"probs": numbers, "labels": labels}}
     box: dict[str, Any] = {
         "box": {"type": "object", "properties": _CORNERS},
-        "label": {"type": "string"},
+        "label": label,
         "score": {"type": "number"},
     }
     if model.task == "segmentation":

@@ -12,6 +12,7 @@ from explain.encoding import encode
 from explain.rendering.attribution_image import AttributionImage, FullImage
 from explain.rendering.drawing import draw, style
 from explain.request.parameters import ExplanationParameters
+from models.labels import named
 from models.predictions import ClassScores
 
 
@@ -66,7 +67,7 @@ def _drawn(
     image = AttributionImage(
         pixels.numpy(),
         attribution.values.numpy().astype(np.float32, copy=False),
-        scores.labels[attribution.target],
+        named(scores.labels[attribution.target]),
         scores.probs[attribution.target],
         parameters.xai_algorithm,
         full_image,

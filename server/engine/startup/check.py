@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from models.errors import ModelError
+from models.labels import shown
 from models.loaded import LoadedModel
 from models.runtime.agreement import precision_agreement
 from models.runtime.runtime import AUTO, EAGER, ComputeOptions
@@ -18,7 +19,7 @@ from server.engine.startup.loading import load_model
 from server.engine.startup.tuner import Tuner, open_cache
 from server.engine.startup.warm_up import batch_overhead_s, best_batch, sizes_to_try, warm_up
 from server.ipc.process_config import ProcessConfig
-from server.logs import configure_logs
+from server.logs import configure_logs, escape_output
 from server.supervisor.child import CANNOT_SERVE
 from settings.describe import effective_values
 from settings.errors import SettingsError
@@ -28,6 +29,7 @@ def main() -> None:
     """Read a ProcessConfig from standard input and print the report, or an error with the exit code CANNOT_SERVE."""
     config = ProcessConfig.model_validate_json(sys.stdin.readline())
     configure_logs(config.settings.log_format, config.settings.log_level)
+    escape_output()
     try:
         print(check(config))
     except (ModelError, SettingsError) as error:
@@ -57,7 +59,7 @@ def check(config: ProcessConfig) -> str:
             f"  weights       {definition.folder.weights}",
             f"  architecture  {definition.architecture.name}",
             f"  task          {definition.task.name} ({definition.task.hosted_name})",
-            f"  labels        {len(definition.labels)}: {', '.join(definition.labels[:8])}",
+            f"  labels        {len(definition.labels)}: {shown(definition.labels, 8)}",
             f"  signature     {definition.signature}",
             f"  device        {model.device}",
             f"  loaded in     {loaded_s:.1f} s",

@@ -81,8 +81,9 @@ def test_a_column_holds_the_images_and_others_may_be_required(
         [{"name": "image", "type": "double"}],
         [],
         ["image"],
+        [{"name": "im\udce9", "type": "binary"}],
     ],
-    ids=["tensor", "no name", "number", "none", "text"],
+    ids=["tensor", "no name", "number", "none", "text", "no Unicode"],
 )
 def test_one_of_no_table_of_images_is_passed_over(
     tmp_path: Path, inputs: Any, caplog: pytest.LogCaptureFixture
