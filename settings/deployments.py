@@ -25,6 +25,7 @@ _OF_MODELS = (
     "max_batch_pixels",
     "max_delay_ms",
     "queue_limit_ms",
+    "start_timeout_ms",
     "request_timeout_ms",
     "max_image_bytes",
     "max_image_pixels",
@@ -34,7 +35,14 @@ _OF_MODELS = (
     "inference_parameters",
     "strict_settings",
 )
-_OF_SCRIPTS = ("script_python", "workers", "scoring_timeout_ms", "queue_limit_ms", "request_timeout_ms")
+_OF_SCRIPTS = (
+    "script_python",
+    "workers",
+    "scoring_timeout_ms",
+    "queue_limit_ms",
+    "start_timeout_ms",
+    "request_timeout_ms",
+)
 _MOST_ERRORS = 5  # told in one message
 _FOLDERS = ("model_dir", "app_root", "source_dir")
 

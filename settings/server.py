@@ -127,6 +127,9 @@ class ServerSettings(BaseModel):
     queue_limit_ms: Milliseconds = Field(
         5_000, description="Refuse requests (429) while the work queued before them is predicted to take longer."
     )
+    start_timeout_ms: Annotated[int, Field(ge=1, le=86_400_000)] = Field(
+        600_000, description="Give up a model or a script that is not ready this long after its process started."
+    )
     request_timeout_ms: Annotated[int, Field(ge=1, le=3_600_000)] = Field(
         30_000, description="Answer 504 to a request that has no reply after this time."
     )

@@ -11,10 +11,9 @@ import uvicorn
 
 from server.api.app import create_app
 from server.api.state import AppState
-from server.inference.deployments import retire
+from server.api.table_updates import TableUpdates
 from server.ipc.parent_pipe import READY, read_config, report_to_parent, watch_parent
 from server.ipc.process_config import ProcessConfig
-from server.ipc.routing_table import RoutingTable
 from server.logs import configure_logs
 from server.supervisor.port import refuse_new_connections
 
@@ -57,15 +56,16 @@ def serve(config: ProcessConfig) -> None:
 
     def started(state: AppState) -> None:
         loop = asyncio.get_running_loop()
+        updates = TableUpdates(state.deployments, config.table.number)
         watch_parent(
             drain=lambda: loop.call_soon_threadsafe(_drain, state, server),
-            table=lambda table: asyncio.run_coroutine_threadsafe(_update_table(state, table), loop),
+            table=lambda table: asyncio.run_coroutine_threadsafe(updates.follow(table), loop),
         )
         # objects that exist now stay for good: exclude them from garbage collection
         gc.collect()
         gc.freeze()
         report_to_parent(READY)
-        report_to_parent("settled", config.table.number)
+        updates.report()
 
     uvicorn_config = uvicorn.Config(
         create_app(settings, config.table, config.control, started),
@@ -80,12 +80,6 @@ def serve(config: ProcessConfig) -> None:
     )
     server = _DrainingServer(uvicorn_config)
     server.run(sockets=config.listening_sockets())
-
-
-async def _update_table(state: AppState, table: RoutingTable) -> None:
-    async with state.table_lock:
-        await retire(await state.deployments.update(table))
-    report_to_parent("settled", table.number)
 
 
 def _drain(state: AppState, server: uvicorn.Server) -> None:

@@ -1,7 +1,6 @@
 """AppState: what the routes of one HTTP process share."""
 
-import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import Request
@@ -24,8 +23,6 @@ class AppState:
     metrics: Metrics
     control: Path
     shadow_traffic: ShadowTraffic
-    # held while a new routing table is taken over, so that one table follows the other
-    table_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
     def of(cls, request: Request) -> "AppState":

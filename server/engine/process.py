@@ -1,10 +1,8 @@
 """An engine process: loads a model, warms it up, and serves HTTP processes until the parent pipe closes."""
 
 import asyncio
-import json
 import logging
 import os
-import sys
 import time
 import warnings
 from collections.abc import Sequence
@@ -33,7 +31,7 @@ from server.engine.startup.runtime_choice import choose_at_start, tune
 from server.engine.startup.warm_up import Timings, batch_overhead_s, sizes_to_try, warm_up
 from server.engine.workers.decode_worker import run_decode_worker
 from server.engine.workers.decode_workers import DecodeWorkers, decode_worker_count
-from server.ipc.parent_pipe import FAILED, READY, hang_limit_s, read_config, report_to_parent, watch_parent
+from server.ipc.parent_pipe import READY, hang_limit_s, read_config, report_failure, report_to_parent, watch_parent
 from server.ipc.process_config import ProcessConfig
 from server.logs import configure_logs
 from server.metrics import DeploymentMetrics, Metrics
@@ -63,8 +61,7 @@ async def _run(config: ProcessConfig) -> None:
         await (serve(config) if config.decode_worker is None else run_decode_worker(config, config.decode_worker))
     except (ModelError, SettingsError) as error:
         logger.debug("the model cannot be served", exc_info=True)
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        report_to_parent(FAILED, json.dumps(str(error)))
+        report_failure(error)
         os._exit(CANNOT_SERVE)
     except Exception:
         logger.critical("the engine ended unexpectedly", exc_info=True)

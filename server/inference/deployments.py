@@ -167,11 +167,3 @@ def script_error(deployment: Deployment) -> ServiceError:
     """Return the error for a request to a script where only models can respond."""
     message = f"The deployment {deployment.name!r} is a script. Ask it at /score, in whatever form it expects."
     return ServiceError("deployment_is_script", message)
-
-
-async def retire(deployments: Sequence[Deployment]) -> None:
-    """Close deployments once all their requests have a response."""
-    while any(deployment.busy for deployment in deployments):
-        await asyncio.sleep(_POLL_S)
-    for deployment in deployments:
-        deployment.engines.close()

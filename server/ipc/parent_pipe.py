@@ -4,12 +4,13 @@ Its first line is the ProcessConfig. Later lines are `drain`, or another routing
 ends when the parent closes it or ends in any way, and the child exits at once. So a child never outlives its parent,
 and it needs no signals.
 
-A child reports on its standard output: `ready`, `failed` with the reason, and `settled` with the number of the routing
-table that it uses. An engine or a decode worker that is ready writes `alive` every second, so that its parent notices
-when it hangs.
+A child reports on its standard output: `ready`, `failed` with the reason, and `uses` with the number of the routing
+table that it uses, followed by those that replaced deployments whose last requests it still answers. An engine or a
+decode worker that is ready writes `alive` every second, so that its parent notices when it hangs.
 """
 
 import io
+import json
 import os
 import signal
 import sys
@@ -18,13 +19,14 @@ from collections.abc import Callable
 
 from server.ipc.process_config import ProcessConfig
 from server.ipc.routing_table import RoutingTable
+from settings.excerpt import shortened
 from settings.server import ServerSettings
 
 DRAIN = b"drain\n"
 TABLE = b"table "
 READY = "ready"
 FAILED = "failed"
-SETTLED = "settled"
+USES = "uses"
 ALIVE = "alive"
 BEAT_S = 1.0  # between two of them
 
@@ -63,6 +65,13 @@ def hang_limit_s(settings: ServerSettings) -> float:
 def report_to_parent(*words: object) -> None:
     """Write one line to the parent."""
     os.write(sys.stdout.fileno(), (" ".join(map(str, words)) + "\n").encode())
+
+
+def report_failure(error: object) -> None:
+    """Say on standard error and to the parent why this process cannot do its work, however long the reason is."""
+    reason = shortened(str(error))
+    print(f"error: {reason}", file=sys.stderr, flush=True)
+    report_to_parent(FAILED, json.dumps(reason))
 
 
 def _pipe() -> io.RawIOBase:

@@ -17,7 +17,7 @@ def check_script(deployment: DeploymentSpec, settings: ServerSettings) -> str:
 
 async def _report(location: ScriptLocation, settings: ServerSettings) -> str:
     started = time.monotonic()
-    worker = Worker(location)
+    worker = Worker(location, settings.start_timeout_ms)
     try:
         facts = await worker.start()
     except WorkerError as error:

@@ -82,7 +82,7 @@ class WorkerPool:
             worker.kill()
 
     def _worker(self) -> Worker:
-        worker = Worker(self._location)
+        worker = Worker(self._location, self._settings.start_timeout_ms)
         self._processes.add(worker)
         return worker
 

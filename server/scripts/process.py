@@ -1,17 +1,15 @@
 """The process of a script: starts its workers, which run init(), and serves HTTP processes."""
 
 import asyncio
-import json
 import logging
 import os
-import sys
 import time
 
 import uvloop
 
 from server.ipc.frame import Frame, FrameKind
 from server.ipc.listener import SocketClient, SocketListener
-from server.ipc.parent_pipe import FAILED, READY, read_config, report_to_parent, watch_parent
+from server.ipc.parent_pipe import READY, read_config, report_failure, report_to_parent, watch_parent
 from server.ipc.process_config import ProcessConfig
 from server.logs import configure_logs
 from server.metrics import Metrics, ScriptMetrics
@@ -60,8 +58,7 @@ async def _serve(config: ProcessConfig) -> None:
 
 
 def _give_up(reason: str) -> None:
-    print(f"error: {reason}", file=sys.stderr, flush=True)
-    report_to_parent(FAILED, json.dumps(reason))
+    report_failure(reason)
     os._exit(CANNOT_SERVE)
 
 

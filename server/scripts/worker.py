@@ -26,10 +26,14 @@ class WorkerError(Exception):
 
 
 class Worker:
-    """A process that runs the script in `location`. Call `start` first, then `run` until the process has ended."""
+    """A process that runs the script in `location`. Call `start` first, then `run` until the process has ended.
 
-    def __init__(self, location: ScriptLocation) -> None:
+    It has `start_timeout_ms` to import the script and to run init().
+    """
+
+    def __init__(self, location: ScriptLocation, start_timeout_ms: int) -> None:
         self._location = location
+        self._start_timeout_s = start_timeout_ms / 1000
         self._loop = asyncio.get_running_loop()
         self._process: Process | None = None
         self._connection = Connection(self._received, self.kill)
@@ -71,7 +75,14 @@ class Worker:
             os.close(child_output)
         self._lifetime = self._loop.create_task(self._run_to_end(self._process, output_end))
         await self._loop.create_unix_connection(lambda: self._connection, sock=ours)
-        state = await self._state
+        try:
+            async with asyncio.timeout(self._start_timeout_s):
+                state = await self._state
+        except TimeoutError:
+            self.kill()
+            raise WorkerError(
+                f"its init() did not end within {self._start_timeout_s:g} s. Mend it, or raise --start-timeout-ms"
+            ) from None
         if not state.fields["ready"]:
             logger.error("the script cannot be started\n%s", str(state.fields["traceback"]).rstrip())
             raise WorkerError(str(state.fields["reason"]))

@@ -22,6 +22,7 @@ _MAX_DOUBLINGS = 10
 _STABLE_AFTER_S = 30.0  # a process that lived longer starts again after the shortest pause
 _MAX_STARTS = 3  # of a process that was never ready
 _NOT_STARTED = 71  # in place of an exit code
+_MAX_LINE_BYTES = 2**20
 
 
 class ChildError(Exception):
@@ -34,7 +35,7 @@ class Child:
 
     `on_line` is called with each line that it writes besides `ready`, `failed` and `alive`, and `ended` with the id of
     a process that ended without `request_stop`. A process that has written `alive`, and then not again for `silence_s`,
-    is killed.
+    is killed. So is one that is not ready within `ready_within_s`, and it is given up if none was ready before.
     """
 
     role: str
@@ -43,11 +44,13 @@ class Child:
     environment: Mapping[str, str] = field(default_factory=dict)
     on_line: Callable[["Child", str], None] = lambda child, line: None
     ended: Callable[["Child", int], None] = lambda child, pid: None
+    ready_within_s: float = math.inf
     process: Process | None = None
     silence_s: float = math.inf
     reason: str = ""
     _silent_s: float | None = None
     _crashes: int = 0
+    _too_late: bool = False
     _stopping: bool = False
     _keep_alive_task: "asyncio.Task[None] | None" = None
     _ready: "asyncio.Future[None] | None" = None
@@ -102,42 +105,51 @@ class Child:
         if self._keep_alive_task is not None:
             self._keep_alive_task.cancel()
             await asyncio.gather(self._keep_alive_task, return_exceptions=True)
-        if self._ready is not None and not self._ready.done():
-            self._ready.cancel()
+        self._fail("it was stopped")
 
     async def _keep_alive(self) -> None:
         while not self._stopping:
             started = time.monotonic()
-            code = await self._run_once()
+            try:
+                code = await self._run_once()
+                if self.process is not None and not self._stopping:
+                    self.ended(self, self.process.pid)
+            except Exception:  # of any kind: nobody else would end the process, or start another one
+                logger.exception("watching a process failed, ending it role=%r", self.role)
+                code = await self._kill()
             if self._stopping:
                 return
-            if self.process is not None:
-                self.ended(self, self.process.pid)
             if time.monotonic() - started > _STABLE_AFTER_S:
                 self._crashes = 0
             self._crashes += 1
-            if not self.was_ready and (code == CANNOT_SERVE or self._crashes >= _MAX_STARTS):
-                self._give_up(code)
+            if not self.was_ready and (code == CANNOT_SERVE or self._too_late or self._crashes >= _MAX_STARTS):
+                self._fail(self.reason or f"its process ended with exit code {code}")
                 return
             pause = restart_pause_s(self._crashes)
             logger.error("process ended role=%r code=%s restart_in_s=%.1f", self.role, code, pause)
             await asyncio.sleep(pause)
 
-    def _give_up(self, code: int) -> None:
-        assert self._ready is not None
-        if not self._ready.done():
-            self._ready.set_exception(ChildError(self.reason or f"its process ended with exit code {code}"))
+    def _fail(self, reason: str) -> None:
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_exception(ChildError(reason))
             self._ready.exception()  # retrieved here, since `ready` may have no caller
 
+    async def _kill(self) -> int:
+        if self.process is None:
+            return _NOT_STARTED
+        if self.process.returncode is None:
+            self.process.kill()
+        return await self.process.wait()
+
     async def _run_once(self) -> int:
-        config = self.config()
         self.process = None
         try:
             self.process = process = await asyncio.create_subprocess_exec(
                 *self.command,
                 stdin=PIPE,
                 stdout=PIPE,
-                pass_fds=config.inherited,
+                limit=_MAX_LINE_BYTES,
+                pass_fds=self.config().inherited,
                 env=child_environment(self.environment),
                 # a terminal sends Ctrl-C to the whole group, but only the supervisor may act on it
                 start_new_session=True,
@@ -147,14 +159,16 @@ class Child:
             logger.error("process cannot be started role=%r: %s", self.role, error)
             return _NOT_STARTED
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(config.model_dump_json().encode() + b"\n")
+        # made now: what `send` wrote while the process was being started is lost
+        process.stdin.write(self.config().model_dump_json().encode() + b"\n")
         self._silent_s = None
-        watch = asyncio.create_task(self._kill_when_silent(process))
+        unready, watch = self._kill_unless_ready(process), asyncio.create_task(self._kill_when_silent(process))
         try:
             async for line in _lines(process.stdout):
-                self._read_line(line)
+                self._read_line(line, unready)
             return await process.wait()
         finally:
+            unready.cancel()
             watch.cancel()
 
     async def _kill_when_silent(self, process: Process) -> None:
@@ -169,9 +183,20 @@ class Child:
                 process.kill()
                 return
 
-    def _read_line(self, line: str) -> None:
+    def _kill_unless_ready(self, process: Process) -> asyncio.TimerHandle:
+        def end() -> None:
+            self._too_late = True
+            self.reason = f"it was not ready within {self.ready_within_s:g} s"
+            logger.error("process is not ready in time, killing it role=%r seconds=%g", self.role, self.ready_within_s)
+            if process.returncode is None:
+                process.kill()
+
+        return asyncio.get_running_loop().call_later(self.ready_within_s, end)
+
+    def _read_line(self, line: str, unready: asyncio.TimerHandle) -> None:
         word, _, rest = line.partition(" ")
         if word == READY:
+            unready.cancel()
             if self._ready is not None and not self._ready.done():
                 self._ready.set_result(None)
         elif word == ALIVE:
@@ -186,7 +211,7 @@ async def _lines(output: StreamReader) -> AsyncIterator[str]:
     while True:
         try:
             line = await output.readline()
-        except ValueError:  # longer than the buffer of 64 KiB: printed by a library, not by our code
+        except ValueError:  # longer than the buffer: printed by a library, not by our code
             continue
         if not line:
             return

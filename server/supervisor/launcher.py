@@ -35,6 +35,7 @@ ENGINE_ENVIRONMENT = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 _ENGINE_ENDS_WITHIN_S = 5.0
+_SCRIPT_FAILS_WITHIN_S = 10.0  # after the time to get ready
 
 
 class State(StrEnum):
@@ -91,6 +92,7 @@ class Launcher:
         self._command = command
         self._ended = ended
         self._numbers = itertools.count()
+        self._started: set[RunningDeployment] = set()  # and not stopped: running, loading, or with requests left
         self.running: dict[str, RunningDeployment] = {}
 
     def __iter__(self) -> Iterator[RunningDeployment]:
@@ -110,7 +112,9 @@ class Launcher:
         engines = [self._script(spec, route)] if spec.kind == "script" else self._engines(source, route)
         for engine in engines:
             engine.start()
-        return RunningDeployment(spec, source, route, engines)
+        deployment = RunningDeployment(spec, source, route, engines)
+        self._started.add(deployment)
+        return deployment
 
     def _engines(self, folder: Path, route: Route) -> list[Child]:
         config = partial(
@@ -124,6 +128,7 @@ class Launcher:
                 ENGINE_ENVIRONMENT,
                 ended=self._ended,
                 silence_s=hang_limit_s(route.settings),
+                ready_within_s=route.settings.start_timeout_ms / 1000,
             )
             for index, (device, socket) in enumerate(zip(route.settings.device, route.sockets, strict=True))
         ]
@@ -131,15 +136,17 @@ class Launcher:
     def _script(self, spec: DeploymentSpec, route: Route) -> Child:
         (address,) = route.sockets
         config = partial(ProcessConfig, settings=route.settings, deployment=route.name, script=spec, address=address)
-        return Child("script", SCRIPT_COMMAND, config, ended=self._ended)
+        # its pool gives up first, and knows more about the reason
+        ready_within_s = route.settings.start_timeout_ms / 1000 + _SCRIPT_FAILS_WITHIN_S
+        return Child("script", SCRIPT_COMMAND, config, ended=self._ended, ready_within_s=ready_within_s)
 
     async def wait_ready(self, deployment: RunningDeployment) -> None:
         """Wait until a deployment is ready to score. Raises LaunchError with the reason where it never will be."""
         try:
             await asyncio.gather(*(engine.ready() for engine in deployment.engines))
         except ChildError as error:
-            deployment.state, deployment.reason = State.FAILED, str(error)
-            raise LaunchError(str(error)) from None
+            deployment.state, deployment.reason = State.FAILED, deployment.reason or str(error)
+            raise LaunchError(deployment.reason) from None
         deployment.state = State.READY
 
     async def stop(self, deployment: RunningDeployment) -> None:
@@ -150,6 +157,11 @@ class Launcher:
         for socket in deployment.route.sockets:
             for path in self._folder.glob(f"{socket.stem}.*"):  # those of its decode workers too
                 path.unlink(missing_ok=True)
+        self._started.discard(deployment)
+
+    async def stop_all(self) -> None:
+        """Stop all deployments, those that are loading and those that were replaced included."""
+        await asyncio.gather(*map(self.stop, self._started))
 
 
 def check_model(config: ProcessConfig, engine_command: Sequence[str] = ENGINE_COMMAND) -> int:

@@ -16,8 +16,10 @@ from server.ipc.control import serve_commands
 from server.ipc.process_config import ProcessConfig
 from server.supervisor.child import CANNOT_SERVE, Child
 from server.supervisor.launcher import ENGINE_COMMAND, Launcher, LaunchError
-from server.supervisor.rollout import Rollout, plan_saver
+from server.supervisor.plan_file import PlanFile
+from server.supervisor.rollout import Rollout
 from server.supervisor.session_folder import session_folder
+from server.supervisor.table_publisher import TablePublisher
 from settings.deployments import Plan
 from settings.server import ServerSettings
 
@@ -78,18 +80,19 @@ class Supervisor:
 
         self._metrics = Metrics()
         launcher = Launcher(self._settings, folder, self._engine_command, self._engine_ended)
-        rollout = Rollout(launcher, self._plan, named=self._file is not None, save=plan_saver(self._file))
+        publisher = TablePublisher(named=self._file is not None)
+        rollout = Rollout(launcher, self._plan, PlanFile(self._file), publisher)
         try:
             rollout.start_all()
         except LaunchError as error:
             print(f"error: {error}", file=sys.stderr)
             self._finish(CANNOT_SERVE)
         control = folder / "control.sock"
-        commands = await serve_commands(control, _Commands(rollout).handle)
-        rollout.http_processes = self._http_processes(rollout, listening, control)
-        for http_process in rollout.http_processes:
+        commands = await serve_commands(control, _Commands(rollout).handle, publisher.is_http_process)
+        publisher.http_processes = self._http_processes(publisher, listening, control)
+        for http_process in publisher.http_processes:
             http_process.start()
-        watched = (self._watch_deployments(rollout), *map(self._watch_http_process, rollout.http_processes))
+        watched = (self._watch_deployments(rollout), *map(self._watch_http_process, publisher.http_processes))
         tasks = [asyncio.create_task(each) for each in watched]
         code = await self._done
         self._stopping = True
@@ -97,19 +100,23 @@ class Supervisor:
         for port in listening:
             port.close()
         commands.close()
-        await self._end(rollout.http_processes, launcher)
         for task in tasks:
             task.cancel()
+        rollout.give_up_loading()
+        await self._drain(publisher.http_processes)
+        await rollout.close()  # which ends engines that have no requests by then
         await asyncio.gather(*tasks, return_exceptions=True)
         return code
 
-    def _http_processes(self, rollout: Rollout, listening: Sequence[socket.socket], control: Path) -> list[Child]:
+    def _http_processes(
+        self, publisher: TablePublisher, listening: Sequence[socket.socket], control: Path
+    ) -> list[Child]:
         def config() -> ProcessConfig:
             numbers = tuple(port.fileno() for port in listening)
-            return ProcessConfig(settings=self._settings, table=rollout.table, listening=numbers, control=control)
+            return ProcessConfig(settings=self._settings, table=publisher.table, listening=numbers, control=control)
 
         count = http_processes(self._settings)
-        return [Child("http", HTTP_COMMAND, config, on_line=rollout.read_line) for _ in range(count)]
+        return [Child("http", HTTP_COMMAND, config, on_line=publisher.read_line) for _ in range(count)]
 
     async def _watch_deployments(self, rollout: Rollout) -> None:
         try:
@@ -134,13 +141,11 @@ class Supervisor:
         if self._done is not None and not self._done.done():
             self._done.set_result(code)
 
-    async def _end(self, http_processes: Sequence[Child], launcher: Launcher) -> None:
-        """Drain the HTTP processes, then stop the engines, which have no requests by then."""
+    async def _drain(self, http_processes: Sequence[Child]) -> None:
         timeout_s = (self._settings.drain_delay_ms + self._settings.grace_period_ms) / 1000 + _ENDS_WITHIN_S
         for http_process in http_processes:
             http_process.request_stop()
         await asyncio.gather(*(http_process.wait_stopped(timeout_s) for http_process in http_processes))
-        await asyncio.gather(*(launcher.stop(deployment) for deployment in launcher))
 
 
 class _Commands:

@@ -1,6 +1,7 @@
 """A child of the supervisor is started again whatever ends it, and given up only if it was never ready."""
 
 import asyncio
+import logging
 import sys
 import time
 from typing import Any
@@ -25,6 +26,8 @@ print("ready", flush=True)
 print("alive", flush=True)
 time.sleep(3600)
 """
+LONG_REASON = 'import sys\nprint("failed", \'"\' + "x" * 200_000 + \'"\', flush=True)\nsys.exit(3)'
+FAIL_TWICE = "import sys\nprint('failed no JSON', flush=True)\nsys.stdin.read()"
 
 
 def make_child(*command: str, **options: Any) -> Child:
@@ -70,3 +73,39 @@ def test_a_child_that_falls_silent_is_killed_and_replaced() -> None:
 
 def test_a_line_longer_than_the_buffer_is_skipped() -> None:
     asyncio.run(until_ready(make_child(sys.executable, "-c", LONG_LINE_THEN_READY)))
+
+
+def test_a_long_reason_is_kept() -> None:
+    with pytest.raises(ChildError, match=r"^x{200000}$"):
+        asyncio.run(until_ready(make_child(sys.executable, "-c", LONG_REASON)))
+
+
+def test_a_process_that_is_not_ready_in_time_is_killed_and_given_up() -> None:
+    child = make_child(sys.executable, "-c", "import sys; sys.stdin.read()", ready_within_s=0.3)
+    with pytest.raises(ChildError, match=r"it was not ready within 0\.3 s"):
+        asyncio.run(until_ready(child))
+    assert not child.alive
+
+
+def test_a_process_that_was_ready_in_time_may_run_for_longer() -> None:
+    async def run() -> bool:
+        child = make_child(sys.executable, "-c", "import sys; print('ready', flush=True); sys.stdin.read()")
+        child.ready_within_s = 3
+        child.start()
+        await child.ready()
+        await asyncio.sleep(4)
+        alive = child.alive
+        child.request_stop()
+        await child.wait_stopped(10)
+        return alive
+
+    assert asyncio.run(run())
+
+
+def test_an_error_while_a_process_is_watched_ends_the_process_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    child = make_child(sys.executable, "-c", FAIL_TWICE)
+    with caplog.at_level(logging.ERROR), pytest.raises(ChildError, match="exit code -9"):
+        asyncio.run(until_ready(child))
+    assert "watching a process failed, ending it role='engine'" in caplog.text
+    assert "JSONDecodeError" in caplog.text
+    assert not child.alive

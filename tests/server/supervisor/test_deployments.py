@@ -228,7 +228,8 @@ def test_versions_are_added_promoted_replaced_and_removed_under_load(site: Site)
             thread.join(60)
     assert set(outcomes) == {"200"}, outcomes
     assert outcomes["200"] > 20
-    assert len(site.server.children("server.engine")) == 2, "those that were replaced have ended"
+    # those that were replaced end after their last reply
+    site.server.wait_for(lambda: len(site.server.children("server.engine")) == 2)
 
 
 def test_a_shadow_gets_copies_and_answers_no_request(site: Site) -> None:

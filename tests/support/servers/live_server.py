@@ -95,7 +95,11 @@ class LiveServer:
 
     def children(self, module: str) -> list[psutil.Process]:
         """Return the running child processes that were started with `-m module`."""
-        return [child for child in psutil.Process(self.process.pid).children() if module in " ".join(child.cmdline())]
+        return [
+            child
+            for child in psutil.Process(self.process.pid).children()
+            if child.status() != psutil.STATUS_ZOMBIE and module in " ".join(child.cmdline())
+        ]
 
     def metric(self, name: str, **labels: str) -> float:
         """Return the sum of the samples of this name that have these labels, and perhaps others; 0 without any."""
