@@ -46,6 +46,9 @@ bench-explain: $(VENV)/.dev ## measure explanations: whether they point at the o
 	$(RUN) -m benchmarks.explain_speed $(ARGS)
 	$(RUN) -m benchmarks.explain_lanes $(ARGS)
 
+failures: $(VENV)/.dev ## run the failures that the server claims to survive (ARGS="--peers litserve,mosec,azureml")
+	$(RUN) -m benchmarks.failures $(ARGS)
+
 image: ## build the container image (DEVICE=cpu or cuda)
 	docker build --build-arg DEVICE=$(or $(DEVICE),cpu) --tag sightglass:$(or $(DEVICE),cpu) .
 
@@ -61,4 +64,4 @@ $(VENV)/.dev: pyproject.toml constraints.txt scripts/install
 	PYTHON=$(PYTHON) scripts/install $(VENV) dev
 	@touch $@ $(VENV)/.serve
 
-.PHONY: serve test coverage check fix docs bench bench-explain image help
+.PHONY: serve test coverage check fix docs bench bench-explain failures image help

@@ -57,12 +57,17 @@ _WORDS: Sequence[Any] = (
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A parser. `parse` takes a body of the Mutator and returns a word for what became of it."""
+    """A parser. `parse` takes a body of the Mutator and returns a word for what became of it.
+
+    A parser of a route has its `path`, and `header`, the one whose value is the first line of a body.
+    """
 
     name: str
     samples: Sequence[Sample]
     parse: Callable[[bytes], str]
     words: Sequence[Any] = _WORDS
+    path: str = ""
+    header: str = ""
 
 
 def done(work: Coroutine[Any, Any, T]) -> T:
@@ -268,7 +273,7 @@ def targets() -> Mapping[str, Target]:
     """Return all targets by name."""
 
     def route(name: str, path: str, samples: Sequence[Sample], named: str = "content-type") -> Target:
-        return Target(name, samples, partial(_read_by, path, named))
+        return Target(name, samples, partial(_read_by, path, named), path=path, header=named)
 
     plain = [Sample(tail=base64.encodebytes(_PNG)), Sample(tail=b"data:image/png;base64," + _TEXT.encode())]
     infer = "/v2/models/{model}/infer"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.failures import families
+from benchmarks.failures.scenario import FailureFamily
 from explain import algorithms
 from explain.algorithm import Algorithm
 from models import architectures, tasks
@@ -41,8 +43,9 @@ MOST_FILES = 15
         (tasks, "TASK", Task),
         (protocols, "PROTOCOL", Protocol),
         (algorithms, "ALGORITHM", Algorithm),
+        (families, "FAMILY", FailureFamily),
     ],
-    ids=["architectures", "tasks", "protocols", "algorithms"],
+    ids=["architectures", "tasks", "protocols", "algorithms", "failures"],
 )
 def test_every_catalog_file_holds_its_constant(package: object, constant: str, kind: type) -> None:
     found = dict(constants(package, constant))  # type: ignore[arg-type]
