@@ -17,6 +17,7 @@ from models.errors import ImageError, ModelError, first_line
 from models.images.calibration import calibration_images
 from models.images.decoding import DECODED_SCALE, ImageLimits, decode
 from models.images.model_input import DecodedImage, ModelInput
+from models.images.pixels import rgb_array
 from models.images.tiling import Tile, tiles
 from models.predictions import Prediction
 from models.runtime.deviation import Deviation
@@ -70,7 +71,7 @@ class Detector:
         """Decode an image once, to an input of the whole image and one of each tile. Raises ImageError."""
         # tiles need the image at its full size
         enough = DECODED_SCALE * self.adapter.side(settings) if settings.tile_grid_size is None else None
-        pixels = torch.from_numpy(np.array(decode(data, limits, exif=settings.exif, enough=enough)))
+        pixels = torch.from_numpy(rgb_array(decode(data, limits, exif=settings.exif, enough=enough)))
         height, width = pixels.shape[:2]
         parts = [Tile(0, 0, width, height), *_tiles(width, height, settings)]
         prepared = [

@@ -2,6 +2,7 @@
 
 import math
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -22,16 +23,22 @@ Image.MAX_IMAGE_PIXELS = None
 Image.init()
 
 
+Elsewhere = Callable[[bytes | memoryview, bool, int | None], Image.Image]
+
+
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
     """The largest image accepted: encoded bytes, and width times height in pixels.
 
-    With `scaled`, a JPEG may be decoded at a half, a quarter or an eighth of its size where that is enough.
+    With `scaled`, a JPEG may be decoded at a half, a quarter or an eighth of its size where that is enough. `elsewhere`
+    decodes in place of this process: it takes the bytes, `exif` and `enough` as `decode` does, raises ImageError as it
+    does, and returns an image of mode RGBX.
     """
 
     max_bytes: int
     max_pixels: int
     scaled: bool = False
+    elsewhere: Elsewhere | None = None
 
 
 def decode(
@@ -44,6 +51,8 @@ def decode(
     where `limits.scaled` allows, a JPEG is decoded no larger than necessary, to pixels that differ a little.
     ImageError with the code `image_empty`, `image_too_large`, `image_format` or `image_unreadable`.
     """
+    if limits.elsewhere is not None:
+        return limits.elsewhere(data, exif, enough)
     image = _open(data, limits)
     if enough is not None and limits.scaled:
         shrink = enough / min(image.size)

@@ -33,7 +33,7 @@ class _ArrowArray(ctypes.Structure):
 
 
 def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
-    """Return the memory of an image of mode RGB: uint8 [H, 4 * W], red, green, blue and a byte without meaning.
+    """Return the memory of an image of mode RGB or RGBX: uint8 [H, 4 * W], red, green, blue and a byte without meaning.
 
     It is the image's own memory, which must not be written to. It lives as long as the array.
     """
@@ -46,3 +46,10 @@ def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
     memory: Any = (ctypes.c_uint8 * (4 * image.width * image.height)).from_address(start or 0)
     memory.capsule = capsule  # keeps the memory alive
     return np.frombuffer(memory, np.uint8).reshape(image.height, 4 * image.width)
+
+
+def rgb_array(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the pixels of an image: uint8 [H, W, 3], a copy for the mode RGB, the image's own memory for RGBX."""
+    if image.mode == "RGBX":
+        return pixels_of(image).reshape(image.height, image.width, 4)[:, :, :3]
+    return np.array(image)

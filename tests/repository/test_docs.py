@@ -42,9 +42,15 @@ def test_every_setting_error_parameter_and_name_is_documented() -> None:
 
 def test_image_codes_are_those_that_stand_in_details() -> None:
     assert "image_invalid" not in IMAGE_CODES
-    assert {"base64_invalid", "image_empty", "image_too_large", "image_format", "image_unreadable", "tiles_empty"} == (
-        IMAGE_CODES
-    )
+    assert {
+        "base64_invalid",
+        "image_empty",
+        "image_too_large",
+        "image_format",
+        "image_unreadable",
+        "image_too_complex",
+        "tiles_empty",
+    } == IMAGE_CODES
 
 
 def test_links_lead_somewhere() -> None:

@@ -50,6 +50,7 @@ class Dispatcher:
         self._device_thread = device_thread
         # for decoding, for CPU tasks, and one thread more, so that finished work never waits for a slow image
         self._cpu = ThreadPoolExecutor(2 * cpu_threads + 1, thread_name_prefix="cpu")
+        self._isolated = ThreadPoolExecutor(1, thread_name_prefix="isolated")
         self._metrics = metrics
         self._wake = wake
         self._broken = broken
@@ -79,6 +80,10 @@ class Dispatcher:
     def on_cpu(self, step: Callable[[], None]) -> None:
         """Start a step on a CPU thread at once, without the scheduler."""
         self._start(self._cpu, step)
+
+    def in_isolation(self, step: Callable[[], None]) -> None:
+        """Start a step that waits for another process to decode. One runs at a time, in the order of these calls."""
+        self._start(self._isolated, step)
 
     def _run_cpu_task(self, lane: str, task: RunCpuTask) -> None:
         started = time.monotonic()

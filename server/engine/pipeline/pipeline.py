@@ -29,6 +29,7 @@ from server.engine.pipeline.scoring_steps import ScoringSteps
 from server.engine.pipeline.writer import PredictionWriter
 from server.engine.scheduling.job import DECODED_BATCHES, Batch, Job
 from server.engine.scheduling.scheduler import Limits, Scheduler
+from server.engine.workers.isolated_decoder import IsolatedDecoder
 from server.ipc.outcome import Reply
 from server.metrics import DeploymentMetrics
 
@@ -51,6 +52,7 @@ class Pipeline:
         scheduler: Scheduler,
         image_limits: ImageLimits,
         *,
+        isolated: IsolatedDecoder,
         metrics: DeploymentMetrics,
         cpu_threads: int,
         health: Callable[[bool], None],
@@ -70,7 +72,9 @@ class Pipeline:
         )
         writer = PredictionWriter(device, explainer, image_limits)
         shared: dict[str, Any] = {"metrics": self._metrics, "check_device": self._check_device}
-        self._scoring = ScoringSteps(self._dispatcher, self._requests, device, writer, image_limits, **shared)
+        self._scoring = ScoringSteps(
+            self._dispatcher, self._requests, device, writer, image_limits, isolated=isolated, **shared
+        )
         self._explaining = None
         if explainer is not None:
             self._explaining = ExplainingSteps(self._dispatcher, self._requests, device, explainer, writer, **shared)

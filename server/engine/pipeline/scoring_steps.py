@@ -7,13 +7,16 @@ from functools import partial
 
 from models.errors import ImageError
 from models.images.decoding import ImageLimits
+from models.images.inspection import is_costly
 from server.engine.device import Device, batch_items
+from server.engine.memory import growth_given_back
 from server.engine.payload import ImagePayload, ScorePayload
 from server.engine.pipeline.dispatcher import Dispatcher
 from server.engine.pipeline.pending_requests import PendingRequests
 from server.engine.pipeline.pipeline_metrics import PipelineMetrics
 from server.engine.pipeline.writer import PredictionWriter
 from server.engine.scheduling.job import AnyJob, Batch, Job, Stage
+from server.engine.workers.isolated_decoder import IsolatedDecoder
 from server.ipc.outcome import Failure
 
 logger = logging.getLogger(__name__)
@@ -33,6 +36,7 @@ class ScoringSteps:
         writer: PredictionWriter,
         image_limits: ImageLimits,
         *,
+        isolated: IsolatedDecoder,
         metrics: PipelineMetrics,
         check_device: Callable[[], None],
     ) -> None:
@@ -42,6 +46,7 @@ class ScoringSteps:
         self._device = device
         self._writer = writer
         self._image_limits = image_limits
+        self._isolated = isolated
         self._metrics = metrics
         self._check_device = check_device
 
@@ -49,22 +54,43 @@ class ScoringSteps:
         """Decode a job, then others as long as there are any, which avoids a change of threads for each."""
         job: AnyJob | None = first
         while job is not None:
-            failure = self._read(job)
+            costly = is_costly(job.payload.data)
+            failure = None if costly else self._read(job, self._image_limits)
             with self._dispatcher.lock:
-                if failure is None:
-                    self._decoded(job, time.monotonic())
+                if costly:
+                    self._scheduler.isolate(job)
+                    self._dispatcher.in_isolation(partial(self._decode_in_isolation, job))
+                elif failure is None:
+                    seconds = job.payload.decode_s
+                    self._scheduler.decoded(job, seconds, time.monotonic(), **self._needs(job, Stage.DECODING))
                 else:
                     self._scheduler.undecodable(job)
-                    self._metrics.dropped("undecodable")
-                    self._requests.settle(job, failure, 0.0)
+                    self._fail(job, failure)
                 job = self._scheduler.next_decode()
                 self._dispatcher.pump()
 
-    def _read(self, job: Job[ImagePayload]) -> Failure | None:
+    def _decode_in_isolation(self, job: AnyJob) -> None:
+        if job.stage is Stage.DONE:  # cancelled or expired meanwhile
+            return
+        with growth_given_back():
+            failure = self._read(job, self._isolated.limits(lambda: job.stage is Stage.DONE))
+        with self._dispatcher.lock:
+            if failure is None:
+                self._scheduler.decoded_in_isolation(job, time.monotonic(), **self._needs(job, Stage.PARKED))
+            else:
+                self._scheduler.give_up(job)
+                self._fail(job, failure)
+            self._dispatcher.pump()
+
+    def _fail(self, job: AnyJob, failure: Failure) -> None:
+        self._metrics.dropped("undecodable")
+        self._requests.settle(job, failure, 0.0)
+
+    def _read(self, job: Job[ImagePayload], limits: ImageLimits) -> Failure | None:
         started, payload = time.monotonic(), job.payload
         failure = None
         try:
-            payload.image = self._device.model.read(payload.data, self._image_limits, payload.settings)
+            payload.image = self._device.model.read(payload.data, limits, payload.settings)
         except ImageError as error:
             failure = Failure(error.code, str(error))
         except Exception:  # an unforeseen error of a decoder must not end its thread
@@ -75,15 +101,14 @@ class ScoringSteps:
             payload.data = b""
         return failure
 
-    def _decoded(self, job: Job[ImagePayload], now: float) -> None:
+    def _needs(self, job: Job[ImagePayload], stage: Stage) -> dict[str, float]:
+        """Return what a decoded job turns out to need: `passes` and their `cost`; nothing where only estimates are."""
         payload = job.payload
-        if job.stage is not Stage.DECODING or not isinstance(payload, ScorePayload):
-            self._scheduler.decoded(job, payload.decode_s, now)
-            return
+        if job.stage is not stage or not isinstance(payload, ScorePayload):
+            return {}
         inputs = payload.open_inputs()
         job.shape = inputs[0].shape
-        cost = sum(one.pixels for one in inputs.values()) / len(inputs)
-        self._scheduler.decoded(job, payload.decode_s, now, passes=len(inputs), cost=cost)
+        return {"passes": len(inputs), "cost": sum(one.pixels for one in inputs.values()) / len(inputs)}
 
     def run(self, batch: Batch) -> None:
         """Run one batch on the device, and hand jobs that have all their outputs to CPU threads for encoding."""

@@ -13,7 +13,8 @@ Payload = TypeVar("Payload")
 class Stage(Enum):
     """The stage of a job. Jobs move forward, and from any stage to DONE when they are cancelled or expire.
 
-    A job that takes several batches moves from RUNNING back to READY, or is PARKED while it waits for its CPU tasks.
+    A job that takes several batches moves from RUNNING back to READY, or is PARKED while it waits for its CPU
+    tasks. One that another process decodes is PARKED too, between DECODING and READY.
     """
 
     WAITING = auto()

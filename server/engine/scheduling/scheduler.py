@@ -160,12 +160,28 @@ class Scheduler:
         self._decoding -= 1
         self.decoder.observe(job.size, seconds)
         if job.stage is Stage.DECODING:
-            lane = self._lanes[job.lane]
-            if lane.first(Stage.READY) is None:
-                # an idle lane must not save up device time and then block the others
-                lane.used = max(lane.used, self._clock)
-                lane.ready_since = now
-            lane.move(job, Stage.READY, passes, cost)
+            self._make_ready(job, now, passes, cost)
+
+    def isolate(self, job: AnyJob) -> None:
+        """Note that another process decodes a job that was taken to be decoded: it holds no decoder up meanwhile."""
+        self._decoding -= 1
+        if job.stage is Stage.DECODING:
+            self._lanes[job.lane].move(job, Stage.PARKED)
+
+    def decoded_in_isolation(
+        self, job: AnyJob, now: float, *, passes: float | None = None, cost: float | None = None
+    ) -> None:
+        """Note that the other process has decoded `job`; see `decoded`."""
+        if job.stage is Stage.PARKED:
+            self._make_ready(job, now, passes, cost)
+
+    def _make_ready(self, job: AnyJob, now: float, passes: float | None, cost: float | None) -> None:
+        lane = self._lanes[job.lane]
+        if lane.first(Stage.READY) is None:
+            # an idle lane must not save up device time and then block the others
+            lane.used = max(lane.used, self._clock)
+            lane.ready_since = now
+        lane.move(job, Stage.READY, passes, cost)
 
     def undecodable(self, job: AnyJob) -> None:
         """Drop a job that could not be decoded."""

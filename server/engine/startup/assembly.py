@@ -16,6 +16,7 @@ from server.engine.pipeline.pipeline import Pipeline
 from server.engine.scheduling.job import DECODED_BATCHES
 from server.engine.scheduling.scheduler import Limits, Scheduler
 from server.engine.startup.warm_up import Timings, batch_overhead_s, best_batch
+from server.engine.workers.isolated_decoder import IsolatedDecoder, max_cpu_s
 from server.metrics import DeploymentMetrics
 from settings.server import ServerSettings
 
@@ -68,12 +69,14 @@ def build_pipeline(
         reason = "ready" if healthy else "a batch failed and the device is being probed"
         listener.announce({"ready": healthy, "reason": reason})
 
+    image_limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels, settings.scaled_decode)
     pipeline = Pipeline(
         device,
         explainer,
         device_thread,
         scheduler,
-        ImageLimits(settings.max_image_bytes, settings.max_image_pixels, settings.scaled_decode),
+        image_limits,
+        isolated=IsolatedDecoder(image_limits, max_cpu_s(settings)),
         metrics=metrics,
         cpu_threads=cpu_threads(settings),
         health=health,

@@ -9,6 +9,7 @@ from models.images.decoding import ImageLimits
 from server.engine.device import Device
 from server.engine.pipeline.pipeline import Pipeline
 from server.engine.scheduling.scheduler import Limits, Scheduler
+from server.engine.workers.isolated_decoder import IsolatedDecoder
 from server.ipc.outcome import Failure, Reply
 from server.metrics import DeploymentMetrics, Metrics
 from tests.support.engines.fake_model import FakeModel
@@ -17,19 +18,21 @@ from tests.support.engines.fake_model import FakeModel
 class Bench:
     """A pipeline around a fake model, with its replies and its state of health."""
 
-    def __init__(self, model: FakeModel, **limits: float) -> None:
+    def __init__(self, model: FakeModel, **bounds: float) -> None:
         defaults = {"max_images": 4, "max_cost": 400, "decoders": 2}
         self.model = model
         self.metrics = Metrics()
         self.health: list[bool] = []
         self.broken = threading.Event()
-        self.scheduler = Scheduler(Limits(**(defaults | limits)), {"score": 1.0})  # type: ignore[arg-type]
+        self.scheduler = Scheduler(Limits(**(defaults | bounds)), {"score": 1.0})  # type: ignore[arg-type]
+        limits = ImageLimits(10**6, 10**6)
         self.pipeline = Pipeline(
             Device(model),
             None,
             ThreadPoolExecutor(1),
             self.scheduler,
-            ImageLimits(10**6, 10**6),
+            limits,
+            isolated=IsolatedDecoder(limits, 10.0),
             metrics=DeploymentMetrics(self.metrics, "fake"),
             cpu_threads=2,
             health=self.health.append,
