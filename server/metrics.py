@@ -110,6 +110,14 @@ class Metrics:
             ["deployment"],
             registry=own,
         )
+        self.keys_stale = Gauge(
+            "sightglass_keys_stale",
+            "1 while --keys-file (keys: scoring) or --admin-keys-file (keys: admin) cannot be used, so that the keys "
+            "read before stay in force.",
+            ["keys"],
+            multiprocess_mode="livemax",
+            registry=own,
+        )
 
     @staticmethod
     def forget_process(pid: int) -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
@@ -35,8 +35,11 @@ metrics_router = APIRouter(tags=["operation"])
 
 
 @metrics_router.get("/metrics", response_class=PlainTextResponse)
-async def metrics() -> Response:
+async def metrics(request: Request) -> Response:
     """Return the metrics of all processes in Prometheus' text format."""
+    state = AppState.of(request)
+    for keys in (state.keys, state.admin_keys):
+        keys.refresh()
     text = await run_in_threadpool(exposition)
     return Response(text, media_type="text/plain; version=1.0.0; charset=utf-8")
 
@@ -71,8 +74,8 @@ def create_app(
     state = AppState(
         settings,
         deployments,
-        Keys(settings.keys_file),
-        Keys(settings.admin_keys_file),
+        Keys(settings.keys_file, metrics.keys_stale.labels("scoring")),
+        Keys(settings.admin_keys_file, metrics.keys_stale.labels("admin")),
         metrics,
         control,
         ShadowTraffic(deployments, metrics),

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from prometheus_client import Gauge
 
 from server.api.auth import Keys
 from server.errors import ServiceError
@@ -37,6 +38,7 @@ def test_without_a_file_everybody_may_score() -> None:
         ("first", False),
         ("", False),
         ("Bearer fir\u00e9t", False),
+        ("Bearer \ud800\u20ac", False),
         (None, False),
     ],
 )
@@ -44,6 +46,19 @@ def test_a_key_is_one_of_two(tmp_path: Path, authorization: str | None, accepted
     file = tmp_path / "keys"
     file.write_text("# primary, then secondary\nfirst\n\nsecond\n")
     assert accepts(Keys(file), authorization) is accepted
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16-le", "utf-16-be", "latin-1"])
+def test_a_key_may_hold_any_letters(tmp_path: Path, encoding: str) -> None:
+    marks = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}
+    file = tmp_path / "keys"
+    file.write_bytes(marks.get(encoding, b"") + "schl\u00fcssel\r\nsecond\r\n".encode(encoding))
+    keys = Keys(file)
+    # as the bytes that a client sends come from the HTTP server
+    sent = ["Bearer " + "schl\u00fcssel".encode(each).decode("latin-1") for each in ("utf-8", "latin-1")]
+    assert [accepts(keys, each) for each in sent] == ([False, True] if encoding == "latin-1" else [True, True])
+    assert accepts(keys, "Bearer second")
+    assert not accepts(keys, "Bearer schlussel")
 
 
 def test_keys_are_read_again_when_the_file_changes(tmp_path: Path) -> None:
@@ -72,6 +87,24 @@ def test_a_broken_file_locks_nobody_out_and_lets_nobody_in(tmp_path: Path) -> No
     assert accepts(keys, "Bearer key")
 
 
+def test_an_unusable_file_is_told_once_and_shown_until_it_is_mended(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, stale = tmp_path / "keys", Gauge("stale", "Whether keys are stale.", registry=None)
+    file.write_text("key\n")
+    keys = Keys(file, stale)
+    seen = []
+    for content in ("", "a\nb\nc\n", None, "key\n", "new\n"):
+        file.unlink(missing_ok=True)
+        if content is not None:
+            file.write_text(content)
+        caplog.clear()
+        keys.check("Bearer new" if content == "new\n" else "Bearer key")
+        keys.refresh()
+        seen.append((stale._value.get(), [record.levelname for record in caplog.records]))
+    assert seen == [(1, ["ERROR"])] * 3 + [(0, [])] * 2
+
+
 @pytest.mark.parametrize(("content", "found"), [("", "0 keys"), ("a\nb\nc\n", "3 keys"), (None, "cannot be read")])
 def test_an_unusable_file_is_refused_at_start(tmp_path: Path, content: str | None, found: str) -> None:
     file = tmp_path / "keys"
@@ -96,3 +129,7 @@ def test_keys_guard_scoring_and_nothing_else(tmp_path: Path, fridge_folder: Path
         file.write_text("three\n")
         assert server.score([fine], headers={"authorization": "Bearer two"}).status_code == 401
         assert server.score([fine], headers={"authorization": "Bearer three"}).status_code == 200
+        assert server.metric("sightglass_keys_stale", keys="scoring") == 0
+        file.write_text("")
+        assert server.metric("sightglass_keys_stale", keys="scoring") == 1
+        assert server.metric("sightglass_keys_stale", keys="admin") == 0
