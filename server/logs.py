@@ -2,10 +2,14 @@
 
 import json
 import logging
+import re
 import sys
 import time
 from io import TextIOWrapper
 from typing import Literal
+
+# what moves a cursor or begins a line: control characters, Unicode's line ends, and marks that turn the direction
+_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class _JsonFormatter(logging.Formatter):
@@ -24,6 +28,8 @@ class _JsonFormatter(logging.Formatter):
 
 
 class _TextFormatter(logging.Formatter):
+    """Texts of clients, such as request ids, cannot begin a line or reach a terminal as control characters."""
+
     converter = staticmethod(time.gmtime)
 
     def __init__(self) -> None:
@@ -31,7 +37,17 @@ class _TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         facts = getattr(record, "facts", {})
-        return super().format(record) + "".join(f" {key}={value}" for key, value in facts.items())
+        line = super().format(record) + "".join(f" {key}={_escaped(str(value))}" for key, value in facts.items())
+        # only tracebacks have more lines: none of them looks like a line of the log
+        return _CONTROLS.sub(_escape, line).replace("\n", "\n    ")
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\n", "\\n")
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
 
 
 def escape_output() -> None:
