@@ -5,6 +5,7 @@ from typing import Any
 
 # code -> (HTTP status, what it means and what to do)
 ERRORS: Mapping[str, tuple[int, str]] = {
+    "malformed_request": (400, "The request is not valid HTTP; the message says why, and the connection is closed."),
     "body_empty": (400, "The request has no body."),
     "body_not_json": (400, "The body is not valid JSON, although its content type or first character says so."),
     "body_not_object": (400, "The body is valid JSON but no object."),
@@ -19,6 +20,7 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "not_found": (404, "There is nothing at this path."),
     "method_not_allowed": (405, "The path exists, but not for this method."),
     "deployment_in_use": (409, "The deployment gets traffic, and cannot be removed before another one does."),
+    "headers_timeout": (408, "The headers did not arrive within --idle-timeout-ms; the connection is closed."),
     "body_timeout": (408, "The body did not arrive before the request's deadline."),
     "body_too_large": (413, "The body is larger than the server accepts."),
     "too_many_images": (413, "The request holds more images than the server accepts at once."),
@@ -50,12 +52,17 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "deployment_failed": (422, "The deployment cannot serve; the message says why, and what served before goes on."),
     "queue_full": (429, "The server is busy; `Retry-After` says when there is room."),
     "request_id_too_long": (431, "The `x-request-id` header, or one of the `x-ms-` ids, has more than 100 characters."),
+    "headers_too_large": (
+        431,
+        "The path and headers, or the trailers, have more than 64 kB or 200 fields; the connection is closed.",
+    ),
     "internal_error": (500, "Something unforeseen; the server's log has it under the request id."),
     "scoring_failed": (500, "The model failed on an image; its batch mates were scored."),
     "script_failed": (500, "The script raised an error on this request; the server's log has it under the request id."),
     "script_timeout": (500, "The script took longer than --scoring-timeout-ms, and its process was replaced."),
     "script_ended": (500, "The script's process ended while it worked on this request, and was replaced."),
     "engine_unavailable": (503, "The model or script is loading, or its process ended and is being started again."),
+    "too_many_connections": (503, "All connections are in use, and only probes are answered on further ones."),
     "draining": (503, "The server is shutting down."),
     "out_of_memory": (503, "The device has not enough memory for this image."),
     "deadline_exceeded": (504, "The request was not scored in time."),

@@ -73,10 +73,22 @@ class ServerSettings(BaseModel):
         description="Kill a script's process when a request takes longer than this or --request-timeout-ms.",
     )
 
-    host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 for all of them.")
+    host: str = Field(
+        "127.0.0.1", description="The address to listen on; 0.0.0.0 for all of IPv4, :: for all of both versions."
+    )
     port: Annotated[int, Field(ge=0, le=65535)] = Field(5001, description="The port to listen on; 0 picks a free one.")
     health_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
         None, description="A second port for probes; it answers everything that --port answers."
+    )
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        4096,
+        description="The most connections of an HTTP process, and 96 fewer than it may open files (ulimit -n); beyond "
+        "them, those that wait the longest are closed.",
+    )
+    idle_timeout_ms: Annotated[int, Field(ge=1, le=3_600_000)] = Field(
+        75_000,
+        description="Close a connection that waits this long for a request, its headers, or its client to read. Longer "
+        "than the idle timeout of common load balancers, so that they close idle connections.",
     )
     cors_origins: Origins = Field(
         (), description="Origins whose web pages may send requests, separated by commas, or * for all; none by default."

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.api.connections.http_connection import REFUSAL
 from server.api.request_ids import RequestIds
 from server.api.state import AppState
 from server.errors import ServiceError
@@ -49,6 +50,11 @@ class RequestMiddleware:
         scope.setdefault("state", {}).update(request_id=request_id, facts=facts)
         status = 0
 
+        async def receive_on() -> Message:
+            message = await receive()
+            _raise_refusal(scope)
+            return message
+
         async def send_on(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
@@ -60,8 +66,9 @@ class RequestMiddleware:
             await send(message)
 
         try:
+            _raise_refusal(scope)
             ids.check()
-            await self._app(scope, receive, send_on)
+            await self._app(scope, receive_on, send_on)
         except ClientDisconnect:
             status = _CLIENT_LEFT
         except ServiceError as error:
@@ -81,6 +88,12 @@ class RequestMiddleware:
         level = logging.INFO if "deployment" in facts or route == SCORE else logging.DEBUG
         head = {"status": status, "method": method, "route": route, "ms": round(1000 * seconds, 1)}
         logger.log(level, "request", extra={"facts": head | facts | {"request_id": request_id}})
+
+
+def _raise_refusal(scope: Scope) -> None:
+    """Raise the ServiceError of a request that the connection could not read to its end."""
+    if (refusal := scope["state"].get(REFUSAL)) is not None:
+        raise refusal
 
 
 def _routed(scope: Scope) -> Scope:

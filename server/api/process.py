@@ -2,14 +2,18 @@
 
 import asyncio
 import gc
+import math
 import socket
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 
 import uvicorn
 
 from server.api.app import create_app
+from server.api.connections.http_connection import HttpConnection
+from server.api.connections.open_connections import OpenConnections
 from server.api.state import AppState
 from server.api.table_updates import TableUpdates
 from server.ipc.parent_pipe import READY, read_config, report_to_parent, watch_parent
@@ -17,14 +21,20 @@ from server.ipc.process_config import ProcessConfig
 from server.logs import configure_logs
 from server.supervisor.port import refuse_new_connections
 
-# longer than the idle timeout of common load balancers, so that they, not we, close idle connections
-_KEEP_ALIVE_S = 75
 _ACCEPT_S = 0.05
 _LINGER_S = 1.0
 
 
 class _DrainingServer(uvicorn.Server):
     """uvicorn that the supervisor stops through its pipe instead of by signals, without losing a connection."""
+
+    def __init__(self, config: uvicorn.Config, connections: OpenConnections) -> None:
+        super().__init__(config)
+        self._connections = connections
+
+    async def on_tick(self, counter: int) -> bool:
+        self._connections.close_expired()
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -67,18 +77,20 @@ def serve(config: ProcessConfig) -> None:
         report_to_parent(READY)
         updates.report()
 
+    connections = OpenConnections(settings.max_connections, settings.idle_timeout_ms / 1000)
     uvicorn_config = uvicorn.Config(
         create_app(settings, config.table, config.control, started),
-        http="httptools",
+        http=partial(HttpConnection, connections),  # type: ignore[arg-type] # called like the class
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,  # the address of the client is not used
         lifespan="on",
-        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_keep_alive=math.ceil(settings.idle_timeout_ms / 1000),
         timeout_graceful_shutdown=max(1, settings.grace_period_ms // 1000),
     )
-    server = _DrainingServer(uvicorn_config)
+    server = _DrainingServer(uvicorn_config, connections)
     server.run(sockets=config.listening_sockets())
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 
 @dataclass(frozen=True, slots=True)
-class RawReply:
+class ParsedReply:
     """A reply. Names of `headers` are in lower case."""
 
     status: int
@@ -41,7 +41,7 @@ class RawConnection:
         self.socket.sendall(content)
         return self
 
-    def reply(self, *, to_head: bool = False) -> RawReply:
+    def reply(self, *, to_head: bool = False) -> ParsedReply:
         """Return the next reply; the one to a HEAD request has no body. ConnectionError where none comes."""
         while b"\r\n\r\n" not in self._received:
             self._receive()
@@ -53,7 +53,7 @@ class RawConnection:
         while len(self._received) < size:
             self._receive()
         body, self._received = self._received[:size], self._received[size:]
-        return RawReply(int(first.split()[1]), headers, body)
+        return ParsedReply(int(first.split()[1]), headers, body)
 
     def ends(self) -> bool:
         """Wait for the server to close the connection; False if it sends more, or does not within the timeout."""

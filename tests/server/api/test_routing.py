@@ -58,6 +58,21 @@ def test_an_image_is_scored_at_a_path_with_a_slash(site: ProtocolSite) -> None:
     assert_same_scores(replies[:1], replies[1:])
 
 
+_POST = sorted({route.path for route in _ROUTES if "POST" in route.methods})  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", [re.sub(r"{\w+}", "fridge", path) for path in _POST])
+def test_a_body_reaches_every_path_beside_an_upgrade(site: ProtocolSite, path: str) -> None:
+    head = b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 7\r\n" % path.encode()
+    with RawConnection(site.address) as connection:
+        plain = connection.send(head + b'\r\n{"a":1}').reply()
+        for upgrade in (b"h2c", b"websocket"):
+            fields = b"Connection: Upgrade\r\nUpgrade: %s\r\n\r\n" % upgrade
+            reply = connection.send(head + fields + b'{"a":1}').reply()
+            assert (reply.status, reply.json().keys()) == (plain.status, plain.json().keys())
+            assert "is empty" not in reply.body.decode()
+
+
 def test_other_slashes_name_no_route_and_no_redirect_is_absolute(site: ProtocolSite) -> None:
     for path in ("/score//", "//score", "//", "/docs//"):
         reply = site.get(path)
