@@ -14,7 +14,7 @@ from server.logs import configure_logs, escape_output
 from server.scripts.check import check_script
 from server.supervisor.child import CANNOT_SERVE
 from server.supervisor.launcher import ENGINE_COMMAND, check_model, locate
-from server.supervisor.port import open_port
+from server.supervisor.port import address_of, open_port
 from server.supervisor.supervisor import Supervisor
 from settings.command import load_server_settings, server_parser, unknown_flags
 from settings.deployments import DeploymentSpec, Plan, load_plan, own_settings, single
@@ -121,14 +121,14 @@ def _serve(settings: ServerSettings, plan: Plan, engine_command: Sequence[str]) 
         try:
             listening += [open_port(settings.host, port)] if port is not None else []
         except OSError as error:
-            text = f"Cannot listen on {settings.host}:{port}: {error.strerror}. Choose another {name}."
+            text = f"Cannot listen on {settings.host} port {port}: {error.strerror}. Choose another {name}."
             print(f"error: {text}", file=sys.stderr)
             return BAD_USAGE
     sources = ", ".join(
         str(locate(own_settings(settings, one, f"deployment {name!r}"), one)[0])
         for name, one in plan.deployments.items()
     )
-    logger.info("serving %s on http://%s:%d", sources, settings.host, listening[0].getsockname()[1])
+    logger.info("serving %s on http://%s", sources, address_of(listening[0]))
     try:
         return Supervisor(settings, plan, settings.deployments, engine_command).run(listening)
     except SettingsError as error:

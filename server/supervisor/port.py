@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import ipaddress
 import socket
 import struct
 import sys
@@ -12,9 +13,23 @@ _DROP = struct.pack("HBBI", 0x06, 0, 0, 0)  # a packet filter of one instruction
 
 
 def open_port(host: str, port: int) -> socket.socket:
-    """Listen on an IPv4 or IPv6 address. Raises OSError where that is not possible."""
+    """Listen on an IPv4 or IPv6 address; `::` is all of both. Raises OSError where that is not possible."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    both = family == socket.AF_INET6 and _is_unspecified(host) and socket.has_dualstack_ipv6()
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+
+
+def address_of(listening: socket.socket) -> str:
+    """Return HOST:PORT as a URL has it."""
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _is_unspecified(host: str) -> bool:
+    try:
+        return ipaddress.IPv6Address(host).is_unspecified
+    except ValueError:  # a name
+        return False
 
 
 def refuse_new_connections(listening: socket.socket) -> None:
