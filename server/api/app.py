@@ -95,6 +95,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        servers=[{"url": ".", "description": "This server, also behind a prefix of a proxy."}],  # relative to that file
         redirect_slashes=False,  # a redirect would need the scheme and prefix that the client used
     )
     app.state.app_state, app.state.deployments = state, deployments

@@ -17,6 +17,8 @@ from server.openapi.schemas import parameter
 from server.openapi.swagger import swagger
 from server.protocol_catalog import PROTOCOLS_BY_PATH
 
+# The hosted endpoint repeats the query as HTML, and so do we, but a browser must not run what stands in a link
+_ECHO = {"content-security-policy": "default-src 'none'; sandbox", "x-content-type-options": "nosniff"}
 _HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
 
 
@@ -38,7 +40,7 @@ async def get_score(request: Request) -> Response:
             if has_input:
                 return await _score_query(admitted)
     query = f"?{request.url.query}" if request.url.query else ""
-    return PlainTextResponse(request.url.path + query, headers={RUN_FAILED: "False"}, media_type="text/html")
+    return PlainTextResponse(request.url.path + query, headers=_ECHO | {RUN_FAILED: "False"}, media_type="text/html")
 
 
 async def _score_query(admitted: AdmittedRequest) -> Response:

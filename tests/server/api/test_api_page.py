@@ -82,6 +82,15 @@ def test_a_browser_loads_files_once_and_finds_no_others(site: ProtocolSite) -> N
     assert http.request("DELETE", site.server.url + "/docs").headers["allow"] == "GET, HEAD"
 
 
+def test_the_page_asks_for_everything_below_the_prefix_of_a_proxy(site: ProtocolSite, page: Page) -> None:
+    below = "http://proxy/some/prefix/"
+    (described,) = re.findall(r'url: "([^"]+)"', site.get("/docs/start.js").text)
+    references = [*page.references, described]
+    assert [each for each in references if not urljoin(below + "docs", each).startswith((below, "data:"))] == []
+    (server,) = site.get("/openapi.json").json()["servers"]
+    assert urljoin(urljoin(below + "docs", described), server["url"]) == below, "and sends requests there"
+
+
 def test_the_page_takes_keys_for_scoring_and_for_administration(site: ProtocolSite) -> None:
     described = site.get("/openapi.json").json()
     schemes = described["components"]["securitySchemes"]

@@ -97,6 +97,8 @@ def test_what_the_headers_tell_of_a_run(server: LiveServer) -> None:
 def test_score_can_be_got(server: LiveServer) -> None:
     reply = http.get(server.url + "/score?a=1&b=%20")
     assert (reply.status_code, reply.text) == (200, "/score?a=1&b=%20")
+    assert "sandbox" in reply.headers["content-security-policy"], "no browser runs what a link says"
+    assert reply.headers["x-content-type-options"] == "nosniff"
     small = base64.b64encode(encoded(painted(1, 20, 20), "JPEG")).decode()
     query = {"input_data": json.dumps({"columns": ["image"], "data": [small]})}
     reply = http.get(server.url + "/score", params=query, timeout=30)
