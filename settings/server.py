@@ -109,8 +109,9 @@ class ServerSettings(BaseModel):
         description="Processes that decode and batch images for each GPU that classifies; auto starts one for each "
         "four cores, and none for a CPU.",
     )
-    precision: Literal["fp32", "tf32", "bf16", "fp16"] = Field(
-        "fp32", description="The arithmetic of the forward pass."
+    precision: Literal["fp32", "tf32", "bf16", "fp16", "auto"] = Field(
+        "fp32",
+        description="The arithmetic of the forward pass; auto takes bf16 where that is faster and scores stay close.",
     )
     force_precision: bool = Field(
         False, description="Serve in tf32, bf16 or fp16 even where that changes scores by more than is allowed."

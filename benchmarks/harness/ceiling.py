@@ -21,6 +21,7 @@ from benchmarks.harness.payload import encoded_images
 from models.images.decoding import ImageLimits
 from models.images.model_input import DecodedImage
 from models.loaded import LoadedModel, load
+from models.runtime.precision import FP32
 from models.runtime.runtime import ComputeOptions
 from server.cores import usable_cores
 from server.engine.engine_model import EngineModel
@@ -145,7 +146,7 @@ def flop_rate(device: torch.device, seconds: float) -> float:
 def _with_runtime(runtime: str, model: LoadedModel, folder: Path, cache: Path) -> LoadedModel:
     options = ComputeOptions(model.device, model.precision)
     files = open_cache(cache, model.definition, options, fallback=cache)
-    tuner = Tuner(folder, model, options, files, precision="fp32", on_device=lambda step: step())
+    tuner = Tuner(folder, model, options, files, precisions=(FP32,), on_device=lambda step: step())
     return tuner.start(runtime) or model
 
 

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -35,9 +35,14 @@ class RuntimeCache:
         self.folder = folder
 
     @classmethod
-    def open(cls, root: Path, definition: Definition, options: ComputeOptions) -> "RuntimeCache":
-        """Open or create the folder of a model under `root`; ModelError where that fails or others may write there."""
-        folder = root / _key(definition, options)
+    def open(
+        cls, root: Path, definition: Definition, options: ComputeOptions, *, among: Sequence[str] = ()
+    ) -> "RuntimeCache":
+        """Open or create the folder of a model under `root`; ModelError where that fails or others may write there.
+
+        `among` says what a choice is made of, where that is not all runtimes in the precision of `options`.
+        """
+        folder = root / _key(definition, options, among)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             owner, mode = root.stat().st_uid, root.stat().st_mode
@@ -136,7 +141,7 @@ def _is_abandoned(note: Path) -> bool:
     return True
 
 
-def _key(definition: Definition, options: ComputeOptions) -> str:
+def _key(definition: Definition, options: ComputeOptions, among: Sequence[str]) -> str:
     files = [file for file in definition.used if file != definition.folder.settings]
     device = torch.cuda.get_device_name(options.device) if options.device.type == "cuda" else processor()
     parts = [
@@ -150,5 +155,6 @@ def _key(definition: Definition, options: ComputeOptions) -> str:
         version("sightglass"),
         torch.__version__,
         *(f"{name} {runtime.version()}" for name, runtime in sorted(available().items())),
+        *among,
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]

@@ -67,6 +67,15 @@ PRECISIONS: Mapping[str, Precision] = MappingProxyType(
 )
 
 
+# what the precision `auto` chooses among, the one that a model is loaded in first
+_CHOICES = (FP32, PRECISIONS["bf16"])
+
+
+def precisions(setting: str) -> tuple[Precision, ...]:
+    """Return the precisions that a value of the setting `precision` allows; a model is loaded in the first of them."""
+    return _CHOICES if setting == "auto" else (PRECISIONS[setting],)
+
+
 def disable_tf32() -> None:
     """Have GPUs multiply float32 without rounding to tf32, which PyTorch allows in convolutions by default."""
     _allow_tf32(False, False)

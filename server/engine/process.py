@@ -99,9 +99,10 @@ async def serve(config: ProcessConfig) -> None:
     report_to_parent(READY)
     Heartbeat(device, hang_limit_s(settings), replace_process).start()
     logger.info(
-        "engine ready device=%s runtime=%s batch=%d seconds=%.1f",
+        "engine ready device=%s runtime=%s precision=%s batch=%d seconds=%.1f",
         model.device,
         chosen.runtime,
+        chosen.precision.name,
         max_images,
         time.monotonic() - started,
     )

@@ -12,11 +12,9 @@ from models.errors import ModelError
 from models.labels import shown
 from models.loaded import LoadedModel
 from models.runtime.agreement import precision_agreement
-from models.runtime.runtime import AUTO, EAGER, ComputeOptions
-from server.cores import cpu_threads
 from server.engine.device import Device
 from server.engine.startup.loading import load_model
-from server.engine.startup.tuner import Tuner, open_cache
+from server.engine.startup.runtime_choice import build_tuner, has_choice
 from server.engine.startup.warm_up import batch_overhead_s, best_batch, sizes_to_try, warm_up
 from server.ipc.process_config import ProcessConfig
 from server.logs import configure_logs, escape_output
@@ -63,9 +61,10 @@ def check(config: ProcessConfig) -> str:
             f"  signature     {definition.signature}",
             f"  device        {model.device}",
             f"  loaded in     {loaded_s:.1f} s",
-            *([f"precision: {settings.precision}", f"  {agreement}"] if agreement else []),
+            f"precision: {chosen.precision.name}",
+            *([f"  {agreement}"] if agreement else []),
             f"runtime: {chosen.runtime}",
-            *(f"  {name:<12}  {reason}" for name, reason in reasons.items()),
+            *(f"  {name:<14}  {reason}" for name, reason in reasons.items()),
             "warm-up (images in a batch, images per second)",
             *(f"  {count:>4}  {count / seconds:8.1f}" for count, seconds in timings),
             f"  best batch: {settings.max_batch_images or best_batch(timings, overhead_s)}",
@@ -74,16 +73,12 @@ def check(config: ProcessConfig) -> str:
 
 
 def _choose(config: ProcessConfig, model: LoadedModel, sizes: list[int]) -> tuple[LoadedModel, dict[str, str]]:
-    settings = config.settings
-    if settings.runtime == EAGER:
+    if not has_choice(config.settings):
         return model, {}
-    options = ComputeOptions(model.device, model.precision, cpu_threads(settings))
     with tempfile.TemporaryDirectory() as fallback:
-        cache = open_cache(settings.cache_folder, model.definition, options, fallback=Path(fallback))
-        tuner = Tuner(config.folder, model, options, cache, precision=settings.precision, on_device=lambda step: step())
-        chosen = tuner.start(settings.runtime)
+        tuner = build_tuner(config, model, Path(fallback), lambda step: step())
+        chosen = tuner.start(config.settings.runtime)
         if chosen is None:
-            assert settings.runtime == AUTO
             adopted = [model]
             tuner.tune(sizes, lambda faster, timings: adopted.append(faster))
             chosen = adopted[-1]

@@ -7,6 +7,7 @@ import torch
 
 from models.loaded import LoadedModel, load
 from models.runtime.agreement import check_precision, precision_agreement
+from models.runtime.precision import precisions
 from server.cores import cpu_threads, usable_cores
 from server.engine.device_lock import DeviceLock
 from server.ipc.model_facts import ModelFacts
@@ -19,13 +20,14 @@ def load_model(config: ProcessConfig) -> LoadedModel:
     """Load the model folder of a process, on the device thread. Raises ModelError or SettingsError."""
     settings = config.settings
     torch.set_num_threads(cpu_threads(settings))
-    model = load(config.folder, device=config.device, precision=settings.precision, strict=settings.strict_settings)
+    precision = precisions(settings.precision)[0].name
+    model = load(config.folder, device=config.device, precision=precision, strict=settings.strict_settings)
     if model.device.type != "cpu":
         # on a GPU, PyTorch's CPU threads only assemble batches; while they spin they would take cores from the decoders
         torch.set_num_threads(1)
     if (agreement := precision_agreement(model)) is not None:
         check_precision(agreement, settings.force_precision)
-        logger.info("precision checked precision=%s: %s", settings.precision, agreement)
+        logger.info("precision checked precision=%s: %s", precision, agreement)
     return model
 
 

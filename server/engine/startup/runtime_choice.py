@@ -3,9 +3,11 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from models.loaded import LoadedModel
+from models.runtime.precision import precisions
 from models.runtime.runtime import EAGER, ComputeOptions
 from server.cores import cpu_threads
 from server.engine.device import OnDevice
@@ -26,17 +28,30 @@ def choose_at_start(
 ) -> tuple[LoadedModel, Tuner | None]:
     """Return the model with the runtime that the settings name, or that was the fastest at an earlier start.
 
-    Where the fastest runtime is not known, the model stays eager, and a tuner is returned that measures it. Raises
-    ModelError where a runtime that the settings name cannot be used.
+    Where the fastest runtime, or which precision `auto` is, is not known, the model stays eager, and a tuner is
+    returned that measures it. Raises ModelError where a runtime that the settings name cannot be used.
     """
     settings = config.settings
-    if settings.runtime == EAGER:
+    if not has_choice(settings):
         return model, None
-    options = ComputeOptions(model.device, model.precision, cpu_threads(settings))
-    cache = open_cache(settings.cache_folder, model.definition, options, fallback=config.address.parent / "runtimes")
-    tuner = Tuner(config.folder, model, options, cache, precision=settings.precision, on_device=on_device)
+    tuner = build_tuner(config, model, config.address.parent / "runtimes", on_device)
     chosen = tuner.start(settings.runtime)
     return (model, tuner) if chosen is None else (chosen, None)
+
+
+def has_choice(settings: ServerSettings) -> bool:
+    """Whether anything but the loaded model may compute scores."""
+    return settings.runtime != EAGER or len(precisions(settings.precision)) > 1
+
+
+def build_tuner(config: ProcessConfig, model: LoadedModel, fallback: Path, on_device: OnDevice[Any]) -> Tuner:
+    """Build the tuner of a loaded model. Where the cache of the settings cannot be used, it is in `fallback`."""
+    settings = config.settings
+    choices = precisions(settings.precision)
+    options = ComputeOptions(model.device, model.precision, cpu_threads(settings))
+    among = [settings.runtime, *(each.name for each in choices)] if len(choices) > 1 else []
+    cache = open_cache(settings.cache_folder, model.definition, options, fallback=fallback, among=among)
+    return Tuner(config.folder, model, options, cache, precisions=choices, on_device=on_device)
 
 
 def tune(tuner: Tuner, sizes: Sequence[int], pipeline: Pipeline, settings: ServerSettings) -> None:

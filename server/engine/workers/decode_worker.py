@@ -14,6 +14,7 @@ from torch import Tensor
 
 from models.errors import ModelError
 from models.loaded import load_without_weights
+from models.runtime.precision import precisions
 from server.engine.device import Device
 from server.engine.heartbeat import Heartbeat
 from server.engine.listener import EngineListener
@@ -53,7 +54,7 @@ async def run_decode_worker(config: ProcessConfig, worker: DecodeWorkerConfig) -
         load_without_weights,
         config.folder,
         _RemoteGraph(engine, worker, asyncio.get_running_loop()),
-        precision=settings.precision,
+        precision=precisions(settings.precision)[0].name,
         runtime=worker.runtime,
         strict=settings.strict_settings,
     )

@@ -79,3 +79,15 @@ def test_a_runtime_that_cannot_be_used_here_is_refused_with_the_reason(fridge_fo
     done = run_server("--model", fridge_folder, "--runtime", "fast")
     assert done.returncode == 2
     assert "--runtime is 'fast'; expected" in done.stderr
+
+
+def test_the_dry_run_says_which_precision_it_chose_and_why(fridge_folder: Path, tmp_path: Path) -> None:
+    done = run_server("--model", fridge_folder, "--check", "--precision", "auto", "--cache-folder", tmp_path)
+    assert done.returncode == 0, done.stderr
+    (file,) = tmp_path.glob("*/choice.json")
+    choice = json.loads(file.read_text())
+    assert choice["runtime"] in ("eager", "eager bf16")
+    for part in ("times as fast as eager", "probabilities differ by up to", "(allowed 5e-02)", "ms an image, eager"):
+        assert part in choice["reasons"]["eager bf16"]
+    assert choice["reasons"]["eager bf16"] in done.stdout
+    assert f"precision: {'bf16' if 'bf16' in choice['runtime'] else 'fp32'}\n" in done.stdout

@@ -4,7 +4,7 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import torch
 from models.errors import ModelError
 from models.loaded import LoadedModel, load_classifier
 from models.runtime.cache import RuntimeCache
-from models.runtime.precision import FP32, PRECISIONS
+from models.runtime.precision import FP32, PRECISIONS, Precision
 from models.runtime.runtime import EAGER, ComputeOptions, Graph, GraphSource
 from server.engine.startup import tuner as tuner_module
 from server.engine.startup.runtime_benchmark import RuntimeBenchmark
@@ -93,7 +93,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def choosing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Tuner]:
     model = load_classifier(folder)
 
-    def make(*runtimes: FakeRuntime) -> Tuner:
+    def make(*runtimes: FakeRuntime, precisions: Sequence[Precision] = (FP32,)) -> Tuner:
         for runtime in runtimes:
             runtime.eager = model.graph
         found = {runtime.name: runtime for runtime in runtimes}
@@ -104,7 +104,7 @@ def choosing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
             lambda folder, name, precision, device, into: found[name].convert(model.graph_source(), OPTIONS, into),
         )
         cache = RuntimeCache.open(tmp_path / "cache", model.definition, OPTIONS)
-        return Tuner(folder, model, OPTIONS, cache, precision="fp32", on_device=lambda step: step())
+        return Tuner(folder, model, OPTIONS, cache, precisions=precisions, on_device=lambda step: step())
 
     return make
 
@@ -170,6 +170,55 @@ def test_what_was_chosen_is_compared_on_one_image_at_later_starts(choosing: Call
         chosen = choosing(FakeRuntime("counted", counted)).start(runtime)
         assert chosen is not None and chosen.runtime == "counted"
         assert seen == [1]
+
+
+BOTH = (FP32, PRECISIONS["bf16"])
+
+
+class FastInBf16(FakeRuntime):
+    """Takes its time in fp32, and rounds a little in bf16."""
+
+    def load(self, source: GraphSource, folder: Path | None, options: ComputeOptions) -> Graph:
+        return self._graph(self.eager) if options.precision is FP32 else rounded(faster(self.eager))
+
+
+def rounded(eager: Graph, by: float = 0.01) -> Graph:
+    return lambda inputs: [values + torch.tensor([by, 0, 0, 0]) for values in eager(inputs)]
+
+
+def test_of_two_precisions_the_faster_is_chosen_and_kept(choosing: Callable[..., Tuner], caplog: Any) -> None:
+    caplog.set_level(logging.INFO)
+    runtime = FastInBf16("both", slower)
+    tuner = choosing(runtime, precisions=BOTH)
+    assert tuner.start("auto") is None
+    adopted: list[LoadedModel] = []
+    tuner.tune([1, 2], lambda model, seen: adopted.append(model))
+    assert [(model.runtime, model.precision.name) for model in adopted] == [("both", "bf16")]
+    for part in ("times as fast as eager", "probabilities differ by up to", "(allowed 5e-02)", "ms an image, eager"):
+        assert part in tuner.reasons["both bf16"]
+    assert tuner.reasons["both"].startswith("0."), "slower than eager, in fp32"
+    assert "runtime chosen runtime=both bf16" in caplog.text
+    chosen = choosing(runtime, precisions=BOTH).start("auto")
+    assert chosen is not None
+    assert (chosen.runtime, chosen.precision.name, runtime.conversions) == ("both", "bf16", 2)
+
+
+def test_a_precision_that_changes_too_much_is_not_chosen(
+    choosing: Callable[..., Tuner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FastInBf16, "load", lambda self, source, folder, options: rounded(faster(self.eager), 2.0))
+    tuner = choosing(FastInBf16("both", slower), precisions=BOTH)
+    assert tuned(tuner) == []
+    assert tuner.reasons["both bf16"].startswith("The runtime both bf16 does not compute the same")
+
+
+def test_a_named_runtime_is_used_in_the_faster_precision(choosing: Callable[..., Tuner]) -> None:
+    tuner = choosing(FakeRuntime("other", faster), FastInBf16("both", slower), precisions=BOTH)
+    assert tuner.start("both") is None
+    assert tuned(tuner) == ["both", "both"]
+    assert list(tuner.reasons) == ["both", "both bf16"]
+    with pytest.raises(ModelError, match="cannot be used: it is not installed"):
+        choosing(FakeRuntime("absent", faster, unavailable="it is not installed"), precisions=BOTH).start("absent")
 
 
 def test_where_nothing_is_faster_the_model_stays_as_it_is(choosing: Callable[..., Tuner]) -> None:
