@@ -1,9 +1,10 @@
 # Installs with the same script that developers use, and copies only what the server runs with into the image.
 #   docker build --build-arg DEVICE=cuda -t sightglass:cuda .
 #   docker build --build-arg TORCH_INDEX=<index of CPU builds> -t sightglass:cpu .    smaller: PyTorch without CUDA
-ARG PYTHON=3.11
+#   docker build --build-arg BASE=python@sha256:<digest> -t sightglass:cpu .          the same base at every build
+ARG BASE=python:3.11-slim
 
-FROM python:${PYTHON}-slim AS build
+FROM ${BASE} AS build
 ARG TORCH_INDEX=""
 WORKDIR /app
 # only the files that decide the dependencies, so that a change of code does not install them again
@@ -11,7 +12,7 @@ COPY pyproject.toml constraints.txt ./
 COPY scripts/install scripts/install
 RUN TORCH_INDEX="$TORCH_INDEX" scripts/install /app/.venv openvino
 
-FROM python:${PYTHON}-slim
+FROM ${BASE}
 ARG DEVICE=cpu
 LABEL org.opencontainers.image.title="sightglass" org.opencontainers.image.licenses="Apache-2.0"
 # AZUREML_MODEL_DIR names the model, because any other way to name one wins over it.

@@ -50,7 +50,7 @@ failures: $(VENV)/.dev ## run the failures that the server claims to survive (AR
 	$(RUN) -m benchmarks.failures $(ARGS)
 
 image: ## build the container image (DEVICE=cpu or cuda)
-	docker build --build-arg DEVICE=$(or $(DEVICE),cpu) --tag sightglass:$(or $(DEVICE),cpu) .
+	docker build --build-arg DEVICE=$(or $(DEVICE),cpu) $(if $(BASE),--build-arg BASE=$(BASE)) --tag sightglass:$(or $(DEVICE),cpu) .
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -116,6 +117,26 @@ def test_the_image_holds_the_product_and_nothing_else(image: Image) -> None:
     assert "apt-get" not in (ROOT / "Dockerfile").read_text(), "no build tools"
 
 
+def compose_service() -> dict[str, Any]:
+    service: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["sightglass"]
+    return service
+
+
+def test_compose_is_bounded_and_not_open_to_other_machines() -> None:
+    service = compose_service()
+    assert service["ports"] == ["${BIND:-127.0.0.1}:${PORT:-5001}:5001"]
+    assert service["init"] is True
+    assert {"mem_limit", "pids_limit", "cpus"} <= service.keys()
+    assert [mount.startswith("/tmp:size=") for mount in service["tmpfs"]] == [True]
+
+
+def test_one_argument_names_the_base_of_both_stages() -> None:
+    stages = [rest.split()[0] for word, rest in instructions() if word == "FROM"]
+    assert stages == ["${BASE}"] * 2
+    (default,) = (rest.partition("=")[2] for word, rest in instructions() if word == "ARG" and rest.startswith("BASE="))
+    assert compose_service()["build"]["args"]["BASE"] == f"${{BASE:-{default}}}"
+
+
 def test_manifests_agree_with_the_image(image: Image) -> None:
     documents = list(yaml.safe_load_all((ROOT / "deploy/kubernetes/sightglass.yaml").read_text()))
     assert [document["kind"] for document in documents] == ["Deployment", "Service", "PodDisruptionBudget"]
@@ -126,5 +147,8 @@ def test_manifests_agree_with_the_image(image: Image) -> None:
     probes = {"startupProbe": "/health/ready", "readinessProbe": "/health/ready", "livenessProbe": "/health/live"}
     assert {name: container[name]["httpGet"]["path"] for name in probes} == probes
     assert str(pod["securityContext"]["runAsUser"]) == image.user
-    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["sightglass"]
-    assert compose["volumes"] == [f"${{MODEL:-./demo/fridge}}:{image.env['AZUREML_MODEL_DIR']}:ro"]
+    (tmp,) = (volume["emptyDir"] for volume in pod["volumes"] if volume["name"] == "tmp")
+    assert "sizeLimit" in tmp
+    assert pod["automountServiceAccountToken"] is False
+    assert set(container["resources"]["limits"]) == {"cpu", "memory"}
+    assert compose_service()["volumes"] == [f"${{MODEL:-./demo/fridge}}:{image.env['AZUREML_MODEL_DIR']}:ro"]
