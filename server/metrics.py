@@ -1,10 +1,17 @@
 """All metrics. Values are in files that all processes share, so any HTTP process can answer a scrape."""
 
+import logging
+import os
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from server.metric_values import locked_files, merge_counts
+
+logger = logging.getLogger(__name__)
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -15,6 +22,7 @@ class Metrics:
 
     def __init__(self) -> None:
         own = CollectorRegistry()
+        self._ended: set[int] = set()  # processes whose counts are in files of their own
         self.requests = Counter(
             "sightglass_requests",
             "Requests answered, by route, status code and the deployment that was chosen, if one was.",
@@ -119,10 +127,19 @@ class Metrics:
             registry=own,
         )
 
-    @staticmethod
-    def forget_process(pid: int) -> None:
-        """Remove the gauges of a process that has ended."""
-        mark_process_dead(pid)  # type: ignore[no-untyped-call]
+    def forget_process(self, pid: int) -> None:
+        """Remove the gauges of a process that has ended, and merge its counts with those of others that have."""
+        remove_gauges(pid)
+        self._ended.add(pid)
+        for ended in tuple(self._ended):
+            try:
+                merge_counts(_folder(), ended)
+                self._ended.discard(ended)
+            except BlockingIOError:  # while a scrape reads the files: the next time, as they still count
+                return
+            except OSError as error:
+                logger.warning("the metrics of an ended process cannot be merged pid=%d: %s", ended, error.strerror)
+                return
 
 
 class _OfDeployment:
@@ -174,8 +191,18 @@ def _uncounted(*_: object) -> None:
     pass
 
 
+def remove_gauges(pid: int) -> None:
+    """Remove the gauges of a process that has ended, or is about to."""
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
 def exposition() -> bytes:
     """Return the metrics of all processes in Prometheus' text format."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+    with locked_files(_folder(), exclusive=False):
+        return generate_latest(registry)
+
+
+def _folder() -> Path:
+    return Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])

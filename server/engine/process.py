@@ -34,7 +34,7 @@ from server.engine.workers.decode_workers import DecodeWorkers, decode_worker_co
 from server.ipc.parent_pipe import READY, hang_limit_s, read_config, report_failure, report_to_parent, watch_parent
 from server.ipc.process_config import ProcessConfig
 from server.logs import configure_logs
-from server.metrics import DeploymentMetrics, Metrics
+from server.metrics import DeploymentMetrics, Metrics, remove_gauges
 from server.supervisor.child import CANNOT_SERVE, Child
 from settings.errors import SettingsError
 
@@ -51,7 +51,7 @@ def main() -> None:
     # Pillow warns about metadata and palettes, once for each line of its code. Pixels either decode or raise
     warnings.filterwarnings("ignore", module="PIL")
     # once an engine has ended, no other process knows its decode workers: each removes its own gauges
-    watch_parent(end=partial(Metrics.forget_process, os.getpid()))
+    watch_parent(end=partial(remove_gauges, os.getpid()))
     uvloop.run(_run(config))
 
 

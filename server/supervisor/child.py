@@ -23,6 +23,7 @@ _STABLE_AFTER_S = 30.0  # a process that lived longer starts again after the sho
 _MAX_STARTS = 3  # of a process that was never ready
 _NOT_STARTED = 71  # in place of an exit code
 _MAX_LINE_BYTES = 2**20
+_LAST_LINES_S = 1.0
 
 
 class ChildError(Exception):
@@ -34,7 +35,7 @@ class Child:
     """One process. `config` is called before each start, and makes the configuration of the process.
 
     `on_line` is called with each line that it writes besides `ready`, `failed` and `alive`, and `ended` with the id of
-    a process that ended without `request_stop`. A process that has written `alive`, and then not again for `silence_s`,
+    each process that ended. A process that has written `alive`, and then not again for `silence_s`,
     is killed. So is one that is not ready within `ready_within_s`, and it is given up if none was ready before.
     """
 
@@ -72,6 +73,11 @@ class Child:
         return self._ready is not None and self._ready.done() and self._ready.exception() is None
 
     @property
+    def stopping(self) -> bool:
+        """Whether the process ends, or has ended, because of `request_stop`."""
+        return self._stopping
+
+    @property
     def alive(self) -> bool:
         """Whether the process is running."""
         return self.process is not None and self.process.returncode is None
@@ -102,6 +108,8 @@ class Child:
             except TimeoutError:
                 logger.error("process did not end in time, killing it role=%r", self.role)
                 process.kill()
+            if self._keep_alive_task is not None:  # which reads the last lines, and tells that the process has ended
+                await asyncio.wait([self._keep_alive_task], timeout=_LAST_LINES_S)
         if self._keep_alive_task is not None:
             self._keep_alive_task.cancel()
             await asyncio.gather(self._keep_alive_task, return_exceptions=True)
@@ -112,7 +120,7 @@ class Child:
             started = time.monotonic()
             try:
                 code = await self._run_once()
-                if self.process is not None and not self._stopping:
+                if self.process is not None:
                     self.ended(self, self.process.pid)
             except Exception:  # of any kind: nobody else would end the process, or start another one
                 logger.exception("watching a process failed, ending it role=%r", self.role)

@@ -79,7 +79,7 @@ class Supervisor:
         from server.metrics import Metrics  # the library reads the folder of metrics when it is imported
 
         self._metrics = Metrics()
-        launcher = Launcher(self._settings, folder, self._engine_command, self._engine_ended)
+        launcher = Launcher(self._settings, folder, self._engine_command, self._process_ended)
         publisher = TablePublisher(named=self._file is not None)
         rollout = Rollout(launcher, self._plan, PlanFile(self._file), publisher)
         try:
@@ -116,7 +116,10 @@ class Supervisor:
             return ProcessConfig(settings=self._settings, table=publisher.table, listening=numbers, control=control)
 
         count = http_processes(self._settings)
-        return [Child("http", HTTP_COMMAND, config, on_line=publisher.read_line) for _ in range(count)]
+        return [
+            Child("http", HTTP_COMMAND, config, on_line=publisher.read_line, ended=self._process_ended)
+            for _ in range(count)
+        ]
 
     async def _watch_deployments(self, rollout: Rollout) -> None:
         try:
@@ -131,10 +134,12 @@ class Supervisor:
             logger.critical("an HTTP process cannot be started", exc_info=True)
             self._finish(CANNOT_SERVE)
 
-    def _engine_ended(self, engine: Child, pid: int) -> None:
+    def _process_ended(self, child: Child, pid: int) -> None:
         assert self._metrics is not None
-        if not self._stopping:
-            self._metrics.forget_process(pid)
+        if self._stopping:
+            return
+        self._metrics.forget_process(pid)
+        if child.role != "http" and not child.stopping:
             self._metrics.engine_restarts.inc()
 
     def _finish(self, code: int) -> None:
