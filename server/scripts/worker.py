@@ -8,6 +8,7 @@ import signal
 import socket
 from asyncio import Future
 from asyncio.subprocess import Process
+from pathlib import Path
 from typing import Any
 
 from server.ipc.connection import Connection
@@ -101,9 +102,15 @@ class Worker:
 
     def kill(self) -> None:
         """Kill the process and all processes that it has started."""
+        if not self.pid:
+            return
+        # some may have left the group for one of their own
+        descendants = _descendants(self.pid)
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            if self.pid:
-                os.killpg(self.pid, signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
+        for pid in descendants:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
 
     def _received(self, frame: Frame) -> None:
         waiting = self._state if frame.kind is FrameKind.STATE else self._reply
@@ -122,6 +129,15 @@ class Worker:
             if waiting is not None and not waiting.done():
                 waiting.set_exception(WorkerError(how))
         return how
+
+
+def _descendants(pid: int) -> list[int]:
+    """Return the ids of the children of a process, and of theirs, as far as the kernel tells."""
+    found: list[int] = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            found += map(int, file.read_text().split())
+    return found + [below for child in found for below in _descendants(child)]
 
 
 async def _relay(output_end: int, pid: int) -> None:

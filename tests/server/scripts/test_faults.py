@@ -110,8 +110,9 @@ def test_native_crashes_are_told_in_the_log(site: ScriptSite) -> None:
     site.server.wait_for(lambda: f'File "{site.folder / "score.py"}", line' in site.server.log())
 
 
-def test_what_a_killed_process_has_started_goes_with_it(site: ScriptSite, tmp_path: Path) -> None:
-    reply = site.do("start_and_hang", tell=str(tmp_path / "pids"))
+@pytest.mark.parametrize("own_session", [False, True])
+def test_what_a_killed_process_has_started_goes_with_it(site: ScriptSite, tmp_path: Path, own_session: bool) -> None:
+    reply = site.do("start_and_hang", tell=str(tmp_path / "pids"), own_session=own_session)
     assert reply.json()["code"] == "script_timeout"
     family = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     site.server.wait_for(lambda: not any(map(runs, family)))

@@ -47,7 +47,8 @@ def never_let_go(request):
     re.match("(a+)+b", "a" * 200)
 
 def start(request):
-    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"]).pid
+    command = [sys.executable, "-c", "import time; time.sleep(1000)"]
+    return subprocess.Popen(command, start_new_session=request.get("own_session", False)).pid
 
 def start_and_hang(request):
     with open(request["tell"], "w") as file:
