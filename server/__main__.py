@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import re
+import resource
 import sys
 from collections.abc import Sequence
 
@@ -26,6 +27,7 @@ from settings.server import ServerSettings
 logger = logging.getLogger("server")
 
 BAD_USAGE = 2
+_FEWEST_FILES = 64  # of which a script and its server take about 30 with nothing to do
 
 
 def main(arguments: Sequence[str] | None = None, engine_command: Sequence[str] = ENGINE_COMMAND) -> int:
@@ -116,6 +118,10 @@ def _check(resolved: Resolved[ServerSettings], plan: Plan, engine_command: Seque
 
 
 def _serve(settings: ServerSettings, plan: Plan, engine_command: Sequence[str]) -> int:
+    if (files := resource.getrlimit(resource.RLIMIT_NOFILE)[0]) < _FEWEST_FILES:
+        text = f"A process may have {files} files open; at least {_FEWEST_FILES} are needed. Raise it with ulimit -n."
+        print(f"error: {text}", file=sys.stderr)
+        return BAD_USAGE
     listening = []
     for name, port in (("--port", settings.port), ("--health-port", settings.health_port)):
         try:

@@ -26,16 +26,26 @@ def session_folder() -> Iterator[Path]:
     """Create a private folder, and remove it at the end. First remove the folders of processes that were killed.
 
     The owner holds a lock on its folder, which the kernel releases when the process ends in any way. Raises
-    SettingsError where the path of the temporary folder is too long for sockets.
+    SettingsError where there is no folder for temporary files, or its path is too long for sockets.
     """
-    parent = Path(tempfile.gettempdir())
+    try:
+        parent = Path(tempfile.gettempdir())
+    except OSError as error:
+        raise SettingsError(
+            f"There is no folder for sockets and metrics: {error.strerror}. Free space in /tmp, or set TMPDIR to a "
+            "folder that can be written to."
+        ) from None
     if len(os.fsencode(parent / (_PREFIX + 8 * "x") / _LONGEST_SOCKET_NAME)) > _MAX_SOCKET_PATH:
         raise SettingsError(
             f"The path of the temporary folder {parent} is too long for sockets. Set TMPDIR to a shorter one, "
             "such as /tmp."
         )
     remove_abandoned(parent)
-    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
+    try:
+        made = tempfile.TemporaryDirectory(prefix=_PREFIX)
+    except OSError as error:
+        raise SettingsError(f"No folder can be made in {parent}: {error.strerror}. Mend that, or set TMPDIR.") from None
+    with made as folder:
         lock = os.open(folder, os.O_RDONLY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)

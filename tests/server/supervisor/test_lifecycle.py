@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from models.folder.registration import register
+from server.__main__ import main
 from server.ipc.process_config import ProcessConfig
 from server.supervisor.launcher import ENGINE_ENVIRONMENT, check_model
 from settings.server import ServerSettings
@@ -125,6 +126,16 @@ def test_bad_usage_is_2(arguments: tuple[str, ...], words: str) -> None:
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_too_few_open_files_are_2(
+    fridge_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (32, 4096))
+    assert main(["--model", str(fridge_folder), "--port", "0"]) == 2
+    assert (
+        "A process may have 32 files open; at least 64 are needed. Raise it with ulimit -n" in capsys.readouterr().err
+    )
 
 
 def test_a_port_in_use_is_2(fridge_folder: Path) -> None:

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from server.supervisor.session_folder import remove_abandoned, session_folder
+from settings.errors import SettingsError
 from tests.support.servers.live_server import LiveServer, run_server
 
 OWNER = """
@@ -96,3 +97,21 @@ def test_a_temporary_folder_too_deep_for_sockets_is_refused(fridge_folder: Path,
     done = run_server("--model", fridge_folder, "--port", "0", env={"TMPDIR": str(deep)})
     assert done.returncode == 2
     assert "Set TMPDIR to a shorter one" in done.stderr
+
+
+def test_a_temporary_folder_that_is_not_there_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/no/such")
+    with pytest.raises(SettingsError, match=r"No folder can be made in /no/such: .*set TMPDIR"), session_folder():
+        pass
+
+
+def test_no_temporary_folder_at_all_is_one_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", fail)
+    with (
+        pytest.raises(SettingsError, match=r"No usable temporary directory found\. Free space in /tmp"),
+        session_folder(),
+    ):
+        pass
