@@ -64,7 +64,7 @@ def test_a_model_answers_other_methods_as_without_scripts(site: ScriptSite) -> N
     assert site.ask("fridge", "OPTIONS").content == b""
     refused = site.ask("fridge", "PUT")
     assert (refused.status_code, refused.json()["code"]) == (405, "method_not_allowed")
-    assert refused.headers["allow"] == "GET, OPTIONS, POST"
+    assert refused.headers["allow"] == "GET, HEAD, OPTIONS, POST"
 
 
 def test_a_script_is_described_as_taking_anything(site: ScriptSite) -> None:
