@@ -49,7 +49,7 @@ class MetricValues(MmapedDict):
 
     def write_value(self, key: str, value: float, timestamp: float) -> None:
         """Set a value."""
-        if self.has_room(key):
+        if key in self._positions or self.has_room(key):
             super().write_value(key, value, timestamp)  # type: ignore[no-untyped-call]
         else:
             self._in_memory[key] = value, timestamp
