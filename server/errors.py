@@ -31,7 +31,7 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "image_empty": (422, "In `details`: the image has no bytes."),
     "image_too_large": (422, "In `details`: the image has more bytes or pixels than the server accepts."),
     "image_format": (422, "In `details`: the bytes are no image of a format the server reads."),
-    "image_unreadable": (422, "In `details`: the image is damaged or incomplete."),
+    "image_unreadable": (422, "In `details`: the image is damaged, incomplete or of a kind that is not read."),
     "image_too_complex": (422, "In `details`: decoding the image takes more computing than the server spends on one."),
     "tiles_empty": (422, "In `details`: the image has fewer pixels than tiles along one side."),
     "inference_parameters_invalid": (

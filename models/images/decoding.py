@@ -2,25 +2,56 @@
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
+from types import MappingProxyType
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
-from models.errors import ImageError
+from models.errors import ImageError, first_line
+from models.images.formats.jpeg import jpeg_without_metadata
+from models.images.formats.orientation import Metadata, tiff_orientation, turned
+from models.images.formats.png import png_without_metadata
+from models.images.formats.signatures import format_of
+from models.images.formats.tiff import TiffLayout, read_layout, without_other_tags
+from models.images.formats.tiff_directory import marked_order, read_directory
+from models.images.formats.tiff_samples import decode_samples
+from models.images.sample_scale import SampleType, scale_of
 
 # Times the size at which a network sees an image; an image that is resized from there hardly differs
 DECODED_SCALE = 2
 
-# JPEGs with a second image inside, as phones write them, open as JPEG too
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+_DECODERS: Mapping[str, type[ImageFile.ImageFile]] = MappingProxyType(
+    {
+        "JPEG": JpegImagePlugin.JpegImageFile,
+        "PNG": PngImagePlugin.PngImageFile,
+        "WEBP": WebPImagePlugin.WebPImageFile,
+        "BMP": BmpImagePlugin.BmpImageFile,
+        "GIF": GifImagePlugin.GifImageFile,
+        "TIFF": TiffImagePlugin.TiffImageFile,
+    }
+)
+FORMATS = tuple(_DECODERS)
+
+# what a header without its end makes Pillow stumble over
+_BREAKS_OFF = (struct.error, EOFError, IndexError, KeyError, TypeError)
+
+_STRIP_PIXELS = 2**20  # of deep grey, scaled at a time
+_LEAST_BLOCK = 16 * 2**20  # bytes
 
 # Our own limit below is a setting and always an error; Pillow's is a constant and at first only a warning
 Image.MAX_IMAGE_PIXELS = None
-# Pillow knows the names of its rarer formats only once it has loaded them
-Image.init()
 
 
 Elsewhere = Callable[[bytes | memoryview, bool, int | None], Image.Image]
@@ -46,26 +77,44 @@ def decode(
 ) -> Image.Image:
     """Decode the first frame of a JPEG, PNG, WebP, BMP, GIF or TIFF into mode RGB, 8 bits a channel.
 
-    Alpha is dropped. With `exif` an image is turned by its EXIF orientation; without it stays as stored, as in AutoML
-    for Images, except that Pillow itself turns a TIFF. `enough` is the smallest shorter side, in pixels, that will do:
-    where `limits.scaled` allows, a JPEG is decoded no larger than necessary, to pixels that differ a little.
+    Alpha is dropped. With `exif` an image is turned by the orientation that its EXIF or XMP tells; without it stays as
+    stored, as in AutoML for Images. A TIFF is always turned, as by Pillow. Samples of more than 8 bits keep their
+    contrast, see `scale_of`. Other metadata are not looked at, whatever their size or damage. `enough` is the smallest
+    shorter side, in pixels, that will do: where `limits.scaled` allows, a JPEG is decoded no larger than necessary, to
+    pixels that differ a little.
+
+    Memory: the encoded bytes once more, and at most 8 bytes a pixel: the RGB image, for which Pillow takes 4, and what
+    it is made of or turned from.
+
     ImageError with the code `image_empty`, `image_too_large`, `image_format` or `image_unreadable`.
     """
     if limits.elsewhere is not None:
         return limits.elsewhere(data, exif, enough)
-    image = _open(data, limits)
-    if enough is not None and limits.scaled:
-        shrink = enough / min(image.size)
-        image.draft("RGB", (max(1, math.ceil(image.width * shrink)), max(1, math.ceil(image.height * shrink))))
+    form = _checked_format(data, limits)
     try:
-        return _to_rgb(_turned(image) if exif else image)
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, MemoryError) as error:
+        whole = bytes(data)
+        image, orientation = _tiff(whole, limits) if form == "TIFF" else _opened(form, whole, limits)
+        if enough is not None and limits.scaled:
+            shrink = enough / min(image.size)
+            image.draft("RGB", (max(1, math.ceil(image.width * shrink)), max(1, math.ceil(image.height * shrink))))
+        found = _to_rgb(image)
+        return turned(found, orientation) if exif or form == "TIFF" else found
+    except ImageError:
+        raise
+    except Exception as error:  # a crafted file can raise almost anything from a parser
         raise ImageError(
-            "image_unreadable", f"The {image.format} picture is damaged or incomplete ({error}). Send it again whole."
+            "image_unreadable",
+            f"The {form} picture is damaged or incomplete ({_reason(error)}). Send it again whole.",
         ) from None
 
 
-def _open(data: bytes | memoryview, limits: ImageLimits) -> Image.Image:
+def _reason(error: Exception) -> str:
+    if isinstance(error.__cause__ or error, _BREAKS_OFF) or "not identified" in str(error):
+        return "its header breaks off or is damaged"
+    return first_line(error)
+
+
+def _checked_format(data: bytes | memoryview, limits: ImageLimits) -> str:
     if len(data) == 0:
         raise ImageError("image_empty", "The picture has no bytes. Send the content of an image file.")
     if len(data) > limits.max_bytes:
@@ -73,43 +122,77 @@ def _open(data: bytes | memoryview, limits: ImageLimits) -> Image.Image:
             "image_too_large",
             f"The picture has {len(data)} bytes; this server accepts up to {limits.max_bytes}. Compress or shrink it.",
         )
-    try:
-        image = Image.open(BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError:
+    form = format_of(data)
+    if form is None:
         raise ImageError(
             "image_format",
             f"The {len(data)} bytes starting with {bytes(data[:8])!r} are not a JPEG, PNG, WebP, BMP, GIF or TIFF "
             "picture. Send the bytes of such a file.",
-        ) from None
-    except Exception as error:  # a crafted header can raise almost anything from a parser
-        raise ImageError("image_unreadable", f"The header of the picture is damaged ({error}).") from None
-    if image.width * image.height > limits.max_pixels:
+        )
+    return form
+
+
+def _check_size(width: int, height: int, limits: ImageLimits) -> None:
+    if width * height > limits.max_pixels:
         raise ImageError(
             "image_too_large",
-            f"The picture is {image.width}x{image.height} pixels; this server accepts up to {limits.max_pixels} "
-            "pixels. Shrink it before sending.",
+            f"The picture is {width}x{height} pixels; this server accepts up to {limits.max_pixels} pixels. Shrink it "
+            "before sending.",
         )
-    return image
 
 
-def _turned(image: Image.Image) -> Image.Image:
+def _opened(form: str, data: bytes, limits: ImageLimits) -> tuple[Image.Image, int]:
+    if form == "JPEG":
+        data, metadata = jpeg_without_metadata(data)
+    elif form == "PNG":
+        data, metadata = png_without_metadata(data)
+    image = _DECODERS[form](BytesIO(data))
+    _check_size(*image.size, limits)
+    if form not in ("JPEG", "PNG"):
+        metadata = Metadata(*([image.info[name]] if name in image.info else [] for name in ("exif", "xmp")))
+    return image, metadata.orientation()
+
+
+def _tiff(data: bytes, limits: ImageLimits) -> tuple[Image.Image, int]:
+    directory = read_directory(data, marked_order(data))
+    layout = read_layout(directory)
+    _check_size(layout.width, layout.height, limits)
+    if layout.is_deep:
+        image = decode_samples(data, layout, max(_LEAST_BLOCK, 4 * limits.max_pixels))
+    else:
+        image = _shallow(without_other_tags(data, directory), layout)
+    return image, tiff_orientation(directory)
+
+
+def _shallow(data: bytes, layout: TiffLayout) -> Image.Image:
     try:
-        return ImageOps.exif_transpose(image)
-    except (struct.error, KeyError, AttributeError, ZeroDivisionError, SyntaxError):
-        return image  # damaged metadata say nothing about the orientation, but the pixels may be whole
+        return TiffImagePlugin.TiffImageFile(BytesIO(data))
+    except Exception as error:
+        raise ImageError(
+            "image_unreadable",
+            f"The TIFF picture, {layout}, is damaged or of a kind that this server does not read "
+            f"({first_line(error)}). Send it with 8 bits a channel, or as PNG or JPEG.",
+        ) from None
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode == "I":
-        return _from_deep_grey(image)
-    # convert() does not read the pixels of an image that is RGB already
     image.load()
+    if image.mode.startswith("I"):
+        image = _from_deep_grey(image)
+    # convert() does not read the pixels of an image that is RGB already
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _from_deep_grey(image: Image.Image) -> Image.Image:
-    # Pillow's own conversion cuts 16-bit grey off at 255, which leaves a white image; the high byte is kept instead,
-    # as Pillow does for 16-bit colour
-    values = np.asarray(image).astype(np.int64)
-    high = np.clip(values >> 8, 0, 255).astype(np.uint8)
-    return Image.fromarray(high).convert("RGB")
+    """Scale grey of 16 bits to mode L in strips, and let go of the image.
+
+    Pillow itself would cut it off at 255, to white.
+    """
+    scale = scale_of(SampleType(16, "unsigned"), *image.getextrema())
+    pixels = np.empty((image.height, image.width), np.uint8)
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        pixels[top : top + rows] = scale(np.asarray(strip))
+    image.close()
+    return Image.fromarray(pixels)

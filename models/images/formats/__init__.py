@@ -1,0 +1,1 @@
+"""What image files are made of: the parts that hold pixels, and the orientation among the metadata."""

@@ -1,0 +1,1 @@
+"""Image files and metadata written by hand, in forms that no library writes, whose right reading is known."""
