@@ -35,7 +35,8 @@ from models.images.decoding import ImageLimits
 from models.loaded import load
 from server.cores import usable_cores
 from settings.model import SegmentationSettings
-from tests.support.folders.detector_folders import Reference, plain_polygons, seeded_detector, write_detector_folder
+from tests.support.folders.detector_folders import Reference, seeded_detector, write_detector_folder
+from tests.support.references.outlines import plain_polygons
 from tests.support.references.tiling import slowly
 
 GRID = (3, 2)

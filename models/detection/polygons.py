@@ -5,7 +5,7 @@ Outer outlines and holes are separate closed polygons. A point that an even numb
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import approximate_polygon, find_contours
+from skimage.measure import find_contours
 
 _MOST_ROUNDS = 25  # of simplifying
 
@@ -39,5 +39,43 @@ def _simplified(contour: NDArray[np.float64], most_points: int) -> NDArray[np.fl
     for tolerance in range(_MOST_ROUNDS):
         if len(contour) <= most_points:
             break
-        contour = approximate_polygon(contour, tolerance)
+        contour = _approximated(contour, tolerance) if tolerance else contour
     return contour
+
+
+def _approximated(points: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
+    """Leave out the points of a line, float64 [n, 2], that are within a tolerance of what remains.
+
+    By Ramer (1972, https://doi.org/10.1016/S0146-664X(72)80017-0) and Douglas and Peucker. Of points that are equally
+    far, the last one stays, as in AutoML for Images: outlines along pixels have many of those, and another choice may
+    fill another area.
+    """
+    kept = np.zeros(len(points), bool)
+    kept[[0, -1]] = True
+    parts = [(0, len(points) - 1)]
+    while parts:
+        first, last = parts.pop()
+        if last - first < 2:
+            continue
+        distances = _distances(points[first + 1 : last], points[first], points[last])
+        farthest = last - 1 - int(distances[::-1].argmax())
+        if distances[farthest - first - 1] > tolerance:
+            kept[farthest] = True
+            parts += [(first, farthest), (farthest, last)]
+    return points[kept]
+
+
+def _distances(
+    points: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return how far points [n, 2] are from the straight line between two others: float64 [n]."""
+    along, from_start = end - start, points - start
+    length = along @ along
+    to_start = np.hypot(from_start[:, 0], from_start[:, 1])
+    if not length:
+        return to_start
+    place = from_start @ along / length
+    beside = np.abs((from_start[:, 0] * along[1] - from_start[:, 1] * along[0]) / length) * np.hypot(along[0], along[1])
+    to_end = np.hypot(points[:, 0] - end[0], points[:, 1] - end[1])
+    nearest: NDArray[np.float64] = np.where(place <= 0, to_start, np.where(place >= 1, to_end, beside))
+    return nearest

@@ -16,6 +16,7 @@ from models.detection.masks import paste_probabilities, with_outlines
 from models.detection.polygons import polygons
 from settings.model import SegmentationSettings
 from tests.support.contract import contract
+from tests.support.references.outlines import plain_polygons
 
 Mask = NDArray[np.bool_]
 
@@ -115,6 +116,31 @@ def test_outlines_keep_to_their_number_of_points(most_points: int) -> None:
     (fine,), (outline,) = corners_of(mask), corners_of(mask, most_points)
     assert len(fine) // 2 > 100 >= most_points >= len(outline) // 2 > most_points // 4
     assert (redrawn([outline], mask.shape) != mask).mean() < (0.2 if most_points == 8 else 0.03)
+
+
+def overlap(one: Mask, other: Mask) -> float:
+    return float((one & other).sum() / max(1, (one | other).sum()))
+
+
+@contract("Images and boxes", "Of equally far points of an outline the last one stays")
+@pytest.mark.parametrize("most_points", [30, 100])
+@pytest.mark.parametrize("threshold", [0.5, 0.7])
+def test_simplified_outlines_fill_what_those_of_the_hosted_procedure_fill(most_points: int, threshold: float) -> None:
+    random = np.random.default_rng(most_points)
+    simplified = 0
+    for _ in range(30):
+        height, width = (int(side) for side in random.integers(60, 260, 2))
+        box = np.array([random.uniform(0, 20), random.uniform(0, 20), width - 10, height - 5])
+        placed = paste_probabilities(box, smooth(random), (height, width), threshold)
+        mask = np.zeros((height, width), dtype=bool)
+        rows, columns = placed.pixels.shape
+        mask[placed.top : placed.top + rows, placed.left : placed.left + columns] = placed.pixels
+        ours = polygons(placed.pixels, most_points, (placed.left, placed.top), (width, height))
+        theirs = plain_polygons(mask, most_points)
+        assert ours == theirs
+        assert overlap(redrawn(ours, mask.shape), mask) >= overlap(redrawn(theirs, mask.shape), mask)
+        simplified += ours != plain_polygons(mask, 10**6)
+    assert simplified > 20
 
 
 def instances(settings: SegmentationSettings, count: int = 2) -> Instances:

@@ -21,9 +21,9 @@ from models.loaded import load
 from models.predictions import Boxes, Object
 from settings.model import QuerySegmentationSettings
 from tests.support.folders.checkpoints import LABELS
-from tests.support.folders.detector_folders import plain_polygons
 from tests.support.folders.transformers_folders import SEGMENTERS, Reference, save
 from tests.support.images import LIMITS, encoded, painted
+from tests.support.references.outlines import plain_polygons
 
 IMAGES = [encoded(painted(seed, *size), "PNG") for seed, size in enumerate([(151, 97), (90, 207), (60, 50)])]
 MASK2FORMER, MASKFORMER = SEGMENTERS

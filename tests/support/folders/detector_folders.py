@@ -11,9 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
-from skimage.measure import approximate_polygon, find_contours
 from torch import Tensor
 from torchvision.models.detection import FasterRCNN, MaskRCNN, RetinaNet
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
@@ -25,6 +23,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 from models.detector import Detector
 from models.loaded import load
 from tests.support.folders.checkpoints import LABELS, write_json
+from tests.support.references.outlines import plain_polygons
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 NAMES = (
@@ -190,21 +189,6 @@ class Reference:
                 one["polygon"] = plain_polygons(mask > self.settings.get("mask_pixel_score_threshold", 0.5), 100)
             listed.append(one)
         return listed
-
-
-def plain_polygons(mask: NDArray[np.bool_], most_points: int) -> list[list[float]]:
-    """The outlines of a mask of a whole image, by the steps of the contract."""
-    height, width = mask.shape
-    outlines = []
-    for contour in find_contours(np.pad(mask.astype(np.uint8), 1), 0.5):
-        points, tolerance = contour, 0
-        while len(points) > most_points and tolerance < 25:
-            points, tolerance = approximate_polygon(points, tolerance), tolerance + 1
-        outline: list[float] = []
-        for row, column in points:
-            outline += [float(np.ceil(column) - 1) / width, float(np.ceil(row) - 1) / height]
-        outlines.append(outline)
-    return outlines
 
 
 def assert_alike(found: Sequence[Any], expected: Sequence[Any], tolerance: float = 1e-4) -> None:
