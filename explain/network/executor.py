@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -17,6 +18,7 @@ from explain.request.targets import TargetSelector
 from models.architecture.cam_layer import CamLayer
 from models.classifier import Classifier
 from models.errors import ModelError
+from models.runtime.side_by_side import side_by_side
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ class Executor:
         """Run slices of items with equal keys as one batch, and store the results in the items.
 
         The batch is filled up to `size` rows. How a network rounds depends on the size of a batch, but neither on the
-        other rows nor on their order, so a row gets the same bits in any company.
+        other rows nor on their order, so a row gets the same bits in any company. On a CPU, path gradients whose size
+        is a multiple of the threads are computed in parts of their own, one for each thread.
 
         If this raises, for example because memory ran out, no item has changed: the same slices can be run again one
         by one.
@@ -97,11 +100,8 @@ class Executor:
             alphas = torch.tensor(path.quadrature.alphas[start:stop], device=self.device).view(-1, 1, 1, 1)
             rows += path.baseline + alphas * (path.inputs - path.baseline)
             targets += [path.target] * (stop - start)
-        batch = _batch(rows, size).requires_grad_()
-        with torch.enable_grad():
-            selected = self._outputs(self.network(batch), paths[0][0].output)[range(len(targets)), targets]
-        (gradients,) = torch.autograd.grad(selected.sum(), batch)
-        outputs, slopes = selected.detach().double().cpu(), self._slopes(paths, gradients)
+        selected, gradients = self._gradients_of(rows, targets, size, paths[0][0].output)
+        outputs, slopes = selected.double().cpu(), self._slopes(paths, gradients)
         row = 0
         for path, start, stop in paths:
             path.outputs[start:stop] = outputs[row : row + stop - start]
@@ -110,6 +110,29 @@ class Executor:
                 # one row after the other, so that the sum does not depend on where a batch ended
                 path.gradient.add_(gradients[row], alpha=weight)
                 row += 1
+
+    def _gradients_of(
+        self, rows: Sequence[Tensor], targets: Sequence[int], size: int, output: OutputName
+    ) -> tuple[Tensor, Tensor]:
+        """Return the target's output of each row, [N], and its gradients, [N, 3, H, W]."""
+        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
+        apart = threads > 1 and size % threads == 0
+        part_size = size // threads if apart else size
+
+        def run(start: int) -> tuple[Tensor, Tensor]:
+            wanted = targets[start : start + part_size]
+            batch = _batch(rows[start : start + part_size], part_size).requires_grad_()
+            with torch.enable_grad():
+                selected = self._outputs(self.network(batch), output)[range(len(wanted)), wanted]
+            (gradients,) = torch.autograd.grad(selected.sum(), batch)
+            return selected.detach(), gradients[: len(wanted)]
+
+        if not apart:
+            return run(0)
+        # a part alone has a thread of its own too: how a network rounds also depends on the number of threads
+        tasks = [partial(run, start) for start in range(0, len(rows), part_size)]
+        outputs, gradients = zip(*side_by_side(threads).run(tasks), strict=True)
+        return torch.cat(outputs), torch.cat(gradients)
 
     def _slopes(self, paths: Sequence[tuple[PathGradients, int, int]], gradients: Tensor) -> Tensor:
         """Return the derivative along the path at each row, float64 on the CPU."""

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from models.networks.folding import fold
 from models.runtime.runtime import EAGER, ComputeOptions, Graph, GraphSource
+from models.runtime.side_by_side import side_by_side
+from models.runtime.split_graph import SplitGraph
 
 
 class Eager:
@@ -37,7 +39,7 @@ class Eager:
                 outputs = module(inputs.to(options.device, non_blocking=True))
             return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
 
-        return graph
+        return graph if options.device.type != "cpu" else SplitGraph(graph, side_by_side(options.threads))
 
 
 def _folded(source: GraphSource, device: torch.device) -> nn.Module:

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.runtime.contention import Contention
 from models.runtime.runtime import ComputeOptions, Graph, GraphSource
 
 _FILE = "graph.xml"
@@ -66,22 +68,29 @@ class _Graph:
 
     Threads that share an image wait for each other after every layer, also for one that lost its core meanwhile.
     Threads with images of their own wait only at the end of the batch. The second form is compiled for the first large
-    batch.
+    batch, or once other programs take the cores: small batches are then computed in the form that is the faster.
     """
 
     def __init__(self, model: Any, options: ComputeOptions) -> None:
         self._model = model
         self._options = options
+        self._contention = Contention(options.threads)
         self._shared = [self._compiled(1).create_infer_request()]
         self._single: Any = None  # computes with one thread
         self._requests: list[Any] = []
 
     def __call__(self, inputs: Tensor) -> list[Tensor]:
         images, threads = inputs.contiguous().numpy(), self._options.threads
+        together, apart = partial(self._computed, self._shared, [images]), partial(self._apart, images)
+        if threads == 1:
+            return together()
         rounds = -(-len(images) // threads)
-        if threads == 1 or rounds < 2 or threads * rounds > (1 + _MOST_IDLE) * len(images):
-            return self._computed(self._shared, [images])
-        self._single = self._single or self._compiled(threads)
+        if rounds > 1 and threads * rounds <= (1 + _MOST_IDLE) * len(images):
+            return apart()
+        return self._contention.run(images.size, together, apart)
+
+    def _apart(self, images: np.ndarray[Any, Any]) -> list[Tensor]:
+        self._single = self._single or self._compiled(self._options.threads)
         while len(self._requests) < len(images):
             self._requests.append(self._single.create_infer_request())
         return self._computed(self._requests[: len(images)], np.split(images, len(images)))

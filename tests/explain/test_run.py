@@ -2,6 +2,7 @@
 
 import copy
 import pathlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -60,17 +61,26 @@ def test_one_at_a_time_or_in_batches_is_the_same(parameters: ExplanationParamete
     assert difference(alone.logits[None], executor.network(inputs())) < 1e-5
 
 
-def test_rows_of_several_explanations_share_batches() -> None:
-    executor = seeded_executor()
+@pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    """The number of threads that PyTorch computes with; with two, each computes rows of its own."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def test_rows_of_several_explanations_share_batches(threads: int) -> None:
+    executor, size = seeded_executor(), 5 if threads == 1 else 4
     jobs = [(seed, parameters) for seed, parameters in enumerate([*PARAMETERS, *PARAMETERS])]
     runs = [
         begin(executor, pixels(seed), parameters, fixed_targets(seed % 4, (seed + 1) % 4)) for seed, parameters in jobs
     ]
-    mixed = together(executor, runs, 5)
+    mixed = together(executor, runs, size)
     assert mixed > 5
     for (seed, parameters), run in zip(jobs, runs, strict=True):
         assert run.explanation is not None
-        alone = explain(executor, pixels(seed), parameters, fixed_targets(seed % 4, (seed + 1) % 4), batch_size=5)
+        alone = explain(executor, pixels(seed), parameters, fixed_targets(seed % 4, (seed + 1) % 4), batch_size=size)
         for one, other in zip(run.explanation.attributions, alone.attributions, strict=True):
             assert torch.equal(one.values, other.values), "the same bits as alone in batches of the same size"
             assert (one.n_steps, one.gap, one.delta) == (other.n_steps, other.gap, other.delta)

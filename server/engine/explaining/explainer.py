@@ -7,9 +7,11 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 
 from explain.algorithm import PassCount
 from explain.attribution import Explanation
@@ -131,16 +133,21 @@ class Explainer:
         """
         compile_regions()
         # on the device's thread, since PyTorch fills tensors of this size with several threads
-        forward, path = on_device(self._example)
-        gradients = timings(lambda size: self._executor.run([WorkSlice(path, 0, 1)], size), max_rows, on_device)
+        forward, path = on_device(partial(self._example, max_rows))
+        # fewer rows than threads would make these wait for each other
+        threads = min(max_rows, on_device(torch.get_num_threads))
+        gradients = timings(
+            lambda size: self._executor.run([WorkSlice(path, 0, size)], size), max_rows, on_device, first=threads
+        )
         others = timings(lambda size: self._executor.run([WorkSlice(forward, 0, 1)], size), max_rows, on_device)
         self._sizes = SliceSizes.best(gradients, others)
         logger.info("slices of explanations measured gradients=%d others=%d", self._sizes.gradients, self._sizes.others)
         return [(2 * size * self._model.pixels, seconds) for size, seconds in gradients.items()]
 
-    def _example(self) -> tuple[ForwardPass, PathGradients]:
+    def _example(self, max_rows: int) -> tuple[ForwardPass, PathGradients]:
         inputs = self._executor.explained_image(self._model.example(1)[0], fixed_targets(0)).inputs
-        return ForwardPass(inputs, "logit"), PathGradients(inputs, inputs, Quadrature((0.5,), (1.0,)), 0, "logit")
+        alphas = Quadrature((0.5,) * max_rows, (1.0,) * max_rows)
+        return ForwardPass(inputs, "logit"), PathGradients(inputs, inputs, alphas, 0, "logit")
 
     def run_slice(self, jobs: Sequence[ExplanationJob]) -> SliceResult:
         """Run one batch of rows: those of the first job, then those of the others, as long as there is room."""

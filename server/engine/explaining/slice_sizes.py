@@ -29,7 +29,7 @@ class SliceSizes:
 
     @classmethod
     def best(cls, gradients: Mapping[int, float], others: Mapping[int, float]) -> "SliceSizes":
-        """Choose from measured seconds by size. Both mappings must hold size 1."""
+        """Choose from measured seconds by size. `others` must hold size 1."""
         fastest = min(seconds / size for size, seconds in gradients.items())
         alone = others[1]
         return cls(
@@ -47,16 +47,19 @@ class SliceSizes:
         return SliceSizes(half, self.others) if key[0] == "gradient" else SliceSizes(self.gradients, half)
 
 
-def timings(run: Callable[[int], object], max_rows: int, on_device: OnDevice[float]) -> dict[int, float]:
-    """Run slices of 1, 2, 4 rows and so on, up to `max_rows` or until one takes too long; return the best seconds.
+def timings(
+    run: Callable[[int], object], max_rows: int, on_device: OnDevice[float], *, first: int = 1
+) -> dict[int, float]:
+    """Run slices of `first` rows, twice as many and so on, up to `max_rows` or until one takes too long.
 
-    `run(size)` runs a slice. `on_device` runs it on the device's thread, and waits for it.
+    Returns the best seconds by size, that of `first` in any case. `run(size)` runs a slice. `on_device` runs it on the
+    device's thread, and waits for it.
     """
     seconds: dict[int, float] = {}
-    size = 1
-    while size <= max_rows and _may_grow(seconds):
+    size = first
+    while (not seconds or size <= max_rows) and _may_grow(seconds):
         try:
-            seconds[size] = min(on_device(partial(_seconds, run, size)) for _ in range(3 if size == 1 else 2))
+            seconds[size] = min(on_device(partial(_seconds, run, size)) for _ in range(2 if seconds else 3))
         except Exception as error:
             if not seconds or not out_of_memory(error):
                 raise
