@@ -55,14 +55,15 @@ class BenchServer:
 
     def cpu_s(self) -> float:
         """Return the processor seconds that all processes have used so far."""
-        times = [process.cpu_times() for process in self._processes()]
+        times = [process.cpu_times() for process in self.processes()]
         return sum(each.user + each.system for each in times)
 
     def memory_bytes(self) -> int:
         """Return the unshared memory (USS) of all processes together."""
-        return sum(process.memory_full_info().uss for process in self._processes())
+        return sum(process.memory_full_info().uss for process in self.processes())
 
-    def _processes(self) -> list[psutil.Process]:
+    def processes(self) -> list[psutil.Process]:
+        """Return the process that was started, and all below it."""
         assert self._process is not None
         parent = psutil.Process(self._process.pid)
         return [parent, *parent.children(recursive=True)]

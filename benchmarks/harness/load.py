@@ -2,8 +2,9 @@
 
 Run as a process of its own: python -m benchmarks.harness.load PORT closed CONCURRENCY SECONDS | open RATE SECONDS.
 With --explain, a JSON list of `xai_parameters`, requests ask for explanations and take the parameters in turn.
-Prints one JSON object: status codes, seconds, the latency of every request by code, and per stage the sum of the
-milliseconds in the Server-Timing headers of the answers, where the server sends them.
+Prints one JSON object: status codes, when it started (perf_counter, which all processes share), seconds, the latency of
+every request by code, and per stage the sum of the milliseconds in the Server-Timing headers of the answers, where the
+server sends them.
 """
 
 import argparse
@@ -152,6 +153,7 @@ def in_processes(options: argparse.Namespace) -> dict[str, Any]:
         for stage, value in result["stages"].items():
             stages[stage] += value
     return {
+        "started": min(result["started"] for result in results),
         "seconds": max(result["seconds"] for result in results),
         "latencies": latencies,
         "finished": [moment for result in results for moment in result["finished"]],
@@ -184,6 +186,7 @@ def main() -> None:
     record = uvloop.run(work)
     _print_result(
         {
+            "started": record.started,
             "seconds": time.perf_counter() - record.started,
             "latencies": {str(status): values for status, values in record.latencies.items()},
             "finished": record.finished,

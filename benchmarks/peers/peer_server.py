@@ -95,7 +95,7 @@ class PeerServer:
 
     def __exit__(self, *_: object) -> None:
         assert self._process is not None
-        family = self._processes()
+        family = self.processes()
         self._process.send_signal(signal.SIGTERM)
         alive = psutil.wait_procs(family, timeout=10)[1]
         for left in alive:  # some peers leave processes behind
@@ -105,10 +105,11 @@ class PeerServer:
 
     def cpu_s(self) -> float:
         """Return the processor seconds that all processes have used so far."""
-        times = [process.cpu_times() for process in self._processes()]
+        times = [process.cpu_times() for process in self.processes()]
         return sum(each.user + each.system for each in times)
 
-    def _processes(self) -> list[psutil.Process]:
+    def processes(self) -> list[psutil.Process]:
+        """Return the process that was started, and all below it."""
         assert self._process is not None
         try:
             parent = psutil.Process(self._process.pid)
