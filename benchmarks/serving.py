@@ -84,17 +84,20 @@ class CeilingProcess:
         return dict(json.loads(self._process.stdout.readline()))
 
 
-def seeded_folder(name: str, path: Path) -> Path:
-    """Write a model folder with seeded weights, in the layout of AutoML for Images and with its default sizes."""
+def seeded_folder(name: str, path: Path, sizes: tuple[int, int] = (256, 224)) -> Path:
+    """Write a model folder with seeded weights, in the layout of AutoML for Images.
+
+    `sizes` are those that a classifier resizes and crops images to, by default those of AutoML for Images.
+    """
     if name in NAMES:
         return write_detector_folder(path, name, base=DETECTION)
     torch.manual_seed(0)
     network = architecture(name).build(len(LABELS), ClassificationSettings())
-    sizes = {"valid_resize_size": 256, "valid_crop_size": 224, "train_crop_size": 224}
+    settings = {"valid_resize_size": sizes[0], "valid_crop_size": sizes[1], "train_crop_size": sizes[1]}
     checkpoint = {
         "model_name": name,
         "number_of_classes": len(LABELS),
-        "specs": {"multilabel": False, "model_settings": sizes, "labels": list(LABELS)},
+        "specs": {"multilabel": False, "model_settings": settings, "labels": list(LABELS)},
         "model_state": network.state_dict(),
     }
     path.mkdir(parents=True)

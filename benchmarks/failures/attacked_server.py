@@ -9,8 +9,7 @@ from typing import Protocol
 import psutil
 
 from benchmarks.peers.peer_server import PeerServer, score_one
-from benchmarks.serving import free_port
-from tests.support.folders.checkpoints import write_automl_folder
+from benchmarks.serving import free_port, seeded_folder
 from tests.support.servers.live_server import SERVER, LiveServer
 from tests.support.servers.other_model import other_model
 
@@ -18,7 +17,8 @@ OURS = "sightglass"
 _SIZES = (80, 64)  # of images as the network gets them: small ones are scored quickly
 # what stands in the command lines of processes, by their role
 _ROLES = {
-    "engine": ("-m server.engine", "other_model engine"),
+    "engine": ("-m server.engine ", "other_model engine"),
+    "decoder": ("-m server.engine.workers.decoder_process",),
     "http": ("-m server.api",),
     "script pool": ("-m server.scripts",),
     "script worker": ("scripts/runner/start.py",),
@@ -94,8 +94,13 @@ class OwnServer(LiveServer):
         super().__exit__()
 
     def role(self, name: str) -> list[psutil.Process]:
-        """Return the processes of a role: engine, http, script pool or script worker."""
-        return [process for process in self.family()[1:] if _command_has(process, _ROLES[name])]
+        """Return the processes of a role: engine, decode worker, decoder, http, script pool or script worker."""
+        if name == "decode worker":
+            return [
+                child for engine in self.role("engine") for child in engine.children() if _has_role(child, "engine")
+            ]
+        found = [process for process in self.family()[1:] if _has_role(process, name)]
+        return [process for process in found if process.ppid() == self.process.pid] if name == "engine" else found
 
     def family(self) -> list[psutil.Process]:
         """Return all processes, the supervisor first."""
@@ -136,7 +141,7 @@ def peer_server(name: str, folder: Path) -> AttackedPeer:
 def model_folder(scratch: Path) -> Path:
     """Write a seeded resnet18 for small images below `scratch`, once."""
     folder = scratch / "model"
-    return folder if folder.exists() else write_automl_folder(folder, sizes=_SIZES)
+    return folder if folder.exists() else seeded_folder("resnet18", folder, _SIZES)
 
 
 def write_script(scratch: Path, record: Path) -> Path:
@@ -169,12 +174,12 @@ def end(server: AttackedServer, number: int = signal.SIGTERM, within_s: float = 
         return None
 
 
-def _command_has(process: psutil.Process, words: Sequence[str]) -> bool:
+def _has_role(process: psutil.Process, name: str) -> bool:
     try:
-        command = " ".join(process.cmdline())
+        command = " ".join([*process.cmdline(), ""])
     except psutil.Error:  # it has just ended
         return False
-    return any(word in command for word in words)
+    return any(word in command for word in _ROLES[name])
 
 
 def _cpu_s(process: psutil.Process) -> float:

@@ -31,7 +31,7 @@ def mixed_requests(model: str, seed: int = 0) -> Iterator[MixedRequest]:
     scoring, cheap = _scoring(model), _cheap()
     explaining = [
         _post("/score", score_body(_IMAGES[0], {"xai_algorithm": "gradcam", "visualization": kind}), _JSON, 200)
-        for kind in ("overlay", "heat_map")
+        for kind in ("overlay", "heatmap")
     ]
     while True:
         what = draw.random()

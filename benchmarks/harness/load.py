@@ -24,7 +24,7 @@ import uvloop
 
 from benchmarks.harness.payload import encoded_images, score_request
 
-_LENGTH = re.compile(rb"content-length: (\d+)")
+_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)")
 _TIMING = re.compile(rb"server-timing: (.*)\r\n")
 _STAGE = re.compile(r"([\w-]+);dur=([\d.]+)")
 

@@ -2,10 +2,11 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import psutil
 
+from benchmarks.failures.attacked_server import AttackedServer
 from benchmarks.failures.bomb_images import bombs
 from benchmarks.failures.numbered_load import NumberedLoad, image_request, images, probe, send
 from benchmarks.failures.scenario import FailureFamily, Finding, Scenario, Trial, counted
@@ -21,15 +22,14 @@ def _beside(trial: Trial) -> Finding:
     """One bomb after the other, beside two clients that score small images, and a prober."""
     bodies = {name: make() for name, make in bombs().items()}
     with trial.serve_model("--request-timeout-ms", "10000") as server:
-        family = server.family()
-        before = _memory(family)
-        peak = _Peak(family)
+        before = _memory(server)
+        peak = _Peak(server)
         outcomes = {}
         with peak, NumberedLoad(server.port, images(server), 2, pause_s=0.05, patience_s=_PATIENCE_S) as load:
             for name, body in bodies.items():
                 outcomes[name] = send(server.port, image_request(body), min(_PATIENCE_S, trial.seconds))
         time.sleep(_SETTLES_S)
-        return _judged(trial, load, outcomes, peak.bytes - before, _memory(server.family()) - before)
+        return _judged(trial, load, outcomes, peak.bytes - before, _memory(server) - before)
 
 
 def _six_at_once(trial: Trial) -> Finding:
@@ -37,10 +37,9 @@ def _six_at_once(trial: Trial) -> Finding:
     name, make = next(iter(bombs().items()))
     body = make()
     with trial.serve_model("--request-timeout-ms", "20000") as server:
-        family = server.family()
-        before = _memory(family)
+        before = _memory(server)
         outcomes: dict[str, int | str] = {}
-        peak = _Peak(family)
+        peak = _Peak(server)
 
         def bomb(number: int) -> None:
             outcomes[f"{name} ({number})"] = send(server.port, image_request(body), _PATIENCE_S)
@@ -52,7 +51,7 @@ def _six_at_once(trial: Trial) -> Finding:
             for thread in threads:
                 thread.join()
         time.sleep(_SETTLES_S)
-        return _judged(trial, load, outcomes, peak.bytes - before, _memory(server.family()) - before)
+        return _judged(trial, load, outcomes, peak.bytes - before, _memory(server) - before)
 
 
 def _readiness(trial: Trial) -> Finding:
@@ -102,9 +101,9 @@ def _right(trial: Trial) -> set[int | str]:
     return right if trial.ours else right | {500, 503}
 
 
-def _memory(processes: Sequence[psutil.Process]) -> int:
+def _memory(server: AttackedServer) -> int:
     total = 0
-    for process in processes:
+    for process in server.family():
         try:
             total += process.memory_info().rss
         except psutil.Error:  # it has ended
@@ -113,11 +112,11 @@ def _memory(processes: Sequence[psutil.Process]) -> int:
 
 
 class _Peak:
-    """Watches the memory of processes; a context manager. `bytes` is the highest sum so far."""
+    """Watches the memory of all processes of a server; a context manager. `bytes` is the highest sum so far."""
 
-    def __init__(self, processes: Sequence[psutil.Process]) -> None:
+    def __init__(self, server: AttackedServer) -> None:
         self.bytes = 0
-        self._processes, self._ends = processes, threading.Event()
+        self._server, self._ends = server, threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> "_Peak":
@@ -130,7 +129,7 @@ class _Peak:
 
     def _watch(self) -> None:
         while not self._ends.wait(0.05):
-            self.bytes = max(self.bytes, _memory(self._processes))
+            self.bytes = max(self.bytes, _memory(self._server))
 
 
 FAMILY = FailureFamily(

@@ -1,12 +1,15 @@
 """Kills: processes ended by SIGKILL under load, several in a row."""
 
 import signal
+import threading
 import time
+from collections import Counter
 
 import psutil
 
 from benchmarks.failures.attacked_server import AttackedServer
-from benchmarks.failures.numbered_load import REFUSED, NumberedLoad, images, numbers
+from benchmarks.failures.bomb_images import jpeg_of_scans
+from benchmarks.failures.numbered_load import REFUSED, NumberedLoad, image_request, images, numbers, send
 from benchmarks.failures.scenario import FailureFamily, Finding, Scenario, SkipScenarioError, Trial, counted
 from tests.support.servers.live_server import LiveServer
 
@@ -42,6 +45,28 @@ def _decode_worker(trial: Trial) -> Finding:
         return _judged(load, slowest, load.lost(), 0)
 
 
+def _decoder(trial: Trial) -> Finding:
+    """Kill what decodes a costly image, beside small ones, which it does not decode."""
+    costly = image_request(jpeg_of_scans(100))
+    outcomes: list[int | str] = []
+    with trial.serve_model() as server:
+        with NumberedLoad(server.port, images(server), 2, pause_s=0.05) as load:
+            for _ in range(trial.repeats):
+                sender = threading.Thread(target=lambda: outcomes.append(send(server.port, costly, 60)))
+                sender.start()
+                time.sleep(1)  # by then it decodes, for many seconds unless it is ended
+                for decoder in server.role("decoder"):
+                    decoder.kill()
+                sender.join()
+        codes = Counter(outcomes)
+        lost = load.lost() + sum(isinstance(outcome, str) for outcome in outcomes)
+        met = lost == 0 and set(load.outcomes()) <= {200, 429} and codes.keys() <= {200, 422, 503}
+        seen = (
+            f"costly images {counted(codes)}; small ones {counted(load.outcomes())}, slowest {load.slowest_s():.1f} s"
+        )
+        return Finding(met, seen, lost, len(load.exchanges) + len(outcomes))
+
+
 def _script_worker(trial: Trial) -> Finding:
     with trial.serve_script("--workers", "2") as server:
         with NumberedLoad(server.port, numbers(0.01), _CLIENTS) as load:
@@ -72,6 +97,7 @@ def _supervisor(trial: Trial) -> Finding:
                     left += _kill_family(again)
             with trial.serve_script(port=port):
                 served = load.answered_s(_BACK_WITHIN_S) is not None
+                load.end()  # before the server does: this is not about how it ends
     lost = max(0, load.lost() - trial.repeats * _CLIENTS) + load.twice(trial.recorded())
     met = left == 0 and lost == 0 and served
     seen = (
@@ -145,6 +171,12 @@ FAMILY = FailureFamily(
             "its requests are answered, and it is replaced",
             _decode_worker,
             20,
+        ),
+        Scenario(
+            "kill -9 of the decoder of costly images",
+            "its image is answered, by a score or not, and small images are scored meanwhile",
+            _decoder,
+            25,
         ),
         Scenario(
             "kill -9 of a script's worker",

@@ -51,7 +51,10 @@ def _wide_header(trial: Trial) -> Finding:
         attacks = {
             "one of 20 MB": b"GET /health/live HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 20 * _MEBI + b"\r\n\r\n",
             "20,000 fields": b"GET /health/live HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * 20_000 + b"\r\n",
-            "trailers": _HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\n" + b"a: b\r\n" * 800_000 + b"\r\n",
+            "trailers": _HEAD
+            + b'Transfer-Encoding: chunked\r\n\r\nd\r\n{"number": 1}\r\n0\r\n'
+            + b"a: b\r\n" * 800_000
+            + b"\r\n",
         }
         with NumberedLoad(server.port, probe(), 1, pause_s=0.02) as load:
             replies = {name: _status(server.port, attack) for name, attack in attacks.items()}
