@@ -16,6 +16,7 @@ from models.architecture.architecture import ClassifierArchitecture, DetectorArc
 from models.architecture.catalog import architecture, architecture_names
 from scripts.comparison import peers_table
 from scripts.compatibility import compatibility_table, not_applicable_table
+from scripts.reliability import better_elsewhere_table, failures_beside_peers_table, failures_table
 from server.api.app import create_routers
 from server.errors import ERRORS
 from server.metrics import Metrics
@@ -42,6 +43,9 @@ def tables() -> Mapping[str, Callable[[], str]]:
         "visualizations": visualizations_table,
         "colour maps": colour_maps_table,
         "peers": peers_table,
+        "failures": failures_table,
+        "failures beside peers": failures_beside_peers_table,
+        "better elsewhere": better_elsewhere_table,
         "compatibility": compatibility_table,
         "not applicable": not_applicable_table,
         **settings,

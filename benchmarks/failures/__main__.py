@@ -1,7 +1,8 @@
 """Run the failures that the server claims to survive: python -m benchmarks.failures.
 
 Each row says what was expected, what was seen, and how many requests were lost. Other servers get those that make sense
-for them. The command ends with 1 where a row of ours is not met. Its JSON goes to benchmarks/results/.
+for them. The command ends with 1 where a row of ours is not met. Its JSON goes to benchmarks/results/;
+`python -m scripts.reliability` puts it into the docs.
 """
 
 import argparse
