@@ -23,7 +23,10 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "headers_timeout": (408, "The headers did not arrive within --idle-timeout-ms; the connection is closed."),
     "body_timeout": (408, "The body did not arrive before the request's deadline."),
     "body_too_large": (413, "The body is larger than the server accepts."),
-    "too_many_images": (413, "The request holds more images than the server accepts at once."),
+    "too_many_images": (
+        413,
+        "The request holds more images than the server accepts at once, or than it can do in time.",
+    ),
     "content_type": (415, "The content type is none that the path takes, such as JSON; the message lists those."),
     "content_encoding": (415, "The body is compressed."),
     "image_invalid": (422, "At least one image cannot be scored; `details` names each position and its reason."),

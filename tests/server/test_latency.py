@@ -57,3 +57,25 @@ def test_predictions_are_never_negative_and_grow_with_cost(observations: list[tu
     predictions = [model.seconds(cost) for cost in (0.0, 1.0, 1e3, 1e7)]
     assert predictions == sorted(predictions)
     assert predictions[0] >= 0
+
+
+def test_it_follows_a_change_of_pace_within_a_few_batches_in_both_directions() -> None:
+    model = LatencyModel()
+    for cost in (1, 2, 4, 8):
+        model.observe(cost, 0.02 + 0.01 * cost)
+    now = 0.0
+    for pace in (10.0, 1.0, 5.0, 1.0):
+        end = now + 5.0
+        while now < end:
+            seconds = pace * (0.02 + 0.01 * 4)
+            now += seconds
+            model.observe(4, seconds, now)
+        assert model.seconds(8) == pytest.approx(pace * 0.1, rel=0.25), "for other sizes too"
+
+
+def test_one_batch_after_a_pause_is_enough() -> None:
+    model = LatencyModel()
+    for number in range(50):
+        model.observe(4, 1.0, float(number))
+    model.observe(4, 0.1, 100.0)
+    assert model.seconds(4) == pytest.approx(0.1, rel=0.05)

@@ -87,6 +87,17 @@ class Explainer:
         """Return the largest number of passes through the network that an explanation takes, as far as it is known."""
         return self._passes(parameters).most
 
+    def min_passes(self, parameters: ExplanationParameters) -> int:
+        """Return the least number of passes that an explanation takes."""
+        return self._passes(parameters).least
+
+    def time_slice(self) -> tuple[float, float]:
+        """Run a slice of an example on the device's thread, and return its (cost, seconds)."""
+        _, path = self._example()
+        size, started = self._sizes.of(path.key), time.monotonic()
+        self._executor.run([WorkSlice(path, 0, 1)], size)
+        return 2 * size * self._model.pixels, time.monotonic() - started
+
     def check_time(self, parameters: ExplanationParameters, seconds: Callable[[int], float], left_s: float) -> None:
         """Refuse an explanation that cannot end within `left_s` seconds even if it runs alone.
 

@@ -81,6 +81,10 @@ class Dispatcher:
         """Start a step on a CPU thread at once, without the scheduler."""
         self._start(self._cpu, step)
 
+    def on_device(self, step: Callable[[], None]) -> None:
+        """Start a step on the device thread after those that it has, without the scheduler."""
+        self._start(self._device_thread, step)
+
     def in_isolation(self, step: Callable[[], None]) -> None:
         """Start a step that waits for another process to decode. One runs at a time, in the order of these calls."""
         self._start(self._isolated, step)

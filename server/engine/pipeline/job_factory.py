@@ -7,6 +7,7 @@ from typing import Any
 from explain.request.parameters import ExplanationParameters
 from server.engine.engine_model import EngineModel
 from server.engine.explaining.explainer import PREDICTION_MARGIN, Explainer
+from server.engine.explaining.payload import ExplanationPayload
 from server.engine.payload import ScorePayload
 from server.engine.scheduling.job import AnyJob, Job
 from server.ipc.outcome import RefusedError
@@ -15,14 +16,26 @@ from settings.errors import SettingsError
 # (lane, cost, passes) of a job that has the device to itself -> seconds
 Predict = Callable[[str, float, float], float]
 
+_LEFT_TO_OTHERS = 0.8  # a request of several images may plan with this share of its time
+
 
 class JobFactory:
-    """Makes jobs for a model. It explains images if there is an `explainer`. `predict` predicts the time of a job."""
+    """Makes jobs for a model. It explains images if there is an `explainer`. `predict` predicts the time of a job.
 
-    def __init__(self, model: EngineModel, explainer: Explainer | None, predict: Predict) -> None:
+    `decode_s` predicts the seconds in which encoded bytes, and so many images, are decoded.
+    """
+
+    def __init__(
+        self,
+        model: EngineModel,
+        explainer: Explainer | None,
+        predict: Predict,
+        decode_s: Callable[[int, int], float],
+    ) -> None:
         self._model = model
         self._explainer = explainer
         self._predict = predict
+        self._decode_s = decode_s
 
     def jobs(
         self,
@@ -47,7 +60,29 @@ class JobFactory:
             if index in explain:
                 self._explain(job, explain[index])
             jobs.append(job)
+        if len(jobs) > 1:
+            self._check_request(jobs)
         return jobs
+
+    def _check_request(self, jobs: Sequence[AnyJob]) -> None:
+        """Refuse images that cannot all be done before the deadline even if they have the device to themselves."""
+        left_s = jobs[0].deadline - jobs[0].arrived
+        seconds = {"score": self._decode_s(sum(job.size for job in jobs), len(jobs)), "explain": 0.0}
+        for job in jobs:
+            seconds[job.lane] += self._predict(job.lane, job.cost, self._min_passes(job))
+        excess = max(seconds["score"] / _LEFT_TO_OTHERS, seconds["explain"] / PREDICTION_MARGIN) / left_s
+        if excess > 1:
+            raise RefusedError(
+                "too_many_images",
+                f"These {len(jobs)} pictures take about {sum(seconds.values()):.0f} s here, and the request has "
+                f"{left_s:.0f} s. Send at most {max(1, int(len(jobs) / excess))} at once, or raise "
+                "--request-timeout-ms.",
+            )
+
+    def _min_passes(self, job: AnyJob) -> float:
+        if self._explainer is None or not isinstance(job.payload, ExplanationPayload):
+            return job.passes
+        return self._explainer.min_passes(job.payload.parameters)
 
     def _settings(self, given: Mapping[str, Any]) -> Any:
         try:

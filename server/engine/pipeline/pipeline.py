@@ -8,11 +8,13 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
 
+from explain.errors import ExplanationError
 from explain.request.parameters import ExplanationParameters
 from models.images.decoding import ImageLimits
 from models.images.model_input import DecodedImage, ModelInput
@@ -30,10 +32,12 @@ from server.engine.pipeline.writer import PredictionWriter
 from server.engine.scheduling.job import DECODED_BATCHES, Batch, Job
 from server.engine.scheduling.scheduler import Limits, Scheduler
 from server.engine.workers.isolated_decoder import IsolatedDecoder
-from server.ipc.outcome import Reply
+from server.ipc.outcome import RefusedError, Reply
 from server.metrics import DeploymentMetrics
 
 logger = logging.getLogger(__name__)
+
+_REFUSED_BY_PREDICTION = ("deadline_exceeded", "too_many_images")
 
 
 class Pipeline:
@@ -66,7 +70,7 @@ class Pipeline:
         self._metrics = PipelineMetrics(metrics)
         self._metrics.runtime(device.model.runtime, 1)
         self._requests = PendingRequests(self._metrics)
-        self._jobs = JobFactory(device.model, explainer, self._run_s)
+        self._jobs = JobFactory(device.model, explainer, self._run_s, self._decode_s)
         self._dispatcher = Dispatcher(
             scheduler, device_thread, cpu_threads, metrics=self._metrics, wake=wake, broken=broken
         )
@@ -75,6 +79,8 @@ class Pipeline:
         self._scoring = ScoringSteps(
             self._dispatcher, self._requests, device, writer, image_limits, isolated=isolated, **shared
         )
+        self._explainer = explainer
+        self._measuring = False
         self._explaining = None
         if explainer is not None:
             self._explaining = ExplainingSteps(self._dispatcher, self._requests, device, explainer, writer, **shared)
@@ -96,7 +102,12 @@ class Pipeline:
         Raises ExplanationError or RefusedError where this model cannot process the request.
         """
         now, number = time.monotonic(), self._requests.new_number()
-        jobs = self._jobs.jobs(number, images, now=now, deadline=deadline, explain=explain, settings=settings)
+        try:
+            jobs = self._jobs.jobs(number, images, now=now, deadline=deadline, explain=explain, settings=settings)
+        except (ExplanationError, RefusedError) as error:
+            if error.code in _REFUSED_BY_PREDICTION:
+                self._measure("explain" if explain else "score", now)
+            raise
         with self._lock:
             wait = self._scheduler.admit(jobs, now)
             if wait is not None:
@@ -160,6 +171,31 @@ class Pipeline:
     def _run_s(self, lane: str, cost: float, passes: float) -> float:
         with self._lock:
             return self._scheduler.run_s(lane, cost, passes)
+
+    def _decode_s(self, size: int, images: int) -> float:
+        with self._lock:
+            return self._scheduler.decode_s(size, images)
+
+    def _measure(self, lane: str, now: float) -> None:
+        """Run an example if the predictions for a lane may be outdated: what is refused would never be measured."""
+        with self._lock:
+            if not self._measuring and self._scheduler.needs_measuring(lane, now):
+                self._measuring = True
+                self._dispatcher.on_device(partial(self._run_example, lane))
+
+    def _run_example(self, lane: str) -> None:
+        try:
+            with self._device.computing():
+                if lane == "explain" and self._explainer is not None:
+                    cost, seconds = self._explainer.time_slice()
+                else:
+                    cost, seconds = self._device.model.pixels, self._device.time_example(1)
+            with self._lock:
+                self._scheduler.learn(lane, cost, seconds, time.monotonic())
+        except Exception:
+            logger.warning("an example failed, predictions are not renewed", exc_info=True)
+        finally:
+            self._measuring = False
 
     def _check_device(self) -> None:
         """Score an example after a batch failed. A device that fails on the example too stays broken."""

@@ -5,17 +5,18 @@ while a decoder is about to deliver another job, and never longer than the fixed
 A device that computes on the cores of the decoders never runs at the same time as decoding or CPU tasks: the threads of
 a batch wait for each other, so a thread that loses its core to a decoder delays all of them.
 
-The jobs of a lane run in the order in which they are due. Each image of a request is due one service time after the one
-before it, so a large request neither blocks small ones nor is starved by them.
+The jobs of a lane run in the order in which they are due. Each image of a request is due two service times after the
+one before it, so a large request takes half the device from small ones, and all that they leave. A new request waits
+for what is due before it, and not for the rest of large ones.
 """
 
-import heapq
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from server.engine.scheduling.job import AnyJob, Batch, Stage
 from server.engine.scheduling.lanes import Lane, RunCpuTask
+from server.engine.scheduling.queued_requests import QueuedRequests
 from server.latency import LatencyModel
 
 # jobs that need the device again -> (their next stage, the passes that they still need)
@@ -24,6 +25,8 @@ Unfinished = Mapping[AnyJob, tuple[Stage, float]]
 _NONE_UNFINISHED: Unfinished = {}
 _BATCHES_AHEAD = 2.0  # decoded ahead of the device: enough that it never waits, few enough to cancel cheaply
 _MIN_RETRY_SHARE = 1 / 50  # a refused client waits at least until this share of a full queue is done
+_SPREAD = 2.0  # the images of a large request are due over so many times the seconds that they take
+_OUTDATED_S = 1.0  # after so many seconds without a batch, a prediction that refuses a request is checked
 _MIN_FILL = 0.5  # a batch that is less full waits while the device runs another one, since it may grow meanwhile
 _DECODE_WAIT = 2.0  # a batch waits for decoders at most this many times as long as they usually take
 
@@ -46,12 +49,6 @@ class Limits:
     shared_cores: bool = False
 
 
-@dataclass(slots=True)
-class _QueuedJobs:
-    jobs: Sequence[AnyJob]
-    left: int
-
-
 class Scheduler:
     """Admits, orders, batches, cancels and expires jobs. Not thread-safe: its owner holds a lock."""
 
@@ -60,8 +57,7 @@ class Scheduler:
         self.max_cost = limits.max_cost
         self.decoder = LatencyModel()
         self._lanes = {name: Lane(name, weight) for name, weight in lanes.items()}
-        self._requests: dict[int, _QueuedJobs] = {}
-        self._deadlines: list[tuple[float, int]] = []
+        self._requests = QueuedRequests()
         self._decoding = 0
         self._cpu_tasks = 0
         self._running = 0  # batches
@@ -69,31 +65,60 @@ class Scheduler:
         self._clock = 0.0  # `used` of the lane that ran last; the value at which an idle lane starts again
 
     def admit(self, jobs: Sequence[AnyJob], now: float) -> float | None:
-        """Queue the jobs of one request; or return the seconds after which to try again, and queue none of them."""
-        room = min(self.limits.queue_limit_s, jobs[0].deadline - now)
-        backlogs = {lane: self._backlog_s(lane) for lane in {job.lane for job in jobs}}
+        """Queue the jobs of one request; or return the seconds after which to try again, and queue none of them.
+
+        A request is refused where its first job would begin too late, or its last one end after the deadline. By that
+        time all that is queued now has ended, so that there is no later time to try again.
+        """
+        left_s = jobs[0].deadline - now
+        room = min(self.limits.queue_limit_s, left_s)
+        backlogs = {lane: self._backlog_s(lane, now) for lane in {job.lane for job in jobs}}
         for name, backlog in backlogs.items():
-            wait = backlog * self._lanes[name].correction.factor
-            if self._lanes[name].depth() and wait > room:
-                return max(wait - room, _MIN_RETRY_SHARE * room)
+            lane = self._lanes[name]
+            wait = backlog * lane.correction.factor
+            own = [job for job in jobs if job.lane == name]
+            end = self._end_s(lane, own) if len(own) > 1 else 0.0
+            if lane.depth() and (wait > room or end > left_s):
+                return min(max(wait - room, end - left_s, _MIN_RETRY_SHARE * room), left_s)
+        spacing = self._spacing_s(jobs)
         for position, job in enumerate(jobs):
             lane = self._lanes[job.lane]
             job.predicted_s = backlogs.pop(job.lane, 0.0)  # for the first of a lane; the others wait for it too
-            job.due = now + lane.device.line()[0] * job.cost * job.passes * position
+            job.due = now + spacing * position
             lane.add(job)
-        self._requests[jobs[0].request] = _QueuedJobs(jobs, len(jobs))
-        heapq.heappush(self._deadlines, (jobs[0].deadline, jobs[0].request))
+        self._requests.add(jobs, now, spacing)
         return None
+
+    def _spacing_s(self, jobs: Sequence[AnyJob]) -> float:
+        """Return the seconds between the due times of a request's images, so that large ones take half the device."""
+        own = sum(self._lanes[job.lane].device.backlog_seconds(job.cost * job.passes, self.max_cost) for job in jobs)
+        return _SPREAD * own / len(jobs) * (1 + self._requests.large)
+
+    def _end_s(self, lane: Lane, jobs: Sequence[AnyJob]) -> float:
+        """Predict the seconds until new jobs of a lane end, after all that is in it."""
+        work = sum(job.cost * job.passes for job in jobs)
+        own = lane.device.backlog_seconds(work, self.max_cost) + self.decode_s(sum(job.size for job in jobs), len(jobs))
+        return (self._backlog_s(lane.name) + own) * lane.correction.factor
 
     def add_decoded(self, job: AnyJob) -> None:
         """Queue the only job of a request, which a decode worker has already admitted and decoded."""
         job.stage, job.due = Stage.READY, job.arrived
         self._lanes[job.lane].add(job)
-        self._requests[job.request] = _QueuedJobs((job,), 1)
+        self._requests.add((job,), job.due)
 
-    def learn(self, lane: str, cost: float, seconds: float) -> None:
-        """Learn that a batch of `cost` took `seconds`."""
-        self._lanes[lane].device.observe(cost, seconds)
+    def learn(self, lane: str, cost: float, seconds: float, now: float | None = None) -> None:
+        """Learn that a batch of `cost` took `seconds`, and ended `now` where that is given."""
+        self._lanes[lane].device.observe(cost, seconds, now)
+
+    def needs_measuring(self, lane: str, now: float) -> bool:
+        """Return whether predictions for a lane may be outdated: it has no jobs, and had none for some time."""
+        own = self._lanes[lane]
+        return own.open and not own.depth() and now - own.device.observed_at > _OUTDATED_S
+
+    def decode_s(self, size: int, jobs: int) -> float:
+        """Predict the seconds in which so many images of `size` encoded bytes together are decoded."""
+        per_byte, per_image = self.decoder.line()
+        return (per_byte * size + per_image * jobs) / self.limits.decoders
 
     def close(self, lane: str) -> None:
         """Stop running the jobs of a lane. They are still decoded, and wait until `open`."""
@@ -122,17 +147,19 @@ class Scheduler:
         """Predict the seconds that a new request waits for the jobs before it in `lane`, at the lane's share."""
         return self._backlog_s(lane) * self._lanes[lane].correction.factor
 
-    def _backlog_s(self, lane: str) -> float:
+    def _backlog_s(self, lane: str, now: float = math.inf) -> float:
+        """Predict the seconds that the jobs in a lane take at its share of the device: those that are due by `now`."""
         own = self._lanes[lane]
         work = {name: other.work_s(self.limits.max_images, self.max_cost) for name, other in self._lanes.items()}
+        later, size = self._requests.later(lane, now)
         competing = sum(other.weight for other in self._lanes.values() if work[other.name] and other is not own)
         if self.limits.shared_cores:
             for name, other in self._lanes.items():
                 work[name] += other.depth() * other.cpu_task.seconds(1) / self.limits.decoders
+        work[lane] *= 1 - later / max(1, own.depth())
         device = min(sum(work.values()), work[lane] * (own.weight + competing) / own.weight)
         waiting = own.tally[Stage.WAITING]
-        per_byte, per_image = self.decoder.line()
-        decoding = (per_byte * waiting.size + per_image * waiting.jobs) / self.limits.decoders
+        decoding = self.decode_s(max(0, waiting.size - size), max(0, waiting.jobs - later))
         # on separate cores, device and decoders work at the same time
         return device + decoding if self.limits.shared_cores else max(device, decoding)
 
@@ -158,7 +185,7 @@ class Scheduler:
         `passes` and `cost` replace the estimates of the job, where given.
         """
         self._decoding -= 1
-        self.decoder.observe(job.size, seconds)
+        self.decoder.observe(job.size, seconds, now)
         if job.stage is Stage.DECODING:
             self._make_ready(job, now, passes, cost)
 
@@ -208,7 +235,7 @@ class Scheduler:
         self._cpu_tasks -= 1
         self._free_since = now
         lane = self._lanes[lane_name]
-        lane.cpu_task.observe(1, seconds)
+        lane.cpu_task.observe(1, seconds, now)
         if self.limits.shared_cores:
             lane.used += seconds / self.limits.decoders / lane.weight
 
@@ -222,7 +249,7 @@ class Scheduler:
             batch = Batch(lane.name, tuple(lane.take(self.limits.max_images, self.max_cost)))
             for job in batch.jobs:
                 if not job.started:
-                    lane.correction.observe(job.predicted_s, now - job.arrived)
+                    lane.correction.observe(job.predicted_s, now - job.arrived, now)
                 job.started = now
             self._running, self._clock = self._running + 1, lane.used
             return batch
@@ -245,7 +272,7 @@ class Scheduler:
         self._running -= 1
         self._free_since = batch.jobs[0].started + seconds
         if learn:
-            self.learn(batch.lane, batch.cost if work is None else work, seconds)
+            self.learn(batch.lane, batch.cost if work is None else work, seconds, self._free_since)
         lane = self._lanes[batch.lane]
         lane.used += seconds / lane.weight
         for job in batch.jobs:
@@ -269,8 +296,7 @@ class Scheduler:
 
     def cancel(self, request: int) -> list[AnyJob]:
         """Drop a request, and return its jobs that will never run."""
-        queued = self._requests.get(request)
-        jobs = queued.jobs if queued else ()
+        jobs = self._requests.jobs(request)
         cancelled = [job for job in jobs if job.stage not in (Stage.RUNNING, Stage.DONE)]
         for job in jobs:
             self._drop(job)
@@ -279,18 +305,15 @@ class Scheduler:
     def expire(self, now: float) -> list[int]:
         """Drop the requests whose deadline has passed, and return their numbers."""
         expired = []
-        while self._deadlines and self._deadlines[0][0] <= now:
-            request = heapq.heappop(self._deadlines)[1]
-            if request in self._requests:
-                expired.append(request)
-                self.cancel(request)
+        while (request := self._requests.take_expired(now)) is not None:
+            expired.append(request)
+            self.cancel(request)
         return expired
 
     def wake_at(self) -> float | None:
         """Return the time at which `expire` or `next_batch` must be called next, if nothing happens until then."""
-        while self._deadlines and self._deadlines[0][1] not in self._requests:
-            heapq.heappop(self._deadlines)
-        times = [self._deadlines[0][0]] if self._deadlines else []
+        deadline = self._requests.next_deadline()
+        times = [] if deadline is None else [deadline]
         if not self._is_busy():
             times += [self._start_at(lane) for lane in self._by_use(Stage.READY)]
         return min(times, default=None)
@@ -364,7 +387,4 @@ class Scheduler:
         if job.stage is Stage.DONE:
             return
         self._lanes[job.lane].move(job, Stage.DONE)
-        request = self._requests[job.request]
-        request.left -= 1
-        if not request.left:
-            del self._requests[job.request]
+        self._requests.job_done(job.request)

@@ -113,3 +113,14 @@ def test_a_client_that_leaves_costs_no_device_time_and_a_body_that_never_ends_is
     server.wait_for(lambda: server.score([FINE]).status_code == 200)
     assert LOGGED not in server.log()
     assert server.metric("sightglass_requests_total", code="499", route="/score") == 5
+
+
+def test_what_would_be_late_is_refused_at_once_until_the_device_is_fast_again(
+    server: LiveServer, pool: ThreadPoolExecutor
+) -> None:
+    start_slow_batch(server, pool).result()
+    server.wait_for(lambda: SLOW_ENDED in server.log())
+    refused = server.score([FINE] * 8)
+    assert (refused.status_code, refused.json()["code"]) == (413, "too_many_images")
+    assert "the request has 1 s" in refused.json()["message"]
+    server.wait_for(lambda: server.score([FINE] * 8).status_code == 200)

@@ -1,11 +1,12 @@
 import json
 import threading
+import time
 
 import pytest
 
 from server.engine.device import Device
 from server.engine.scheduling.scheduler import Limits
-from server.ipc.outcome import STAGES
+from server.ipc.outcome import STAGES, RefusedError
 from tests.support.engines.fake_model import FINE, NOT_FINITE, POISON, UNREADABLE, FakeModel
 from tests.support.engines.pipeline_harness import Bench, Pending, codes
 
@@ -94,12 +95,12 @@ def test_a_full_queue_refuses_with_the_time_to_wait() -> None:
     bench = Bench(FakeModel(), queue_limit_s=0.1)
     bench.model.may_run.clear()
     bench.scheduler.learn("score", 100, 0.05)
-    first = bench.submit([FINE] * 8)
+    first = [bench.submit([FINE]) for _ in range(3)]
     refused = bench.submit([FINE])
     assert isinstance(refused.number, float)
-    assert refused.number == pytest.approx(0.3, abs=0.05)
+    assert refused.number == pytest.approx(0.05, abs=0.02)
     bench.model.may_run.set()
-    assert codes(first.wait()) == ["ok"] * 8
+    assert [codes(each.wait()) for each in first] == [["ok"]] * 3
     assert not refused.arrived
 
 
@@ -146,3 +147,26 @@ def test_another_model_takes_over_between_two_batches() -> None:
     assert second.batches, "the new one scores"
     value = bench.metrics.runtime.labels
     assert (value("fake", "eager")._value.get(), value("fake", "faster")._value.get()) == (0, 1)
+
+
+def test_a_request_that_takes_too_long_is_refused_at_once_and_says_how_many_could_do() -> None:
+    bench = Bench(FakeModel())
+    bench.scheduler.learn("score", 100, 0.1)
+    with pytest.raises(
+        RefusedError, match=r"about 20 s here, and the request has 10 s\. Send at most (79|80) "
+    ) as error:
+        bench.submit([FINE] * 200)
+    assert error.value.code == "too_many_images"
+    assert codes(bench.submit([FINE] * 3).wait()) == ["ok"] * 3
+
+
+def test_what_is_refused_for_its_time_is_measured_again() -> None:
+    bench = Bench(FakeModel())
+    bench.scheduler.learn("score", 100, 1000.0)
+    with pytest.raises(RefusedError):
+        bench.submit([FINE] * 4)
+    end = time.monotonic() + 10
+    while bench.scheduler.run_s("score", 100, 4) > 10:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert codes(bench.submit([FINE] * 4).wait()) == ["ok"] * 4

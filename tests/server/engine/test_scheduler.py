@@ -4,7 +4,15 @@ from functools import partial
 
 import pytest
 
-from tests.support.engines.scheduler_harness import IMAGE, cpu_task, decode_all, make_jobs, make_scheduler, run_batch
+from tests.support.engines.scheduler_harness import (
+    IMAGE,
+    admit_each,
+    cpu_task,
+    decode_all,
+    make_jobs,
+    make_scheduler,
+    run_batch,
+)
 
 
 def test_a_free_device_takes_what_is_ready_at_once() -> None:
@@ -157,17 +165,35 @@ def test_a_large_request_neither_blocks_small_ones_nor_starves() -> None:
 def test_the_queue_is_bounded_in_predicted_time() -> None:
     scheduler = make_scheduler(queue_limit_s=1.0)
     scheduler.learn("score", IMAGE, 0.1)
-    assert scheduler.admit(make_jobs(1, 15), 0.0) is None, "an empty queue takes any request"
+    admit_each(scheduler, 10)
+    assert scheduler.admit(make_jobs(1, 5), 0.0) is None, "it begins in time"
     wait = scheduler.admit(make_jobs(2), 0.0)
-    assert wait == pytest.approx(0.5)
+    assert wait == pytest.approx(0.1)
     assert scheduler.depth() == 15, "a refused request leaves nothing behind"
+
+
+def test_a_large_request_keeps_no_small_one_out() -> None:
+    scheduler = make_scheduler(queue_limit_s=1.0)
+    scheduler.learn("score", IMAGE, 0.1)
+    assert scheduler.admit(make_jobs(1, 300), 0.0) is None
+    admit_each(scheduler, 9)
+    assert scheduler.admit(make_jobs(2), 4.0) is not None, "by then, twenty of its images were due"
+    assert scheduler.admit(make_jobs(3), 0.0) is None
+
+
+def test_a_request_is_refused_where_its_last_image_would_end_too_late() -> None:
+    scheduler = make_scheduler()
+    scheduler.learn("score", IMAGE, 0.1)
+    assert scheduler.admit(make_jobs(1, 400), 0.0) is None
+    assert scheduler.admit(make_jobs(2, 300), 0.0) == pytest.approx(10)
+    assert scheduler.admit(make_jobs(3, 100), 0.0) is None
+    assert scheduler.admit(make_jobs(4, 6000), 0.0) == 60, "all that is queued now has ended by its deadline"
 
 
 def test_a_queue_that_is_just_full_is_worth_asking_again_once_there_is_room_for_some() -> None:
     scheduler = make_scheduler(queue_limit_s=5.0)
     scheduler.learn("score", IMAGE, 0.1)
-    scheduler.admit(make_jobs(1, 50), 0.0)
-    scheduler.admit(make_jobs(2), 0.0)
+    admit_each(scheduler, 51)
     assert scheduler.depth() == 51, "as long as it would begin in time"
     assert scheduler.admit(make_jobs(3), 0.0) == pytest.approx(0.1)
 
@@ -175,19 +201,20 @@ def test_a_queue_that_is_just_full_is_worth_asking_again_once_there_is_room_for_
 def test_a_request_that_would_miss_its_deadline_in_the_queue_is_refused_at_once() -> None:
     scheduler = make_scheduler(queue_limit_s=100.0)
     scheduler.learn("score", IMAGE, 0.1)
-    scheduler.admit(make_jobs(1, 20), 0.0)
+    admit_each(scheduler, 20)
     urgent = make_jobs(2)
     urgent[0].deadline = 0.5
-    assert scheduler.admit(urgent, 0.0) == pytest.approx(1.5)
+    assert scheduler.admit(urgent, 0.0) == 0.5, "nothing is left of these by its deadline"
 
 
 def test_slow_decoding_counts_towards_the_backlog() -> None:
     scheduler = make_scheduler(queue_limit_s=1.0, decoders=2)
     scheduler.learn("score", IMAGE, 0.001)
     scheduler.decoder.observe(10, 0.5)
-    scheduler.admit(make_jobs(1, 8), 0.0)
-    assert scheduler.wait_s("score") == pytest.approx(2.0)
-    assert scheduler.admit(make_jobs(2), 0.0) == pytest.approx(1.0)
+    admit_each(scheduler, 4)
+    scheduler.admit(make_jobs(1, 3), 0.0)
+    assert scheduler.wait_s("score") == pytest.approx(1.75)
+    assert scheduler.admit(make_jobs(2), 0.0) == pytest.approx(0.25), "two of the three are not due yet"
 
 
 def test_a_cancelled_request_never_reaches_the_device() -> None:
@@ -231,7 +258,9 @@ def test_a_backlog_of_explanations_does_not_keep_scoring_out() -> None:
     scheduler = make_scheduler(queue_limit_s=1.0)
     scheduler.learn("score", IMAGE, 0.1)
     scheduler.learn("explain", IMAGE, 1.0)
-    assert scheduler.admit(make_jobs(1, 50, lane="explain"), 0.0) is None
+    scheduler.limits = replace(scheduler.limits, queue_limit_s=60.0)
+    admit_each(scheduler, 50, lane="explain")
+    scheduler.limits = replace(scheduler.limits, queue_limit_s=1.0)
     assert scheduler.admit(make_jobs(2, lane="explain"), 0.0) == pytest.approx(49)
     assert scheduler.admit(make_jobs(3, 8), 0.0) is None
     assert scheduler.wait_s("score") == pytest.approx(0.8 * 9 / 8), "eight ninths of the device are for scoring"
@@ -370,4 +399,4 @@ def test_the_jobs_of_a_closed_lane_wait_and_hold_nobody_up() -> None:
     assert run_batch(scheduler, 0.0) == [(2, 0)]
     scheduler.open("explain", [(IMAGE, 0.5)])
     assert run_batch(scheduler, 0.1) == [(1, 0)]
-    assert scheduler.run_s("explain", IMAGE, 2.0) > 0.5
+    assert scheduler.run_s("explain", IMAGE, 2.0) == pytest.approx(0.2), "as it has just run"

@@ -86,3 +86,11 @@ def test_warming_up_computes_on_the_thread_of_the_device_only(fridge_folder: Pat
     explainer = Explainer(load_classifier(fridge_folder))
     with OnDevice() as on_device:
         assert explainer.warm_up(2, on_device)
+
+
+def test_a_slice_timed_later_costs_what_one_of_the_warm_up_did(fridge_folder: Path) -> None:
+    explainer = Explainer(load_classifier(fridge_folder, device="cpu"))
+    measured = explainer.warm_up(2, here)
+    cost, seconds = explainer.time_slice()
+    assert cost in [known for known, _ in measured]
+    assert seconds > 0

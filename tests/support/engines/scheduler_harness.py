@@ -20,6 +20,12 @@ def make_jobs(request: int, count: int = 1, now: float = 0.0, lane: str = "score
     ]
 
 
+def admit_each(scheduler: Scheduler, count: int, lane: str = "score", first: int = 100) -> None:
+    """Admit so many requests of one image each."""
+    for request in range(first, first + count):
+        assert scheduler.admit(make_jobs(request, lane=lane), 0.0) is None
+
+
 def decode_all(scheduler: Scheduler, now: float = 0.0) -> None:
     while (job := scheduler.next_decode()) is not None:
         scheduler.decoded(job, 0.001, now)
