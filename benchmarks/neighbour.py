@@ -93,9 +93,11 @@ def measure(server: BenchServer | PeerServer, name: str, load: str, neighbours: 
         ends.append(time.perf_counter())
         result = json.loads(generator.communicate()[0])
     answers = [result["started"] + moment for moment in result["finished"]]
-    rates = [sum(end - phases.measured_s < answer <= end for answer in answers) / phases.measured_s for end in ends]
+    quiet, beside, after = (
+        sum(end - phases.measured_s < answer <= end for answer in answers) / phases.measured_s for end in ends
+    )
     codes = {code: len(values) for code, values in result["latencies"].items()}
-    return Row(name, load, *rates, codes, result["finished"])
+    return Row(name, load, quiet, beside, after, codes, result["finished"])
 
 
 @contextmanager
