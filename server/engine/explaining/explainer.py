@@ -93,9 +93,10 @@ class Explainer:
 
     def time_slice(self) -> tuple[float, float]:
         """Run a slice of an example on the device's thread, and return its (cost, seconds)."""
-        _, path = self._example()
-        size, started = self._sizes.of(path.key), time.monotonic()
-        self._executor.run([WorkSlice(path, 0, 1)], size)
+        size = self._sizes.gradients
+        _, path = self._example(size)
+        started = time.monotonic()
+        self._executor.run([WorkSlice(path, 0, size)], size)
         return 2 * size * self._model.pixels, time.monotonic() - started
 
     def check_time(self, parameters: ExplanationParameters, seconds: Callable[[int], float], left_s: float) -> None:
