@@ -156,9 +156,9 @@ class Explainer:
         logger.info("slices of explanations measured gradients=%d others=%d", self._sizes.gradients, self._sizes.others)
         return [(2 * size * self._model.pixels, seconds) for size, seconds in gradients.items()]
 
-    def _example(self, max_rows: int) -> tuple[ForwardPass, PathGradients]:
+    def _example(self, rows: int) -> tuple[ForwardPass, PathGradients]:
         inputs = self._executor.explained_image(self._model.example(1)[0], fixed_targets(0)).inputs
-        alphas = Quadrature((0.5,) * max_rows, (1.0,) * max_rows)
+        alphas = Quadrature((0.5,) * rows, (1.0,) * rows)
         return ForwardPass(inputs, "logit"), PathGradients(inputs, inputs, alphas, 0, "logit")
 
     def run_slice(self, jobs: Sequence[ExplanationJob]) -> SliceResult:
