@@ -86,7 +86,8 @@ def decode(
     Memory: the encoded bytes once more, and at most 8 bytes a pixel: the RGB image, for which Pillow takes 4, and what
     it is made of or turned from.
 
-    ImageError with the code `image_empty`, `image_too_large`, `image_format` or `image_unreadable`.
+    ImageError with the code `image_empty`, `image_too_large`, `image_too_complex`, `image_format` or
+    `image_unreadable`.
     """
     if limits.elsewhere is not None:
         return limits.elsewhere(data, exif, enough)

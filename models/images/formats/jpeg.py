@@ -1,5 +1,6 @@
 """JPEG files without their metadata, as in https://www.w3.org/Graphics/JPEG/itu-t81.pdf, annex B."""
 
+from models.errors import ImageError
 from models.images.formats.orientation import Metadata
 
 _SCAN, _COMMENT, _FILL = 0xDA, 0xFE, 0xFF
@@ -16,7 +17,8 @@ def jpeg_without_metadata(data: bytes) -> tuple[bytes, Metadata]:
     """Return a JPEG file without its metadata, and those that may tell the orientation.
 
     Colour profiles, previews, comments and further images are left out. From the first surprise on, the file stays as
-    it is: what is damaged is for the decoder to say. SyntaxError where there are more than `MOST_PARTS` parts.
+    it is: what is damaged is for the decoder to say. ImageError `image_too_complex` where there are more than
+    `MOST_PARTS` parts.
     """
     view = memoryview(data)
     kept, start, at, parts = [], 0, 2, 0
@@ -36,7 +38,10 @@ def jpeg_without_metadata(data: bytes) -> tuple[bytes, Metadata]:
             break
         parts += 1
         if parts > MOST_PARTS:
-            raise SyntaxError(f"more than {MOST_PARTS} segments before the first scan")
+            raise ImageError(
+                "image_too_complex",
+                f"The JPEG picture has more than {MOST_PARTS} segments before its pixels. Save it without metadata.",
+            )
         content = view[at + 4 : end]
         colour = marker in _COLOUR and marker not in seen and data.startswith(_COLOUR[marker], at + 4)
         if marker == _COMMENT or (marker in _APPLICATION and not colour):

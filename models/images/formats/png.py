@@ -2,6 +2,7 @@
 
 import zlib
 
+from models.errors import ImageError
 from models.images.formats.jpeg import MOST_PARTS
 from models.images.formats.orientation import Metadata
 
@@ -17,7 +18,7 @@ def png_without_metadata(data: bytes) -> tuple[bytes, Metadata]:
     Texts, colour profiles, times, transparency and frames of an animation are left out. What is compressed is not
     inflated, but for at most 1 MiB of two texts that may tell the orientation. From the first surprise on, the file
     stays as it is: what is damaged is for the decoder to say. SyntaxError where a chunk before the pixels is not what
-    was written, by its checksum, or where there are more than `MOST_PARTS` chunks to leave out.
+    was written, by its checksum; ImageError `image_too_complex` where there are more than `MOST_PARTS` to leave out.
     """
     view = memoryview(data)
     kept, start, at, parts = [], 0, _HEADER, 0
@@ -39,7 +40,10 @@ def png_without_metadata(data: bytes) -> tuple[bytes, Metadata]:
                 break
             parts += 1
             if parts > MOST_PARTS:
-                raise SyntaxError(f"more than {MOST_PARTS} chunks of metadata")
+                raise ImageError(
+                    "image_too_complex",
+                    f"The PNG picture has more than {MOST_PARTS} chunks of metadata. Save it without them.",
+                )
             if not pixels and zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
                 raise SyntaxError(f"the checksum of its {name.decode()} chunk is wrong")
             kept.append(view[start:at])
