@@ -26,6 +26,7 @@ from models.discovery import constants
 Verdict = Literal["met", "missed", "skipped"]
 _SLACK = 2.5  # a scenario may take so many times the usual seconds, on a machine that others use too
 _LEAST_S = 8.0
+_PEER_STARTS_S = 20.0  # others take longer to start
 _CLOSING_S = 15.0  # kept for ending servers
 
 
@@ -94,7 +95,8 @@ def _allowed_s(run: PlannedRun, later: Sequence[PlannedRun], left_s: float) -> f
     """
     spare_s = left_s - sum(each.scenario.seconds for each in later)
     if not run.scenario.share:
-        return min(left_s, max(spare_s / 4, _SLACK * run.scenario.seconds + _LEAST_S))
+        start_s = _LEAST_S if run.server == OURS else _PEER_STARTS_S
+        return min(left_s, max(spare_s / 4, _SLACK * run.scenario.seconds + start_s))
     shares = run.scenario.share + sum(each.scenario.share for each in later)
     return min(left_s, max(_LEAST_S, spare_s * run.scenario.share / shares))
 
@@ -113,10 +115,10 @@ def _row(run: PlannedRun, allowed_s: float, requests: int, repeats: int) -> Fail
         finding, verdict = Finding(False, str(why)), "skipped"
     except OutOfTimeError:
         finding = Finding(False, f"did not end within {allowed_s:.0f} s")
+        verdict = _without_finding(run)
     except Exception as error:
-        # a server of ours that does not start, or breaks what a scenario takes for granted, has missed its row
         traceback.print_exc(file=sys.stderr)
-        verdict = None if run.server == OURS else "skipped"
+        verdict = _without_finding(run)
         lines = str(error).strip().splitlines() or [""]
         finding = Finding(False, f"{type(error).__name__}: {lines[0][:300]}")
     return FailureRow(
@@ -130,6 +132,11 @@ def _row(run: PlannedRun, allowed_s: float, requests: int, repeats: int) -> Fail
         verdict=verdict or ("met" if finding.met else "missed"),
         seconds=round(time.monotonic() - started, 1),
     )
+
+
+def _without_finding(run: PlannedRun) -> Verdict:
+    """Return the verdict where nothing was found: ours has missed its row, of others nothing can be said."""
+    return "missed" if run.server == OURS else "skipped"
 
 
 @contextmanager

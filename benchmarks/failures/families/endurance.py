@@ -19,7 +19,7 @@ _WARM_UP = 0.15  # the share of requests after which caches are full
 _GROWTH = 0.02
 _SETTLES_S = 3.0
 _HANGS_S = 60.0
-_NAMES = {"server.engine": "engine", "server.api": "HTTP process"}
+_NAMES = {"server.engine.workers": "decoder", "server.engine": "engine", "server.api": "HTTP process"}
 
 
 @dataclass(frozen=True, slots=True)
