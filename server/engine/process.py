@@ -92,7 +92,7 @@ async def serve(config: ProcessConfig) -> None:
     scheduler.close("explain")  # until it is warm
     counted = DeploymentMetrics(metrics, config.deployment, config.engine)
     pipeline = listener.pipeline = build_pipeline(
-        device, explainer, thread.pool, scheduler, listener=listener, metrics=counted, settings=settings
+        device, explainer, thread.pool, scheduler, metrics=counted, settings=settings
     )
     freeze_objects()
     listener.announce({"ready": True, "reason": "ready"})

@@ -43,8 +43,8 @@ _REFUSED_BY_PREDICTION = ("deadline_exceeded", "too_many_images")
 class Pipeline:
     """Takes in requests. `device_thread` runs batches: on the thread that loaded the model, if it has weights.
 
-    `health` is called with False when a batch has failed, and with True once the device has passed a check. `broken` is
-    called when the check fails, or when a step raises an unexpected exception: the process must be replaced then.
+    `broken` is called when the device fails its check after a batch has failed, or when a step raises an unexpected
+    exception: the process must be replaced then.
     `wake` is called with the time at which `tick` must be called next.
     """
 
@@ -59,13 +59,11 @@ class Pipeline:
         isolated: IsolatedDecoder,
         metrics: DeploymentMetrics,
         cpu_threads: int,
-        health: Callable[[bool], None],
         broken: Callable[[], None],
         wake: Callable[[float], None],
     ) -> None:
         self._device = device
         self._scheduler = scheduler
-        self._health = health
         self._broken = broken
         self._metrics = PipelineMetrics(metrics)
         self._metrics.runtime(device.model.runtime, 1)
@@ -198,12 +196,12 @@ class Pipeline:
             self._measuring = False
 
     def _check_device(self) -> None:
-        """Score an example after a batch failed. A device that fails on the example too stays broken."""
-        self._health(False)
+        """Score an example after a batch failed. A device that fails on the example too stays broken.
+
+        Requests wait meanwhile: refusing them would let a client whose images fail shut the others out.
+        """
         try:
             self._device.probe()
         except Exception:
             logger.critical("the device failed its probe", exc_info=True)
             self._broken()
-        else:
-            self._health(True)

@@ -11,7 +11,6 @@ from models.loaded import LoadedModel
 from server.cores import cpu_threads
 from server.engine.device import Device
 from server.engine.explaining.explainer import Explainer
-from server.engine.listener import EngineListener
 from server.engine.pipeline.pipeline import Pipeline
 from server.engine.scheduling.job import DECODED_BATCHES
 from server.engine.scheduling.scheduler import Limits, Scheduler
@@ -58,16 +57,11 @@ def build_pipeline(
     device_thread: ThreadPoolExecutor,
     scheduler: Scheduler,
     *,
-    listener: EngineListener,
     metrics: DeploymentMetrics,
     settings: ServerSettings,
 ) -> Pipeline:
-    """Build a pipeline on the running event loop. It announces the health of its device through `listener`."""
+    """Build a pipeline on the running event loop."""
     timer = _WakeTimer(asyncio.get_running_loop())
-
-    def health(healthy: bool) -> None:
-        reason = "ready" if healthy else "a batch failed and the device is being probed"
-        listener.announce({"ready": healthy, "reason": reason})
 
     image_limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels, settings.scaled_decode)
     pipeline = Pipeline(
@@ -79,7 +73,6 @@ def build_pipeline(
         isolated=IsolatedDecoder(image_limits, max_cpu_s(settings)),
         metrics=metrics,
         cpu_threads=cpu_threads(settings),
-        health=health,
         broken=replace_process,
         wake=timer.wake_at,
     )

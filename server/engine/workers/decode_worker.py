@@ -66,9 +66,7 @@ async def run_decode_worker(config: ProcessConfig, worker: DecodeWorkerConfig) -
     scheduler.limits = replace(scheduler.limits, max_running=SLOTS)
     metrics = DecodeWorkerMetrics(Metrics(), config.deployment)
     device = Device(model)
-    listener.pipeline = build_pipeline(
-        device, None, device_threads, scheduler, listener=listener, metrics=metrics, settings=settings
-    )
+    listener.pipeline = build_pipeline(device, None, device_threads, scheduler, metrics=metrics, settings=settings)
     freeze_objects()
     listener.announce({"ready": True, "reason": "ready"})
     report_to_parent(READY)

@@ -46,6 +46,13 @@ def test_a_poisoned_image_harms_no_batch_mate(server: LiveServer, pool: ThreadPo
     assert "retrying it image by image" in server.log()
 
 
+def test_a_client_whose_images_fail_shuts_no_other_out(server: LiveServer, pool: ThreadPoolExecutor) -> None:
+    poisoned = [pool.submit(server.score, [coloured("poison")]) for _ in range(30)]
+    others = [server.score([FINE]).status_code for _ in range(10)]
+    assert {each.result().status_code for each in poisoned} <= {500, 429}, "those in front may take too long"
+    assert others == [200] * 10
+
+
 def test_an_engine_that_dies_fails_its_requests_at_once_and_comes_back(
     server: LiveServer, pool: ThreadPoolExecutor
 ) -> None:

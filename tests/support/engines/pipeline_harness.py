@@ -16,13 +16,12 @@ from tests.support.engines.fake_model import FakeModel
 
 
 class Bench:
-    """A pipeline around a fake model, with its replies and its state of health."""
+    """A pipeline around a fake model, with its replies."""
 
     def __init__(self, model: FakeModel, **bounds: float) -> None:
         defaults = {"max_images": 4, "max_cost": 400, "decoders": 2}
         self.model = model
         self.metrics = Metrics()
-        self.health: list[bool] = []
         self.broken = threading.Event()
         self.scheduler = Scheduler(Limits(**(defaults | bounds)), {"score": 1.0})  # type: ignore[arg-type]
         limits = ImageLimits(10**6, 10**6)
@@ -35,7 +34,6 @@ class Bench:
             isolated=IsolatedDecoder(limits, 10.0),
             metrics=DeploymentMetrics(self.metrics, "fake"),
             cpu_threads=2,
-            health=self.health.append,
             broken=self.broken.set,
             wake=self.wake,
         )
