@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from settings.byte_order_mark import as_utf8
 from settings.errors import SettingsError
 
 
@@ -26,9 +27,9 @@ class JsonFile:
 
     @classmethod
     def parse(cls, path: Path, data: bytes) -> "JsonFile":
-        """Parse the bytes of a file, UTF-8 with or without a mark; SettingsError where they are no JSON object."""
+        """Parse the bytes of a file, UTF-8 or UTF-16; SettingsError where they are no JSON object."""
         try:
-            content = json.loads(data.decode("utf-8-sig"))
+            content = json.loads(as_utf8(data).decode())
         except (ValueError, RecursionError) as error:
             raise SettingsError(f"{path} is not valid JSON: {error}. Correct the file or remove it.") from None
         if not isinstance(content, dict):

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from models.errors import ModelError, first_line
+from settings.byte_order_mark import as_utf8
 
 MLMODEL = "MLmodel"
 
@@ -89,7 +90,7 @@ def _is_unicode(text: str) -> bool:
 def _inputs(file: Path, data: bytes) -> list[Any] | None:
     """Return the inputs of the signature, which are a JSON text within the YAML."""
     try:
-        content = yaml.safe_load(data.decode("utf-8"))
+        content = yaml.safe_load(as_utf8(data).decode())
         signature = content.get("signature") if isinstance(content, dict) else None
         inputs = signature.get("inputs") if isinstance(signature, dict) else None
         columns = json.loads(inputs) if isinstance(inputs, str) else inputs

@@ -1,6 +1,5 @@
 """Bearer keys: a primary and a secondary one, so that operators can replace a key without downtime."""
 
-import codecs
 import hmac
 import logging
 from pathlib import Path
@@ -8,12 +7,12 @@ from pathlib import Path
 from prometheus_client import Gauge
 
 from server.errors import ServiceError
+from settings.byte_order_mark import as_utf8
 from settings.errors import SettingsError
 
 logger = logging.getLogger(__name__)
 
 # some editors begin a file with one of these
-_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 _Stamp = tuple[int, int, int, int]
 
@@ -81,13 +80,11 @@ def _stamp(file: Path) -> _Stamp | None:
 
 def _read(file: Path) -> list[bytes]:
     try:
-        content = file.read_bytes()
+        lines = [line.strip() for line in as_utf8(file.read_bytes()).splitlines()]
     except OSError as error:
         raise SettingsError(f"The keys file {file} cannot be read: {error.strerror}.") from None
-    for mark, encoding in _MARKS:
-        if content.startswith(mark):
-            content = content.removeprefix(mark).decode(encoding, "replace").encode()
-    lines = [line.strip() for line in content.splitlines()]
+    except ValueError as error:
+        raise SettingsError(f"The keys file {file} cannot be read: {error}.") from None
     keys = [line for line in lines if line and not line.startswith(b"#")]
     if not 1 <= len(keys) <= 2:
         raise SettingsError(f"The keys file {file} holds {len(keys)} keys; expected one or two, a line each.")

@@ -104,7 +104,7 @@ def test_a_file_without_a_signature_says_nothing(tmp_path: Path, text: str, capl
     [
         (b"signature: [", "cannot be read"),
         (b"signature:\n  inputs: '[{'\n", "cannot be read"),
-        (b"\xff\xfe", "cannot be read"),
+        (b"\xff\xfes", "cannot be read"),
         (b"signature:\n  inputs: '{}'\n", "expected a JSON list"),
         (b"signature:\n  inputs: !!python/object/apply:os.system ['exit']\n", "could not determine a constructor"),
     ],
