@@ -29,8 +29,8 @@ def visualization_names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in iter_modules(visualizations.__path__)))
 
 
-def _boolean(value: Any) -> Any:
-    """Read the words for true and false that the hosted original accepts."""
+def read_boolean(value: Any) -> Any:
+    """Read the words for true and false that the hosted original accepts; anything else stays as it is."""
     if isinstance(value, str | int):
         word = str(value).lower()
         return word in _TRUE if word in _TRUE | _FALSE else value
@@ -68,7 +68,7 @@ Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
 StepCount = Annotated[int, Field(ge=2, le=1000)] | Literal["auto"]
 VisualizationName = Annotated[str, _any_of(visualization_names())]
 ColourMap = Annotated[str, _any_of(tuple(COLOUR_MAPS))]
-Boolean = Annotated[bool, BeforeValidator(_boolean)]
+Boolean = Annotated[bool, BeforeValidator(read_boolean)]
 Baselines = Annotated[
     tuple[BaselineName, ...],
     Field(

@@ -124,10 +124,10 @@ class ExplanationParameters(BaseModel):
         0, ge=0, le=2**32 - 1, description="Noise of the same seed is the same: in noisy copies and the noise baseline."
     )
     # captum, and so the hosted original, leaves MobileNetV2 unguided
-    guided_relu6: bool = Field(
+    guided_relu6: Boolean = Field(
         True, description="Guide through ReLU6 as through ReLU.", json_schema_extra=_only(_GUIDED)
     )
-    double_scaling: bool = Field(
+    double_scaling: Boolean = Field(
         False,
         description="Divide the image by 255 twice before the network sees it, which explains a nearly black one.",
         json_schema_extra=_only(["xrai"]),
@@ -138,7 +138,7 @@ class ExplanationParameters(BaseModel):
         json_schema_extra=_only(_PATH),
     )
 
-    visualizations: bool = Field(True, description="Return a PNG for each explained label.")
+    visualizations: Boolean = Field(True, description="Return a PNG for each explained label.")
     visualization: VisualizationName = Field("grid", description="What the PNG shows.")
     colour_map: ColourMap | None = Field(
         None, description="The colours of the heat map; without it bgyw, or for signed maps bwy."
@@ -153,11 +153,11 @@ class ExplanationParameters(BaseModel):
     extent: Extent = Field(
         "crop", description="Show what the network saw, or the whole image with the map in its place."
     )
-    captions: bool = Field(
+    captions: Boolean = Field(
         True, description="Draw a title and a scale; false gives the bare image at its own resolution. Not for grids."
     )
 
-    attributions: bool = Field(False, description="Return the numbers for each explained label.")
+    attributions: Boolean = Field(False, description="Return the numbers for each explained label.")
     attributions_format: AttributionsFormat = Field(
         "list", description="Nested lists, an .npy file, or a 16-bit PNG with its scale; files in base64."
     )
@@ -196,8 +196,8 @@ class ExplanationParameters(BaseModel):
 def read_parameters(content: object) -> ExplanationParameters:
     """Read the `xai_parameters` of a request, a JSON object or null. A value of null counts as not given.
 
-    Raises ExplanationError, code `xai_parameters_invalid`, with a sentence for each key that is unknown, of the wrong
-    type or out of range.
+    Raises ExplanationError: `algorithm_unknown`, or `xai_parameters_invalid` with a sentence for each key that is
+    unknown, of the wrong type or out of range.
     """
     if content is None:
         content = {}
@@ -227,7 +227,11 @@ def _validated(values: Mapping[str, Any]) -> ExplanationParameters:
     try:
         return ExplanationParameters.model_validate(values)
     except ValidationError as error:
-        raise _invalid(" ".join(dict.fromkeys(_sentence(values, item) for item in error.errors()))) from None
+        errors = error.errors()
+        message = " ".join(dict.fromkeys(_sentence(values, item) for item in errors))
+        if isinstance(values.get("xai_algorithm"), str) and any(item["loc"] == ("xai_algorithm",) for item in errors):
+            raise ExplanationError("algorithm_unknown", message) from None
+        raise _invalid(message) from None
 
 
 def _sentence(given: Mapping[str, Any], item: ErrorDetails) -> str:

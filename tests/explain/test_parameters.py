@@ -29,10 +29,10 @@ SHARE = "a number from 0 to 1"
 TARGETS = "a label, a whole number of at least 0, or a list of up to 100 of these"
 
 
-def refusal(content: object) -> str:
+def refusal(content: object, code: str = "xai_parameters_invalid") -> str:
     with pytest.raises(ExplanationError) as caught:
         read_parameters(content)
-    assert caught.value.code == "xai_parameters_invalid"
+    assert caught.value.code == code
     return str(caught.value)
 
 
@@ -150,9 +150,9 @@ def test_every_rule_and_baseline_is_accepted(rule: str, baseline: str) -> None:
         ("n_steps", 50.0, "a whole number from 2 to 1000 or auto"),
         ("n_steps", True, "a whole number from 2 to 1000 or auto"),
         ("n_steps", "50", "a whole number from 2 to 1000 or auto"),
-        ("visualizations", "true", "true or false"),
-        ("attributions", 1, "true or false"),
-        ("captions", "no", "true or false"),
+        ("visualizations", "truly", "true or false"),
+        ("attributions", 7, "true or false"),
+        ("captions", [], "true or false"),
         ("xrai_fast", "maybe", "true or false"),
         ("xrai_fast", 2, "true or false"),
         ("confidence_score_threshold_multilabel", "high", SHARE),
@@ -193,9 +193,6 @@ def test_a_wrong_value_is_named_with_what_was_expected(key: str, value: object, 
 @pytest.mark.parametrize(
     ("content", "hint"),
     [
-        ({"xai_algorithm": "XRIA"}, "'XRIA'; expected one of xrai, "),
-        ({"xai_algorithm": "integrated_gradient"}, "Did you mean 'integrated_gradients'?"),
-        ({"xai_algorithm": "XRAI"}, "Did you mean 'xrai'?"),
         ({"approximation_method": "riemann_midle"}, "Did you mean 'riemann_middle'"),
         ({"baseline": ["black", "withe"]}, "Did you mean 'white'?"),
         ({"visualization": "heat_map"}, "Did you mean 'heatmap'?"),
@@ -209,6 +206,28 @@ def test_a_wrong_value_is_named_with_what_was_expected(key: str, value: object, 
 )
 def test_near_matches(content: dict[str, Any], hint: str) -> None:
     assert hint in refusal(content)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "hint"),
+    [
+        ("lime", "'lime'; expected one of xrai, "),
+        ("integrated_gradient", "Did you mean 'integrated_gradients'?"),
+        ("XRAI", "Did you mean 'xrai'?"),
+        ("", "''; expected one of xrai, "),
+    ],
+)
+def test_an_unknown_algorithm_has_a_code_of_its_own(algorithm: str, hint: str) -> None:
+    for more in ({}, {"n_steps": 0}, {"compatibility": "azureml"}):
+        assert hint in refusal({"xai_algorithm": algorithm} | more, "algorithm_unknown")
+
+
+@pytest.mark.parametrize(
+    "key", ["xrai_fast", "guided_relu6", "double_scaling", "visualizations", "attributions", "captions"]
+)
+def test_every_boolean_is_read_from_a_word(key: str) -> None:
+    for word, meaning in {"True": True, "yes": True, "FALSE": False, "0": False, "oN": True}.items():
+        assert getattr(read_parameters({key: word}), key) is meaning
 
 
 def test_several_wrong_values_are_all_named() -> None:
@@ -395,11 +414,12 @@ WORDS = st.sampled_from(["xrai", "auto", "black", "azureml", "grid", "1", "0.5",
 
 @settings(max_examples=80, deadline=None)
 @given(st.dictionaries(st.sampled_from([*ExplanationParameters.model_fields, "other"]), JSON | WORDS, max_size=4))
-def test_any_object_gives_parameters_or_one_kind_of_error(content: dict[str, Any]) -> None:
+def test_any_object_gives_parameters_or_an_error(content: dict[str, Any]) -> None:
     try:
         found = read_parameters(content)
     except ExplanationError as error:
-        assert error.code == "xai_parameters_invalid"
+        unknown = isinstance(content.get("xai_algorithm"), str) and content["xai_algorithm"] not in ALGORITHMS
+        assert error.code in ("xai_parameters_invalid", "algorithm_unknown" if unknown else "")
         assert len(str(error)) < 3000
     else:
         # what was read is itself a valid request for the same
