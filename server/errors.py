@@ -27,6 +27,7 @@ ERRORS: Mapping[str, tuple[int, str]] = {
         413,
         "The request holds more images than the server accepts at once, or than it can do in time.",
     ),
+    "too_many_values": (413, "The request holds more JSON values, or cells of a table, than images need."),
     "content_type": (415, "The content type is none that the path takes, such as JSON; the message lists those."),
     "content_encoding": (415, "The body is compressed."),
     "image_invalid": (422, "At least one image cannot be scored; `details` names each position and its reason."),
@@ -53,6 +54,7 @@ ERRORS: Mapping[str, tuple[int, str]] = {
         "The change of deployments is not of the right form, or names a model that is not there.",
     ),
     "deployment_failed": (422, "The deployment cannot serve; the message says why, and what served before goes on."),
+    "reply_too_large": (422, "The reply would be larger than one can be; ask for fewer images or attributions."),
     "queue_full": (429, "The server is busy; `Retry-After` says when there is room."),
     "request_id_too_long": (431, "The `x-request-id` header, or one of the `x-ms-` ids, has more than 100 characters."),
     "headers_too_large": (

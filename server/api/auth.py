@@ -12,8 +12,6 @@ from settings.errors import SettingsError
 
 logger = logging.getLogger(__name__)
 
-# some editors begin a file with one of these
-
 _Stamp = tuple[int, int, int, int]
 
 

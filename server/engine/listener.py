@@ -100,4 +100,4 @@ class _EngineConnection(SocketClient):
         }
         blobs = [b"" if isinstance(outcome, Failure) else outcome for outcome in reply.outcomes]
         fields = {"failures": failures, "stages": dict(reply.stages)}
-        self.connection.send(Frame(FrameKind.RESULT, number, fields, blobs))
+        self.reply(Frame(FrameKind.RESULT, number, fields, blobs))

@@ -13,7 +13,7 @@ from typing import Any
 
 from server.errors import ServiceError
 from server.ipc.connection import Connection
-from server.ipc.frame import Frame, FrameKind
+from server.ipc.frame import Frame, FrameKind, FrameSizeError
 from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure, Outcome, Reply
 from server.ipc.raw_http import RawReply, RawRequest
@@ -184,6 +184,11 @@ class EngineClient:
             connection.send(Frame(kind, number, fields, blobs))
             await connection.drained()
             return await reply
+        except FrameSizeError as error:
+            raise ServiceError(
+                "body_too_large",
+                f"The request is too large for the engine: {error}. Send fewer images, or fewer parameters.",
+            ) from None
         except asyncio.CancelledError:
             connection.send(Frame(FrameKind.CANCEL, number))
             raise

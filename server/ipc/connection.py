@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
         self._writable = None
 
     def send(self, frame: Frame) -> None:
-        """Write a frame, unless the connection is closed."""
+        """Write a frame, unless the connection is closed. FrameSizeError where the other side would not accept it."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.writelines(frame.parts())
 

@@ -23,6 +23,10 @@ class FrameError(Exception):
     """The other side sent something that is not a frame. The connection cannot be used any more."""
 
 
+class FrameSizeError(ValueError):
+    """A frame has more in it than the other side accepts. Nothing has been sent."""
+
+
 class FrameKind(IntEnum):
     """What a frame means. SCORE, BATCH, RUN and CANCEL go to an engine or a script's process, the others come from it.
 
@@ -52,8 +56,14 @@ class Frame:
     blobs: Sequence[bytes] = ()
 
     def parts(self) -> list[bytes]:
-        """Return the buffers to write, in order, without copying the blobs together."""
-        fields = _to_json(self.fields).encode()
+        """Return the buffers to write, in order, without copying the blobs together; FrameSizeError."""
+        fields, size = _to_json(self.fields).encode(), sum(map(len, self.blobs))
+        if len(fields) > _MAX_FIELDS_BYTES:
+            raise FrameSizeError(f"its fields have {len(fields)} bytes, and may have {_MAX_FIELDS_BYTES}")
+        if len(self.blobs) > _MAX_BLOBS or size > MAX_FRAME_BYTES:
+            raise FrameSizeError(
+                f"it has {len(self.blobs)} blobs of {size} bytes, and may have {_MAX_BLOBS} of {MAX_FRAME_BYTES}"
+            )
         lengths = struct.pack(f"!{len(self.blobs)}Q", *map(len, self.blobs))
         header = _HEADER.pack(_MAGIC, self.kind, self.number, len(fields), len(self.blobs))
         return [header, lengths, fields, *self.blobs]
@@ -100,7 +110,7 @@ class FrameReader:
 def _object(fields: bytes) -> dict[str, Any]:
     try:
         value = json.loads(fields)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FrameError(f"the fields of a frame are not JSON: {error}") from None
     if not isinstance(value, dict):
         raise FrameError(f"the fields of a frame are a {type(value).__name__}, expected an object")

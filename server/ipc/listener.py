@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from server.ipc.connection import Connection
-from server.ipc.frame import Frame, FrameKind
+from server.ipc.frame import Frame, FrameKind, FrameSizeError
 
 
 class SocketListener:
@@ -49,6 +49,16 @@ class SocketClient(ABC):
     @abstractmethod
     def cancel_all(self) -> None:
         """Cancel all requests that came over this connection."""
+
+    def reply(self, frame: Frame) -> None:
+        """Send a reply; in place of one that no frame can hold, refuse its request."""
+        try:
+            self.connection.send(frame)
+        except FrameSizeError as error:
+            message = f"The reply is too large to be sent: {error}. Ask for fewer images or attributions at once."
+            self.connection.send(
+                Frame(FrameKind.REFUSED, frame.number, {"code": "reply_too_large", "message": message})
+            )
 
     def _connected(self) -> None:
         """Send the current state, and from now on every change."""

@@ -93,4 +93,4 @@ class _ScriptConnection(SocketClient):
 
     def _reply(self, reply: Frame) -> None:
         if self._open.pop(reply.number, None) is not None:  # None: cancelled while it ran
-            self.connection.send(reply)
+            self.reply(reply)

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from server.ipc.frame import Frame, FrameKind, FrameReader
+from server.ipc.frame import Frame, FrameKind, FrameReader, FrameSizeError
 from server.ipc.raw_http import RawRequest
 from server.scripts.runner.hosted_modules import HostedModules
 from server.scripts.runner.inputs import InputError
@@ -38,7 +38,11 @@ def serve(channel: int, file: str, hosted_modules: HostedModules) -> None:
     version = ".".join(map(str, sys.version_info[:3]))
     _send(pool, Frame(FrameKind.STATE, fields={"ready": True, "takes": script.takes, "python": version}))
     for frame in _frames(pool):
-        _send(pool, _answer(script, frame))
+        reply = _answer(script, frame)
+        try:
+            _send(pool, reply)
+        except FrameSizeError as error:
+            _send(pool, _failure(frame, error))
 
 
 def _frames(pool: socket.socket) -> Iterator[Frame]:
@@ -58,8 +62,12 @@ def _answer(script: Script, frame: Frame) -> Frame:
     except InputError as error:
         return Frame(FrameKind.REFUSED, frame.number, {"code": error.code, "message": str(error)})
     except BaseException as error:  # also sys.exit(): it must not end the process and the model with it
-        fields = {"code": "script_failed", "message": _FAILED, "traceback": _traceback(error)}
-        return Frame(FrameKind.REFUSED, frame.number, fields)
+        return _failure(frame, error)
+
+
+def _failure(frame: Frame, error: BaseException) -> Frame:
+    fields = {"code": "script_failed", "message": _FAILED, "traceback": _traceback(error)}
+    return Frame(FrameKind.REFUSED, frame.number, fields)
 
 
 def _reason(error: BaseException) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from server.errors import ServiceError
 from server.ipc.frame import Frame, FrameKind, FrameReader
+from server.ipc.listener import SocketClient, SocketListener
 from server.ipc.outcome import Failure
 from server.ipc.pool import EnginePool
 
@@ -307,5 +308,64 @@ def test_the_ready_engine_with_the_least_in_flight_is_taken(tmp_path: Path) -> N
             for task in work:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_a_request_that_no_frame_can_hold_fails_alone(tmp_path: Path) -> None:
+    async def patient(frames: Frames, writer: asyncio.StreamWriter) -> None:
+        writer.writelines(READY.parts())
+        first, other = await frames.next(), await frames.next()
+        for frame in (first, other):
+            assert frame is not None
+            done = Frame(FrameKind.RESULT, frame.number, {"failures": {}, "stages": {}}, [b"{}"])
+            writer.writelines(done.parts())
+
+    async def test(pool: EnginePool) -> None:
+        await until_ready(pool)
+        work = asyncio.create_task(pool.score([b"x"], in_ten_seconds()))
+        await asyncio.sleep(0)
+        with pytest.raises(ServiceError, match="bytes, and may have 16777216") as caught:
+            await pool.score([b"x"], in_ten_seconds(), settings={0: {"x": "\u00e9" * 3_000_000}})
+        assert caught.value.code == "body_too_large"
+        with pytest.raises(ServiceError, match="65537 blobs"):
+            await pool.score([b""] * (2**16 + 1), in_ten_seconds())
+        assert [client.images_in_flight for client in pool.clients] == [1]
+        assert (await pool.score([b"x"], in_ten_seconds())).outcomes == [b"{}"]
+        assert (await work).outcomes == [b"{}"]
+
+    with_engine(tmp_path / "socket", patient, test)
+
+
+class _Wordy(SocketClient):
+    """Answers every request with more words than a frame holds, or with as many as were asked for."""
+
+    def handle(self, frame: Frame) -> None:
+        stages = "x" * 2**24 if frame.fields["explain"] else {}
+        self.reply(Frame(FrameKind.RESULT, frame.number, {"failures": {}, "stages": stages}, [b"{}"]))
+
+    def cancel_all(self) -> None:
+        pass
+
+
+def test_a_reply_that_no_frame_can_hold_fails_alone(tmp_path: Path) -> None:
+    async def run() -> None:
+        listener = SocketListener("starting", lambda: _Wordy(listener))
+        listener.state = dict(READY.fields)
+        server = await asyncio.get_running_loop().create_unix_server(
+            lambda: _Wordy(listener).connection, tmp_path / "socket"
+        )
+        pool = EnginePool([tmp_path / "socket"])
+        pool.connect()
+        await asyncio.wait_for(until_ready(pool), 10)
+        with pytest.raises(ServiceError, match="Ask for fewer images or attributions") as caught:
+            await pool.score([b"x"], in_ten_seconds(), {0: {}})
+        assert (caught.value.code, caught.value.status) == ("reply_too_large", 422)
+        assert (await pool.score([b"x"], in_ten_seconds())).outcomes == [b"{}"]
+        assert len(listener.clients) == 1
+        pool.close()
+        server.close()
+        while listener.clients:
+            await asyncio.sleep(0.005)
 
     asyncio.run(run())
