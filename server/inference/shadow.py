@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from server.ipc.outcome import Failure, Outcome
 from server.metrics import Metrics
 
 _MAX_OPEN = 64  # copies in flight to one shadow deployment; more would only fill the memory
+_MAX_OPEN_BYTES = 2**28  # of images in all those copies; they outlive the bodies that they came in
 _THRESHOLD = 0.5  # a multilabel model predicts the labels of a higher probability
 _MIN_IOU = 0.5  # of two boxes that count as the same object
 
@@ -31,6 +33,7 @@ class ShadowTraffic:
         self._metrics = metrics
         self._credit: dict[str, float] = defaultdict(float)
         self._tasks: dict[str, set[asyncio.Task[None]]] = defaultdict(set)
+        self._open_bytes = 0
 
     def copy(self, scored_by: Deployment, images: Sequence[ImageInput | Failure], outcomes: Sequence[Outcome]) -> None:
         """Send the images that `scored_by` scored to the shadow deployments, in the background.
@@ -43,14 +46,20 @@ class ShadowTraffic:
                 continue
             self._credit[name] -= 100
             tasks = self._tasks[name]
-            if len(tasks) >= _MAX_OPEN:
+            size = sum(len(image.data) for image in images if isinstance(image, ImageInput))
+            if len(tasks) >= _MAX_OPEN or self._open_bytes + size > _MAX_OPEN_BYTES:
                 self._count(name, "skipped", len(outcomes))
                 continue
             task = asyncio.create_task(
                 self._compare(self._deployments.named(name), images, outcomes, scored_by.model.task)
             )
             tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            self._open_bytes += size
+            task.add_done_callback(partial(self._ended, name, size))
+
+    def _ended(self, name: str, size: int, task: asyncio.Task[None]) -> None:
+        self._tasks[name].discard(task)
+        self._open_bytes -= size
 
     async def _compare(
         self, shadow: Deployment, images: Sequence[ImageInput | Failure], expected: Sequence[Outcome], task: str
