@@ -23,6 +23,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 # The files that share a server go to the same worker, since each worker starts a server of its own
 _SHARING = {
+    "tests/server/protocols/test_request_contents.py": "fridge_server",
+    "tests/server/protocols/test_wide_requests.py": "fridge_server",
     "tests/server/protocols/": "site",
     "tests/server/api/test_api_page.py": "site",
     "tests/server/api/test_routing.py": "site",

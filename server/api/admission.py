@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from server.api.state import AppState
+from server.codecs.bodies_in_flight import HeldBody
 from server.errors import ServiceError
 from server.hosted import DEPLOYMENT
 from server.inference.deployments import Deployment
@@ -16,12 +17,16 @@ from server.protocol import ProtocolRequest
 
 @dataclass(frozen=True, slots=True)
 class AdmittedRequest:
-    """A request between its admission and its response. `started` is its arrival, in monotonic seconds."""
+    """A request between its admission and its response. `started` is its arrival, in monotonic seconds.
+
+    `held` counts the bytes of its body.
+    """
 
     request: Request
     state: AppState
     deployment: Deployment
     started: float
+    held: HeldBody
 
     @classmethod
     @contextmanager
@@ -41,7 +46,8 @@ class AdmittedRequest:
         request.state.facts["deployment"] = deployment.name
         deployment.open_requests += 1
         try:
-            yield cls(request, state, deployment, started)
+            with state.bodies.hold() as held:
+                yield cls(request, state, deployment, started, held)
         except ServiceError as error:
             if error.code == "queue_full":
                 state.metrics.dropped.labels(deployment.name, "queue_full").inc()

@@ -20,6 +20,7 @@ from server.api.middleware import RequestMiddleware, routing_error, service_erro
 from server.api.routes import admin, health, scoring
 from server.api.routes import hosted as hosted_routes
 from server.api.state import AppState
+from server.codecs.bodies_in_flight import BodiesInFlight
 from server.errors import ServiceError
 from server.inference.deployments import Deployments
 from server.inference.shadow import ShadowTraffic
@@ -30,6 +31,9 @@ from server.openapi.keys import add_keys
 from server.openapi.schemas import ERRORS
 from server.protocol_catalog import PROTOCOLS
 from settings.server import ServerSettings
+
+# of the largest size, at the same time in one process
+_BODIES_IN_FLIGHT = 4
 
 metrics_router = APIRouter(tags=["operation"])
 
@@ -79,6 +83,7 @@ def create_app(
         metrics,
         control,
         ShadowTraffic(deployments, metrics),
+        BodiesInFlight(_BODIES_IN_FLIGHT * settings.max_body_bytes),
     )
 
     @asynccontextmanager

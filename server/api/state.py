@@ -6,6 +6,7 @@ from pathlib import Path
 from fastapi import Request
 
 from server.api.auth import Keys
+from server.codecs.bodies_in_flight import BodiesInFlight
 from server.inference.deployments import Deployments
 from server.inference.shadow import ShadowTraffic
 from server.metrics import Metrics
@@ -23,6 +24,7 @@ class AppState:
     metrics: Metrics
     control: Path
     shadow_traffic: ShadowTraffic
+    bodies: BodiesInFlight
 
     @classmethod
     def of(cls, request: Request) -> "AppState":

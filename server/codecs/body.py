@@ -1,17 +1,18 @@
 """Request bodies: read within limits of size and time, then parsed by their content type."""
 
 import asyncio
-import json
+import codecs
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
-import msgspec
 from fastapi import Request
 from starlette.datastructures import Headers
 
+from server.codecs.bodies_in_flight import HeldBody
+from server.codecs.json_text import parse_json
 from server.codecs.multipart import form_files
 from server.errors import ServiceError
 from settings.excerpt import excerpt
@@ -23,6 +24,8 @@ FORM = "multipart/form-data"
 UNSPECIFIC_TYPES = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 _LINGER_S = 2.0
 _LARGE_BYTES = 2**20
+# in this order: the mark of UTF-16 begins like that of UTF-32
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 Content = bytes | dict[str, Any] | list[bytes]
 T = TypeVar("T")
@@ -43,24 +46,31 @@ class RequestBody:
     async def content(self) -> Content:
         """Return the bytes of a raw image, the dict of a JSON object, or a list with the files of a form.
 
-        ServiceError: `body_empty`, `body_not_json`, `body_not_object` or `form_invalid`.
+        ServiceError: `body_empty`, `body_not_json`, `body_not_object`, `too_many_values` or `form_invalid`.
         """
         if self.media_type == FORM:
             return await run_in_thread_if_large(
                 len(self.data), lambda: form_files(self.data, self.headers["content-type"])
             )
-        if not is_json(self.media_type) and self.data and self.data[:64].lstrip()[:1] != b"{":
+        if not is_json(self.media_type) and self.data and not _begins_object(self.data):
             return self.data
         return await parsed_object(self.data)
 
 
 async def read_body(
-    request: Request, max_bytes: int, deadline: float, *, accepts_media_type: Callable[[str], bool], media_types: str
+    request: Request,
+    max_bytes: int,
+    deadline: float,
+    *,
+    accepts_media_type: Callable[[str], bool],
+    media_types: str,
+    held: HeldBody | None = None,
 ) -> RequestBody:
-    """Read a body. ServiceError: `content_type`, `content_encoding`, `body_timeout`, or at once `body_too_large`.
+    """Read a body, and count its bytes in `held`.
 
     It has to arrive before `deadline` (monotonic seconds). `accepts_media_type` checks its content type, and
-    `media_types` says in words which are accepted.
+    `media_types` says in words which are accepted. ServiceError: `content_type`, `content_encoding`, `body_timeout`,
+    or at once `body_too_large` or `queue_full`.
     """
     body = RequestBody(b"", request.headers)
     if not accepts_media_type(body.media_type):
@@ -73,7 +83,7 @@ async def read_body(
         raise ServiceError("content_encoding", f"The body is compressed by {excerpt(encoding)}. Send it as it is.")
     try:
         async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-            return replace(body, data=b"".join([chunk async for chunk in _chunks(request, max_bytes)]))
+            return replace(body, data=b"".join([chunk async for chunk in _chunks(request, max_bytes, held)]))
     except TimeoutError:
         raise ServiceError("body_timeout", "The body did not arrive in time. Send it faster, or send less.") from None
 
@@ -88,11 +98,14 @@ async def run_in_thread_if_large(size: int, work: Callable[[], T]) -> T:
     return await asyncio.to_thread(work) if size > _LARGE_BYTES else work()
 
 
-async def parsed_object(data: bytes) -> dict[str, Any]:
-    """Parse a JSON object. ServiceError: `body_empty`, `body_not_json` or `body_not_object`."""
+async def parsed_object(data: bytes, parse: Callable[[bytes], Any] = parse_json) -> dict[str, Any]:
+    """Parse a JSON object. ServiceError: `body_empty`, `body_not_json`, `body_not_object` or `too_many_values`."""
     if not data:
         raise ServiceError("body_empty", "POST body is empty. See /docs for what it may hold.")
-    content = await run_in_thread_if_large(len(data), partial(_parsed, data))
+    try:
+        content = await run_in_thread_if_large(len(data), partial(parse, data))
+    except ValueError as error:
+        raise ServiceError("body_not_json", f"POST body could not be decoded as JSON: {error}") from None
     if not isinstance(content, dict):
         raise ServiceError(
             "body_not_object", f"POST body should be a JSON dictionary, but is a {type(content).__name__}."
@@ -100,38 +113,42 @@ async def parsed_object(data: bytes) -> dict[str, Any]:
     return content
 
 
-def _parsed(body: bytes) -> Any:
-    try:
-        return msgspec.json.decode(body)
-    except (ValueError, RecursionError):
-        pass  # the standard library accepts more, such as NaN and other encodings, and describes errors better
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise ServiceError("body_not_json", f"POST body could not be decoded as JSON: {error}") from None
+def _begins_object(data: bytes) -> bool:
+    """Tell whether bytes begin as a JSON object does, in UTF-8, UTF-16 or UTF-32."""
+    head = data[:64]
+    mark = next((mark for mark in _MARKS if head.startswith(mark)), b"")
+    return head.removeprefix(mark).lstrip(b" \t\r\n\0").startswith(b"{")
 
 
-async def _chunks(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
+async def _chunks(request: Request, max_bytes: int, held: HeldBody | None) -> AsyncIterator[bytes]:
+    stream = request.stream()
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
         # a client that waits for "100 Continue" has not sent the body and never will
         if request.headers.get("expect", "").lower() != "100-continue":
-            await _linger(request)
+            await _linger(stream)
         raise _too_large(int(announced), max_bytes)
     received = 0
-    async for chunk in request.stream():
+    async for chunk in stream:
         received += len(chunk)
         if received > max_bytes:
-            await _linger(request)
+            await _linger(stream)
             raise _too_large(received, max_bytes)
+        if held is not None:
+            try:
+                held.grow(len(chunk))
+            except ServiceError:
+                held.release()
+                await _linger(stream)
+                raise
         yield chunk
 
 
-async def _linger(request: Request) -> None:
+async def _linger(stream: AsyncIterator[bytes]) -> None:
     # A client that is still sending would see a broken connection instead of the response: read on for a while
     try:
         async with asyncio.timeout(_LINGER_S):
-            async for _ in request.stream():
+            async for _ in stream:
                 pass
     except TimeoutError:
         pass

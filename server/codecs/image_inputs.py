@@ -9,15 +9,20 @@ from types import MappingProxyType
 from typing import Any
 
 from explain.errors import ExplanationError
+from explain.request.parameter_types import read_boolean
 from explain.request.parameters import ExplanationParameters, read_parameters
 from server.codecs.base64_image import decode_base64
+from server.codecs.json_text import parse_json
 from server.errors import ServiceError
 from server.inference.scoring import ImageInput
 from server.ipc.outcome import Failure
-
-_TRUE = frozenset({"y", "yes", "t", "true", "on", "1"})
+from settings.excerpt import excerpt
 
 _PARAMETER_OBJECTS = ("xai_parameters", "inference_parameters")
+# as JSON; those of all images together have to fit into one frame to the engine
+_MOST_PARAMETER_BYTES = 2**16
+_BEFORE_OBJECTS = "\ufeff \t\r\n"
+EXPLAINS = "model_explainability"
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -50,15 +55,22 @@ def parse_item(value: Any, common: Mapping[str, Any]) -> ImageInput | Failure:
 
     `common` are the `inference_parameters` of the whole request.
     """
-    if isinstance(value, str) and value.lstrip().startswith("{"):
+    if isinstance(value, str) and value.lstrip(_BEFORE_OBJECTS).startswith("{"):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError) as error:
+            value = parse_json(value.lstrip(_BEFORE_OBJECTS))
+        except ValueError as error:
             return Failure("base64_invalid", f"The cell starts like a JSON object but is none ({error}).")
     if not isinstance(value, dict):
         return image_input(decode_base64(value), {}, explains=False, common=common)
-    explains = str(value.get("model_explainability", "false")).lower() in _TRUE
-    return image_input(decode_base64(value.get("image_base64")), value, explains=explains, common=common)
+    if "image_base64" not in value:
+        return Failure(
+            "base64_invalid",
+            f"The cell has the keys {excerpt([*value])}, but no 'image_base64'. Expected base64, or "
+            '{"image_base64": BASE64} with perhaps model_explainability, xai_parameters and inference_parameters.',
+        )
+    return image_input(
+        decode_base64(value["image_base64"]), value, explains=is_explained(value.get(EXPLAINS)), common=common
+    )
 
 
 def shared_options(given: Any, name: str = "parameters") -> tuple[bool, dict[str, Any]]:
@@ -74,21 +86,34 @@ def shared_options(given: Any, name: str = "parameters") -> tuple[bool, dict[str
     together = found.get("xai_parameters", {})
     if alone and isinstance(together, dict):  # image_input refuses anything else
         found["xai_parameters"] = alone | together
-    explains = (given or {}).get("model_explainability", "xai_parameters" in found)
-    return str(explains).lower() in _TRUE, found
+    explains = (given or {}).get(EXPLAINS, "xai_parameters" in found)
+    return is_explained(explains), found
 
 
 def _object(key: str, value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
+        return parse_json(value)
+    except ValueError as error:
         raise ServiceError("input_invalid", f"The parameter {key!r} is a text that is no JSON: {error}.") from None
 
 
+def is_explained(given: Any) -> bool:
+    """Read a `model_explainability`: true, false, or a word for one of them; null is false.
+
+    ServiceError `xai_parameters_invalid` for anything else.
+    """
+    explains = False if given is None else read_boolean(given)
+    if not isinstance(explains, bool):
+        raise ServiceError(
+            "xai_parameters_invalid", f"`{EXPLAINS}` is {excerpt(given)}; expected true or false. Null counts as false."
+        )
+    return explains
+
+
 def inference_parameters(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the `inference_parameters` of a JSON object, or none; ServiceError where they are not an object."""
+    """Return the `inference_parameters` of a JSON object, or none; ServiceError where they are not a small object."""
     given = options.get("inference_parameters")
     if given is not None and not isinstance(given, dict):
         raise ServiceError(
@@ -96,11 +121,21 @@ def inference_parameters(options: Mapping[str, Any]) -> dict[str, Any]:
             f"`inference_parameters` is a {type(given).__name__}; expected an object such as "
             '{"box_score_thresh": 0.5}.',
         )
+    _check_size("inference_parameters", given)
     return given or {}
 
 
 def _xai_parameters(options: Mapping[str, Any]) -> ExplanationParameters:
+    given = options.get("xai_parameters")
+    _check_size("xai_parameters", given)
     try:
-        return read_parameters(options.get("xai_parameters"))
+        return read_parameters(given)
     except ExplanationError as error:
         raise ServiceError(error.code, str(error)) from None
+
+
+def _check_size(name: str, given: Any) -> None:
+    if given and (size := len(json.dumps(given))) > _MOST_PARAMETER_BYTES:
+        raise ServiceError(
+            f"{name}_invalid", f"`{name}` has {size} bytes as JSON; expected at most {_MOST_PARAMETER_BYTES}."
+        )

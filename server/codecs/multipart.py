@@ -13,11 +13,18 @@ _BOUNDARY = re.compile(
     r""";\s*boundary\s*=\s*("[\w'()+,./:=? -]+"|[\w'()+,./:=?-]+)\s*(?:;|$)""", re.ASCII | re.IGNORECASE
 )
 _FILE = re.compile(rb"^content-disposition\s*:[^\r\n]*;\s*filename\*?\s*=", re.IGNORECASE | re.MULTILINE)
+_EMPTY_NAME = re.compile(rb""";\s*filename\*?\s*=\s*(?:""|[\w-]+'')?\s*(?:;|\r|$)""", re.IGNORECASE)
 _END_OF_LINE = b"\r\n"
+_MOST_PARTS = 2**16
+_LONGEST_HEAD = 2**14
 
 
 def form_files(data: bytes, content_type: str) -> list[bytes]:
-    """Return the content of each part that has a file name, in order; ServiceError `form_invalid`."""
+    """Return the content of each file, in order; ServiceError `form_invalid`.
+
+    A part with a file name is a file, also with an empty one. Browsers send a part with an empty name and no content
+    for a field that nobody chose a file for (https://html.spec.whatwg.org/#constructing-entry-list): that is none.
+    """
     delimiter = b"--" + _boundary(content_type)
     if data.startswith(delimiter):
         at = 0
@@ -25,7 +32,8 @@ def form_files(data: bytes, content_type: str) -> list[bytes]:
         at = found + len(_END_OF_LINE)
     else:
         raise _invalid("its boundary is nowhere in it")
-    files = []
+    files: list[bytes] = []
+    parts = 0
     while not data.startswith(b"--", at + len(delimiter)):
         start = data.find(_END_OF_LINE, at + len(delimiter))
         end = data.find(_END_OF_LINE + delimiter, start)
@@ -36,8 +44,14 @@ def form_files(data: bytes, content_type: str) -> list[bytes]:
         head = data.find(2 * _END_OF_LINE, start, end + len(_END_OF_LINE))
         if head < 0:
             raise _invalid("a part has no empty line after its headers")
+        if head - start > _LONGEST_HEAD:
+            raise _invalid(f"the headers of a part have more than {_LONGEST_HEAD} bytes")
         if _FILE.search(data, start + len(_END_OF_LINE), head):
-            files.append(data[head + 2 * len(_END_OF_LINE) : end])
+            content = data[head + 2 * len(_END_OF_LINE) : end]
+            if content or not _EMPTY_NAME.search(data, start, head):
+                files.append(content)
+        if (parts := parts + 1) == _MOST_PARTS:
+            raise _invalid(f"it has {_MOST_PARTS} parts or more")
         at = end + len(_END_OF_LINE)
     return files
 

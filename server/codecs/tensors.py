@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from server.codecs.base64_image import decode_base64
+from server.codecs.pixel_lists import not_uint8
 from server.codecs.tiff import tiff
 from server.errors import ServiceError
 from server.ipc.outcome import Failure
@@ -94,7 +95,7 @@ def _pixels(data: Any, shape: list[int], check_count: Callable[[int], None]) -> 
         try:
             data = bytes(_flattened(data)) if isinstance(data, list) else b""
         except (TypeError, ValueError):
-            raise ServiceError("input_invalid", "`data` of UINT8 are whole numbers from 0 to 255.") from None
+            raise not_uint8() from None
     if len(data) != count * one:
         raise ServiceError(
             "input_invalid", f"The tensor has {len(data)} values; the shape {excerpt(shape)} has {count * one}."

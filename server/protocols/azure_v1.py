@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from server.codecs.base64_image import decode_base64
-from server.codecs.image_inputs import image_input
+from server.codecs.image_inputs import EXPLAINS, image_input, is_explained
 from server.codecs.outcomes import error_object
 from server.hosted import hosted
 from server.inference.scoring import ImageInput
@@ -19,8 +19,7 @@ def _read(request: ProtocolRequest) -> ScoreRequest:
     if isinstance(content, bytes):
         return ScoreRequest([ImageInput(content)])
     data = decode_base64(content["image"])
-    # by truth value, as in the hosted endpoint: "false" counts as true
-    return ScoreRequest([image_input(data, content, explains=bool(content.get("model_explainability")))])
+    return ScoreRequest([image_input(data, content, explains=is_explained(content.get(EXPLAINS)))])
 
 
 def _write(result: ScoreResult) -> ResponseBody:

@@ -8,7 +8,10 @@ from server.protocol import ProtocolRequest, ScoreRequest, json_array
 
 def _read(request: ProtocolRequest) -> ScoreRequest:
     if not request.content:
-        raise ServiceError("form_invalid", "The form holds no file. Send each picture as a file of any name.")
+        raise ServiceError(
+            "form_invalid",
+            "The form holds no file, or none was chosen in its file fields. Send each picture as a file of any name.",
+        )
     return ScoreRequest([ImageInput(file) for file in request.content])
 
 

@@ -14,8 +14,10 @@ from server.codecs.body import UNSPECIFIC_TYPES, RequestBody, is_json, parsed_ob
 from server.codecs.image_inputs import image_inputs, shared_options
 from server.codecs.outcomes import json_objects
 from server.errors import ServiceError
+from server.ipc.outcome import Failure
 from server.openapi.schemas import IMAGE, REQUEST_PARAMETERS, array_of, object_schema, request_body
 from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
+from settings.excerpt import excerpt
 
 _EXPLAIN = ":explain"
 _EXPECTED = 'Expected {"instances": [BASE64, ...]} or {"instances": [{"b64": BASE64}, ...]}.'
@@ -39,16 +41,22 @@ def _read(request: ProtocolRequest) -> ScoreRequest:
         found = "an empty list" if instances == [] else f"a {type(instances).__name__}"
         raise ServiceError("input_invalid", f"`instances` is {found}. {_EXPECTED}")
     request.check_image_count(len(instances))
-    files = [decode_base64(_base64(instance)) for instance in instances]
+    files = [_file(instance) for instance in instances]
     return ScoreRequest(image_inputs(files, options, explains=explains), key)
 
 
-def _base64(instance: Any) -> Any:
-    """Find the base64 of an instance, which may be wrapped twice: {"image_bytes": {"b64": BASE64}}."""
+def _file(instance: Any) -> bytes | Failure:
+    """Decode the base64 of an instance, which may be wrapped twice: {"image_bytes": {"b64": BASE64}}."""
     for _ in range(2):
         if isinstance(instance, dict):
-            instance = next((instance[key] for key in _KEYS if key in instance), None)
-    return instance
+            key = next((key for key in _KEYS if key in instance), None)
+            if key is None:
+                return Failure(
+                    "base64_invalid",
+                    f"The instance has the keys {excerpt([*instance])}, but none of {', '.join(_KEYS)}. {_EXPECTED}",
+                )
+            instance = instance[key]
+    return decode_base64(instance)
 
 
 def _write(result: ScoreResult) -> ResponseBody:

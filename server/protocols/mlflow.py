@@ -3,12 +3,9 @@
 A table with a column of images in base64, as `mlflow models serve` reads it: JSON in any of four forms, or CSV.
 """
 
-import csv
-import io
 import json
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -16,14 +13,15 @@ from fastapi.responses import PlainTextResponse
 
 from models.folder.signature import Signature
 from server.codecs.body import RequestBody, is_json, parsed_object, run_in_thread_if_large
-from server.codecs.image_inputs import parse_item, shared_options
+from server.codecs.csv_text import CsvError, csv_rows
+from server.codecs.image_inputs import EXPLAINS, parse_item, shared_options
 from server.codecs.outcomes import json_objects
 from server.errors import ServiceError
 from server.openapi.schemas import COLUMNS, IMAGE, REQUEST_PARAMETERS, array_of, object_schema, request_body
 from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
+from settings.excerpt import excerpt
 
 _MLFLOW_VERSION = "3.1.0"  # the version of MLflow whose protocol this is
-_MOST_LINES = 2**16  # of a CSV; an empty line takes fifty times its bytes in memory
 _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _EXPECTED = 'Expected {"dataframe_split": {"columns": ["image"], "data": [[BASE64], ...]}} or another form of a table.'
 _RECORD = object_schema({"image": IMAGE})
@@ -47,9 +45,6 @@ _CODES_BY_STATUS = {
     504: "DEADLINE_EXCEEDED",
 }
 
-# the module's own limit of 131072 characters is below the size of many images; the body as a whole is bounded
-csv.field_size_limit(2**31 - 1)
-
 
 async def _parse(body: RequestBody) -> dict[str, Any]:
     if body.media_type != "text/csv":
@@ -60,9 +55,8 @@ async def _parse(body: RequestBody) -> dict[str, Any]:
 def _table(data: bytes) -> dict[str, Any]:
     """Read CSV whose first line holds the column names. It may begin with a byte order mark."""
     try:
-        read = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
-        lines = list(islice(filter(None, read), _MOST_LINES))
-    except (UnicodeDecodeError, csv.Error) as error:
+        lines = csv_rows(data.decode("utf-8-sig"))
+    except (UnicodeDecodeError, CsvError) as error:
         raise ServiceError("input_invalid", f"The CSV cannot be read: {error}.") from None
     if not lines:
         raise ServiceError("input_invalid", "The CSV has no lines. Expected a line of column names, and one a picture.")
@@ -78,7 +72,7 @@ def _read(request: ProtocolRequest) -> ScoreRequest:
             f"received {_first_names(request.content)}.",
         )
     explains, options = shared_options(request.content.get("params"), "params")
-    common = {**options, "model_explainability": explains}
+    common = {**options, EXPLAINS: explains}
     items = _ROW_READERS[given[0]](request.content[given[0]], request.model.signature)
     if not items:
         raise ServiceError("input_invalid", f"`{given[0]}` has no rows. {_EXPECTED}")
@@ -143,7 +137,8 @@ def _require_columns(signature: Signature, columns: Collection[Any], what: str) 
 
 
 def _first_names(names: Collection[Any]) -> str:
-    return ", ".join(str(name)[:40] for name in list(names)[:8]) or "none"
+    # those of a table may be lists as deep as the body, so no more of them is written than is shown
+    return ", ".join(name[:40] if isinstance(name, str) else excerpt(name)[:40] for name in [*names][:8]) or "none"
 
 
 _ROW_READERS = {"dataframe_split": _split, "dataframe_records": _records, "instances": _instances, "inputs": _inputs}

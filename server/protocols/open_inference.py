@@ -12,8 +12,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from explain.request.parameter_types import read_boolean
 from server.codecs.body import UNSPECIFIC_TYPES, RequestBody, is_json, parsed_object
 from server.codecs.image_inputs import image_inputs, shared_options
+from server.codecs.pixel_lists import parse_with_pixels
 from server.codecs.tensor_outputs import RequestedOutput, Tensor, default_outputs, model_outputs, output_tensor
 from server.codecs.tensors import EXPECTED, images_of, object_or_empty
 from server.errors import ServiceError
@@ -32,6 +34,7 @@ from settings.excerpt import excerpt
 
 _HEADER = "inference-header-content-length"
 _MOST_DIGITS = 12  # of that header
+_LONGEST_ID = 1000
 _EXTENSIONS = ("binary_tensor_data", "classification")
 _PATH_PARAMETERS = {"parameters": path_parameters("{model}")}
 _SHAPE = array_of({"type": "integer", "minimum": 0})
@@ -72,7 +75,7 @@ class _Note:
 async def _parse(body: RequestBody) -> _Content:
     length = body.headers.get(_HEADER)
     if length is None:
-        return _Content(await parsed_object(body.data))
+        return _Content(await parsed_object(body.data, parse_with_pixels))
     if not length.isdecimal() or len(length) > _MOST_DIGITS or int(length) > len(body.data):
         raise ServiceError(
             "input_invalid", f"The header {_HEADER} is {length[:40]!r}, but the body has {len(body.data)} bytes."
@@ -98,7 +101,9 @@ def _note(head: Mapping[str, Any], request: ProtocolRequest, explains: bool) -> 
     request_id, named = head.get("id"), head.get("outputs")
     if request_id is not None and not isinstance(request_id, str):
         raise ServiceError("input_invalid", f"`id` is a {type(request_id).__name__}; expected a text.")
-    binary = object_or_empty(head.get("parameters")).get("binary_data_output") is True
+    if request_id is not None and len(request_id) > _LONGEST_ID:
+        raise ServiceError("input_invalid", f"`id` has {len(request_id)} characters; expected at most {_LONGEST_ID}.")
+    binary = _flag(object_or_empty(head.get("parameters")), "binary_data_output", default=False)
     if not named:
         named = [{"name": name} for name in default_outputs(request.model, explains=explains)]
     if not isinstance(named, list) or not all(isinstance(each, dict) and "name" in each for each in named):
@@ -121,7 +126,15 @@ def _requested_output(given: Mapping[str, Any], model: ModelFacts, binary: bool)
             f"`classification` of the output {name!r} is {excerpt(classes)}; expected a whole number, for 'probs' "
             "only.",
         )
-    return RequestedOutput(name, parameters.get("binary_data", binary) is True, classes)
+    return RequestedOutput(name, _flag(parameters, "binary_data", default=binary), classes)
+
+
+def _flag(parameters: Mapping[str, Any], name: str, *, default: bool) -> bool:
+    given = parameters.get(name)
+    flag = default if given is None else read_boolean(given)
+    if not isinstance(flag, bool):
+        raise ServiceError("input_invalid", f"`{name}` is {excerpt(given)}; expected true or false.")
+    return flag
 
 
 def _write(result: ScoreResult) -> ResponseBody:

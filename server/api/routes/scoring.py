@@ -41,8 +41,10 @@ async def post(request: Request) -> Response:
         if admitted.is_to_script:
             return await run_script(admitted)
         protocols = PROTOCOLS_BY_PATH[request.scope["route"].path]
-        body = await _read(admitted, protocols[0])
-        protocol, score_request = await parse_body(protocols, body, admitted.protocol_request())
+        # no name keeps the body, whose memory is free before the images are scored
+        protocol, score_request = await parse_body(
+            protocols, await _read(admitted, protocols[0]), admitted.protocol_request()
+        )
         reply = await score_images(admitted, score_request)
         return write_response(admitted, protocol, score_request, reply)
 
@@ -56,6 +58,7 @@ async def _read(admitted: AdmittedRequest, protocol: Protocol) -> RequestBody:
         admitted.deadline,
         accepts_media_type=protocol.accepts_media_type,
         media_types=protocol.media_types,
+        held=admitted.held,
     )
     # explanations wait in a queue of their own, so a body that may want one is parsed in any case
     if (refusal := admitted.deployment.engines.refusal) is not None and protocol.explain_key not in body.data:

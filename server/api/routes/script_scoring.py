@@ -46,6 +46,7 @@ async def _read(admitted: AdmittedRequest) -> RawRequest:
         admitted.deadline,
         accepts_media_type=lambda media_type: True,
         media_types="any",
+        held=admitted.held,
     )
     return RawRequest(
         method=request.method,

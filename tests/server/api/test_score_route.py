@@ -135,7 +135,7 @@ ERRORS: dict[str, tuple[bytes, str | None, int, str, str]] = {
     "half a json": (b'{"input_data"', JSON, 400, "body_not_json", "decoded as JSON"),
     "json that is no text": (b'{"image": "\xff"}', JSON, 400, "body_not_json", "can't decode byte 0xff"),
     "a json list": (b"[1]", JSON, 400, "body_not_object", "list"),
-    "deep json": (b"[" * 100_000, JSON, 400, "body_not_json", "recursion"),
+    "deep json": (b"[" * 100_000, JSON, 400, "body_not_json", "deeper than 64"),
     "other keys": (b'{"data": []}', JSON, 400, "input_missing", "'input_data'"),
     "no rows": (b'{"input_data": {"columns": ["image"], "data": []}}', JSON, 400, "input_invalid", "empty list"),
     "no form": (b"x", "multipart/form-data", 400, "form_invalid", "boundary"),
@@ -274,3 +274,41 @@ def test_metrics_count_what_happened(server: LiveServer) -> None:
     assert server.metric("sightglass_queue_jobs") == 0
     text = http.get(server.url + "/metrics").text
     assert NOT_FOUND not in text, "paths that clients invent must not become labels"
+
+
+def test_a_body_without_a_length_may_be_too_large_by_its_last_bytes(server: LiveServer) -> None:
+    parts = iter([b"x" * 299_990, b"x" * 20])
+    reply = http.post(server.url + "/score", content=parts, headers={"content-type": "image/png"})
+    assert (reply.status_code, reply.json()["code"]) == (413, "body_too_large")
+
+
+def test_bodies_in_flight_have_a_bound_together(server: LiveServer) -> None:
+    head = b"POST /score HTTP/1.1\r\nhost: a\r\ncontent-type: image/png\r\ncontent-length: 300000\r\n\r\n"
+    stalled = [socket.create_connection((httpx.URL(server.url).host, httpx.URL(server.url).port)) for _ in range(5)]
+    try:
+        for connection in stalled:
+            connection.sendall(head + b"x" * 299_000)
+        refused = wait_for(server, 429)
+        assert refused.json()["code"] == "queue_full"
+        assert "holds 1200000" in refused.json()["message"]
+        assert refused.headers["retry-after"] == "1"
+        assert server.probe("/health/ready") == 200
+    finally:
+        for connection in stalled:
+            connection.close()
+    wait_for(server, 200)
+
+
+def wait_for(server: LiveServer, status: int) -> httpx.Response:
+    """Post an image of 20 kB until it is answered so."""
+    image = encoded(painted(1, 120, 90), "BMP")
+    assert len(image) > 20_000
+    reply = httpx.Response(0)
+
+    def arrived() -> bool:
+        nonlocal reply
+        reply = post(server, image, "image/bmp")
+        return reply.status_code == status
+
+    server.wait_for(arrived)
+    return reply

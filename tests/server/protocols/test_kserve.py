@@ -59,7 +59,7 @@ REFUSED: dict[str, tuple[str, Any, int, str]] = {
     "an empty list": (PREDICT, {"instances": []}, 400, "an empty list"),
     "parameters in a list": (PREDICT, {"instances": [TEXT], "parameters": [1]}, 400, "`parameters` is a list"),
     "a number": (PREDICT, {"instances": [7]}, 422, "The picture is a int"),
-    "another key": (PREDICT, {"instances": [TEXT, {"picture": TEXT}]}, 422, "Position 1: The picture is a NoneType"),
+    "another key": (PREDICT, {"instances": [TEXT, {"picture": TEXT}]}, 422, "has the keys ['picture'], but"),
     "no base64": (PREDICT, {"instances": ["%%%"]}, 422, "not valid base64"),
     "no picture": (PREDICT, {"instances": [TEXT[:400]]}, 422, "1 of 1 pictures cannot be scored"),
     "a misspelling": (EXPLAIN, {"instances": [TEXT], "parameters": {"xai_parameters": {"steps": 9}}}, 422, "'steps'"),

@@ -13,6 +13,7 @@ from server.codecs.multipart import form_files
 from server.errors import ServiceError
 
 HEAD = b'Content-Disposition: form-data; name="a"; filename="a.jpg"\r\n'
+UNCHOSEN = b'Content-Disposition: form-data; name="b"; filename=""\r\nContent-Type: application/octet-stream\r\n'
 
 
 def by_email(body: bytes, content_type: str) -> list[bytes]:
@@ -96,6 +97,10 @@ def test_any_boundary_of_the_standard(boundary: str) -> None:
         (b"--cut\r\n" + HEAD.replace(b"filename=", b"filename*=utf-8''") + b"\r\none\r\n--cut--", [b"one"]),
         (b'--cut\r\nContent-Disposition: form-data; name="filename"\r\n\r\na note\r\n--cut--', []),
         (b"--cut\r\n\r\nno headers\r\n--cut--", []),
+        (b"--cut\r\n" + HEAD + b"\r\none\r\n--cut\r\n" + UNCHOSEN + b"\r\n\r\n--cut--", [b"one"]),
+        (b"--cut\r\n" + UNCHOSEN + b"\r\none\r\n--cut--", [b"one"]),
+        (b"--cut\r\n" + UNCHOSEN.replace(b'""', b"") + b"\r\n\r\n--cut--", []),
+        (b"--cut\r\n" + UNCHOSEN.replace(b'=""', b"*=UTF-8''") + b"\r\n\r\n--cut--", []),
     ],
     ids=[
         "nothing",
@@ -109,6 +114,10 @@ def test_any_boundary_of_the_standard(boundary: str) -> None:
         "star",
         "field",
         "bare",
+        "a field where none was chosen",
+        "no name",
+        "no quotes",
+        "an empty star",
     ],
 )
 def test_what_is_a_file(body: bytes, files: list[bytes]) -> None:
@@ -130,6 +139,8 @@ def test_what_is_a_file(body: bytes, files: list[bytes]) -> None:
         (b"--cut\r\n" + HEAD + b"\r\none\r\n--cut\r\n" + HEAD + b"\r\ntwo", "", "ends before"),
         (b"--cut\r\n" + HEAD + b"\r\none\r\n--cutter\r\n" + HEAD + b"\r\ntwo\r\n--cut--", "", "goes on"),
         (b"--cut\r\n" + HEAD.strip() + b"\r\n--cut--", "", "no empty line"),
+        (b"--cut\r\n" + HEAD + b"x" * 2**14 + b"\r\n\r\n--cut--", "", "more than 16384 bytes"),
+        (b"--cut\r\n\r\n\r\n" * 2**16 + b"--cut--", "", "65536 parts"),
     ],
 )
 def test_what_is_no_whole_form_is_refused(body: bytes, content_type: str, words: str) -> None:
