@@ -162,7 +162,7 @@ def test_a_budget_ends_refinement(server: LiveServer, algorithm: str, least: int
 @pytest.mark.parametrize(
     ("parameters", "code", "words"),
     [
-        ({"xai_algorithm": "xria"}, "xai_parameters_invalid", "Did you mean 'xrai'?"),
+        ({"xai_algorithm": "xria"}, "algorithm_unknown", "Did you mean 'xrai'?"),
         ({"n_steps": 1}, "xai_parameters_invalid", "'n_steps' is 1; expected a whole number from 2"),
         ({"nsteps": 50}, "xai_parameters_invalid", "Did you mean 'n_steps' or"),
         ("xrai", "xai_parameters_invalid", "expected a JSON object"),
