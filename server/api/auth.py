@@ -3,12 +3,14 @@
 import hmac
 import logging
 from pathlib import Path
-
-from prometheus_client import Gauge
+from typing import TYPE_CHECKING
 
 from server.errors import ServiceError
 from settings.byte_order_mark import as_utf8
 from settings.errors import SettingsError
+
+if TYPE_CHECKING:  # the library decides where values are kept when it is imported, and the supervisor imports this file
+    from prometheus_client import Gauge
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +23,7 @@ class Keys:
     While the file cannot be used, the keys read before stay in force, and the gauge `stale` shows 1.
     """
 
-    def __init__(self, file: Path | None, stale: Gauge | None = None) -> None:
+    def __init__(self, file: Path | None, stale: "Gauge | None" = None) -> None:
         """Read the file. SettingsError where it cannot be read, or does not hold one or two keys."""
         self._file = file
         self._stale = stale
