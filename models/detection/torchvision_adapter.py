@@ -82,6 +82,7 @@ class TorchvisionAdapter:
             torch.zeros(_TRACED),
             free=(0, 2, 3),
             rounding=_ROUNDING,
+            steady=True,
         )
 
     def detect(self, network: nn.Module, graph: Graph, inputs: Sequence[DetectorInput]) -> list[Detections]:

@@ -49,7 +49,11 @@ class YoloAdapter:
         """
         assert isinstance(network, YoloV5)
         return GraphSource(
-            _Maps(network), torch.zeros((2, _TRACED, _TRACED, 3), dtype=torch.uint8), free=(0, 1, 2), rounding=_ROUNDING
+            _Maps(network),
+            torch.zeros((2, _TRACED, _TRACED, 3), dtype=torch.uint8),
+            free=(0, 1, 2),
+            rounding=_ROUNDING,
+            steady=True,
         )
 
     def detect(self, network: nn.Module, graph: Graph, inputs: Sequence[DetectorInput]) -> list[Detections]:

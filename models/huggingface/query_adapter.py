@@ -53,7 +53,8 @@ class TransformersAdapter:
         side = self.spec.fixed or _TRACED
         example = torch.zeros(2, 4, *side)
         example[:, 3] = 1
-        return GraphSource(network, example, free=(0,) if self.spec.fixed else (0, 2, 3), rounding=_ROUNDING)
+        free = (0,) if self.spec.fixed else (0, 2, 3)
+        return GraphSource(network, example, free=free, rounding=_ROUNDING, steady=True)
 
 
 @dataclass(frozen=True, slots=True)

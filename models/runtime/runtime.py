@@ -27,13 +27,15 @@ class GraphSource:
     """The computation that a runtime takes over: a module that maps one tensor to one tensor or a tuple.
 
     `example` is such an input; later ones may have other sizes in the dimensions `free`, of which the first is the
-    batch. `module` computes in float32. Folding may change outputs by `rounding` times the largest.
+    batch. `module` computes in float32. Folding may change outputs by `rounding` times the largest. Where `steady`, a
+    batch of a given size is rounded in the same way whatever else the machine computes.
     """
 
     module: nn.Module
     example: Tensor
     free: tuple[int, ...] = (0,)
     rounding: float = 1e-6
+    steady: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from models.networks.folding import fold
+from models.runtime.contention import Contention
 from models.runtime.runtime import EAGER, ComputeOptions, Graph, GraphSource
 from models.runtime.side_by_side import side_by_side
 from models.runtime.split_graph import SplitGraph
@@ -39,7 +40,10 @@ class Eager:
                 outputs = module(inputs.to(options.device, non_blocking=True))
             return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
 
-        return graph if options.device.type != "cpu" else SplitGraph(graph, side_by_side(options.threads))
+        if options.device.type != "cpu":
+            return graph
+        contention = None if source.steady else Contention(options.threads)
+        return SplitGraph(graph, side_by_side(options.threads), contention)
 
 
 def _folded(source: GraphSource, device: torch.device) -> nn.Module:

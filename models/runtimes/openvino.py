@@ -60,7 +60,7 @@ class OpenVino:
     def load(self, source: GraphSource, folder: Path | None, options: ComputeOptions) -> Graph:
         """Compile the graph for this processor."""
         assert folder is not None
-        return _Graph(_library().Core().read_model(folder / _FILE), options)
+        return _Graph(_library().Core().read_model(folder / _FILE), options, steady=source.steady)
 
 
 class _Graph:
@@ -71,10 +71,10 @@ class _Graph:
     batch, or once other programs take the cores: small batches are then computed in the form that is the faster.
     """
 
-    def __init__(self, model: Any, options: ComputeOptions) -> None:
+    def __init__(self, model: Any, options: ComputeOptions, *, steady: bool) -> None:
         self._model = model
         self._options = options
-        self._contention = Contention(options.threads)
+        self._contention = None if steady else Contention(options.threads)
         self._shared = [self._compiled(1).create_infer_request()]
         self._single: Any = None  # computes with one thread
         self._requests: list[Any] = []
@@ -82,11 +82,11 @@ class _Graph:
     def __call__(self, inputs: Tensor) -> list[Tensor]:
         images, threads = inputs.contiguous().numpy(), self._options.threads
         together, apart = partial(self._computed, self._shared, [images]), partial(self._apart, images)
-        if threads == 1:
-            return together()
         rounds = -(-len(images) // threads)
-        if rounds > 1 and threads * rounds <= (1 + _MOST_IDLE) * len(images):
+        if min(threads, rounds) > 1 and threads * rounds <= (1 + _MOST_IDLE) * len(images):
             return apart()
+        if threads == 1 or self._contention is None:
+            return together()
         return self._contention.run(images.size, together, apart)
 
     def _apart(self, images: np.ndarray[Any, Any]) -> list[Tensor]:

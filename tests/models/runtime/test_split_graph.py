@@ -48,7 +48,7 @@ def test_a_batch_is_split_evenly_and_its_rows_stay_in_order(
     threads: SideBySide, several_threads: None, count: int, parts: list[int]
 ) -> None:
     graph, inputs = Recorded(), torch.arange(count * 3.0).view(count, 3)
-    doubled, sums = SplitGraph(graph, threads)(inputs)
+    doubled, sums = SplitGraph(graph, threads, None)(inputs)
     assert torch.equal(doubled, inputs * 2)
     assert torch.equal(sums, inputs.sum(1))
     assert sorted(rows for rows, _, _ in graph.calls) == sorted(parts)
@@ -68,16 +68,16 @@ def test_a_batch_that_would_leave_a_thread_idle_is_shared(
 
 def test_one_thread_needs_no_other() -> None:
     graph = Recorded()
-    SplitGraph(graph, SideBySide(1))(torch.ones(4, 3))
+    SplitGraph(graph, SideBySide(1), None)(torch.ones(4, 3))
     assert [(rows, name) for rows, name, _ in graph.calls] == [(4, threading.current_thread().name)]
 
 
 def test_parts_are_computed_in_the_modes_of_the_caller(threads: SideBySide) -> None:
     graph = Recorded()
     with torch.inference_mode():
-        SplitGraph(graph, threads)(torch.ones(4, 3))
+        SplitGraph(graph, threads, None)(torch.ones(4, 3))
     with torch.no_grad():
-        SplitGraph(graph, threads)(torch.ones(4, 3))
+        SplitGraph(graph, threads, None)(torch.ones(4, 3))
     assert graph.modes == {(True, False), (False, False)}
 
 
