@@ -6,7 +6,7 @@ Only headers are read, by a bounded number of steps; Pillow itself may take minu
 import struct
 from collections.abc import Callable
 
-MAX_PIXELS = 2**26  # more than cameras and phones have; a larger image takes half a second and 270 MB at least
+MAX_PIXELS = 2**25  # more than most cameras and phones have; a larger image takes a quarter of a second and 130 MB
 _MAX_SCANNED = 2e8  # pixels times scans
 _PIXELS_PER_SCAN = 20_000  # what a scan of no pixels costs
 _MAX_PARTS = 100  # segments, chunks or tags; most files have fewer than twenty
