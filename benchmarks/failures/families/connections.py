@@ -20,8 +20,8 @@ _HEAD = b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
 def _slow_headers(trial: Trial) -> Finding:
-    """Clients that send a letter of a header each second, beside others."""
-    return _drip(trial, b"GET /score HTTP/1.1\r\nHost: x\r\nX-Slow: ", b"a")
+    """Clients that send a letter of a header each second, beside others, where connections may wait for 20 seconds."""
+    return _drip(trial, b"GET /score HTTP/1.1\r\nHost: x\r\nX-Slow: ", b"a", "--idle-timeout-ms", "20000")
 
 
 def _slow_bodies(trial: Trial) -> Finding:
