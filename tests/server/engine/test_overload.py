@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -115,12 +116,19 @@ def test_a_client_that_leaves_costs_no_device_time_and_a_body_that_never_ends_is
     assert server.metric("sightglass_requests_total", code="499", route="/score") == 5
 
 
+def _has_ended(server: LiveServer, slow_batches: int) -> bool:
+    return server.log().count(SLOW_ENDED) >= slow_batches
+
+
 def test_what_would_be_late_is_refused_at_once_until_the_device_is_fast_again(
     server: LiveServer, pool: ThreadPoolExecutor
 ) -> None:
-    start_slow_batch(server, pool).result()
-    server.wait_for(lambda: SLOW_ENDED in server.log())
-    refused = server.score([FINE] * 8)
+    for number in range(1, 6):  # on a busy machine the slow batch may be forgotten before the next request comes
+        start_slow_batch(server, pool).result()
+        server.wait_for(partial(_has_ended, server, number))
+        refused = server.score([FINE] * 8)
+        if refused.status_code != 200:
+            break
     assert (refused.status_code, refused.json()["code"]) == (413, "too_many_images")
     assert "the request has 1 s" in refused.json()["message"]
     server.wait_for(lambda: server.score([FINE] * 8).status_code == 200)

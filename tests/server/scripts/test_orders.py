@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,11 +92,12 @@ def loading(site: ScriptSite, pool: ThreadPoolExecutor, name: str, file: str = "
 
 
 def script_processes(site: ScriptSite, file: str) -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process(site.server.process.pid).children(recursive=True)
-        if child.status() != psutil.STATUS_ZOMBIE and str(site.folder / file) in child.cmdline()
-    ]
+    found = []
+    for child in psutil.Process(site.server.process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            if child.status() != psutil.STATUS_ZOMBIE and str(site.folder / file) in child.cmdline():
+                found.append(child)
+    return found
 
 
 def test_a_long_request_outlives_two_replacements_and_holds_up_neither(
@@ -161,7 +163,7 @@ def test_what_cannot_serve_is_422_with_a_short_reason(site: ScriptSite, file: st
 
 
 def test_a_worker_that_hangs_while_it_is_replaced_is_started_again(site: ScriptSite) -> None:
-    assert put(site, "gated", "gated.py", start_timeout_ms=5000).status_code == 200
+    assert put(site, "gated", "gated.py", start_timeout_ms=10_000).status_code == 200
     (site.folder / "gate").touch()
     assert site.ask("gated", content="die").json()["code"] == "script_ended"
     eventually(site, lambda: "the script does not start again: its init() did not end" in site.server.log())
