@@ -7,16 +7,18 @@ wait for the one that has lost its core. Threads with a part of their own wait o
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import TypeVar
 
 import torch
+from torch import Tensor
+
+from models.runtime.runtime import Graph
 
 T = TypeVar("T")
 
 _ROWS_FOR_TWO = 4  # a thread computes two rows at a time in less time than one after the other
-_MOST_IDLE = 1 / 6  # of the threads' time, where the parts of a batch are not of one size
 
 
 class SideBySide:
@@ -38,10 +40,10 @@ class SideBySide:
         parts = 2 * self.threads if count >= _ROWS_FOR_TWO * self.threads else min(count, self.threads)
         return [slice(start, stop) for start, stop in pairwise(count * number // parts for number in range(parts + 1))]
 
-    def keeps_all_busy(self, count: int) -> bool:
-        """Return whether parts of `count` rows leave hardly any thread without work."""
-        rows = -(-count // self.threads)
-        return self.threads > 1 and self.threads * rows <= (1 + _MOST_IDLE) * count
+    def compute(self, graph: Graph, inputs: Tensor) -> list[Tensor]:
+        """Compute a batch in parts. The outputs of `graph` have a row for each row of its input, in the same order."""
+        parts = [partial(graph, inputs[part]) for part in self.parts(len(inputs))]
+        return [torch.cat(rows) for rows in zip(*self.run(parts), strict=True)]
 
     def run(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
         """Run tasks, with the caller's inference and gradient modes, and return their results in order.

@@ -1,6 +1,7 @@
 """Eager: the network as it is, layer by layer, with batch norms folded; for every device, without a conversion."""
 
 import copy
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -40,10 +41,11 @@ class Eager:
                 outputs = module(inputs.to(options.device, non_blocking=True))
             return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
 
-        if options.device.type != "cpu":
+        threads = options.threads
+        if options.device.type != "cpu" or threads == 1:
             return graph
-        contention = None if source.steady else Contention(options.threads)
-        return SplitGraph(graph, side_by_side(options.threads), contention)
+        contention = None if source.steady else Contention(threads)
+        return SplitGraph(graph, partial(side_by_side(threads).compute, graph), threads, contention)
 
 
 def _folded(source: GraphSource, device: torch.device) -> nn.Module:

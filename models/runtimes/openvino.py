@@ -8,7 +8,6 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,10 @@ from torch import Tensor
 
 from models.runtime.contention import Contention
 from models.runtime.runtime import ComputeOptions, Graph, GraphSource
+from models.runtime.split_graph import SplitGraph
 
 _FILE = "graph.xml"
-_MOST_IDLE = 1 / 6  # of the threads' time, where the images of a batch do not divide evenly
+_FEWEST_IMAGES = 2  # for each thread, where each image has one
 _PRECISION = {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}
 _CAPABILITY = {torch.float32: "FP32", torch.bfloat16: "BF16", torch.float16: "FP16"}
 
@@ -60,36 +60,33 @@ class OpenVino:
     def load(self, source: GraphSource, folder: Path | None, options: ComputeOptions) -> Graph:
         """Compile the graph for this processor."""
         assert folder is not None
-        return _Graph(_library().Core().read_model(folder / _FILE), options, steady=source.steady)
+        network = _Network(_library().Core().read_model(folder / _FILE), options)
+        contention = None if source.steady else Contention(options.threads)
+        return SplitGraph(network.together, network.apart, options.threads, contention, fewest_rows=_FEWEST_IMAGES)
 
 
-class _Graph:
-    """Computes a small batch with all threads at once, a large one with one thread per image.
+class _Network:
+    """Computes a batch with all threads at once, or with one thread per image.
 
     Threads that share an image wait for each other after every layer, also for one that lost its core meanwhile.
-    Threads with images of their own wait only at the end of the batch. The second form is compiled for the first large
-    batch, or once other programs take the cores: small batches are then computed in the form that is the faster.
+    Threads with images of their own wait only at the end of the batch. The second form is compiled for the first batch
+    that needs it.
     """
 
-    def __init__(self, model: Any, options: ComputeOptions, *, steady: bool) -> None:
+    def __init__(self, model: Any, options: ComputeOptions) -> None:
         self._model = model
         self._options = options
-        self._contention = None if steady else Contention(options.threads)
         self._shared = [self._compiled(1).create_infer_request()]
         self._single: Any = None  # computes with one thread
         self._requests: list[Any] = []
 
-    def __call__(self, inputs: Tensor) -> list[Tensor]:
-        images, threads = inputs.contiguous().numpy(), self._options.threads
-        together, apart = partial(self._computed, self._shared, [images]), partial(self._apart, images)
-        rounds = -(-len(images) // threads)
-        if min(threads, rounds) > 1 and threads * rounds <= (1 + _MOST_IDLE) * len(images):
-            return apart()
-        if threads == 1 or self._contention is None:
-            return together()
-        return self._contention.run(images.size, together, apart)
+    def together(self, inputs: Tensor) -> list[Tensor]:
+        """Compute a batch with all threads at once."""
+        return self._computed(self._shared, [inputs.contiguous().numpy()])
 
-    def _apart(self, images: np.ndarray[Any, Any]) -> list[Tensor]:
+    def apart(self, inputs: Tensor) -> list[Tensor]:
+        """Compute a batch image by image: a thread that is free takes the next."""
+        images = inputs.contiguous().numpy()
         self._single = self._single or self._compiled(self._options.threads)
         while len(self._requests) < len(images):
             self._requests.append(self._single.create_infer_request())

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import torch
@@ -41,6 +42,10 @@ class Recorded:
         return inputs * 2, inputs.sum(1)
 
 
+def split(graph: Recorded, threads: SideBySide, contention: Contention | None = None) -> SplitGraph:
+    return SplitGraph(graph, partial(threads.compute, graph), threads.threads, contention)
+
+
 @pytest.mark.parametrize(
     ("count", "parts"), [(2, [1, 1]), (4, [2, 2]), (7, [3, 4]), (8, [2, 2, 2, 2]), (11, [2, 3, 3, 3])]
 )
@@ -48,7 +53,7 @@ def test_a_batch_is_split_evenly_and_its_rows_stay_in_order(
     threads: SideBySide, several_threads: None, count: int, parts: list[int]
 ) -> None:
     graph, inputs = Recorded(), torch.arange(count * 3.0).view(count, 3)
-    doubled, sums = SplitGraph(graph, threads, None)(inputs)
+    doubled, sums = split(graph, threads)(inputs)
     assert torch.equal(doubled, inputs * 2)
     assert torch.equal(sums, inputs.sum(1))
     assert sorted(rows for rows, _, _ in graph.calls) == sorted(parts)
@@ -62,22 +67,22 @@ def test_a_batch_that_would_leave_a_thread_idle_is_shared(
     threads: SideBySide, several_threads: None, count: int
 ) -> None:
     graph = Recorded()
-    SplitGraph(graph, threads, Contention(THREADS, processor_clock=iter(range(10**6)).__next__))(torch.ones(count, 3))
+    split(graph, threads, Contention(THREADS, processor_clock=iter(range(10**6)).__next__))(torch.ones(count, 3))
     assert [(rows, number) for rows, _, number in graph.calls] == [(count, THREADS)]
 
 
 def test_one_thread_needs_no_other() -> None:
     graph = Recorded()
-    SplitGraph(graph, SideBySide(1), None)(torch.ones(4, 3))
+    split(graph, SideBySide(1))(torch.ones(4, 3))
     assert [(rows, name) for rows, name, _ in graph.calls] == [(4, threading.current_thread().name)]
 
 
 def test_parts_are_computed_in_the_modes_of_the_caller(threads: SideBySide) -> None:
     graph = Recorded()
     with torch.inference_mode():
-        SplitGraph(graph, threads, None)(torch.ones(4, 3))
+        split(graph, threads)(torch.ones(4, 3))
     with torch.no_grad():
-        SplitGraph(graph, threads, None)(torch.ones(4, 3))
+        split(graph, threads)(torch.ones(4, 3))
     assert graph.modes == {(True, False), (False, False)}
 
 
