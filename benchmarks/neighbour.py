@@ -8,7 +8,6 @@ of a control group of its own, as in a container (needs root).
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -159,7 +158,7 @@ def main() -> None:
                     rows.append(measure(server, name, load, options.neighbours, phases))
                     print(rows[-1].text(), flush=True)
     content: dict[str, Any] = {"machine": machine, "options": vars(options), "rows": [asdict(row) for row in rows]}
-    write_report("neighbour", content | {"cores": len(os.sched_getaffinity(0))})
+    write_report("neighbour", content)
 
 
 if __name__ == "__main__":
