@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from PIL import Image
 
+from tests.support.costly_images import PNG, chunk, end, jpeg_of_comments
 from tests.support.images import encoded, painted
 
 _SIDE = 9999  # squared, just below the default limit of 100 megapixels
@@ -38,13 +39,13 @@ def png(width: int, height: int, *, depth: int, colour: int, channels: int, rows
     row, deflate = bytes(1 + width * channels), zlib.compressobj(9)
     data = b"".join(deflate.compress(row) for _ in range(height if rows is None else rows)) + deflate.flush()
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+    return PNG + chunk(b"IHDR", header) + chunk(b"IDAT", data) + end()
 
 
 def text_png() -> bytes:
     """Return a small PNG that holds 40 chunks of text, a megabyte each when it is decompressed."""
     whole = encoded(painted(1, 64, 48), "PNG")
-    text = _chunk(b"zTXt", b"note\0\0" + zlib.compress(b"a" * 2**20, 9))
+    text = chunk(b"zTXt", b"note\0\0" + zlib.compress(b"a" * 2**20, 9))
     return whole[:33] + text * 40 + whole[33:]
 
 
@@ -55,12 +56,6 @@ def jpeg_of_scans(count: int) -> bytes:
     whole = stream.getvalue()
     last = whole.rindex(b"\xff\xda")
     return whole[:-2] + whole[last:-2] * count + whole[-2:]
-
-
-def jpeg_of_comments(count: int) -> bytes:
-    """Return a small JPEG behind so many empty comments."""
-    whole = encoded(painted(1, 64, 48), "JPEG")
-    return whole[:2] + b"\xff\xfe\x00\x02" * count + whole[2:]
 
 
 def jpeg_claim() -> bytes:
@@ -118,10 +113,6 @@ def webp_claim() -> bytes:
     place = whole.index(b"VP8L") + 9
     whole[place : place + 4] = struct.pack("<I", 0x3FFF | 0x3FFF << 14)
     return bytes(whole)
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def _tiff(width: int, height: int, data: bytes, compression: int) -> bytes:

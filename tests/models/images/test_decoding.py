@@ -14,6 +14,7 @@ from PIL import Image
 from models.errors import ImageError
 from models.images.decoding import FORMATS, ImageLimits, decode
 from tests.support.contract import contract
+from tests.support.costly_images import PNG, chunk, end
 from tests.support.images import Pixels, encoded, painted
 
 LIMITS = ImageLimits(max_bytes=10**6, max_pixels=10**6)
@@ -37,13 +38,8 @@ def error_of(data: bytes, limits: ImageLimits = LIMITS) -> ImageError:
 
 def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
     """Write a PNG by hand, for what Pillow cannot write."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+    return PNG + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + end()
 
 
 @pytest.mark.parametrize("form", LOSSLESS)

@@ -13,6 +13,7 @@ from PIL import Image
 from models.errors import ImageError
 from models.images.decoding import ImageLimits, decode
 from models.images.formats.jpeg import MOST_PARTS
+from tests.support.costly_images import chunk
 from tests.support.images import Pixels, encoded, painted
 
 LIMITS = ImageLimits(max_bytes=10**8, max_pixels=10**6)
@@ -22,10 +23,6 @@ FIVE_MB = bytes(np.random.default_rng(0).integers(97, 123, 5 * 2**20, dtype=np.u
 BOMB = zlib.compress(bytes(200 * 2**20), 9)  # of 200 MB
 
 Insert = Callable[[bytes], bytes]
-
-
-def chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
 def segment(marker: int, content: bytes) -> bytes:
@@ -63,16 +60,22 @@ CHUNKS = {
 }
 
 
-@pytest.mark.parametrize("place", [before_pixels, behind_pixels])
-@pytest.mark.parametrize("kind", CHUNKS)
-def test_a_png_with_odd_or_large_metadata_is_read_in_little_memory(kind: str, place: Insert) -> None:
-    data = place(CHUNKS[kind])
+def measured(data: bytes) -> tuple[Pixels, int]:
+    """Return the pixels of an image, and the most memory in bytes that decoding it took."""
     tracemalloc.start()
     try:
         found = pixels_of(data)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
+    return found, peak
+
+
+@pytest.mark.parametrize("place", [before_pixels, behind_pixels])
+@pytest.mark.parametrize("kind", CHUNKS)
+def test_a_png_with_odd_or_large_metadata_is_read_in_little_memory(kind: str, place: Insert) -> None:
+    data = place(CHUNKS[kind])
+    found, peak = measured(data)
     assert np.array_equal(found, PIXELS)
     assert peak < len(data) + 16 * 2**20
 
@@ -93,12 +96,7 @@ SEGMENTS = {
 @pytest.mark.parametrize("kind", SEGMENTS)
 def test_a_jpeg_with_odd_or_large_metadata_is_read_in_little_memory(kind: str) -> None:
     data = JPEG[:2] + SEGMENTS[kind] + JPEG[2:]
-    tracemalloc.start()
-    try:
-        found = pixels_of(data)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+    found, peak = measured(data)
     assert np.array_equal(found, pixels_of(JPEG))
     assert peak < len(data) + 16 * 2**20
 
