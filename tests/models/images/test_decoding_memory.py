@@ -6,11 +6,13 @@ from textwrap import dedent
 
 import pytest
 
-# grey of 40 megapixels in a small file: a PNG of 16 bits, and TIFF files of 32 and 64 bits in strips of 16 rows
+# 40 megapixels in a small file: grey in a PNG of 16 bits and in TIFF files of 32 and 64 bits in strips of 16 rows, and
+# a WebP of one colour
 SCRIPT = dedent(
     """
-    import struct, sys, zlib
+    import io, struct, sys, zlib
     import numpy as np
+    from PIL import Image
     from models.images.decoding import ImageLimits, decode
     from tests.support.encodings.tiffs import tiff_file
 
@@ -22,6 +24,11 @@ SCRIPT = dedent(
         chunks = ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
         parts = [struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in chunks]
         return b"\\x89PNG\\r\\n\\x1a\\n" + b"".join(parts)
+
+    def webp():
+        stream = io.BytesIO()
+        Image.new("RGB", (width, height), (200, 100, 50)).save(stream, "WEBP", quality=0, method=0)
+        return stream.getvalue()
 
     def tiff(dtype):
         strip = tiff_file(np.zeros((16, width, 1), dtype), compression="deflate", strip=16)
@@ -40,7 +47,7 @@ SCRIPT = dedent(
             data += struct.pack("<I", value) * count
         return bytes(data)
 
-    data = png() if sys.argv[1] == "png" else tiff(sys.argv[1])
+    data = {"png": png, "webp": webp}[sys.argv[1]]() if sys.argv[1] in ("png", "webp") else tiff(sys.argv[1])
     limits = ImageLimits(10**8, 10**8)
     decode(tiff_file(np.zeros((9, 9, 1), np.uint16)), limits)
     with open("/proc/self/clear_refs", "w") as peak:
@@ -58,7 +65,15 @@ SCRIPT = dedent(
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is told by Linux")
 @pytest.mark.parametrize("kind", ["png", "u4", "f8"])
 def test_deep_grey_takes_little_more_memory_than_rgb(kind: str) -> None:
+    assert bytes_per_pixel(kind) < 6.5, "4 for RGB and 1 for grey, and what is worked on"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is told by Linux")
+def test_webp_takes_two_canvases_and_a_copy() -> None:
+    assert bytes_per_pixel("webp") < 12.5
+
+
+def bytes_per_pixel(kind: str) -> float:
     done = subprocess.run([sys.executable, "-c", SCRIPT, kind], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    bytes_per_pixel = float(done.stdout)
-    assert bytes_per_pixel < 6.5, "4 for RGB and 1 for grey, and what is worked on"
+    return float(done.stdout)
