@@ -6,12 +6,16 @@ Inductor: Ansel et al., https://pytorch.org/assets/pytorch2-2.pdf.
 import logging
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from models.runtime.contention import Contention
 from models.runtime.runtime import ComputeOptions, Graph, GraphSource
+from models.runtime.side_by_side import side_by_side
+from models.runtimes.eager import folded_graph
 
 _FILE = "graph.pt2"
 _LARGEST_BATCH = 4096  # images
@@ -51,7 +55,11 @@ class Compiled:
             )
 
     def load(self, source: GraphSource, folder: Path | None, options: ComputeOptions) -> Graph:
-        """Load the library."""
+        """Load the library.
+
+        Its threads share every batch: threads with parts of their own are slower here. So where other programs compute
+        on the same cores, the network's layers take its place, with a part of the batch for each thread.
+        """
         assert folder is not None
         # it warns on machines without a GPU
         logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
@@ -62,7 +70,11 @@ class Compiled:
             outputs = model(inputs.to(options.device).contiguous())
             return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
 
-        return graph
+        if options.device.type != "cpu" or options.threads == 1 or source.steady:
+            return graph
+        contention = Contention(options.threads)
+        layers = partial(side_by_side(options.threads).compute, folded_graph(source, options))
+        return lambda inputs: contention.run(inputs.numel(), partial(graph, inputs), partial(layers, inputs))
 
 
 RUNTIME = Compiled()

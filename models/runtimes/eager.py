@@ -33,19 +33,25 @@ class Eager:
         """Do nothing."""
 
     def load(self, source: GraphSource, folder: Path | None, options: ComputeOptions) -> Graph:
-        """Fold a copy and use it if it computes the same up to rounding, which unusual weights enlarge."""
-        module = _folded(source, options.device)
-
-        def graph(inputs: Tensor) -> tuple[Tensor, ...]:
-            with options.precision.applied(options.device):
-                outputs = module(inputs.to(options.device, non_blocking=True))
-            return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
-
+        """Load the folded network."""
+        graph = folded_graph(source, options)
         threads = options.threads
         if options.device.type != "cpu" or threads == 1:
             return graph
         contention = None if source.steady else Contention(threads)
         return SplitGraph(graph, partial(side_by_side(threads).compute, graph), threads, contention)
+
+
+def folded_graph(source: GraphSource, options: ComputeOptions) -> Graph:
+    """Fold a copy and use it if it computes the same up to rounding, which unusual weights enlarge."""
+    module = _folded(source, options.device)
+
+    def graph(inputs: Tensor) -> tuple[Tensor, ...]:
+        with options.precision.applied(options.device):
+            outputs = module(inputs.to(options.device, non_blocking=True))
+        return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+
+    return graph
 
 
 def _folded(source: GraphSource, device: torch.device) -> nn.Module:

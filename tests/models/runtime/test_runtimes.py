@@ -1,8 +1,10 @@
 """Every runtime beside eager: the same probabilities and boxes, for any batch and size, from files made once."""
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from torch import nn
 from models.detection.yolov5_adapter import YoloAdapter
 from models.errors import ModelError
 from models.loaded import LoadedModel, load
+from models.runtime.contention import Contention
 from models.runtime.conversion import convert_apart
 from models.runtime.precision import FP32, PRECISIONS
 from models.runtime.runtime import EAGER, ComputeOptions, GraphSource, available
@@ -19,6 +22,7 @@ from tests.support.folders.detector_folders import write_detector_folder
 from tests.support.images import LIMITS, encoded, painted
 from tests.support.seeded_yolov5 import seeded_yolov5
 
+T = TypeVar("T")
 CPU = torch.device("cpu")
 OPTIONS = ComputeOptions(CPU, FP32, threads=2)
 SIZES = [(320, 240), (150, 200), (60, 50), (333, 90)]
@@ -93,6 +97,29 @@ def test_compiled_code_computes_the_same(tmp_path: Path) -> None:
         assert torch.allclose(found, expected, atol=1e-6)
     with pytest.raises(ValueError, match="pictures of one size only"):
         compiled.convert(GraphSource(network, source.example, free=(0, 2, 3)), OPTIONS, tmp_path)
+
+
+class AlwaysContended(Contention):
+    """Every batch meets others that compute on the same cores."""
+
+    def run(self, work: float, together: Callable[[], T], apart: Callable[[], T]) -> T:
+        return apart()
+
+
+def test_beside_busy_neighbours_layers_take_the_place_of_compiled_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = GraphSource(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten()).eval(), torch.zeros(2, 3, 24, 32), free=(0,))
+    compiled, inputs = available()["compiled"], torch.randn(5, 3, 24, 32)
+    compiled.convert(source, OPTIONS, tmp_path)
+    (expected,) = compiled.load(source, tmp_path, OPTIONS)(inputs)
+    monkeypatch.setattr("models.runtimes.compiled.Contention", AlwaysContended)
+    with torch.inference_mode():
+        graph = compiled.load(source, tmp_path, OPTIONS)
+        with patch.object(nn.Flatten, "forward", autospec=True, side_effect=lambda _, batch: batch.flatten(1)) as layer:
+            (found,) = graph(inputs)
+    assert sorted(len(call.args[1]) for call in layer.call_args_list) == [2, 3], "each part has a thread"
+    assert torch.allclose(found, expected, atol=1e-6)
 
 
 def test_a_conversion_in_a_process_of_its_own_says_why_it_failed(tmp_path: Path) -> None:
