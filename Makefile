@@ -16,10 +16,10 @@ serve: $(VENV)/.serve ## install, build the demo model once, serve it on port 50
 	$(RUN) -m examples.fridge build --task $(TASK) --output $(DEMO)
 	exec $(RUN) -m server --model $(DEMO) --port $(PORT) $(ARGS)
 
-test: $(VENV)/.dev ## install, run all tests, up to four at once (ARGS="-k name", ARGS="-n 0" for one after the other)
+test: $(VENV)/.dev $(VENV)/.tools ## install, run all tests, up to four at once (ARGS="-k name", ARGS="-n 0" for one after the other)
 	$(KEPT) $(RUN) -m $(TESTS) $(ARGS)
 
-coverage: $(VENV)/.dev ## run all tests and print how much of the product they cover, branches included
+coverage: $(VENV)/.dev $(VENV)/.tools ## run all tests and print how much of the product they cover, branches included
 	$(KEPT) $(RUN) -m coverage run -m $(TESTS)
 	$(RUN) -m coverage combine --quiet
 	$(RUN) -m coverage report
@@ -63,5 +63,9 @@ $(VENV)/.serve: pyproject.toml constraints.txt scripts/install
 $(VENV)/.dev: pyproject.toml constraints.txt scripts/install
 	PYTHON=$(PYTHON) scripts/install $(VENV) dev
 	@touch $@ $(VENV)/.serve
+
+# Without these tools some tests are skipped, and the next run tries to install them again
+$(VENV)/.tools: scripts/test_tools | $(VENV)/.dev
+	@scripts/test_tools && touch $@ || true
 
 .PHONY: serve test coverage check fix docs bench bench-explain failures image help
