@@ -7,8 +7,9 @@ from typing import Protocol
 
 logger = logging.getLogger(__name__)
 
-_OTHER_FILES = 96  # for engines, metrics, the files of a response, and the probes that pass the limit
+_OWN_FILES = 64  # for engines, metrics, and the files of a response
 _BEYOND = 32  # connections above the limit that may still ask whether the server lives
+_GRACE_S = 0.25  # in which a new client may send its request, where there are files for it
 _LOG_EVERY_S = 60.0
 
 
@@ -33,7 +34,9 @@ class OpenConnections:
 
     def __init__(self, most: int, idle_s: float) -> None:
         """Allow `most` connections or as many as the limit of open files does. Each may wait `idle_s` seconds."""
-        self.most = min(most, _allowed_by_files())
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        by_files, self._beyond = _allowed_by_files(files if files != resource.RLIM_INFINITY else 2**20)
+        self.most = min(most, by_files)
         self._idle_s = idle_s
         self._open: set[BoundedConnection] = set()
         # when each began to wait, the oldest first
@@ -42,7 +45,7 @@ class OpenConnections:
         self._logged = -_LOG_EVERY_S
 
     def opened(self, connection: BoundedConnection) -> None:
-        """Take up a new connection. Where there are too many, the one that waited the longest is closed."""
+        """Take up a new connection. Beyond the limit, one that waits is closed, or the new one may only probe."""
         self._open.add(connection)
         if len(self._open) > self.most:
             self._make_room(connection)
@@ -74,12 +77,13 @@ class OpenConnections:
                     self.waits(connection)
 
     def _make_room(self, newcomer: BoundedConnection) -> None:
+        has_files = len(self._open) <= self.most + self._beyond
         # first those that never sent a whole request: a flood of them leaves clients alone that were there before
-        oldest = next(iter(self._new), None) or next(iter(self._served), None)
-        if oldest is not None:
+        oldest, since = next(iter((self._new or self._served).items()), (None, 0.0))
+        if oldest is not None and not (has_files and time.monotonic() - since < _GRACE_S):
             self.works(oldest)
             oldest.abort()
-        elif len(self._open) <= self.most + _BEYOND:
+        elif has_files:
             newcomer.over_limit = True
         else:
             newcomer.abort()
@@ -93,6 +97,8 @@ class OpenConnections:
             )
 
 
-def _allowed_by_files() -> int:
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(16, files - _OTHER_FILES) if files != resource.RLIM_INFINITY else 2**20
+def _allowed_by_files(files: int) -> tuple[int, int]:
+    """Return how many connections so many open files allow, and how many more that may only probe."""
+    spare = files - min(_OWN_FILES, 32 + files // 8)
+    beyond = min(_BEYOND, spare // 4)
+    return max(1, spare - beyond), beyond
