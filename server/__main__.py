@@ -89,7 +89,7 @@ def _plan(settings: ServerSettings) -> Plan:
         plan = single(_deployment_name(settings.model.resolve().stem), DeploymentSpec(model=settings.model))
     else:
         name, _, version = str(settings.name).partition("@")
-        plan = single(_deployment_name(name), DeploymentSpec(name=f"{name}@{version or settings.version}"))
+        plan = single(_deployment_name(name), DeploymentSpec(name=f"{name}@{version or settings.model_version}"))
     for name, deployment in plan.deployments.items():
         locate(own_settings(settings, deployment, f"deployment {name!r}"), deployment)
     return plan

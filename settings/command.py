@@ -4,7 +4,7 @@ import argparse
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -15,26 +15,92 @@ from settings.hosted import KEYS, Given, hosted_service, hosted_values
 from settings.json_file import JsonFile
 from settings.resolved import Resolved
 from settings.server import ENV_PREFIX, ServerSettings
+from settings.version import product_version
 
+# The field that begins a group of flags in the help -> what the group is about
+_GROUPS = {
+    "config_file": "model",
+    "deployments": "several models",
+    "entry_script": "scoring script",
+    "host": "network",
+    "http_processes": "processes and devices",
+    "max_batch_images": "batching, queueing and timeouts",
+    "max_body_bytes": "limits of a request",
+    "keys_file": "keys",
+    "log_format": "logs",
+    "drain_delay_ms": "stopping",
+}
+_EPILOG = f"""Each flag can also be set by an environment variable: --queue-limit-ms is {ENV_PREFIX}QUEUE_LIMIT_MS.
+
+example:
+  {{prog}} --model path/to/folder --port 8080 --keys-file keys --log-format json
+"""
 _SERVED = {"model", "name", "deployments", "entry_script"}  # a flag for one of them hides all others
 
 
-def server_parser(prog: str) -> argparse.ArgumentParser:
-    """Build a parser with a flag for each field of ServerSettings; an absent flag sets no attribute."""
+def server_parser(prog: str, *, choices: bool = False) -> argparse.ArgumentParser:
+    """Build a parser with a flag for each field of ServerSettings, in groups; an absent flag sets no attribute.
+
+    With `choices`, the parser knows which words a flag takes, as a shell does that completes them. It refuses others
+    itself then, where `load_server_settings` would say more.
+    """
     parser = argparse.ArgumentParser(
         prog=prog,
+        usage="%(prog)s [--flag VALUE ...]",
         description="Serve a model folder or a scoring script.",
-        epilog=f"Each flag can also be set by an environment variable: --queue-limit-ms is {ENV_PREFIX}QUEUE_LIMIT_MS.",
+        epilog=_EPILOG.format(prog=prog),
+        formatter_class=_HelpFormatter,
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
+    parser.add_argument("-V", "--version", action=_ProductVersion, help="Print the version of Sightglass and exit.")
+    group = parser.add_argument_group()
     for name, field in ServerSettings.model_fields.items():
-        option: dict[str, Any] = {"metavar": "VALUE"}
+        if name in _GROUPS:
+            group = parser.add_argument_group(_GROUPS[name])
+        words = [str(word) for word in _choices(field.annotation)]
+        unit = name.rpartition("_")[2].upper()
+        option: dict[str, Any] = {"metavar": "{" + ",".join(words) + "}" if words else unit}
         if field.annotation is bool:
             option = {"action": argparse.BooleanOptionalAction}
+        elif choices and words:
+            option["choices"] = words
         default = default_text(name)
-        parser.add_argument(flag(name), dest=name, help=f"{field.description} Default: {default}.", **option)
+        text = f"{field.description} Default: {default}." if default not in ("", "none") else field.description
+        group.add_argument(flag(name), dest=name, help=text, **option)
     return parser
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Begins the texts of most flags in one column, and leaves the lines of the example as they are."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if isinstance(action, _ProductVersion):  # without the value, which it only takes to refuse it
+            return ", ".join(action.option_strings)
+        return super()._format_action_invocation(action)
+
+
+class _ProductVersion(argparse.Action):
+    """Prints the version of the product. A value is refused: it was meant for another flag."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs="?", metavar="", **options)
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, flag: str | None = None
+    ) -> None:
+        if values is not None:
+            text = f"{flag} prints the version of Sightglass and takes no value, but {values!r} is given."
+            parser.exit(2, f"error: {text} The version of a registered model is --model-version {values}.\n")
+        print(f"sightglass {product_version()}")
+        parser.exit()
 
 
 def load_server_settings(given: Mapping[str, Any], env: Mapping[str, str]) -> Resolved[ServerSettings]:
@@ -48,7 +114,7 @@ def load_server_settings(given: Mapping[str, Any], env: Mapping[str, str]) -> Re
     content = JsonFile.read(Path(file)).content if file else {}
     merged = _given(content, f"{file}: ") | _given(env, "")
     if _SERVED & given.keys():
-        hidden = _SERVED | {"version"} | (set() if "entry_script" in given else {"model_dir"})
+        hidden = _SERVED | {"model_version"} | (set() if "entry_script" in given else {"model_dir"})
         merged = {name: value for name, value in merged.items() if name not in hidden}
     merged |= {name: (value, flag(name)) for name, value in given.items()}
     merged |= hosted_service(merged, content | {key: value for key, value in env.items() if value})

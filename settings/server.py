@@ -40,11 +40,12 @@ class ServerSettings(BaseModel):
     model: Path | None = Field(None, description="The model folder to serve, in any of its layouts.")
     model_root: Path = Field(Path("model_root"), description="The folder that registered models live in.")
     name: str | None = Field(None, description="A registered model to serve: NAME, NAME@VERSION or NAME@latest.")
-    version: Annotated[str, Field(pattern=r"^(latest|[1-9]\d*)$")] = Field(
+    model_version: Annotated[str, Field(pattern=r"^(latest|[1-9]\d*)$")] = Field(
         "latest",
         description="The version of --name to serve.",
         json_schema_extra={"expectation": "a whole number of at least 1, or latest"},
     )
+    strict_settings: bool = Field(False, description="Refuse unknown keys in settings.json instead of warning.")
 
     deployments: Path | None = Field(
         None,
@@ -175,7 +176,6 @@ class ServerSettings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe log lines to write; debug adds tracebacks."
     )
-    strict_settings: bool = Field(False, description="Refuse unknown keys in settings.json instead of warning.")
     drain_delay_ms: Milliseconds = Field(
         500, description="After SIGTERM, keep accepting this long while readiness already answers 503."
     )
@@ -194,6 +194,8 @@ class ServerSettings(BaseModel):
         given = [f"{what} {str(value)!r}" for what, value in named.items() if value is not None]
         if len(given) > 1:
             raise ValueError(f"both {' and '.join(given)} are given; keep one of them")
-        if self.name is not None and "@" in self.name and self.version != "latest":
-            raise ValueError(f"the name {self.name!r} already holds a version; leave the version {self.version!r} out")
+        if self.name is not None and "@" in self.name and self.model_version != "latest":
+            raise ValueError(
+                f"the name {self.name!r} already holds a version; leave the version {self.model_version!r} out"
+            )
         return self

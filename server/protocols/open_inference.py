@@ -6,7 +6,6 @@ The input `image` holds encoded images as BYTES, in JSON as base64, or pixels as
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version as installed
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -31,6 +30,7 @@ from server.openapi.schemas import (
 )
 from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
 from settings.excerpt import excerpt
+from settings.version import product_version
 
 _HEADER = "inference-header-content-length"
 _MOST_DIGITS = 12  # of that header
@@ -169,7 +169,7 @@ router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
 @router.get("")
 async def server_metadata() -> JSONResponse:
     """Return the server's name and version, and the extensions of the protocol that it has."""
-    return JSONResponse({"name": "sightglass", "version": installed("sightglass"), "extensions": list(_EXTENSIONS)})
+    return JSONResponse({"name": "sightglass", "version": product_version(), "extensions": list(_EXTENSIONS)})
 
 
 @router.get("/health/live")

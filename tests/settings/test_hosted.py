@@ -67,8 +67,8 @@ def test_without_a_script_the_variables_mean_nothing() -> None:
 
 
 def test_a_flag_for_the_script_replaces_the_variables_for_models() -> None:
-    found = parse(["--entry-script", "mine.py"], {"SIGHTGLASS_MODEL": "m", "SIGHTGLASS_VERSION": "3"}).values
-    assert (found.entry_script, found.model, found.version) == (Path("mine.py"), None, "latest")
+    found = parse(["--entry-script", "mine.py"], {"SIGHTGLASS_MODEL": "m", "SIGHTGLASS_MODEL_VERSION": "3"}).values
+    assert (found.entry_script, found.model, found.model_version) == (Path("mine.py"), None, "latest")
 
 
 def test_a_model_and_a_script_exclude_each_other() -> None:

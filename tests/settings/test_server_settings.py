@@ -1,3 +1,5 @@
+import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,8 @@ FIELDS: dict[str, tuple[Any, tuple[str, Any], tuple[str, Any]]] = {
     "model": (None, ("fridge", Path("fridge")), ("/models/a b", Path("/models/a b"))),
     "model_root": (Path("model_root"), ("r", Path("r")), ("../r", Path("../r"))),
     "name": (None, ("fridge", "fridge"), ("fridge@2", "fridge@2")),
-    "version": ("latest", ("2", "2"), ("17", "17")),
+    "model_version": ("latest", ("2", "2"), ("17", "17")),
+    "strict_settings": (False, ("true", True), ("1", True)),
     "deployments": (None, ("d.json", Path("d.json")), ("/etc/d.json", Path("/etc/d.json"))),
     "entry_script": (None, ("score.py", Path("score.py")), ("/a/score.py", Path("/a/score.py"))),
     "model_dir": (None, ("m", Path("m")), ("/var/m", Path("/var/m"))),
@@ -64,7 +67,6 @@ FIELDS: dict[str, tuple[Any, tuple[str, Any], tuple[str, Any]]] = {
     "admin_keys_file": (None, ("keys", Path("keys")), ("/run/keys", Path("/run/keys"))),
     "log_format": ("text", ("json", "json"), ("json", "json")),
     "log_level": ("info", ("debug", "debug"), ("error", "error")),
-    "strict_settings": (False, ("true", True), ("1", True)),
     "drain_delay_ms": (500, ("0", 0), ("1", 1)),
     "grace_period_ms": (25_000, ("0", 0), ("1", 1)),
 }
@@ -238,18 +240,18 @@ def test_a_folder_and_a_name_exclude_each_other(words: list[str], env: dict[str,
 
 
 def test_a_flag_for_the_model_replaces_all_variables_for_it() -> None:
-    env = {"SIGHTGLASS_NAME": "n", "SIGHTGLASS_VERSION": "3"}
+    env = {"SIGHTGLASS_NAME": "n", "SIGHTGLASS_MODEL_VERSION": "3"}
     found = parse(["--model", "m"], env).values
-    assert (found.model, found.name, found.version) == (Path("m"), None, "latest")
+    assert (found.model, found.name, found.model_version) == (Path("m"), None, "latest")
     found = parse(["--name", "other@2"], env | {"SIGHTGLASS_MODEL": "m"}).values
-    assert (found.model, found.name, found.version) == (None, "other@2", "latest")
-    found = parse(["--version", "4"], env).values
-    assert (found.name, found.version) == ("n", "4")
+    assert (found.model, found.name, found.model_version) == (None, "other@2", "latest")
+    found = parse(["--model-version", "4"], env).values
+    assert (found.name, found.model_version) == ("n", "4")
 
 
 def test_a_version_is_given_once_and_the_name_is_quoted_as_typed() -> None:
     with pytest.raises(SettingsError) as caught:
-        parse(["--name", "Fridge@2", "--version", "3"])
+        parse(["--name", "Fridge@2", "--model-version", "3"])
     assert str(caught.value).startswith("The name 'Fridge@2' already holds a version")
     assert "'3'" in str(caught.value)
 
@@ -260,6 +262,46 @@ def test_help_has_every_flag_with_its_default() -> None:
         assert flag(name) in text
         assert str(field.description) in text
     assert "Default: 5001." in text
+
+
+def test_help_is_in_groups_with_choices_and_one_example() -> None:
+    text = server_parser("sightglass serve").format_help()
+    titles = re.findall(r"^([a-z][^\n]*):$", text, re.MULTILINE)
+    assert titles == ["options", *(title for title in titles if title not in ("options", "example")), "example"]
+    assert {"model", "scoring script", "network", "batching, queueing and timeouts", "limits of a request"} < {*titles}
+    assert "--runtime {auto,eager,compiled,cuda_graphs,openvino}" in text
+    assert "  -V, --version               Print the version" in text, "without a value"
+    (example,) = re.findall(r"^  sightglass serve (.+)$", text, re.MULTILINE)
+    assert server_parser("sightglass serve").parse_args(example.split()).port == "8080"
+
+
+def test_a_parser_may_know_the_words_that_a_flag_takes() -> None:
+    parser = server_parser("sightglass serve", choices=True)
+    assert parser.parse_args(["--runtime", "eager", "--no-scaled-decode"]).runtime == "eager"
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--runtime", "fast"])
+
+
+@pytest.mark.parametrize("words", [["--version"], ["-V"], ["--version", "--port", "x"]], ids=" ".join)
+def test_version_is_that_of_the_product(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    with pytest.raises(SystemExit) as caught:
+        server_parser("server").parse_args(words)
+    assert (caught.value.code, capsys.readouterr()) == (0, (f"sightglass {project['version']}\n", ""))
+
+
+@pytest.mark.parametrize("words", [["--version", "3"], ["--version=3"], ["-V3"], ["--name", "n", "--version", "3"]])
+def test_a_version_of_a_model_has_another_flag(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        server_parser("server").parse_args(words)
+    written, error = capsys.readouterr()
+    assert (caught.value.code, written) == (2, "")
+    assert "takes no value, but '3' is given" in error and "--model-version 3" in error
+
+
+def test_the_former_variable_of_a_version_is_unknown_and_the_new_one_is_named() -> None:
+    (warning,) = parse((), {"SIGHTGLASS_VERSION": "3"}).warnings
+    assert "'SIGHTGLASS_MODEL_VERSION'" in warning
 
 
 def test_flags_are_never_abbreviated() -> None:

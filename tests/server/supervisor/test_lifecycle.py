@@ -213,7 +213,7 @@ def test_a_registered_model_is_served_by_name(tmp_path: Path, fridge_folder: Pat
     with LiveServer("--model-root", root, "--name", "fridge@latest") as server:
         assert "fridge/2" in server.log()
         assert server.score([FINE]).status_code == 200
-    for unknown in (("--name", "fridge@7"), ("--name", "fridge", "--version", "7")):
+    for unknown in (("--name", "fridge@7"), ("--name", "fridge", "--model-version", "7")):
         done = run_server("--model-root", root, *unknown, "--port", "0")
         assert done.returncode == 3
         assert "Versions: 1, 2" in done.stderr
