@@ -237,6 +237,7 @@ def test_idle_connections_do_not_shut_others_out(server: LiveServer) -> None:
         for number in range(3 * MOST):
             idle = stack.enter_context(RawConnection(server.url))
             idle.send(LIVE if number % 2 else b"")
+        time.sleep(0.3)  # until they do not look like clients that came at once any more
         assert server.probe("/health/live") == server.probe("/health/ready") == 200
         assert http.post(server.url + "/score", content=BODY).json() == SCORED
         assert friend.send(WHOLE).reply().json() == SCORED, "it asked before, and those that never did go first"
