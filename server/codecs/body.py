@@ -12,6 +12,7 @@ from fastapi import Request
 from starlette.datastructures import Headers
 
 from server.codecs.bodies_in_flight import HeldBody
+from server.codecs.compression import NOT_COMPRESSED, Decompressor
 from server.codecs.json_text import parse_json
 from server.codecs.multipart import form_files
 from server.errors import ServiceError
@@ -66,11 +67,12 @@ async def read_body(
     media_types: str,
     held: HeldBody | None = None,
 ) -> RequestBody:
-    """Read a body, and count its bytes in `held`.
+    """Read a body, decompress it where its content encoding says so, and count its bytes in `held`.
 
-    It has to arrive before `deadline` (monotonic seconds). `accepts_media_type` checks its content type, and
-    `media_types` says in words which are accepted. ServiceError: `content_type`, `content_encoding`, `body_timeout`,
-    or at once `body_too_large` or `queue_full`.
+    It has to arrive before `deadline` (monotonic seconds), and to have at most `max_bytes`, also once decompressed.
+    `accepts_media_type` checks its content type, and `media_types` says in words which are accepted. ServiceError:
+    `content_type`, `content_encoding`, `compression_invalid`, `body_timeout`, or at once `body_too_large` or
+    `queue_full`.
     """
     body = RequestBody(b"", request.headers)
     if not accepts_media_type(body.media_type):
@@ -79,11 +81,11 @@ async def read_body(
             f"The content type {excerpt(body.media_type)} is not accepted. Expects Content-Type to be {media_types}.",
         )
     encoding = request.headers.get("content-encoding", "").strip().lower()
-    if encoding not in ("", "identity"):
-        raise ServiceError("content_encoding", f"The body is compressed by {excerpt(encoding)}. Send it as it is.")
+    decompressor = None if encoding in NOT_COMPRESSED else Decompressor(encoding)
     try:
         async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-            return replace(body, data=b"".join([chunk async for chunk in _chunks(request, max_bytes, held)]))
+            chunks = _chunks(request, max_bytes, held, decompressor)
+            return replace(body, data=b"".join([chunk async for chunk in chunks]))
     except TimeoutError:
         raise ServiceError("body_timeout", "The body did not arrive in time. Send it faster, or send less.") from None
 
@@ -120,7 +122,9 @@ def _begins_object(data: bytes) -> bool:
     return head.removeprefix(mark).lstrip(b" \t\r\n\0").startswith(b"{")
 
 
-async def _chunks(request: Request, max_bytes: int, held: HeldBody | None) -> AsyncIterator[bytes]:
+async def _chunks(
+    request: Request, max_bytes: int, held: HeldBody | None, decompressor: Decompressor | None
+) -> AsyncIterator[bytes]:
     stream = request.stream()
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
@@ -128,20 +132,31 @@ async def _chunks(request: Request, max_bytes: int, held: HeldBody | None) -> As
         if request.headers.get("expect", "").lower() != "100-continue":
             await _linger(stream)
         raise _too_large(int(announced), max_bytes)
-    received = 0
-    async for chunk in stream:
-        received += len(chunk)
-        if received > max_bytes:
-            await _linger(stream)
-            raise _too_large(received, max_bytes)
+    received = size = 0
+    try:
+        async for chunk in stream:
+            received += len(chunk)
+            if received > max_bytes:
+                raise _too_large(received, max_bytes)
+            if decompressor is None:
+                if held is not None:
+                    held.grow(len(chunk))
+                yield chunk
+                continue
+            async for piece in decompressor.pieces(chunk):
+                size += len(piece)
+                if size > max_bytes:
+                    raise _too_large(size, max_bytes, " once decompressed")
+                if held is not None:
+                    held.grow(len(piece))
+                yield piece
+        if decompressor is not None:
+            decompressor.finish()
+    except ServiceError:
         if held is not None:
-            try:
-                held.grow(len(chunk))
-            except ServiceError:
-                held.release()
-                await _linger(stream)
-                raise
-        yield chunk
+            held.release()
+        await _linger(stream)
+        raise
 
 
 async def _linger(stream: AsyncIterator[bytes]) -> None:
@@ -154,8 +169,9 @@ async def _linger(stream: AsyncIterator[bytes]) -> None:
         pass
 
 
-def _too_large(size: int, max_bytes: int) -> ServiceError:
+def _too_large(size: int, max_bytes: int, when: str = "") -> ServiceError:
     return ServiceError(
         "body_too_large",
-        f"The body has {size} bytes or more; this server accepts up to {max_bytes}. Send fewer or smaller pictures.",
+        f"The body has {size} bytes or more{when}; this server accepts up to {max_bytes}. Send fewer or smaller "
+        "pictures.",
     )

@@ -52,15 +52,19 @@ async def _read(admitted: AdmittedRequest) -> RawRequest:
         method=request.method,
         path=request.scope["path"],
         query=request.scope["query_string"].decode("latin-1"),
-        headers=_headers(request, hides_key=settings.keys_file is not None),
+        headers=_headers(request, len(body.data), hides_key=settings.keys_file is not None),
         body=body.data,
         request_id=request.state.request_id,
     )
 
 
-def _headers(request: Request, *, hides_key: bool) -> Sequence[tuple[str, str]]:
+def _headers(request: Request, size: int, *, hides_key: bool) -> Sequence[tuple[str, str]]:
     # a script may write headers to its log, and must not see the server's own key
-    return [(name, value) for name, value in request.headers.items() if not (hides_key and name == "authorization")]
+    headers = [(name, value) for name, value in request.headers.items() if not (hides_key and name == "authorization")]
+    if "content-encoding" not in request.headers:
+        return headers
+    decompressed = {"content-encoding": None, "content-length": str(size)}
+    return [(name, value) for name, given in headers if (value := decompressed.get(name, given)) is not None]
 
 
 def _write(reply: RawReply, deployment: str, timing: str) -> Response:

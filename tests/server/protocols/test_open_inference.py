@@ -145,6 +145,14 @@ def test_the_highest_labels_by_the_extension_for_classification(site: ProtocolSi
     ).shape == (1, 4)
 
 
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+@pytest.mark.parametrize("binary", [True, False])
+def test_a_compressed_request_is_scored(site: ProtocolSite, client: Any, binary: bool, algorithm: str) -> None:
+    sent = tensor([JPEG] if binary else [TEXT], binary=binary)
+    result = client.infer("fridge", [sent], outputs=[output("predictions")], request_compression_algorithm=algorithm)
+    assert json.loads(result.as_numpy("predictions")[0]) == site.prediction()
+
+
 def test_parameters_of_a_request_ask_why(site: ProtocolSite, client: Any) -> None:
     parameters = {"xai_algorithm": "gradcam", "target": "can", "attributions": True, "captions": False}
     result = client.infer("fridge", [tensor([JPEG])], parameters=parameters)
@@ -192,7 +200,7 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
     "half a picture": ({"inputs": [tensor([JPEG[: len(JPEG) // 2]])]}, 422, "damaged or incomplete"),
     "too many": ({"inputs": [tensor([JPEG] * 7)]}, 413, "up to 6"),
     "large": ({"inputs": [tensor([b"x" * MOST_BYTES])]}, 413, f"up to {MOST_BYTES}"),
-    "compressed": ({"request_compression_algorithm": "gzip"}, 415, "compressed by 'gzip'"),
+    "compressed": ({"headers": {"content-encoding": "br"}}, 415, "compressed by 'br'"),
     "shared memory": ({"inputs": [shared_memory()]}, 400, "`data` is a NoneType"),
     "unknown algorithm": ({"parameters": {"xai_algorithm": "xria"}}, 422, "Did you mean 'xrai'?"),
     "unknown target": ({"parameters": {"target": "fridge"}}, 422, "target"),

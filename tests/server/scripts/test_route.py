@@ -1,9 +1,11 @@
 """Scripts behind POST, GET and OPTIONS /score, as the hosted service would have answered, and where we do better."""
 
+import gzip
 import json
 import os
 import re
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,22 @@ def test_the_tutorials_request_is_scored(site: ScriptSite) -> None:
     (line,) = (line for line in site.server.log().splitlines() if request_id in line)
     assert "route=/score" in line
     assert "run_ms=" in line
+
+
+@pytest.mark.parametrize("encoding, compress", [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_script_gets_a_compressed_body_as_it_was(
+    site: ScriptSite, encoding: str, compress: Callable[[bytes], bytes]
+) -> None:
+    body = json.dumps({"data": [[1, 2, 3]]}).encode()
+    packed = {"content-encoding": encoding} | JSON
+    assert site.ask("score", content=compress(body), headers=packed).json() == [321.0]
+    seen = site.ask("headers", content=compress(body), headers=packed).json()
+    assert seen["data"] == body.decode()
+    names = {name.lower(): value for name, value in seen["headers"].items()}
+    assert names["content-length"] == str(len(body))
+    assert "content-encoding" not in names
+    damaged = site.ask("score", content=compress(body)[:-4], headers=packed)
+    assert (damaged.status_code, damaged.json()["code"]) == (400, "compression_invalid")
 
 
 def test_head_gets_what_get_would_without_a_body(site: ScriptSite) -> None:
