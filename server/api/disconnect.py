@@ -12,6 +12,8 @@ from server.errors import ServiceError
 
 T = TypeVar("T")
 
+_REPLY_S = 0.25
+
 
 async def cancel_on_disconnect(request: Request, work: Awaitable[T], deadline: float) -> T:
     """Return the result of `work`, which is cancelled when the client disconnects or at `deadline` (monotonic seconds).
@@ -29,11 +31,7 @@ async def cancel_on_disconnect(request: Request, work: Awaitable[T], deadline: f
     watch = asyncio.create_task(_disconnect(request))
     watch.add_done_callback(cancel)
     try:
-        # engines reply at the deadline themselves; the extra time gives that reply a chance to arrive
-        async with asyncio.timeout(max(0.0, deadline - time.monotonic()) + 0.25):
-            return await work
-    except TimeoutError:
-        raise ServiceError("deadline_exceeded", "The request was not scored before its deadline.") from None
+        return await end_at_deadline(work, deadline)
     except asyncio.CancelledError:
         if not disconnected:
             raise
@@ -42,6 +40,16 @@ async def cancel_on_disconnect(request: Request, work: Awaitable[T], deadline: f
     finally:
         watch.remove_done_callback(cancel)
         watch.cancel()
+
+
+async def end_at_deadline(work: Awaitable[T], deadline: float) -> T:
+    """Return the result of `work`, which is cancelled at `deadline`, with ServiceError `deadline_exceeded`."""
+    try:
+        # engines reply at the deadline themselves; the extra time gives that reply a chance to arrive
+        async with asyncio.timeout(max(0.0, deadline - time.monotonic()) + _REPLY_S):
+            return await work
+    except TimeoutError:
+        raise ServiceError("deadline_exceeded", "The request was not scored before its deadline.") from None
 
 
 async def _disconnect(request: Request) -> None:

@@ -36,18 +36,18 @@ async def get_score(request: Request) -> Response:
     if has_input or _has_scripts(request):
         with AdmittedRequest.of(request) as admitted:
             if admitted.is_to_script:
-                return await run_script(admitted)
+                return await run_script(request, admitted)
             if has_input:
-                return await _score_query(admitted)
+                return await _score_query(request, admitted)
     query = f"?{request.url.query}" if request.url.query else ""
     return PlainTextResponse(request.url.path + query, headers=_ECHO | {RUN_FAILED: "False"}, media_type="text/html")
 
 
-async def _score_query(admitted: AdmittedRequest) -> Response:
-    content = {name: _json_or_text(value) for name, value in admitted.request.query_params.items()}
-    request = replace(admitted.protocol_request(), content=content)
-    protocol, score_request = await parse_content(PROTOCOLS_BY_PATH[SCORE], request, 0)
-    reply = await score_images(admitted, score_request)
+async def _score_query(request: Request, admitted: AdmittedRequest) -> Response:
+    content = {name: _json_or_text(value) for name, value in request.query_params.items()}
+    asked = replace(admitted.protocol_request(SCORE, request.path_params, request.headers), content=content)
+    protocol, score_request = await parse_content(PROTOCOLS_BY_PATH[SCORE], asked, 0)
+    reply = await score_images(request, admitted, score_request)
     return write_response(admitted, protocol, score_request, reply)
 
 
@@ -64,7 +64,7 @@ async def options_score(request: Request) -> Response:
     if _has_scripts(request):
         with AdmittedRequest.of(request) as admitted:
             if admitted.is_to_script:
-                return await run_script(admitted)
+                return await run_script(request, admitted)
     return Response(headers={RUN_FAILED: "False"}, media_type="text/html")
 
 

@@ -10,11 +10,11 @@ from fastapi import APIRouter, Request, Response
 from server.api.admission import AdmittedRequest
 from server.api.disconnect import cancel_on_disconnect
 from server.api.routes.script_scoring import run_script
-from server.api.timing import server_timing, timing_facts
+from server.api.scoring import score_admitted
+from server.api.timing import server_timing
 from server.codecs.body import RequestBody, read_body, run_in_thread_if_large
 from server.errors import ServiceError
 from server.hosted import DEPLOYMENT, RUN_FAILED, RUN_MS
-from server.inference.scoring import ImageInput, score
 from server.ipc.outcome import Reply
 from server.openapi.keys import NEEDS_SCORING_KEY
 from server.openapi.schemas import parameter, path_parameters
@@ -39,21 +39,24 @@ async def post(request: Request) -> Response:
     """Score the images in the body. A deployment that is a script gets the request as it is."""
     with AdmittedRequest.of(request) as admitted:
         if admitted.is_to_script:
-            return await run_script(admitted)
-        protocols = PROTOCOLS_BY_PATH[request.scope["route"].path]
+            return await run_script(request, admitted)
+        route = request.scope["route"].path
+        protocols = PROTOCOLS_BY_PATH[route]
         # no name keeps the body, whose memory is free before the images are scored
         protocol, score_request = await parse_body(
-            protocols, await _read(admitted, protocols[0]), admitted.protocol_request()
+            protocols,
+            await _read(request, admitted, protocols[0]),
+            admitted.protocol_request(route, request.path_params, request.headers),
         )
-        reply = await score_images(admitted, score_request)
+        reply = await score_images(request, admitted, score_request)
         return write_response(admitted, protocol, score_request, reply)
 
 
-async def _read(admitted: AdmittedRequest, protocol: Protocol) -> RequestBody:
+async def _read(request: Request, admitted: AdmittedRequest, protocol: Protocol) -> RequestBody:
     """Read the body. ServiceError `queue_full` where that is certain already, so that parsing would be wasted."""
     max_bytes = admitted.deployment.settings.max_body_bytes
     body = await read_body(
-        admitted.request,
+        request,
         max_bytes,
         admitted.deadline,
         accepts_media_type=protocol.accepts_media_type,
@@ -92,42 +95,18 @@ async def parse_content(
     return protocol, score_request
 
 
-async def score_images(admitted: AdmittedRequest, score_request: ScoreRequest) -> Reply:
-    """Score the images before the request's deadline, and copy them to shadow deployments.
-
-    The stages of the reply begin with `read`: the seconds from the request's arrival until now. ServiceError as
-    `score` raises, or `inference_parameters_invalid` where the server accepts none.
-    """
-    deployment, facts = admitted.deployment, admitted.request.state.facts
-    _check_inference_parameters(admitted, score_request)
-    facts["images"] = len(score_request.images)
-    read_s = time.monotonic() - admitted.started
-    scoring = score(deployment.engines, score_request.images, deployment.settings.bad_images, admitted.deadline)
-    reply = await cancel_on_disconnect(admitted.request, scoring, admitted.deadline)
-    reply = replace(reply, stages={"read": read_s, **reply.stages})
-    facts |= timing_facts(reply.stages)
-    admitted.state.shadow_traffic.copy(deployment, score_request.images, reply.outcomes)
-    return reply
-
-
-def _check_inference_parameters(admitted: AdmittedRequest, score_request: ScoreRequest) -> None:
-    if not admitted.deployment.settings.inference_parameters and any(
-        isinstance(image, ImageInput) and image.settings for image in score_request.images
-    ):
-        raise ServiceError(
-            "inference_parameters_invalid",
-            "This server takes no `inference_parameters`. Leave them out, or have its operator start it with "
-            "--inference-parameters.",
-        )
+async def score_images(request: Request, admitted: AdmittedRequest, score_request: ScoreRequest) -> Reply:
+    """Score the images as `score_admitted` does, until the client leaves or the request's deadline passes."""
+    return await cancel_on_disconnect(request, score_admitted(admitted, score_request), admitted.deadline)
 
 
 def write_response(
     admitted: AdmittedRequest, protocol: Protocol, score_request: ScoreRequest, reply: Reply
 ) -> Response:
     """Write the response as the protocol does, with the headers of the hosted endpoint and the time of each stage."""
-    deployment, request_id = admitted.deployment, admitted.request.state.request_id
+    deployment = admitted.deployment
     version = deployment.route.version
-    result = ScoreResult(reply.outcomes, request_id, deployment.model, version, score_request.note)
+    result = ScoreResult(reply.outcomes, admitted.request_id, deployment.model, version, score_request.note)
     body = protocol.write(result)
     total = time.monotonic() - admitted.started
     headers = {

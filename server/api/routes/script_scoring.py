@@ -21,25 +21,25 @@ _RESERVED = frozenset(
 _NO_BODY = (204, 205, 304)
 
 
-async def run_script(admitted: AdmittedRequest) -> Response:
+async def run_script(request: Request, admitted: AdmittedRequest) -> Response:
     """Have the deployment's script respond: read -> run -> write.
 
     ServiceError `deployment_is_script` on any path but that of scoring; else as `read_body` and the script's process
     raise it.
     """
-    request, deployment, deadline = admitted.request, admitted.deployment, admitted.deadline
+    deployment, deadline = admitted.deployment, admitted.deadline
     if request.scope["route"].path != SCORE:
         raise script_error(deployment)
-    raw_request = await _read(admitted)
+    raw_request = await _read(request, admitted)
     read_s = time.monotonic() - admitted.started
     reply = await cancel_on_disconnect(request, deployment.engines.answer(raw_request, deadline), deadline)
     stages = {"read": read_s, **reply.stages}
-    request.state.facts |= timing_facts(stages)
+    admitted.facts.update(timing_facts(stages))
     return _write(reply, deployment.name, server_timing(stages | {"total": time.monotonic() - admitted.started}))
 
 
-async def _read(admitted: AdmittedRequest) -> RawRequest:
-    request, settings = admitted.request, admitted.deployment.settings
+async def _read(request: Request, admitted: AdmittedRequest) -> RawRequest:
+    settings = admitted.deployment.settings
     body = await read_body(
         request,
         settings.max_body_bytes,
@@ -54,7 +54,7 @@ async def _read(admitted: AdmittedRequest) -> RawRequest:
         query=request.scope["query_string"].decode("latin-1"),
         headers=_headers(request, len(body.data), hides_key=settings.keys_file is not None),
         body=body.data,
-        request_id=request.state.request_id,
+        request_id=admitted.request_id,
     )
 
 
