@@ -23,7 +23,6 @@ FORM = "multipart/form-data"
 # These say nothing about the content: curl sends a form's type by default, and many clients call a JSON file
 # octet-stream. The body itself has to tell.
 UNSPECIFIC_TYPES = ("", "application/octet-stream", "application/x-www-form-urlencoded")
-_LINGER_S = 2.0
 _LARGE_BYTES = 2**20
 # in this order: the mark of UTF-16 begins like that of UTF-32
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -128,45 +127,26 @@ async def _chunks(
     stream = request.stream()
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
-        # a client that waits for "100 Continue" has not sent the body and never will
-        if request.headers.get("expect", "").lower() != "100-continue":
-            await _linger(stream)
         raise _too_large(int(announced), max_bytes)
     received = size = 0
-    try:
-        async for chunk in stream:
-            received += len(chunk)
-            if received > max_bytes:
-                raise _too_large(received, max_bytes)
-            if decompressor is None:
-                if held is not None:
-                    held.grow(len(chunk))
-                yield chunk
-                continue
-            async for piece in decompressor.pieces(chunk):
-                size += len(piece)
-                if size > max_bytes:
-                    raise _too_large(size, max_bytes, " once decompressed")
-                if held is not None:
-                    held.grow(len(piece))
-                yield piece
-        if decompressor is not None:
-            decompressor.finish()
-    except ServiceError:
-        if held is not None:
-            held.release()
-        await _linger(stream)
-        raise
-
-
-async def _linger(stream: AsyncIterator[bytes]) -> None:
-    # A client that is still sending would see a broken connection instead of the response: read on for a while
-    try:
-        async with asyncio.timeout(_LINGER_S):
-            async for _ in stream:
-                pass
-    except TimeoutError:
-        pass
+    async for chunk in stream:
+        received += len(chunk)
+        if received > max_bytes:
+            raise _too_large(received, max_bytes)
+        if decompressor is None:
+            if held is not None:
+                held.grow(len(chunk))
+            yield chunk
+            continue
+        async for piece in decompressor.pieces(chunk):
+            size += len(piece)
+            if size > max_bytes:
+                raise _too_large(size, max_bytes, " once decompressed")
+            if held is not None:
+                held.grow(len(piece))
+            yield piece
+    if decompressor is not None:
+        decompressor.finish()
 
 
 def _too_large(size: int, max_bytes: int, when: str = "") -> ServiceError:

@@ -35,6 +35,8 @@ class HttpConnection(HttpToolsProtocol):
         self._fault: ServiceError | None = None  # why a callback stopped the parser
         self._last = False  # no request may follow
         self._upgrades = False
+        self._refused = False  # what follows is no request
+        self._closing: LingeringTransport
         self._unread = math.inf  # bytes of the response that waited for the client when it was looked at last
         self._begin_part(in_head=True)
 
@@ -51,6 +53,7 @@ class HttpConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take up the connection."""
         super().connection_made(transport)
+        self._closing = LingeringTransport(transport, self.loop, self._client_sends)
         self._connections.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -72,6 +75,8 @@ class HttpConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what the client sent."""
+        if self._closing.lingers:
+            self._closing.received(len(data))
         if self._last and self._in_head:
             return
         self._unset_keepalive_if_required()
@@ -91,6 +96,10 @@ class HttpConnection(HttpToolsProtocol):
             self._framing_bytes += len(data) - (self._body_bytes - body_bytes)
             if self._framing_bytes > MAX_BYTES + _FRAMING_PER_BYTE * self._body_bytes:
                 self._refuse(too_large())
+
+    def _client_sends(self) -> bool:
+        """Tell whether more may be on its way: the rest of a body, or of what is no request."""
+        return self._refused or not self._in_head
 
     @property
     def _is_idle(self) -> bool:
@@ -133,6 +142,7 @@ class HttpConnection(HttpToolsProtocol):
             self._upgrades = True
             return
         super().on_headers_complete()
+        self.cycle.transport = self._closing
         self.was_served = True
         self._connections.works(self)
         self._begin_part(in_head=False)
@@ -146,11 +156,16 @@ class HttpConnection(HttpToolsProtocol):
         """End a request."""
         if not self._upgrades:
             super().on_message_complete()
-            self._last = not self.parser.should_keep_alive()
+            self._last = self._last or not self.parser.should_keep_alive()
         self._begin_part(in_head=True)
+        if self._closing.lingers:  # and the client has sent all of its request
+            self._closing.end()
 
     def on_response_complete(self) -> None:
         """Wait for the next request, unless it is there."""
+        if self._closing.lingers:  # nothing more can be answered
+            self._last = True
+            self.pipeline.clear()
         super().on_response_complete()
         if self._is_idle:
             self._unread = math.inf
@@ -184,10 +199,9 @@ class HttpConnection(HttpToolsProtocol):
         cycle = self._unread_request() if self._in_head else self.cycle
         cycle.scope["state"][REFUSAL] = error
         cycle.keep_alive = False
-        cycle.transport = LingeringTransport(self.transport, self.loop)
-        self._last, self._in_head = True, True
+        self._refused, self._last, self._in_head = True, True, True
         if cycle.response_complete:
-            cycle.transport.close()
+            self._closing.close()
         cycle.message_event.set()
         self.flow.resume_reading()
 
@@ -199,7 +213,7 @@ class HttpConnection(HttpToolsProtocol):
         self.scope["raw_path"] = self.scope["query_string"] = b""
         self.cycle = RequestResponseCycle(
             scope=self.scope,
-            transport=self.transport,
+            transport=self._closing,
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,

@@ -259,3 +259,45 @@ def test_probes_are_answered_while_all_connections_are_in_use(server: LiveServer
         for each in uploads[1:]:
             each.socket.shutdown(socket.SHUT_RDWR)
     server.wait_for(lambda: http.post(server.url + "/score", content=BODY).status_code == 200)
+
+
+REFUSED = b"POST /nothing HTTP/1.1\r\nHost: a\r\n"
+
+
+@pytest.mark.parametrize("last", [b"HTTP/1.0", b"HTTP/1.1\r\nHost: a\r\nConnection: close"], ids=["1.0", "close"])
+def test_a_client_that_still_sends_gets_the_refusal_and_then_the_end(server: LiveServer, last: bytes) -> None:
+    head = b"POST /nothing %s\r\nContent-Length: 3000000\r\n\r\n" % last
+    with RawConnection(server.url) as connection:
+        connection.send(head)
+        assert connection.reply().status == 404
+        assert connection.ends(), "the server sends no more"
+        for _ in range(10):  # a closed socket would answer the first of these with a reset
+            time.sleep(0.05)
+            connection.send(bytes(300_000))
+        server.wait_for(lambda: _is_closed(server, connection))
+
+
+def test_a_connection_that_stays_is_usable_after_the_refused_body(server: LiveServer) -> None:
+    with RawConnection(server.url) as connection:
+        connection.send(REFUSED + b"Content-Length: 3000000\r\n\r\n")
+        assert connection.reply().status == 404
+        connection.send(bytes(3_000_000) + WHOLE)
+        assert connection.reply().json() == SCORED
+
+
+def test_reading_on_after_a_refusal_is_bounded(server: LiveServer) -> None:
+    closing = REFUSED + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with RawConnection(server.url) as silent, RawConnection(server.url) as endless:
+        assert silent.send(closing).reply().status == 404
+        assert endless.send(closing).reply().status == 404
+        started = time.monotonic()
+        with pytest.raises(ConnectionError):
+            for _ in range(1000):
+                endless.send(b"100000\r\n" + bytes(2**20) + b"\r\n")
+        server.wait_for(lambda: _is_closed(server, silent))
+        assert time.monotonic() - started > 1, "a client may pause for a moment"
+
+
+def _is_closed(server: LiveServer, connection: RawConnection) -> bool:
+    (process,) = server.children("server.api")
+    return connection.socket.getsockname()[1] not in _clients(process)
