@@ -2,12 +2,13 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.samples import Sample
 
 from server.metric_values import locked_files, merge_counts
 
@@ -202,6 +203,14 @@ def exposition() -> bytes:
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     with locked_files(_folder(), exclusive=False):
         return generate_latest(registry)
+
+
+def samples() -> Sequence[Sample]:
+    """Return the values of all metrics, summed over all processes."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    with locked_files(_folder(), exclusive=False):
+        return [sample for family in registry.collect() for sample in family.samples]
 
 
 def _folder() -> Path:

@@ -1,6 +1,7 @@
 """Version 1 of KServe's protocol (https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-protocol).
 
-`:predict` scores `instances`, each base64, `{"b64": BASE64}` or an object that holds either; `:explain` explains, too.
+`:predict` scores `instances`, each base64, `{"b64": BASE64}`, `{"data": BASE64}` as of TorchServe below KServe, or an
+object that holds one of them; `:explain` explains, too.
 """
 
 import json
@@ -21,9 +22,15 @@ from settings.excerpt import excerpt
 
 _EXPLAIN = ":explain"
 _EXPECTED = 'Expected {"instances": [BASE64, ...]} or {"instances": [{"b64": BASE64}, ...]}.'
-_KEYS = ("b64", "image", "image_bytes", "image_base64")
+_KEYS = ("b64", "data", "image", "image_bytes", "image_base64")
 _INSTANCE = {
-    "anyOf": [IMAGE, object_schema({"b64": IMAGE}), object_schema({"image_bytes": object_schema({"b64": IMAGE})})]
+    "anyOf": [
+        IMAGE,
+        object_schema({"b64": IMAGE}),
+        object_schema({"data": IMAGE}),
+        object_schema({"image": object_schema({"b64": IMAGE})}),
+        object_schema({"image_bytes": object_schema({"b64": IMAGE})}),
+    ]
 }
 
 

@@ -4,20 +4,25 @@ The input `image` holds encoded images as BYTES, in JSON as base64, or pixels as
 """
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 
 from explain.request.parameter_types import read_boolean
-from server.codecs.body import UNSPECIFIC_TYPES, RequestBody, is_json, parsed_object
+from server.codecs import model_descriptions
+from server.codecs.body import UNSPECIFIC_TYPES, RequestBody, is_json, parsed_object, read_body
 from server.codecs.image_inputs import image_inputs, shared_options
 from server.codecs.pixel_lists import parse_with_pixels
-from server.codecs.tensor_outputs import RequestedOutput, Tensor, default_outputs, model_outputs, output_tensor
+from server.codecs.tensor_outputs import RequestedOutput, default_outputs, model_outputs, output_tensor
 from server.codecs.tensors import EXPECTED, images_of, object_or_empty
 from server.errors import ServiceError
+from server.inference.deployments import Deployment
+from server.inference.statistics import ModelStatistics, read_statistics
 from server.ipc.model_facts import ModelFacts
 from server.openapi.schemas import (
     IMAGE,
@@ -35,7 +40,9 @@ from settings.version import product_version
 _HEADER = "inference-header-content-length"
 _MOST_DIGITS = 12  # of that header
 _LONGEST_ID = 1000
-_EXTENSIONS = ("binary_tensor_data", "classification")
+_EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "statistics")
+_LARGEST_INDEX_BODY = 2**10
+_INDEX_TIMEOUT_S = 30.0
 _PATH_PARAMETERS = {"parameters": path_parameters("{model}")}
 _SHAPE = array_of({"type": "integer", "minimum": 0})
 _PIXELS = array_of({"type": "integer", "minimum": 0, "maximum": 255})
@@ -53,6 +60,9 @@ _REQUEST = object_schema(
     ),
     parameters=REQUEST_PARAMETERS,
 )
+
+_INDEX_BODY = request_body({"application/json": object_schema({}, ready={"type": "boolean"})})
+_INDEX_BODY["requestBody"]["required"] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,23 +195,61 @@ async def server_ready(request: Request) -> JSONResponse:
     return JSONResponse({"ready": True})
 
 
+@router.get("/models/stats")
+async def statistics(request: Request) -> JSONResponse:
+    """Return the counts and times of all models since the start, as Triton does."""
+    return await _statistics(_models(request))
+
+
 @router.get("/models/{model}", openapi_extra=_PATH_PARAMETERS)
 @router.get("/models/{model}/versions/{version}", include_in_schema=False)
 async def model_metadata(request: Request) -> JSONResponse:
     """Return the version, the input and the outputs of a deployment."""
-    found = deployments_of(request).model_named(request.path_params["model"], request.path_params.get("version"))
-    facts = found.model
-    parameters = {"architecture": facts.architecture, "labels": list(facts.labels), **dict(facts.sizes)}
-    return JSONResponse(
-        {
-            "name": found.name,
-            "versions": [str(found.route.version or 1)],
-            "platform": f"sightglass_{facts.task or 'loading'}",
-            "inputs": [Tensor("image", "BYTES", (-1,)).metadata()],
-            "outputs": [output.metadata() for output in model_outputs(facts)],
-            "parameters": {**parameters, "signature": str(facts.signature)},
-        }
+    return JSONResponse(model_descriptions.model_metadata(_model(request)))
+
+
+@router.get("/models/{model}/config", openapi_extra=_PATH_PARAMETERS)
+@router.get("/models/{model}/versions/{version}/config", include_in_schema=False)
+async def model_configuration(request: Request) -> JSONResponse:
+    """Return the input and the outputs of a deployment as Triton configures them, and how many images it takes."""
+    return JSONResponse(model_descriptions.model_configuration(_model(request)))
+
+
+@router.get("/models/{model}/stats", openapi_extra=_PATH_PARAMETERS)
+@router.get("/models/{model}/versions/{version}/stats", include_in_schema=False)
+async def model_statistics(request: Request) -> JSONResponse:
+    """Return the counts and times of a deployment since the start, as Triton does."""
+    return await _statistics([_model(request)])
+
+
+async def _statistics(models: Sequence[Deployment]) -> JSONResponse:
+    found, none = await run_in_threadpool(read_statistics), ModelStatistics()
+    stats = [model_descriptions.model_statistics(model, found.get(model.name, none)) for model in models]
+    return JSONResponse({"model_stats": stats})
+
+
+@router.post("/repository/index", openapi_extra=_INDEX_BODY)
+async def repository_index(request: Request) -> JSONResponse:
+    """List the deployments that are models, with their states; `{"ready": true}` asks for those that are ready."""
+    body = await read_body(
+        request,
+        _LARGEST_INDEX_BODY,
+        time.monotonic() + _INDEX_TIMEOUT_S,
+        accepts_media_type=lambda media_type: True,  # clients name none, or that of a form
+        media_types="any",
     )
+    content = await parsed_object(body.data) if body.data.strip() else {}
+    only_ready = _flag(content, "ready", default=False)
+    entries = [model_descriptions.repository_entry(model) for model in _models(request)]
+    return JSONResponse([entry for entry in entries if entry["state"] == "READY" or not only_ready])
+
+
+def _model(request: Request) -> Deployment:
+    return deployments_of(request).model_named(request.path_params["model"], request.path_params.get("version"))
+
+
+def _models(request: Request) -> Sequence[Deployment]:
+    return [deployment for deployment in deployments_of(request) if deployment.route.kind == "model"]
 
 
 @router.get("/models/{model}/ready", openapi_extra=_PATH_PARAMETERS)

@@ -21,13 +21,14 @@ def test_models_are_listed_and_tell_whether_they_are_ready(site: ProtocolSite) -
 
 @pytest.mark.parametrize("media_type", ["application/json", "application/x-www-form-urlencoded", None])
 def test_instances_are_scored_in_order(site: ProtocolSite, media_type: str | None) -> None:
-    body = {"instances": [TEXT, {"b64": TEXT}, {"image": {"b64": TEXT}}, {"image_bytes": {"b64": TEXT}, "key": "a"}]}
+    forms = [TEXT, {"b64": TEXT}, {"image": {"b64": TEXT}}, {"image_bytes": {"b64": TEXT}, "key": "a"}]
+    body = {"instances": [*forms, {"data": TEXT}, {"data": {"b64": TEXT}}]}
     reply = site.post(PREDICT, body, media_type)
     assert reply.status_code == 200, reply.text
     assert reply.headers["content-type"] == "application/json"
     assert reply.headers["azureml-model-deployment"] == "fridge"
     assert list(reply.json()) == ["predictions"]
-    expected = site.post("/score", {"input_data": [TEXT] * 4}).json()
+    expected = site.post("/score", {"input_data": [TEXT] * 6}).json()
     assert_same_scores(reply.json()["predictions"], expected)
 
 
