@@ -10,6 +10,8 @@ WORKDIR /app
 # only the files that decide the dependencies, so that a change of code does not install them again
 COPY pyproject.toml constraints.txt ./
 COPY scripts/install scripts/install
+# named in pyproject.toml, and nothing that an installation reads
+RUN touch README.md LICENSE
 RUN TORCH_INDEX="$TORCH_INDEX" scripts/install /app/.venv openvino
 
 FROM ${BASE}

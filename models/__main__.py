@@ -12,9 +12,9 @@ from settings.errors import SettingsError
 _CANNOT_SERVE = 3
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, prog: str = "python -m models") -> int:
     """Run one command; return 0, or 3 and a sentence on stderr where a model cannot be served."""
-    options = _parser().parse_args(arguments)
+    options = models_parser(prog).parse_args(arguments)
     try:
         return int(options.run(options))
     except (ModelError, SettingsError, OSError) as error:
@@ -22,8 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _CANNOT_SERVE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m models", description="Register, list and check models.")
+def models_parser(prog: str) -> argparse.ArgumentParser:
+    """Build the parser of `main`."""
+    parser = argparse.ArgumentParser(prog=prog, description="Register, list and check models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("register", help="copy a model folder into the model root as NAME/VERSION")

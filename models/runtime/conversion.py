@@ -15,6 +15,7 @@ from pathlib import Path
 from models.errors import ModelError, first_line
 from models.loaded import load
 from models.runtime.runtime import ComputeOptions, available
+from settings.module_command import module_command
 
 _NICE = 19  # the lowest priority: an engine that serves meanwhile goes first
 
@@ -24,7 +25,7 @@ def convert_apart(folder: Path, runtime: str, precision: str, device: str, into:
 
     ModelError with the reason where that fails.
     """
-    command = [sys.executable, "-m", "models.runtime.conversion", str(folder), runtime, precision, device, str(into)]
+    command = [*module_command("models.runtime.conversion"), str(folder), runtime, precision, device, str(into)]
     # nothing is written to its input, which is closed when this process ends
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,10 +20,11 @@ from server.scripts.location import ScriptLocation
 from server.supervisor.child import Child, ChildError, child_environment
 from settings.deployments import DeploymentSpec, own_settings
 from settings.errors import SettingsError
+from settings.module_command import module_command
 from settings.server import ServerSettings
 
-ENGINE_COMMAND = (sys.executable, "-m", "server.engine")
-SCRIPT_COMMAND = (sys.executable, "-m", "server.scripts")
+ENGINE_COMMAND = module_command("server.engine")
+SCRIPT_COMMAND = module_command("server.scripts")
 
 # glibc returns large blocks to the kernel after each batch and pages them in again for the next one. With these
 # variables it keeps them, and the forward pass is up to three times as fast: docs/measurements/allocator.md.

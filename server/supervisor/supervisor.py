@@ -22,6 +22,7 @@ from server.supervisor.rollout import Rollout
 from server.supervisor.session_folder import session_folder
 from server.supervisor.table_publisher import TablePublisher
 from settings.deployments import Plan
+from settings.module_command import module_command
 from settings.server import ServerSettings
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-HTTP_COMMAND = (sys.executable, "-m", "server.api")
+HTTP_COMMAND = module_command("server.api")
 _GPU = Path("/dev/nvidia0")  # exists where PyTorch would find a GPU; checked without importing PyTorch
 _ENDS_WITHIN_S = 2.0  # after the grace period
 

@@ -1,5 +1,6 @@
 """Replays what the Dockerfile copies and runs on a clean folder, and starts what comes out."""
 
+import configparser
 import json
 import os
 import re
@@ -16,6 +17,9 @@ from typing import Any
 import pytest
 import yaml
 
+from server.service import BAD_USAGE, service_parser
+from server.supervisor.child import CANNOT_SERVE
+from settings.server import ServerSettings
 from tests.support.images import encoded, painted
 from tests.support.repository import ROOT
 from tests.support.servers.live_server import LiveServer
@@ -152,3 +156,16 @@ def test_manifests_agree_with_the_image(image: Image) -> None:
     assert pod["automountServiceAccountToken"] is False
     assert set(container["resources"]["limits"]) == {"cpu", "memory"}
     assert compose_service()["volumes"] == [f"${{MODEL:-./demo/fridge}}:{image.env['AZUREML_MODEL_DIR']}:ro"]
+
+
+def test_the_unit_for_systemd_gives_requests_the_time_to_end() -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(ROOT / "deploy/sightglass.service")
+    service = unit["Service"]
+    settings = ServerSettings()
+    assert 1000 * int(service["TimeoutStopSec"]) > settings.drain_delay_ms + settings.grace_period_ms
+    assert service["RestartPreventExitStatus"].split() == [str(BAD_USAGE), str(CANNOT_SERVE)]
+    command, *words = service["ExecStart"].split()
+    assert Path(command).name == "sightglass"
+    assert service_parser("").parse_args(words[1:]).model

@@ -5,7 +5,6 @@ engine, but it has no network: the engine that started it computes its batches.
 """
 
 import math
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -18,10 +17,11 @@ from server.engine.workers.shared_images import SharedImages
 from server.ipc.parent_pipe import hang_limit_s
 from server.ipc.process_config import DecodeWorkerConfig, ProcessConfig
 from server.supervisor.child import Child
+from settings.module_command import module_command
 from settings.server import ServerSettings
 
 SLOTS = 2  # batches of one worker in shared memory: while one is computed, the next is filled
-_COMMAND = (sys.executable, "-m", "server.engine")
+_COMMAND = module_command("server.engine")
 _CORES_PER_WORKER = 4  # that a decode worker keeps busy
 
 

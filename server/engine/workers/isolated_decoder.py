@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,9 +16,10 @@ from PIL import Image
 from models.errors import ImageError
 from models.images.decoding import ImageLimits
 from server.engine.workers.decoder_process import MAX_MESSAGE_BYTES
+from settings.module_command import module_command
 from settings.server import ServerSettings
 
-_COMMAND = (sys.executable, "-m", "server.engine.workers.decoder_process")
+_COMMAND = module_command("server.engine.workers.decoder_process")
 # unlike an engine, it returns memory at once; nothing of its arithmetic profits from more threads
 _ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",

@@ -17,10 +17,15 @@ _ROOT = os.path.realpath(os.path.join(_HERE, "..", "..", ".."))  # noqa: PTH118
 
 def prepare() -> Callable[[int, str], None]:
     """Import the runner and install the modules of the hosted service, then hide our modules from the script."""
-    others = [entry for entry in sys.path if os.path.realpath(entry) not in (_HERE, _ROOT)]
+    # installed, our modules lie among packages that the script may need
+    beside = os.listdir(_ROOT)  # noqa: PTH208 - as above
+    installed = any(name.startswith("sightglass-") and name.endswith(".dist-info") for name in beside)
+    hidden = (_HERE,) if installed else (_HERE, _ROOT)
+    others = [entry for entry in sys.path if os.path.realpath(entry) not in hidden]
     sys.path[:] = [_ROOT, *others]
     from server.scripts.runner.hosted_modules import HostedModules
     from server.scripts.runner.loop import serve
+    from server.scripts.runner.own_modules import OwnModules
 
     sys.path[:] = others
     # modules that are loaded work without their entries here
@@ -29,6 +34,8 @@ def prepare() -> Callable[[int, str], None]:
     # an editable installation has a finder for our packages
     ours = [each for each in sys.meta_path if getattr(each, "__module__", "").startswith("__editable___sightglass")]
     sys.meta_path[:] = [finder for finder in sys.meta_path if finder not in ours]
+    if installed:
+        sys.meta_path.insert(0, OwnModules(_ROOT))
     return partial(serve, hosted_modules=HostedModules().install())
 
 

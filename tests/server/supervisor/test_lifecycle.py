@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from models.folder.registration import register
-from server.__main__ import main
 from server.ipc.process_config import ProcessConfig
+from server.service import main
 from server.supervisor.launcher import ENGINE_ENVIRONMENT, check_model
 from settings.server import ServerSettings
 from tests.support import http

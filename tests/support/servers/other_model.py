@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from models.networks.torchvision_import import import_torchvision
-from server import __main__ as server
+from server import service
 
 _COMMAND = (sys.executable, "-m", "tests.support.servers.other_model")
 
@@ -40,4 +40,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "engine":
         _run_engine(sys.argv[2])
     else:
-        sys.exit(server.main(sys.argv[2:], engine_command=(*_COMMAND, "engine", sys.argv[1])))
+        sys.exit(service.main(sys.argv[2:], engine_command=(*_COMMAND, "engine", sys.argv[1])))
