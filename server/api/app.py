@@ -1,19 +1,19 @@
 """create_app: wires everything that an HTTP process needs."""
 
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
-from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from server.api.allowed_methods import methods_by_path
 from server.api.auth import Keys
 from server.api.fast_path import FastPath
 from server.api.middleware import RequestMiddleware, routing_error, service_error, unforeseen_error
@@ -58,6 +58,17 @@ class _Application(FastAPI):
             add_keys(super().openapi(), scoring_key_required=settings.keys_file is not None)
         assert self.openapi_schema is not None
         return self.openapi_schema
+
+
+class _Cors(CORSMiddleware):
+    """Answers browsers that ask whether they may send a request. Where they may not, that is an OPTIONS like any."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI scope."""
+        headers = Headers(scope=scope) if scope["type"] == "http" and scope["method"] == "OPTIONS" else Headers()
+        asks = "origin" in headers and "access-control-request-method" in headers
+        refused = asks and self.preflight_response(headers).status_code >= 400
+        await (self.app if refused else super().__call__)(scope, receive, send)
 
 
 def create_routers() -> Sequence[APIRouter]:
@@ -108,21 +119,13 @@ def create_app(
     for router in routers:
         app.include_router(router, responses=ERRORS)
     app.include_router(page.router)
-    app.state.methods = _methods([*routers, page.router])
+    app.state.methods = methods_by_path(
+        [*app.routes, *(route for router in [*routers, page.router] for route in router.routes)]
+    )
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(HTTPException, routing_error)
     app.add_exception_handler(Exception, unforeseen_error)
     requests = RequestMiddleware(FastPath(app, routers[0].routes), state)
     if not settings.cors_origins:
         return requests
-    return CORSMiddleware(
-        requests, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"]
-    )
-
-
-def _methods(routers: Sequence[APIRouter]) -> Mapping[str, set[str]]:
-    """Return the methods of each path. Where there is GET, RequestMiddleware lets HEAD pass as GET."""
-    methods: dict[str, set[str]] = defaultdict(set)
-    for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
-        methods[route.path] |= set(route.methods or ()) | ({"HEAD"} if "GET" in (route.methods or ()) else set())
-    return methods
+    return _Cors(requests, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"])

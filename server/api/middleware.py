@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.api.allowed_methods import allow_header, options_response
 from server.api.connections.http_connection import REFUSAL
 from server.api.request_ids import RequestIds
 from server.api.state import AppState
@@ -144,9 +145,11 @@ def _unforeseen() -> ServiceError:
 
 
 async def routing_error(request: Request, error: Exception) -> Response:
-    """Handle what the router raises: 404 for an unknown path, 405 for another method."""
+    """Handle what the router raises: 404 for an unknown path, 405 for another method; OPTIONS has an answer."""
     assert isinstance(error, HTTPException)
     path, method = request.url.path, request.method
+    if method == "OPTIONS" and (error.status_code == 405 or request.scope["path"] == "*"):
+        return options_response(request)
     quoted = shortened(path, 200)
     if error.status_code == 405:
         found = ServiceError("method_not_allowed", f"{method} is not allowed for {quoted}. See /docs for what is.")
@@ -156,7 +159,6 @@ async def routing_error(request: Request, error: Exception) -> Response:
         found = ServiceError("internal_error", str(error.detail))
     response = error_response(found, request.state.request_id, path)
     response.headers.update(error.headers or {})
-    route = getattr(request.scope.get("route"), "path", path)
-    if allowed := request.app.state.methods.get(route):  # the router names only the methods of one route
-        response.headers["allow"] = ", ".join(sorted(allowed))
+    if allowed := allow_header(request):  # the router names only the methods of one route
+        response.headers["allow"] = allowed
     return response

@@ -35,7 +35,7 @@ class Machine:
     def run(self, systemd: bool = False) -> tuple[int, str]:
         """Return the exit code and the output of the script."""
         env = {"PATH": str(self.folder), "SYSTEMD": str(self.folder if systemd else self.folder / "none")}
-        command = ["/bin/sh", ROOT / "scripts/test_tools", *TOOLS]
+        command = ["/bin/sh", str(ROOT / "scripts/test_tools"), *TOOLS]
         done = subprocess.run(command, env=env, text=True, stdout=-1, stderr=subprocess.STDOUT, check=False)
         return done.returncode, done.stdout
 
@@ -79,7 +79,7 @@ def test_make_goes_on_without_the_tools(tmp_path: Path) -> None:
     (tmp_path / ".venv").mkdir()
     for stamp in (".dev", ".serve"):
         (tmp_path / ".venv" / stamp).touch()
-    command = ["make", "-f", ROOT / "Makefile", "-o", ".venv/.dev", ".venv/.tools"]
+    command = ["make", "-f", str(ROOT / "Makefile"), "-o", ".venv/.dev", ".venv/.tools"]
     assert subprocess.run(command, cwd=tmp_path, check=False, capture_output=True).returncode == 0
     assert not (tmp_path / ".venv/.tools").exists()
 

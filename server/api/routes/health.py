@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from server.api.allowed_methods import options_response
 from server.api.state import AppState
 
 router = APIRouter(tags=["health"])
@@ -13,6 +14,13 @@ async def root(request: Request) -> Response:
     """Answer `Healthy` while a score would succeed, as the hosted endpoint does; 503 otherwise."""
     AppState.of(request).deployments.require_ready()
     return HTMLResponse("Healthy")
+
+
+@router.options("/", include_in_schema=False)
+async def options_root(request: Request) -> Response:
+    """Answer as GET does, without a body, since HAProxy takes it for the health of the server."""
+    AppState.of(request).deployments.require_ready()
+    return options_response(request)
 
 
 @router.get("/health/live")

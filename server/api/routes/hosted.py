@@ -8,9 +8,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from server.api.admission import AdmittedRequest
+from server.api.allowed_methods import options_response
 from server.api.routes.scoring import parse_content, score_images, write_response
 from server.api.routes.script_scoring import run_script
 from server.api.state import AppState
+from server.errors import ServiceError
 from server.hosted import DEPLOYMENT, RUN_FAILED, SCORE
 from server.openapi.keys import NEEDS_SCORING_KEY
 from server.openapi.schemas import parameter
@@ -60,12 +62,20 @@ def _json_or_text(value: str) -> Any:
 
 @router.options(SCORE, include_in_schema=False)
 async def options_score(request: Request) -> Response:
-    """Return an empty response; a script gets the request. CORS preflights of allowed origins do not come here."""
-    if _has_scripts(request):
+    """Return an empty response; a script gets a request with a key. Preflights of allowed origins do not come here."""
+    if _has_scripts(request) and _has_key(request):
         with AdmittedRequest.of(request) as admitted:
             if admitted.is_to_script:
                 return await run_script(request, admitted)
-    return Response(headers={RUN_FAILED: "False"}, media_type="text/html")
+    return options_response(request)
+
+
+def _has_key(request: Request) -> bool:
+    try:
+        AppState.of(request).keys.check(request.headers.get("authorization"))
+    except ServiceError:
+        return False
+    return True
 
 
 def _has_scripts(request: Request) -> bool:

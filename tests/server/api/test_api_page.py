@@ -79,7 +79,7 @@ def test_a_browser_loads_files_once_and_finds_no_others(site: ProtocolSite) -> N
     assert (again.status_code, again.content) == (304, b"")
     for name in ("page.html", "NOTICE", "%2e%2e/page.py", "none.js"):
         assert site.get(f"/docs/{name}").status_code == 404
-    assert http.request("DELETE", site.server.url + "/docs").headers["allow"] == "GET, HEAD"
+    assert http.request("DELETE", site.server.url + "/docs").headers["allow"] == "GET, HEAD, OPTIONS"
 
 
 def test_the_page_asks_for_everything_below_the_prefix_of_a_proxy(site: ProtocolSite, page: Page) -> None:

@@ -119,6 +119,9 @@ def test_browsers_of_known_origins_may_ask(server: LiveServer) -> None:
     assert score(server, origin=ORIGIN).headers["access-control-allow-origin"] == ORIGIN
     assert "access-control-allow-origin" not in score(server, origin="https://evil.example").headers
     assert "access-control-allow-origin" not in score(server).headers
+    for refused in ({"origin": "https://evil.example"}, {"access-control-request-method": "PUT"}):
+        reply = http.request("OPTIONS", server.url + "/score", headers=asks | refused)
+        assert (reply.status_code, "access-control-allow-methods" in reply.headers) == (200, False)
 
 
 @contract(

@@ -58,6 +58,29 @@ def test_an_image_is_scored_at_a_path_with_a_slash(site: ProtocolSite) -> None:
     assert_same_scores(replies[:1], replies[1:])
 
 
+@pytest.mark.parametrize("path", [*GOT, "*"])
+def test_options_is_answered_at_every_path(site: ProtocolSite, path: str) -> None:
+    with RawConnection(site.address) as connection:
+        for version in (b"1.1\r\nHost: a", b"1.0"):  # HAProxy sends the latter
+            reply = connection.send(b"OPTIONS %s HTTP/%s\r\n\r\n" % (path.encode(), version)).reply()
+            assert (reply.status, reply.body) == (200, b"")
+            assert {"GET", "HEAD", "OPTIONS"} <= set(reply.headers["allow"].split(", "))
+
+
+def test_options_names_the_methods_of_a_path(site: ProtocolSite) -> None:
+    allowed = {
+        "/invocations": "OPTIONS, POST",
+        "/deployments/a": "DELETE, OPTIONS, PUT",
+        "/traffic": "OPTIONS, PUT",
+        "/score": "GET, HEAD, OPTIONS, POST",
+        "/score/": "GET, HEAD, OPTIONS, POST",
+    }
+    assert {path: http.request("OPTIONS", site.server.url + path).headers["allow"] for path in allowed} == allowed
+    assert http.request("OPTIONS", site.server.url + "/nothing").status_code == 404
+    other = http.request("DELETE", site.server.url + "/score")
+    assert (other.status_code, other.headers["allow"]) == (405, allowed["/score"])
+
+
 _POST = sorted({route.path for route in _ROUTES if "POST" in route.methods})  # type: ignore[attr-defined]
 
 

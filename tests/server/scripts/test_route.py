@@ -13,7 +13,9 @@ import pytest
 
 from tests.support import http
 from tests.support.contract import contract
+from tests.support.folders.user_scripts import write_scripts
 from tests.support.repository import ROOT
+from tests.support.servers.live_server import LiveServer
 from tests.support.servers.script_site import NAME, ScriptSite, script
 
 FAILED, TOOK = "x-ms-run-function-failed", "x-ms-run-fn-exec-ms"
@@ -116,6 +118,27 @@ def test_headers_are_spelled_as_the_hosted_service_does(site: ScriptSite) -> Non
     found = http.post(f"{site.server.url}/score", content=b"x", headers=twice).json()["headers"]
     assert {"Host", "User-Agent", "Content-Length", "Content-Type"} <= found.keys()
     assert found["X-Foo-Bar"] == "1,2"
+
+
+@contract(
+    "Routes, headers and life cycle",
+    "`OPTIONS` is answered at every path, without a key",
+    "better",
+    "with `Allow`; at `/`, which HAProxy asks, it tells the health",
+)
+def test_options_needs_no_key_and_reaches_a_script_only_with_one(tmp_path: Path) -> None:
+    folder, keys = write_scripts(tmp_path), tmp_path / "keys"
+    keys.write_text("key")
+    with LiveServer(
+        "--entry-script", folder / "raw.py", "--model-dir", folder / "model", "--keys-file", keys
+    ) as server:
+        url = server.url + "/score"
+        for headers in ({}, {"authorization": "Bearer other"}):
+            reply = http.request("OPTIONS", url, headers=headers)
+            assert (reply.status_code, reply.headers["allow"]) == (200, "GET, HEAD, OPTIONS, POST")
+        assert http.request("OPTIONS", url, headers={"authorization": "Bearer key"}).status_code == 204
+        for path in ("/", "/deployments", "/invocations", "/v2/models/raw/infer"):
+            assert http.request("OPTIONS", server.url + path).status_code == 200
 
 
 @contract("Scoring scripts", "OPTIONS is answered without the script")

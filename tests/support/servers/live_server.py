@@ -93,6 +93,11 @@ class LiveServer:
         except httpx.TransportError:
             return 0
 
+    @property
+    def port(self) -> int:
+        """The port of a server that was ready."""
+        return int(self.url.rpartition(":")[2])
+
     def children(self, module: str) -> list[psutil.Process]:
         """Return the running child processes that were started with `-m module`."""
         return [
