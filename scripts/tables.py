@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from fastapi.routing import APIRoute
@@ -21,16 +22,32 @@ from server.api.app import create_routers
 from server.errors import ERRORS
 from server.metrics import Metrics
 from settings.describe import model_settings_table, server_settings_table
-from settings.model import SCHEMAS
+from settings.model import (
+    ClassificationSettings,
+    DetectionSettings,
+    ModelSettings,
+    QueryDetectionSettings,
+    QuerySegmentationSettings,
+    SegmentationSettings,
+    YoloSettings,
+)
 
 DOCS = Path(__file__).parent.parent / "docs"
 _OBJECTS = 80  # labels, as detectors are usually compared
+_DETECTORS: Mapping[str, type[ModelSettings]] = MappingProxyType(
+    {
+        "Faster R-CNN, RetinaNet": DetectionSettings,
+        "Mask R-CNN": SegmentationSettings,
+        "yolov5": YoloSettings,
+        "detectors of transformers": QueryDetectionSettings,
+        "Mask2Former, MaskFormer": QuerySegmentationSettings,
+    }
+)
 _BLOCK = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def tables() -> Mapping[str, Callable[[], str]]:
     """Return for each table's name the function that makes it."""
-    settings = {schema.__name__: lambda schema=schema: model_settings_table(schema) for schema in SCHEMAS}
     return {
         "server settings": server_settings_table,
         "errors": _errors,
@@ -48,7 +65,8 @@ def tables() -> Mapping[str, Callable[[], str]]:
         "better elsewhere": better_elsewhere_table,
         "compatibility": compatibility_table,
         "not applicable": not_applicable_table,
-        **settings,
+        "settings of classifiers": lambda: model_settings_table({"default": ClassificationSettings}),
+        "settings of detectors": lambda: model_settings_table(_DETECTORS),
     }
 
 

@@ -1,5 +1,7 @@
 """Settings as text: the effective values for `--check`, and the tables in the docs."""
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel
 
 from settings.command import default_text, flag, variable
@@ -32,16 +34,20 @@ def server_settings_table() -> str:
     return "\n".join(["| flag | variable | default | accepts | meaning |", "|---|---|---|---|---|", *rows])
 
 
-def model_settings_table(schema: type[ModelSettings]) -> str:
-    """Render one settings.json schema as a Markdown table with a row per key."""
+def model_settings_table(schemas: Mapping[str, type[ModelSettings]]) -> str:
+    """Render settings.json schemas as one Markdown table: a row per key, and a column of defaults for each schema."""
     rows = []
-    for name, field in schema.model_fields.items():
-        aliases = ", ".join(f"`{key}`" for key, owner in spellings(schema).items() if owner == name and key != name)
-        rows.append(
-            f"| `{name}` | {aliases} | `{_value_text(field.default)}` | {expectation(schema, name)} "
-            f"| {field.description} |"
-        )
-    return "\n".join(["| key | aliases | default | accepts | meaning |", "|---|---|---|---|---|", *rows])
+    for name in dict.fromkeys(name for schema in schemas.values() for name in schema.model_fields):
+        owners = [schema for schema in schemas.values() if name in schema.model_fields]
+        keys = [f"`{name}`", *(f"`{key}`" for key, owner in spellings(owners[0]).items() if owner == name != key)]
+        defaults = [
+            f"`{_value_text(schema.model_fields[name].default)}`" if schema in owners else ""
+            for schema in schemas.values()
+        ]
+        description = owners[0].model_fields[name].description
+        rows.append(f"| {', '.join(keys)} | {' | '.join(defaults)} | {expectation(owners[0], name)} | {description} |")
+    head = ["key, aliases", *schemas, "accepts", "meaning"]
+    return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *rows])
 
 
 def _value_text(value: object) -> str:

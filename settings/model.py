@@ -87,7 +87,8 @@ class _BoxSettings(ModelSettings):
     nms_iou_thresh: Fraction = Field(
         0.5,
         validation_alias=AliasChoices("nms_iou_thresh", "box_nms_thresh", "box_iou_thresh"),
-        description="Of two boxes of one label that overlap by more than this IoU, the lower score is dropped.",
+        description="Of two boxes of one label that overlap by more than this IoU, the lower score is dropped; "
+        "1 keeps all.",
     )
     tile_grid_size: TileGrid | None = Field(
         None, description="Tiles along the width and along the height, such as [3, 2]; null switches tiling off."
