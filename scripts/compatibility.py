@@ -1,7 +1,7 @@
 """The tables of docs/compatibility.md: behaviours that tests prove, and behaviours that do not apply here."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,37 +41,48 @@ _NOT_APPLICABLE = {
 
 
 class Line(NamedTuple):
-    """A behaviour, how this server treats it, and the test that proves it."""
+    """A behaviour, how this server treats it (same or better), and the test that proves it, in a file below tests/."""
 
     part: str
     behaviour: str
     verdict: str
     why: str
-    test: str
+    file: str
 
 
 def lines() -> Iterator[Line]:
     """Yield the contract marks of all tests."""
     for file in sorted(_TESTS.rglob("test_*.py"), key=lambda file: file.name):
         tests = [node for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)]
-        for test, mark in ((each, mark) for each in tests for mark in each.decorator_list):
+        for mark in (mark for test in tests for mark in test.decorator_list):
             if isinstance(mark, ast.Call) and isinstance(mark.func, ast.Name) and mark.func.id == "contract":
                 part, behaviour, *verdict = [str(ast.literal_eval(word)) for word in mark.args]
                 how, why = verdict or ("same", "")
-                yield Line(part, behaviour, how, why, f"{file.relative_to(_TESTS)}::{test.name}")
+                yield Line(part, behaviour, how, why, f"{file.relative_to(_TESTS)}")
 
 
-def compatibility_table() -> str:
-    """Return a table for each part, with a row for each behaviour."""
-    behaviours, parts = list(lines()), []
+def differences_table() -> str:
+    """Return a table for each part, with a row for each behaviour that is better here."""
+    return _tables("better", ("the hosted endpoint", "here, better"))
+
+
+def same_table() -> str:
+    """Return a table for each part, with a row for each behaviour that is the same here."""
+    return _tables("same", ("the hosted endpoint, and here",))
+
+
+def _tables(verdict: str, columns: Sequence[str]) -> str:
+    parts, behaviours = [], [line for line in lines() if line.verdict == verdict]
     for part in _PARTS:
         rows = [
-            f"| {line.behaviour} | {line.verdict + (f': {line.why}' if line.why else '')} | `{line.test}` |"
+            " | ".join(["", line.behaviour, *([line.why] if line.why else []), f"[test](../tests/{line.file})", ""])
             for line in behaviours
             if line.part == part
         ]
-        parts += [f"### {part}", "", "| the hosted endpoint | here | proof |", "|---|---|---|", *rows, ""]
-    return "\n".join(parts).strip()
+        head = ["", *columns, "proof", ""]
+        if rows:
+            parts += [f"**{part}**", "", " | ".join(head), "|---" * (len(head) - 2) + "|", *rows, ""]
+    return "\n".join(line.strip() for line in parts).strip()
 
 
 def not_applicable_table() -> str:

@@ -16,7 +16,7 @@ from explain.request.parameters import read_parameters
 from models.architecture.architecture import ClassifierArchitecture, DetectorArchitecture
 from models.architecture.catalog import architecture, architecture_names
 from scripts.comparison import peers_table
-from scripts.compatibility import compatibility_table, not_applicable_table
+from scripts.compatibility import differences_table, not_applicable_table, same_table
 from scripts.reliability import better_elsewhere_table, failures_beside_peers_table, failures_table
 from server.api.app import create_routers
 from server.errors import ERRORS
@@ -63,7 +63,8 @@ def tables() -> Mapping[str, Callable[[], str]]:
         "failures": failures_table,
         "failures beside peers": failures_beside_peers_table,
         "better elsewhere": better_elsewhere_table,
-        "compatibility": compatibility_table,
+        "differences": differences_table,
+        "same": same_table,
         "not applicable": not_applicable_table,
         "settings of classifiers": lambda: model_settings_table({"default": ClassificationSettings}),
         "settings of detectors": lambda: model_settings_table(_DETECTORS),
