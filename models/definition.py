@@ -92,11 +92,17 @@ def resolve(content: FolderContent, *, strict: bool = False) -> Definition:
         fixed=architecture.fixed,
         strict=strict,
     )
-    settings = load(defaults=architecture.defaults)
+    settings = load(defaults={**architecture.defaults, **_reply_format(content, architecture)})
     defaults = architecture.library_defaults if isinstance(architecture, DetectorArchitecture) else {}
     if defaults and all(settings.sources[name] == "default" for name in defaults):
         settings = load(defaults=defaults)
     return Definition(content.folder, content.used, architecture, task_named(task), labels, settings, content.signature)
+
+
+def _reply_format(content: FolderContent, architecture: Architecture) -> Mapping[str, str]:
+    """Return the default of `reply_format` where the hosted endpoint replies with ranked labels."""
+    ranks = content.of_mlflow_transformers and architecture.settings is ClassificationSettings
+    return {"reply_format": "ranked"} if ranks else {}
 
 
 def task_named(name: str) -> Task:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import Headers
 
 from server.codecs.body import RequestBody, is_json
-from server.codecs.outcomes import json_objects
+from server.codecs.outcomes import hosted_objects
 from server.errors import ServiceError
 from server.inference.deployments import Deployments
 from server.inference.scoring import ImageInput
@@ -110,7 +110,7 @@ class Protocol:
 
 def json_array(result: ScoreResult) -> ResponseBody:
     """Write the outcomes as a JSON array, an object for each image."""
-    return ResponseBody(b"[" + b", ".join(json_objects(result.outcomes)) + b"]")
+    return ResponseBody(b"[" + b", ".join(hosted_objects(result.outcomes, result.model)) + b"]")
 
 
 def deployments_of(request: Request) -> Deployments:

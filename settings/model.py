@@ -53,7 +53,7 @@ class ModelSettings(BaseModel):
 
 
 class ClassificationSettings(ModelSettings):
-    """Sizes of the input of a classification network."""
+    """Sizes of the input of a classification network, and the form of its replies."""
 
     sizes: ClassVar[tuple[str, ...]] = ("valid_resize_size", "valid_crop_size")
 
@@ -68,6 +68,11 @@ class ClassificationSettings(ModelSettings):
         description="The side, in pixels, of the square centre crop that the network sees.",
     )
     train_crop_size: Side = Field(224, description="The crop used in training; kept for reference, unused in scoring.")
+    reply_format: Literal["probs", "ranked"] = Field(
+        "probs",
+        description="probs: `probs` and `labels` in the order of training; ranked: labels with their scores, the best "
+        "first, which is the default of Hugging Face models trained by AutoML.",
+    )
 
 
 class _BoxSettings(ModelSettings):

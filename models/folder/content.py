@@ -9,7 +9,7 @@ from models.folder.checkpoint import Checkpoint, read_checkpoint
 from models.folder.layout import ModelFolder
 from models.folder.manifest import Manifest
 from models.folder.opened import OpenedFolder
-from models.folder.signature import Signature, parse_signature
+from models.folder.signature import Signature, is_of_transformers, parse_signature
 from models.huggingface.config import PREFIX, saved_by_transformers
 from settings.json_file import JsonFile
 
@@ -20,7 +20,7 @@ class FolderContent:
 
     `used` are the files that decide what the model says. `config` is None where the checkpoint describes itself.
     `of_transformers` says that `config` describes the network in the keys of transformers; only then is there a
-    `processor`.
+    `processor`. `of_mlflow_transformers` says that MLmodel says so, too.
     """
 
     folder: ModelFolder
@@ -32,6 +32,7 @@ class FolderContent:
     of_transformers: bool
     processor: JsonFile | None
     signature: Signature
+    of_mlflow_transformers: bool
 
 
 def read(files: OpenedFolder) -> FolderContent:
@@ -39,6 +40,8 @@ def read(files: OpenedFolder) -> FolderContent:
     folder, manifest, checkpoint = files.folder, files.manifest, _checkpoint(files)
     plain = checkpoint.model_name is None
     config = files.json(folder.config) if folder.config is not None and plain else None
+    mlmodel = folder.mlmodel
+    described = files.content(mlmodel) if mlmodel is not None else None
     of_transformers = saved_by_transformers(config) and (manifest is None or manifest.architecture.startswith(PREFIX))
     return FolderContent(
         folder,
@@ -49,7 +52,8 @@ def read(files: OpenedFolder) -> FolderContent:
         config,
         of_transformers,
         _processor(files) if of_transformers else None,
-        parse_signature(folder.mlmodel, files.content(folder.mlmodel)) if folder.mlmodel is not None else Signature(),
+        parse_signature(mlmodel, described) if mlmodel is not None and described is not None else Signature(),
+        of_transformers and mlmodel is not None and described is not None and is_of_transformers(mlmodel, described),
     )
 
 

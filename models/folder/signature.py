@@ -17,6 +17,9 @@ MLMODEL = "MLmodel"
 logger = logging.getLogger(__name__)
 
 _IMAGE = "image"
+# the flavors of MLflow, and of AutoML's own packages before it
+_TRANSFORMERS = ("transformers", "hftransformers", "hftransformersv2")
+_UNNAMED_KEYS = {"type", "required", "optional"}
 _KINDS = ("binary", "string")  # types of a column of images, the likelier one first
 
 
@@ -34,12 +37,17 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The columns in order, one of which holds the images; by default that of AutoML: one column, image, binary."""
+    """The columns in order, one of which holds the images; by default that of AutoML: one column, image, binary.
+
+    With `any_name`, a table of one column may call it as it likes: the signature names none.
+    """
 
     columns: tuple[Column, ...] = (Column(_IMAGE, _KINDS[0]),)
+    any_name: bool = False
 
     def __str__(self) -> str:
-        return ", ".join(map(str, self.columns))
+        text = ", ".join(map(str, self.columns))
+        return f"{text}, by any name where it is the only one" if self.any_name else text
 
     @property
     def image_column(self) -> str:
@@ -48,8 +56,14 @@ class Signature:
         assert name is not None
         return name
 
+    def image_column_in(self, given: Collection[Any]) -> Any:
+        """Return the name of the column with the images in a table with the columns `given`, none of them missing."""
+        return next(iter(given)) if self.any_name and len(given) == 1 else self.image_column
+
     def missing(self, given: Collection[Any]) -> list[str]:
         """Return the names of the columns that a table with the columns `given` lacks."""
+        if self.any_name and len(given) == 1:
+            return []
         return [
             column.name
             for column in self.columns
@@ -66,6 +80,8 @@ def parse_signature(file: Path, data: bytes) -> Signature:
     inputs = _inputs(file, data)
     if inputs is None:
         return Signature()
+    if len(inputs) == 1 and (kind := _unnamed(inputs[0])) is not None:
+        return Signature((Column(_IMAGE, kind),), any_name=True)
     columns = tuple(_column(each) for each in inputs if isinstance(each, dict) and isinstance(each.get("name"), str))
     if len(columns) < len(inputs) or _image_column(columns) is None or not _is_unicode(str(Signature(columns))):
         logger.warning(
@@ -78,6 +94,12 @@ def parse_signature(file: Path, data: bytes) -> Signature:
     return Signature(columns)
 
 
+def _unnamed(described: Any) -> str | None:
+    """Return the type of a column of binaries or texts without a name, as models of transformers have one."""
+    is_unnamed = isinstance(described, dict) and described.keys() <= _UNNAMED_KEYS
+    return next((kind for kind in _KINDS if described.get("type") == kind), None) if is_unnamed else None
+
+
 def _is_unicode(text: str) -> bool:
     """Whether replies can write a text; the halves of a surrogate pair, which JSON may hold, are none."""
     try:
@@ -85,6 +107,23 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def is_of_transformers(file: Path, data: bytes) -> bool:
+    """Tell whether the bytes of an MLmodel describe a model that MLflow or AutoML saved as one of transformers.
+
+    ModelError where the bytes are no MLmodel.
+    """
+    try:
+        content = yaml.safe_load(as_utf8(data).decode())
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise _unreadable(file, error) from None
+    flavors = content.get("flavors") if isinstance(content, dict) else None
+    return isinstance(flavors, dict) and any(str(name) in _TRANSFORMERS for name in flavors)
+
+
+def _unreadable(file: Path, error: Exception) -> ModelError:
+    return ModelError(f"{file} cannot be read: {first_line(error)}. Mend it, or remove it.")
 
 
 def _inputs(file: Path, data: bytes) -> list[Any] | None:
@@ -95,7 +134,7 @@ def _inputs(file: Path, data: bytes) -> list[Any] | None:
         inputs = signature.get("inputs") if isinstance(signature, dict) else None
         columns = json.loads(inputs) if isinstance(inputs, str) else inputs
     except (ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ModelError(f"{file} cannot be read: {first_line(error)}. Mend it, or remove it.") from None
+        raise _unreadable(file, error) from None
     if columns is not None and not isinstance(columns, list):
         raise ModelError(
             f"{file}: the inputs of the signature are {inputs!r}; expected a JSON list such as "

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Sequence
 
+from server.codecs.ranked_labels import ranked_labels
+from server.ipc.model_facts import ModelFacts
 from server.ipc.outcome import Failure, Outcome
 
 
@@ -16,3 +18,9 @@ def json_objects(outcomes: Sequence[Outcome]) -> list[bytes]:
     return [
         json.dumps(error_object(outcome)).encode() if isinstance(outcome, Failure) else outcome for outcome in outcomes
     ]
+
+
+def hosted_objects(outcomes: Sequence[Outcome], model: ModelFacts) -> list[bytes]:
+    """Return the outcomes as JSON objects as the hosted endpoint and MLflow's server reply with for a model."""
+    objects = json_objects(outcomes)
+    return [ranked_labels(each) for each in objects] if model.ranks_labels else objects

@@ -1,6 +1,6 @@
 """ModelStatistics: what the deployments have done since the server started, summed over all its processes."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -30,7 +30,7 @@ class ModelStatistics:
 
 def read_statistics() -> Mapping[str, ModelStatistics]:
     """Read the statistics of all deployments that have any, by name. It reads files: call it in a thread."""
-    sums: Counter[tuple[str, str, str]] = Counter()
+    sums: defaultdict[tuple[str, str, str], float] = defaultdict(float)
     for sample in samples():
         labels = sample.labels
         detail = labels.get("stage") or labels.get("code") or labels.get("reason") or ""

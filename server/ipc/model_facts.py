@@ -12,7 +12,8 @@ from models.labels import Label
 class ModelFacts:
     """The facts of a model. `sizes` are the settings that fix the size of its inputs, in pixels.
 
-    `signature` describes the columns of a table of images.
+    `signature` describes the columns of a table of images. `ranks_labels` says that the hosted endpoint replies with
+    the labels of an image in the order of their scores.
     """
 
     architecture: str = ""
@@ -20,6 +21,7 @@ class ModelFacts:
     labels: tuple[Label, ...] = ()
     sizes: tuple[tuple[str, int], ...] = ()
     signature: Signature = field(default_factory=Signature)
+    ranks_labels: bool = False
 
     @property
     def classifies(self) -> bool:
@@ -38,5 +40,8 @@ class ModelFacts:
             task=str(fields["task"]),
             labels=tuple(fields["labels"]),
             sizes=tuple((name, size) for name, size in fields["sizes"]),
-            signature=Signature(tuple(Column(**column) for column in fields["signature"]["columns"])),
+            signature=Signature(
+                tuple(Column(**column) for column in fields["signature"]["columns"]), fields["signature"]["any_name"]
+            ),
+            ranks_labels=bool(fields["ranks_labels"]),
         )

@@ -47,6 +47,13 @@ def swagger(version: str, model: ModelFacts | None, *, title: str, service_versi
 def _output(model: ModelFacts) -> dict[str, Any]:
     numbers = {"type": "array", "items": {"type": "number"}}
     label = {"type": "integer" if any(isinstance(each, int) for each in model.labels) else "string"}
+    if model.ranks_labels:
+        ranked = {"type": "object", "properties": {"label": label, "score": {"type": "number"}}}
+        return {
+            "type": "object",
+            "additionalProperties": ranked,
+            "example": {"0": {"label": model.labels[0], "score": 1.0}},
+        }
     if model.classifies:
         labels = {"type": "array", "items": label, "example": list(model.labels)}
         return {"type": "object", "properties": {"probs": numbers, "labels": labels}}

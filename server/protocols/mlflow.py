@@ -15,7 +15,7 @@ from models.folder.signature import Signature
 from server.codecs.body import RequestBody, is_json, parsed_object, run_in_thread_if_large
 from server.codecs.csv_text import CsvError, csv_rows
 from server.codecs.image_inputs import EXPLAINS, parse_item, shared_options
-from server.codecs.outcomes import json_objects
+from server.codecs.outcomes import hosted_objects
 from server.errors import ServiceError
 from server.openapi.schemas import COLUMNS, IMAGE, REQUEST_PARAMETERS, array_of, object_schema, request_body
 from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
@@ -98,7 +98,7 @@ def _split(table: Any, signature: Signature) -> Sequence[Any]:
                 "input_invalid", f"Row {number} has {len(row)} values for {len(names)} columns. {_EXPECTED}"
             )
     _require_columns(signature, names, "the table")
-    position = names.index(signature.image_column)
+    position = names.index(signature.image_column_in(names))
     return [row[position] for row in rows]
 
 
@@ -107,7 +107,7 @@ def _records(rows: Any, signature: Signature) -> Sequence[Any]:
         raise ServiceError("input_invalid", f"`dataframe_records` is not a list of objects. {_EXPECTED}")
     for number, row in enumerate(rows):
         _require_columns(signature, row, f"row {number}")
-    return [row[signature.image_column] for row in rows]
+    return [row[signature.image_column_in(row)] for row in rows]
 
 
 def _instances(rows: Any, signature: Signature) -> Sequence[Any]:
@@ -123,7 +123,7 @@ def _inputs(columns: Any, signature: Signature) -> Sequence[Any]:
     if not isinstance(columns, dict):
         return _instances(columns, signature)
     _require_columns(signature, columns, "`inputs`")
-    column = columns[signature.image_column]
+    column = columns[signature.image_column_in(columns)]
     values = column if isinstance(column, list) else [column]
     return [value[0] if isinstance(value, list) and len(value) == 1 else value for value in values]
 
@@ -145,7 +145,7 @@ _ROW_READERS = {"dataframe_split": _split, "dataframe_records": _records, "insta
 
 
 def _write(result: ScoreResult) -> ResponseBody:
-    return ResponseBody(b'{"predictions": [%s]}' % b", ".join(json_objects(result.outcomes)))
+    return ResponseBody(b'{"predictions": [%s]}' % b", ".join(hosted_objects(result.outcomes, result.model)))
 
 
 def _write_error(error: ServiceError, request_id: str) -> bytes:

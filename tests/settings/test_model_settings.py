@@ -31,6 +31,7 @@ EXPECTED = {
     "valid_resize_size": SIDE,
     "valid_crop_size": SIDE,
     "train_crop_size": SIDE,
+    "reply_format": "one of probs, ranked",
     "box_score_thresh": SHARE,
     "nms_iou_thresh": SHARE,
     "tile_grid_size": "a list of 2, each a whole number from 1 to 64 or null",
@@ -66,7 +67,12 @@ MASKS = {
 }
 QUERIES = BOXES | {"box_score_thresh": 0.5, "nms_iou_thresh": 1.0, "exif": True, "box_detections_per_img": 100}
 DEFAULTS: dict[type[ModelSettings], dict[str, Any]] = {
-    ClassificationSettings: {"valid_resize_size": 256, "valid_crop_size": 224, "train_crop_size": 224},
+    ClassificationSettings: {
+        "valid_resize_size": 256,
+        "valid_crop_size": 224,
+        "train_crop_size": 224,
+        "reply_format": "probs",
+    },
     DetectionSettings: DETECTION,
     SegmentationSettings: DETECTION | MASKS,
     YoloSettings: BOXES | {"box_score_thresh": 0.1, "exif": True, "img_size": 640, "model_size": "medium"},
@@ -256,11 +262,13 @@ def test_the_file_wins_over_the_checkpoint_and_that_over_the_default(tmp_path: P
         "valid_resize_size": 300,
         "valid_crop_size": 240,
         "train_crop_size": 224,
+        "reply_format": "probs",
     }
     assert resolved.sources == {
         "valid_resize_size": str(file),
         "valid_crop_size": "checkpoint",
         "train_crop_size": "default",
+        "reply_format": "default",
     }
 
 

@@ -12,6 +12,7 @@ from server.cores import cpu_threads, usable_cores
 from server.engine.device_lock import DeviceLock
 from server.ipc.model_facts import ModelFacts
 from server.ipc.process_config import ProcessConfig
+from settings.model import ClassificationSettings
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +34,14 @@ def load_model(config: ProcessConfig) -> LoadedModel:
 
 def facts_of(model: LoadedModel) -> ModelFacts:
     """Return the facts of a model that HTTP processes need."""
-    definition = model.definition
-    sizes = tuple(definition.sizes().items())
+    definition, settings = model.definition, model.definition.settings.values
     return ModelFacts(
-        definition.architecture.name, definition.task.name, definition.labels, sizes, definition.signature
+        definition.architecture.name,
+        definition.task.name,
+        definition.labels,
+        tuple(definition.sizes().items()),
+        definition.signature,
+        isinstance(settings, ClassificationSettings) and settings.reply_format == "ranked",
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from models.errors import ModelError
 from models.folder.layout import locate
-from models.folder.signature import Column, Signature, parse_signature
+from models.folder.signature import Column, Signature, is_of_transformers, parse_signature
 from server.ipc.model_facts import ModelFacts
 from tests.support.folders.checkpoints import Layout, write_automl_folder, write_mlmodel
 from tests.support.servers.live_server import run_server
@@ -77,19 +77,53 @@ def test_a_column_holds_the_images_and_others_may_be_required(
     "inputs",
     [
         [{"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1, 224, 224, 3]}}],
-        [{"type": "binary"}],
+        [{"type": "double"}],
+        [{"type": "string"}, {"type": "string"}],
         [{"name": "image", "type": "double"}],
         [],
         ["image"],
         [{"name": "im\udce9", "type": "binary"}],
     ],
-    ids=["tensor", "no name", "number", "none", "text", "no Unicode"],
+    ids=["tensor", "no name", "two without a name", "number", "none", "text", "no Unicode"],
 )
 def test_one_of_no_table_of_images_is_passed_over(
     tmp_path: Path, inputs: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert read(tmp_path, inputs) == IMAGE
     assert "is not of a table with a column of binaries or texts. image: binary (required) is assumed." in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["string", "binary"])
+@pytest.mark.parametrize("more", [{}, {"required": True}])
+def test_a_column_without_a_name_may_be_called_anything(
+    tmp_path: Path, kind: str, more: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    found = read(tmp_path, [{"type": kind, **more}])
+    assert not caplog.text, "it is the usual signature of models of transformers"
+    assert str(found) == f"image: {kind} (required), by any name where it is the only one"
+    for given, image, missing in (
+        (["image"], "image", []),
+        (["0"], "0", []),
+        (["a", "image"], "image", []),
+        (["a", "b"], "image", ["image"]),
+        ([], "image", ["image"]),
+    ):
+        assert (found.image_column_in(given), found.missing(given)) == (image, missing)
+
+
+@pytest.mark.parametrize(
+    ("flavors", "expected"),
+    [
+        ({"transformers": {"task": "image-classification"}, "python_function": {}}, True),
+        ({"hftransformersv2": {}}, True),
+        ({"hftransformers": None}, True),
+        ({"python_function": {}}, False),
+        (["transformers"], False),
+        (None, False),
+    ],
+)
+def test_the_flavors_tell_what_saved_it(flavors: Any, expected: bool) -> None:
+    assert is_of_transformers(Path("MLmodel"), json.dumps({"flavors": flavors}).encode()) is expected
 
 
 @pytest.mark.parametrize("text", ["", "flavors: {}\n", "signature: null\n", "signature:\n  inputs: null\n", "- 1\n"])

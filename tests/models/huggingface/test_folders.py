@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from models.folder.registry import look_up
 from models.huggingface.processor_spec import ProcessorSpec
 from models.images.preprocess import Statistics
 from models.loaded import load, load_classifier
-from tests.support.folders.checkpoints import LABELS, write_json
+from settings.model import ClassificationSettings
+from tests.support.folders.checkpoints import LABELS, write_json, write_mlmodel
 from tests.support.folders.transformers_folders import Reference, save
 from tests.support.images import LIMITS, encoded, painted
 
@@ -65,6 +67,27 @@ def test_weights_in_several_files_score_alike(vit: Path, tmp_path: Path) -> None
         ModelError, match=rf"{gone.name} is not there, although model\.safetensors\.index\.json lists it"
     ):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("flavors", "settings", "expected"),
+    [
+        ({"transformers": {}}, {}, "ranked"),
+        ({"transformers": {}}, {"reply_format": "probs"}, "probs"),
+        ({"python_function": {}}, {}, "probs"),
+        ({"python_function": {}}, {"reply_format": "ranked"}, "ranked"),
+    ],
+)
+def test_a_model_of_automl_has_the_hosted_reply_unless_it_is_set(
+    vit: Path, tmp_path: Path, flavors: dict[str, Any], settings: dict[str, Any], expected: str
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(vit, home / "model")
+    write_mlmodel(home, [{"type": "string"}], flavors=flavors)
+    write_json(home / "model/settings.json", settings)
+    values = load(home).definition.settings.values
+    assert isinstance(values, ClassificationSettings)
+    assert values.reply_format == expected
 
 
 @pytest.mark.parametrize(

@@ -94,9 +94,15 @@ def test_the_index_lists_the_models(site: ProtocolSite, client: Any) -> None:
     ready = [{"name": name, "version": "1", "state": "READY", "reason": ""} for name in site.names]
     assert client.get_model_repository_index() == ready
     index = "/v2/repository/index"
-    for body in (b"", b"{}", {"ready": True}, {"ready": False}):
+    bodies: tuple[Any, ...] = (b"", b"{}", {"ready": True}, {"ready": False})
+    for body in bodies:
         assert site.post(index, body).json() == ready
-    for body, words in (({"ready": "perhaps"}, "'perhaps'"), (b"[", "as JSON"), (b"[]", "is a list")):
+    refused: tuple[tuple[Any, str], ...] = (
+        ({"ready": "perhaps"}, "'perhaps'"),
+        (b"[", "as JSON"),
+        (b"[]", "is a list"),
+    )
+    for body, words in refused:
         reply = site.post(index, body)
         assert (reply.status_code, list(reply.json())) == (400, ["error"])
         assert words in reply.json()["error"]

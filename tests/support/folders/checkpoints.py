@@ -209,12 +209,15 @@ def write_json(file: Path, content: Any) -> Path:
     return file
 
 
-def write_mlmodel(folder: Path, inputs: Sequence[Mapping[str, Any]] | None) -> Path:
+def write_mlmodel(
+    folder: Path, inputs: Sequence[Mapping[str, Any]] | None, *, flavors: Mapping[str, Any] | None = None
+) -> Path:
     """Write the MLmodel that training does, with the inputs of a signature or without one, and return the file."""
+    usual = {"python_function": {"loader_module": "mlflow.pyfunc.model", "python_model": "python_model.pkl"}}
     folder.mkdir(parents=True, exist_ok=True)
     content: dict[str, Any] = {
         "artifact_path": "outputs/mlflow-model",
-        "flavors": {"python_function": {"loader_module": "mlflow.pyfunc.model", "python_model": "python_model.pkl"}},
+        "flavors": usual if flavors is None else dict(flavors),
         "metadata": {"is_automl_model": True, "base_model_name": "resnet18"},
         "mlflow_version": "2.22.0",
     }

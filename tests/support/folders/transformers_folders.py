@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from models.networks.torchvision_import import import_torchvision
-from tests.support.folders.checkpoints import LABELS, normalised
+from tests.support.folders.checkpoints import LABELS, normalised, write_mlmodel
 from tests.support.images import painted
 
 transformers.logging.set_verbosity_error()
@@ -190,6 +190,20 @@ def save(path: Path, name: str, *, seed: int = 0, processor: Mapping[str, Any] |
     network.save_pretrained(path)
     prepares = getattr(transformers, f"{kind}ImageProcessorPil")
     prepares(**(prepared if processor is None else processor)).save_pretrained(path)
+    return path
+
+
+def save_as_automl(path: Path, name: str, **more: Any) -> Path:
+    """Save a network as AutoML for Images does: by MLflow's flavor of transformers, with an unnamed column of texts."""
+    save(path / "data/model", name, **more)
+    (path / "data/tokenizer").mkdir()
+    processor = "preprocessor_config.json"
+    (path / "data/model" / processor).rename(path / "data/tokenizer" / processor)
+    flavors = {
+        "python_function": {"loader_module": "mlflow.transformers", "data": "data"},
+        "transformers": {"task": "image-classification", "pipeline_model_type": name},
+    }
+    write_mlmodel(path, [{"type": "string"}], flavors=flavors)
     return path
 
 
