@@ -1,15 +1,16 @@
-"""Put the result of benchmarks.failures into the docs: python -m scripts.reliability RESULT.json.
+"""Put results of benchmarks.failures into the docs: python -m scripts.reliability RESULT.json ...
 
-Copies its JSON to docs/benchmarks/. `make docs` writes the tables of docs/reliability.md from there.
+Writes their rows to docs/benchmarks/; of a failure that several results have, the last one counts, such as of a long
+run of one row. `make docs` writes the tables of docs/reliability.md from there.
 """
 
 import argparse
 import json
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.failures.suite import planned
 from scripts.comparison import HOME, OURS
 
 _RESULT = HOME / "failures.json"
@@ -18,7 +19,7 @@ _RESULT = HOME / "failures.json"
 def failures_table() -> str:
     """Return a table per family: what was expected, what was seen on ours, and how many requests were lost."""
     rows = [row for row in _rows() if row["server"] == OURS]
-    parts = [] if rows else ["No run is recorded yet."]
+    parts = [_machine(), ""] if rows else ["No run is recorded yet."]
     for family in dict.fromkeys(row["family"] for row in rows):
         parts += [f"**{family}**", "", "| failure | expected | seen | lost | |", "|---|---|---|---|---|"]
         parts += [
@@ -81,17 +82,39 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
+def _machine() -> str:
+    machines = json.loads(_RESULT.read_text())["machines"]
+    days = sorted({machine["time"][:10] for machine in machines})
+    facts = machines[-1]
+    hardware = f"{facts['processor']}, {facts['cores']} cores, {facts['gpu'] or 'no GPU'}"
+    return f"{hardware}; PyTorch {facts['versions']['torch']}; {' and '.join(days)}."
+
+
 def _rows() -> Sequence[Mapping[str, Any]]:
     return list(json.loads(_RESULT.read_text())["rows"]) if _RESULT.exists() else []
 
 
+def merged(results: Sequence[Mapping[str, Any]], scenarios: Container[str]) -> Mapping[str, Any]:
+    """Join results, the later over the earlier ones. Rows of scenarios that are no more are left out.
+
+    ValueError where they are of different machines.
+    """
+    machines = [result["machine"] for result in results]
+    if len({(machine["processor"], machine["cores"]) for machine in machines}) > 1:
+        raise ValueError("The results are of different machines, so that one page cannot hold them.")
+    rows = {(row["server"], row["scenario"]): row for result in results for row in result["rows"]}
+    return {"machines": machines, "rows": [row for row in rows.values() if row["scenario"] in scenarios]}
+
+
 def main() -> None:
-    """Copy the result."""
+    """Write the rows of all results."""
     parser = argparse.ArgumentParser(prog="python -m scripts.reliability", description=__doc__)
-    parser.add_argument("result", type=Path)
+    parser.add_argument("results", type=Path, nargs="+", metavar="RESULT.json")
     options = parser.parse_args()
+    scenarios = {run.scenario.name for run in planned([OURS], [])}
+    content = merged([json.loads(file.read_bytes()) for file in options.results], scenarios)
     HOME.mkdir(exist_ok=True)
-    shutil.copyfile(options.result, _RESULT)
+    _RESULT.write_text(json.dumps(content, indent=1) + "\n")
     print(_RESULT)
 
 
