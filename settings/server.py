@@ -1,14 +1,36 @@
 """ServerSettings: how this process serves. A flag wins over its variable, which wins over the default."""
 
+import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 ENV_PREFIX = "SIGHTGLASS_"
 
 Positive = Annotated[int, Field(ge=1)]
 Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
+
+
+_LONGEST_PREFIX = 200
+# no dots alone, which lead to another folder, and no empty part: "//host" is another server
+_PREFIX = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~@+-]+)*")
+
+
+def path_prefix(text: str) -> str:
+    """Return a path prefix such as `/models/fridge` without a slash at its end; "" is none. ValueError."""
+    prefix = text.strip().rstrip("/")
+    if len(prefix) > _LONGEST_PREFIX or not _PREFIX.fullmatch(prefix):
+        raise ValueError("not a path")
+    return prefix
+
+
+def _network(text: str) -> str:
+    """Check an address or network such as `10.0.0.0/8`, or `*` for all. ValueError."""
+    if text != "*":
+        ipaddress.ip_network(text, strict=False)
+    return text
 
 
 def _split(value: Any) -> Any:
@@ -26,6 +48,13 @@ Origins = Annotated[
     tuple[Annotated[str, Field(pattern=r"^(\*|https?://[^\s/,]+)$")], ...],
     BeforeValidator(_split),
     Field(json_schema_extra={"expectation": "*, or origins such as https://example.com separated by commas"}),
+]
+
+
+Networks = Annotated[
+    tuple[Annotated[str, AfterValidator(_network)], ...],
+    BeforeValidator(_split),
+    Field(json_schema_extra={"expectation": "*, or addresses and networks such as 10.0.0.0/8 separated by commas"}),
 ]
 
 
@@ -93,6 +122,16 @@ class ServerSettings(BaseModel):
     )
     cors_origins: Origins = Field(
         (), description="Origins whose web pages may send requests, separated by commas, or * for all; none by default."
+    )
+    root_path: Annotated[str, AfterValidator(path_prefix)] = Field(
+        "",
+        description="The path prefix that a proxy shows to clients, removed by it or not; X-Forwarded-Prefix wins.",
+        json_schema_extra={"expectation": "a path such as /models/fridge, of letters, digits and . _ ~ @ + -"},
+    )
+    forwarded_allow_ips: Networks = Field(
+        ("127.0.0.1", "::1"),
+        description="The proxies whose X-Forwarded-For, -Proto and -Prefix are believed: addresses and networks "
+        "separated by commas, or * for all.",
     )
     swagger_title: str = Field("ML service", description="The title in /swagger.json.")
     swagger_version: str = Field("1.0", description="The version in /swagger.json.")

@@ -45,6 +45,7 @@ class ProxyProcess:
 
     def __init__(self, name: str, server_port: int, changes: Mapping[str, str] | None = None) -> None:
         self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
         self._folder = Path(tempfile.mkdtemp(prefix="sightglass-proxy-"))
         text = (CONFIGURATIONS / name).read_text()
         for old, new in {_CLIENTS_PORT: str(self.port), _SERVERS_PORT: str(server_port), **(changes or {})}.items():
@@ -53,11 +54,6 @@ class ProxyProcess:
             text = text.replace(old, new)
         self._command = _nginx(self._folder, text) if name.startswith("nginx") else _haproxy(self._folder, text)
         self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        """Where clients send their requests."""
-        return f"http://127.0.0.1:{self.port}"
 
     def log(self) -> str:
         """Return what the proxy wrote."""

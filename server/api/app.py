@@ -13,12 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.api.allowed_methods import methods_by_path
 from server.api.auth import Keys
+from server.api.connections.trusted_proxies import TrustedProxies
 from server.api.fast_path import FastPath
 from server.api.middleware import RequestMiddleware, routing_error, service_error, unforeseen_error
-from server.api.routes import admin, health, scoring
+from server.api.routes import admin, description, health, scoring
 from server.api.routes import hosted as hosted_routes
+from server.api.routes.allowed_methods import methods_by_path
 from server.api.state import AppState
 from server.codecs.bodies_in_flight import BodiesInFlight
 from server.errors import ServiceError
@@ -95,6 +96,7 @@ def create_app(
         control,
         ShadowTraffic(deployments, metrics),
         BodiesInFlight(_BODIES_IN_FLIGHT * settings.max_body_bytes),
+        TrustedProxies(settings.forwarded_allow_ips),
     )
 
     @asynccontextmanager
@@ -110,7 +112,7 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json",
+        openapi_url=None,  # see routes/description.py
         servers=[{"url": ".", "description": "This server, also behind a prefix of a proxy."}],  # relative to that file
         redirect_slashes=False,  # a redirect would need the scheme and prefix that the client used
     )
@@ -118,10 +120,10 @@ def create_app(
     routers = create_routers()
     for router in routers:
         app.include_router(router, responses=ERRORS)
-    app.include_router(page.router)
-    app.state.methods = methods_by_path(
-        [*app.routes, *(route for router in [*routers, page.router] for route in router.routes)]
-    )
+    of_page = [page.router, description.router]
+    for router in of_page:
+        app.include_router(router)
+    app.state.methods = methods_by_path(route for router in [*routers, *of_page] for route in router.routes)
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(HTTPException, routing_error)
     app.add_exception_handler(Exception, unforeseen_error)

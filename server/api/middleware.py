@@ -11,9 +11,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.api.allowed_methods import allow_header, options_response
 from server.api.connections.http_connection import REFUSAL
 from server.api.request_ids import RequestIds
+from server.api.routes.allowed_methods import allow_header, options_response
 from server.api.state import AppState
 from server.errors import ServiceError
 from server.hosted import RUN_FAILED, SCORE
@@ -37,6 +37,7 @@ class RequestMiddleware:
     def __init__(self, app: ASGIApp, state: AppState) -> None:
         self._app = app
         self._state = state
+        self._root_path = state.settings.root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope; life-cycle events pass through."""
@@ -44,7 +45,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         started, method = time.monotonic(), scope["method"]
-        scope = _routed(scope)
+        scope = self._routed(scope)
         ids = RequestIds.of(scope["headers"])
         request_id = ids.request_id
         facts: dict[str, Any] = {}
@@ -90,22 +91,23 @@ class RequestMiddleware:
         head = {"status": status, "method": method, "route": route, "ms": round(1000 * seconds, 1)}
         logger.log(level, "request", extra={"facts": head | facts | {"request_id": request_id}})
 
+    def _routed(self, scope: Scope) -> Scope:
+        """Return the scope as routes see it: HEAD as GET, and a path without prefix and without a slash at its end.
+
+        The HTTP server keeps the scope with HEAD, and leaves out the body of the response.
+        """
+        if self._root_path and (scope["path"] + "/").startswith(self._root_path + "/"):
+            scope["path"] = scope["path"].removeprefix(self._root_path) or "/"
+        path = scope["path"]
+        if len(path) > 1 and path[-1] == "/" and path[-2] != "/":
+            scope["path"] = path[:-1]
+        return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+
 
 def _raise_refusal(scope: Scope) -> None:
     """Raise the ServiceError of a request that the connection could not read to its end."""
     if (refusal := scope["state"].get(REFUSAL)) is not None:
         raise refusal
-
-
-def _routed(scope: Scope) -> Scope:
-    """Return the scope as routes see it: HEAD as GET, and a path without a slash at its end.
-
-    The HTTP server keeps the scope with HEAD, and leaves out the body of the response.
-    """
-    path = scope["path"]
-    if len(path) > 1 and path[-1] == "/" and path[-2] != "/":
-        scope["path"] = path[:-1]
-    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
 def error_response(error: ServiceError, request_id: str, path: str) -> Response:

@@ -3,7 +3,7 @@
 `/openapi.json` describes all routes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from server.errors import ServiceError
@@ -23,10 +23,13 @@ _INPUT = {"type": "object", "required": ["input_data"], "properties": {"input_da
 _CORNERS = {name: {"type": "number"} for name in ("topX", "topY", "bottomX", "bottomY")}
 
 
-def swagger(version: str, model: ModelFacts | None, *, title: str, service_version: str, prefix: str) -> dict[str, Any]:
+def swagger(
+    version: str, model: ModelFacts | None, *, title: str, service_version: str, prefix: str, scheme: str = ""
+) -> dict[str, Any]:
     """Describe `/`, `/score` and `/swagger.json` for a model, or for a script with None.
 
-    ServiceError `not_found` for an unknown version.
+    `prefix` and `scheme` are those of the URLs that clients use, as far as they are known. ServiceError
+    `not_found` for an unknown version.
     """
     if version not in _VERSIONS:
         raise ServiceError(
@@ -40,7 +43,7 @@ def swagger(version: str, model: ModelFacts | None, *, title: str, service_versi
     description = f"Scores pictures: {model.task}." if model else "Answers as a script does."
     info = {"title": title, "version": service_version, "description": description}
     if version.startswith("2"):
-        return _swagger_2(info, schemas, prefix)
+        return _swagger_2(info, schemas, prefix, [scheme] if scheme else ["http", "https"])
     return _openapi_3(_VERSIONS[version], info, schemas, prefix)
 
 
@@ -70,13 +73,15 @@ def _output(model: ModelFacts) -> dict[str, Any]:
     }
 
 
-def _swagger_2(info: Mapping[str, Any], schemas: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def _swagger_2(
+    info: Mapping[str, Any], schemas: Mapping[str, Any], prefix: str, schemes: Sequence[str]
+) -> dict[str, Any]:
     error = {"description": "An error", "schema": {"$ref": "#/definitions/ErrorResponse"}}
     return {
         "swagger": "2.0",
         "info": info,
         "basePath": prefix or "/",
-        "schemes": ["http", "https"],
+        "schemes": schemes,
         "consumes": ["application/json"],
         "produces": ["application/json"],
         "securityDefinitions": {"Bearer": {"type": "apiKey", "name": "Authorization", "in": "header"}},

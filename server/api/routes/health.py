@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from server.api.allowed_methods import options_response
+from server.api.routes.allowed_methods import options_response
 from server.api.state import AppState
 
 router = APIRouter(tags=["health"])

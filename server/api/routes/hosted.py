@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from server.api.admission import AdmittedRequest
-from server.api.allowed_methods import options_response
+from server.api.routes.allowed_methods import options_response
 from server.api.routes.scoring import parse_content, score_images, write_response
 from server.api.routes.script_scoring import run_script
 from server.api.state import AppState
@@ -92,6 +92,7 @@ async def get_swagger(request: Request) -> Response:
         deployment.model if deployment.route.kind == "model" else None,
         title=state.settings.swagger_title,
         service_version=state.settings.swagger_version,
-        prefix=state.settings.swagger_prefix,
+        prefix=state.settings.swagger_prefix or state.prefix(request),
+        scheme=state.proxies.scheme(request.scope),
     )
     return JSONResponse(described, headers={RUN_FAILED: "False"})

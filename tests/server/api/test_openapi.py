@@ -72,9 +72,9 @@ def test_the_examples_of_the_page_are_scored(site: ProtocolSite, operations: Map
 
 def test_a_path_with_parameters_tells_its_methods(site: ProtocolSite) -> None:
     for path, allowed in [
-        ("/deployments/x", "DELETE, PUT"),
-        ("/v1/models/x", "GET, HEAD"),
-        ("/v2/models/x/infer", "POST"),
+        ("/deployments/x", "DELETE, OPTIONS, PUT"),
+        ("/v1/models/x", "GET, HEAD, OPTIONS"),
+        ("/v2/models/x/infer", "OPTIONS, POST"),
     ]:
         reply = http.request("PATCH", site.server.url + path)
         assert (reply.status_code, reply.headers["allow"]) == (405, allowed)

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -86,8 +87,8 @@ class LiveServer:
 
     def probe(self, path: str) -> int:
         """Return the status of a GET, 0 where nothing answers yet."""
-        if not self.url and " on http://" in self.log():
-            self.url = "http://" + self.log().partition(" on http://")[2].split()[0]
+        if not self.url and (found := re.search(r" on (http://[^\s\"]+)", self.log())):
+            self.url = found[1]
         try:
             return http.get(self.url + path, timeout=5).status_code if self.url else 0
         except httpx.TransportError:
