@@ -10,6 +10,7 @@ from typing import Literal
 
 # what moves a cursor or begins a line: control characters, Unicode's line ends, and marks that turn the direction
 _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_SEVERAL = re.compile(r'[\s"=]')
 
 
 class _JsonFormatter(logging.Formatter):
@@ -37,13 +38,17 @@ class _TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         facts = getattr(record, "facts", {})
-        line = super().format(record) + "".join(f" {key}={_escaped(str(value))}" for key, value in facts.items())
+        line = super().format(record) + "".join(f" {key}={_quoted(str(value))}" for key, value in facts.items())
         # only tracebacks have more lines: none of them looks like a line of the log
         return _CONTROLS.sub(_escape, line).replace("\n", "\n    ")
 
 
-def _escaped(value: str) -> str:
-    return value.replace("\n", "\\n")
+def _quoted(value: str) -> str:
+    """Quote a value where it would look like several facts, or begin a line."""
+    if value and not _SEVERAL.search(value):
+        return value
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -13,14 +13,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.api.connections.http_connection import REFUSAL
 from server.api.request_ids import RequestIds
+from server.api.request_log import UNKNOWN_ROUTE, RequestLog, add_error
 from server.api.routes.allowed_methods import allow_header, options_response
 from server.api.state import AppState
 from server.errors import ServiceError
-from server.hosted import RUN_FAILED, SCORE
+from server.hosted import RUN_FAILED
 from server.protocol_catalog import error_writer
 from settings.excerpt import shortened
 
-logger = logging.getLogger("server.request")
+logger = logging.getLogger(__name__)
 
 _VERSION = (b"x-ms-server-version", f"sightglass/{installed('sightglass')}".encode())
 # the codes of errors in a model or script that ran
@@ -37,6 +38,7 @@ class RequestMiddleware:
     def __init__(self, app: ASGIApp, state: AppState) -> None:
         self._app = app
         self._state = state
+        self._log = RequestLog(state.proxies)
         self._root_path = state.settings.root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,11 +52,13 @@ class RequestMiddleware:
         request_id = ids.request_id
         facts: dict[str, Any] = {}
         scope.setdefault("state", {}).update(request_id=request_id, facts=facts)
-        status = 0
+        status = received = 0
 
         async def receive_on() -> Message:
+            nonlocal received
             message = await receive()
             _raise_refusal(scope)
+            received += len(message.get("body", b""))
             return message
 
         async def send_on(message: Message) -> None:
@@ -74,22 +78,18 @@ class RequestMiddleware:
         except ClientDisconnect:
             status = _CLIENT_LEFT
         except ServiceError as error:
+            add_error(facts, error)
             await error_response(error, request_id, scope["path"])(scope, receive, send_on)
         except Exception:
             logger.exception("an error was not foreseen", extra={"facts": {"request_id": request_id}})
             if not status:
                 await error_response(_unforeseen(), request_id, scope["path"])(scope, receive, send_on)
         finally:
-            self._record(scope, method, status, time.monotonic() - started)
-
-    def _record(self, scope: Scope, method: str, status: int, seconds: float) -> None:
-        facts, request_id = scope["state"]["facts"], scope["state"]["request_id"]
-        route = getattr(scope.get("route"), "path", "none")  # not the raw path, which clients can invent
-        self._state.metrics.requests.labels(route, str(status), facts.get("deployment", "")).inc()
-        self._state.metrics.request_seconds.labels(route).observe(seconds)
-        level = logging.INFO if "deployment" in facts or route == SCORE else logging.DEBUG
-        head = {"status": status, "method": method, "route": route, "ms": round(1000 * seconds, 1)}
-        logger.log(level, "request", extra={"facts": head | facts | {"request_id": request_id}})
+            seconds = time.monotonic() - started
+            route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)  # not the raw path, which clients can invent
+            self._state.metrics.requests.labels(route, str(status), facts.get("deployment", "")).inc()
+            self._state.metrics.request_seconds.labels(route).observe(seconds)
+            self._log.write(scope, method=method, route=route, status=status, seconds=seconds, received=received)
 
     def _routed(self, scope: Scope) -> Scope:
         """Return the scope as routes see it: HEAD as GET, and a path without prefix and without a slash at its end.
@@ -134,6 +134,7 @@ def _error_object(error: ServiceError, request_id: str) -> bytes:
 async def service_error(request: Request, error: Exception) -> Response:
     """Handle a ServiceError raised in a route."""
     assert isinstance(error, ServiceError)
+    add_error(request.state.facts, error)
     return error_response(error, request.state.request_id, request.url.path)
 
 
@@ -159,6 +160,7 @@ async def routing_error(request: Request, error: Exception) -> Response:
         found = ServiceError("not_found", f"There is nothing at {quoted}. Scoring is POST /score; see /docs.")
     else:
         found = ServiceError("internal_error", str(error.detail))
+    add_error(request.state.facts, found)
     response = error_response(found, request.state.request_id, path)
     response.headers.update(error.headers or {})
     if allowed := allow_header(request):  # the router names only the methods of one route

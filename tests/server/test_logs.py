@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shlex
 
 import pytest
 
@@ -22,9 +23,20 @@ def test_text_lines_escape_control_characters(capsys: pytest.CaptureFixture[str]
     logging.getLogger("some").warning("message %s", NASTY, extra={"facts": {"request_id": NASTY, "path": "/\u00e9"}})
     first, second, end = capsys.readouterr().err.split("\n")
     assert " some - message a\\x1b[2Jb\\x9b31mc\\rd" in first
-    assert second.startswith("    e\\x00f\\u2028g\\u202eh\\x7f request_id=a\\x1b")
-    assert second.endswith("d\\ne\\x00f\\u2028g\\u202eh\\x7f path=/\u00e9")
+    assert second.startswith('    e\\x00f\\u2028g\\u202eh\\x7f request_id="a\\x1b')
+    assert second.endswith('d\\ne\\x00f\\u2028g\\u202eh\\x7f" path=/\u00e9')
     assert end == ""
+
+
+def test_no_value_passes_for_several_facts(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("text", "info")
+    facts = {"agent": 'curl status=200 "\\', "empty": "", "route": "/v2/models/{model}", "ms": 1.5}
+    logging.getLogger("some").warning("request", extra={"facts": facts})
+    line = capsys.readouterr().err
+    assert line.endswith(r'request agent="curl status=200 \"\\" empty="" route=/v2/models/{model} ms=1.5' + "\n")
+    assert dict(word.split("=", 1) for word in shlex.split(line.partition("request ")[2])) == {
+        name: str(value) for name, value in facts.items()
+    }
 
 
 def test_a_traceback_keeps_its_lines_and_none_passes_for_one_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
