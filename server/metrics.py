@@ -67,8 +67,8 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=own,
         )
-        self.queue_ms = Gauge(
-            "sightglass_queue_milliseconds",
+        self.queue_seconds = Gauge(
+            "sightglass_queue_seconds",
             "Predicted wait of an image or of a request to a script that arrives now; the longest of all engines.",
             ["deployment"],
             multiprocess_mode="livemax",
@@ -149,7 +149,7 @@ class _OfDeployment:
     def __init__(self, metrics: Metrics, deployment: str) -> None:
         self.stage_seconds = partial(metrics.stage_seconds.labels, deployment)
         self.queue_jobs = metrics.queue_jobs.labels(deployment)
-        self.queue_ms = metrics.queue_ms.labels(deployment)
+        self.queue_seconds = metrics.queue_seconds.labels(deployment)
         self.dropped = partial(metrics.dropped.labels, deployment)
         self.cancelled = metrics.cancelled.labels(deployment)
 

@@ -193,7 +193,7 @@ class WorkerPool:
     def _show_queue(self) -> None:
         queue, now = self._queue, time.monotonic()
         self._metrics.queue_jobs.set(len(queue) + len(queue.running))
-        self._metrics.queue_ms.set(0 if self._idle else 1000 * queue.wait_s(now, self._restart_s(now)))
+        self._metrics.queue_seconds.set(0 if self._idle else queue.wait_s(now, self._restart_s(now)))
 
 
 def _refusal(code: str, message: str) -> Frame:

@@ -14,7 +14,7 @@ from tests.support.engines.pipeline_harness import Bench, codes
 ENGINE = """
 import sys
 from server.metrics import DeploymentMetrics, Metrics
-DeploymentMetrics(Metrics(), "fridge", int(sys.argv[1])).queue_ms.set(float(sys.argv[2]))
+DeploymentMetrics(Metrics(), "fridge", int(sys.argv[1])).queue_seconds.set(float(sys.argv[2]))
 """
 SCRAPE = "import sys; from server.metrics import exposition; sys.stdout.buffer.write(exposition())"
 
@@ -27,11 +27,11 @@ def run(folder: Path, code: str, *arguments: str) -> str:
 
 
 def test_the_wait_of_a_deployment_is_that_of_its_slowest_engine(tmp_path: Path) -> None:
-    for number, milliseconds in enumerate(("300", "450")):
-        run(tmp_path, ENGINE, str(number), milliseconds)
+    for number, seconds in enumerate(("0.3", "0.45")):
+        run(tmp_path, ENGINE, str(number), seconds)
     families = {family.name: family for family in text_string_to_metric_families(run(tmp_path, SCRAPE))}
-    (sample,) = families["sightglass_queue_milliseconds"].samples
-    assert (sample.labels, sample.value) == ({"deployment": "fridge"}, 450.0), "not the sum of both"
+    (sample,) = families["sightglass_queue_seconds"].samples
+    assert (sample.labels, sample.value) == ({"deployment": "fridge"}, 0.45), "not the sum of both"
 
 
 def test_a_device_is_busy_once_for_all_images_of_a_batch() -> None:

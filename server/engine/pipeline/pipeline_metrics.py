@@ -57,4 +57,4 @@ class PipelineMetrics:
             return
         self._due, self._depth = now + _EVERY_S, depth
         self._metrics.queue_jobs.set(depth)
-        self._metrics.queue_ms.set(1000 * scheduler.wait_s("score"))
+        self._metrics.queue_seconds.set(scheduler.wait_s("score"))

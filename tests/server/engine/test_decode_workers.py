@@ -237,7 +237,7 @@ def test_while_a_batch_runs_less_than_half_of_one_waits() -> None:
 def test_what_they_bring_is_counted_as_queued_by_them_alone() -> None:
     shown: list[float] = []
     jobs = SimpleNamespace(set=shown.append)
-    metrics = SimpleNamespace(stage_seconds=lambda stage: None, queue_jobs=jobs, queue_ms=SimpleNamespace(set=id))
+    metrics = SimpleNamespace(stage_seconds=lambda stage: None, queue_jobs=jobs, queue_seconds=SimpleNamespace(set=id))
     meters, scheduler = PipelineMetrics(metrics), make_scheduler()  # type: ignore[arg-type]
     scheduler.add_decoded(make_jobs(1, lane=DECODED_BATCHES)[0])
     meters.queue(scheduler, 0.0)
