@@ -1,5 +1,6 @@
 """Write the generated tables into docs/, from the code that they describe."""
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -20,7 +21,8 @@ from scripts.compatibility import differences_table, not_applicable_table, same_
 from scripts.reliability import better_elsewhere_table, failures_beside_peers_table, failures_table
 from server.api.app import create_routers
 from server.errors import ERRORS
-from server.metrics import Metrics
+from server.metrics import Metrics, ServiceState
+from server.process_metrics import ProcessMetrics
 from settings.describe import model_settings_table, server_settings_table
 from settings.model import (
     ClassificationSettings,
@@ -99,13 +101,14 @@ def _summary(route: APIRoute) -> str:
 
 
 def _metrics() -> str:
+    found = [metric for metric in vars(Metrics()).values() if isinstance(metric, MetricWrapperBase)]
+    described = [(family, tuple(metric._labelnames)) for metric in found for family in metric.describe()]
+    for collector in (ServiceState(True, {"any": True}), ProcessMetrics(os.getpid())):
+        described += [(family, tuple(family.samples[0].labels)) for family in collector.collect()]
     rows = []
-    for metric in vars(Metrics()).values():
-        if not isinstance(metric, MetricWrapperBase):  # what the class keeps for itself
-            continue
-        (family,) = metric.describe()
+    for family, names in described:
         suffix = "_total" if family.type == "counter" else ""
-        labels = ", ".join(metric._labelnames) or "-"
+        labels = ", ".join(names) or "-"
         rows.append(f"| `{family.name}{suffix}` | {family.type} | {labels} | {family.documentation} |")
     return "\n".join(["| metric | type | labels | meaning |", "|---|---|---|---|", *rows])
 

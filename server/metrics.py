@@ -2,15 +2,20 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 from server.metric_values import locked_files, merge_counts
+from settings.version import product_version
 
 logger = logging.getLogger(__name__)
 
@@ -197,9 +202,36 @@ def remove_gauges(pid: int) -> None:
     mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
-def exposition() -> bytes:
-    """Return the metrics of all processes in Prometheus' text format."""
+class ServiceState(Collector):
+    """What is true of the server as a whole when it is asked: its version, and what is ready by name of deployment."""
+
+    def __init__(self, ready: bool, deployments: Mapping[str, bool]) -> None:
+        self._ready = ready
+        self._deployments = deployments
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
+        build = GaugeMetricFamily(
+            "sightglass_build_info",
+            "1, with the versions of Sightglass, Python and PyTorch.",
+            labels=["version", "python", "torch"],
+        )
+        build.add_metric([product_version(), platform.python_version(), version("torch")], 1)
+        yield build
+        yield GaugeMetricFamily("sightglass_ready", "1 while /health/ready answers 200, else 0.", int(self._ready))
+        each = GaugeMetricFamily(
+            "sightglass_deployment_ready", "1 while a deployment would answer a request, else 0.", labels=["deployment"]
+        )
+        for name, ready in self._deployments.items():
+            each.add_metric([name], int(ready))
+        yield each
+
+
+def exposition(*collectors: Collector) -> bytes:
+    """Return the metrics of all processes, and of `collectors`, in Prometheus' text format."""
     registry = CollectorRegistry()
+    for collector in collectors:
+        registry.register(collector)
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     with locked_files(_folder(), exclusive=False):
         return generate_latest(registry)

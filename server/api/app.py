@@ -1,5 +1,6 @@
 """create_app: wires everything that an HTTP process needs."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,10 +27,11 @@ from server.errors import ServiceError
 from server.inference.deployments import Deployments
 from server.inference.shadow import ShadowTraffic
 from server.ipc.routing_table import RoutingTable
-from server.metrics import Metrics, exposition
+from server.metrics import Metrics, ServiceState, exposition
 from server.openapi import page
 from server.openapi.keys import add_keys
 from server.openapi.schemas import ERRORS
+from server.process_metrics import ProcessMetrics
 from server.protocol_catalog import PROTOCOLS
 from settings.server import ServerSettings
 
@@ -45,7 +47,10 @@ async def metrics(request: Request) -> Response:
     state = AppState.of(request)
     for keys in (state.keys, state.admin_keys):
         keys.refresh()
-    text = await run_in_threadpool(exposition)
+    deployments = state.deployments
+    ready = {deployment.name: deployment.engines.ready for deployment in deployments}
+    service = ServiceState(deployments.ready and not deployments.draining, ready)
+    text = await run_in_threadpool(exposition, service, ProcessMetrics(os.getppid()))
     return Response(text, media_type="text/plain; version=1.0.0; charset=utf-8")
 
 

@@ -8,11 +8,11 @@ import signal
 import socket
 from asyncio import Future
 from asyncio.subprocess import Process
-from pathlib import Path
 from typing import Any
 
 from server.ipc.connection import Connection
 from server.ipc.frame import Frame, FrameKind
+from server.process_tree import descendants
 from server.scripts.location import ScriptLocation
 
 logger = logging.getLogger("server.scripts")
@@ -105,10 +105,10 @@ class Worker:
         if not self.pid:
             return
         # some may have left the group for one of their own
-        descendants = _descendants(self.pid)
+        below = descendants(self.pid)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
-        for pid in descendants:
+        for pid in below:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -129,15 +129,6 @@ class Worker:
             if waiting is not None and not waiting.done():
                 waiting.set_exception(WorkerError(how))
         return how
-
-
-def _descendants(pid: int) -> list[int]:
-    """Return the ids of the children of a process, and of theirs, as far as the kernel tells."""
-    found: list[int] = []
-    for file in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            found += map(int, file.read_text().split())
-    return found + [below for child in found for below in _descendants(child)]
 
 
 async def _relay(output_end: int, pid: int) -> None:

@@ -17,7 +17,7 @@ from server.ipc.process_config import ProcessConfig
 from server.supervisor.child import CANNOT_SERVE, Child
 from server.supervisor.launcher import ENGINE_COMMAND, Launcher, LaunchError
 from server.supervisor.plan_file import PlanFile
-from server.supervisor.reaper import reap_orphans
+from server.supervisor.reaper import inherit_orphans, reap_orphans
 from server.supervisor.rollout import Rollout
 from server.supervisor.session_folder import session_folder
 from server.supervisor.table_publisher import TablePublisher
@@ -69,6 +69,7 @@ class Supervisor:
 
     def run(self, listening: Sequence[socket.socket]) -> int:
         """Serve on listening sockets. Returns the exit code: 0 after a signal, 3 where nothing can be served."""
+        inherit_orphans()
         with session_folder() as folder:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
             return asyncio.run(self._run(listening, folder))
@@ -95,9 +96,7 @@ class Supervisor:
         for http_process in publisher.http_processes:
             http_process.start()
         watched = (self._watch_deployments(rollout), *map(self._watch_http_process, publisher.http_processes))
-        tasks = [asyncio.create_task(each) for each in watched]
-        if os.getpid() == 1:  # of a container, where nobody else reaps orphans
-            tasks.append(asyncio.create_task(reap_orphans()))
+        tasks = [asyncio.create_task(each) for each in (*watched, reap_orphans())]
         code = await self._done
         self._stopping = True
         # only the HTTP processes accept now; the port is closed once they have closed it too
