@@ -28,9 +28,11 @@ ENV PATH=/app/.venv/bin:$PATH \
     SIGHTGLASS_HOST=0.0.0.0 \
     SIGHTGLASS_PORT=5001 \
     SIGHTGLASS_DEVICE=${DEVICE} \
+    SIGHTGLASS_CACHE_FOLDER=/cache/sightglass \
     AZUREML_MODEL_DIR=/model
 WORKDIR /app
-RUN useradd --create-home --uid 10001 sightglass
+# a new volume on /cache belongs to this user too
+RUN useradd --create-home --uid 10001 sightglass && install -d -m 700 -o sightglass /cache
 COPY --from=build /app/.venv /app/.venv
 COPY settings settings
 COPY models models

@@ -47,9 +47,9 @@ class RuntimeCache:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             owner, mode = root.stat().st_uid, root.stat().st_mode
         except OSError as error:
-            raise ModelError(f"The cache folder {root} cannot be used: {error.strerror}. Name another.") from None
+            raise ModelError(f"The cache folder {root} cannot be used: {error.strerror}.") from None
         if owner != os.getuid() or mode & _WRITABLE_BY_OTHERS:
-            raise ModelError(f"The cache folder {root} can be written to by others. Name a private one, or: chmod 700.")
+            raise ModelError(f"The cache folder {root} can be written to by others. Use one inside it, or: chmod 700.")
         return cls(folder)
 
     @contextmanager

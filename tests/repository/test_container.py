@@ -107,6 +107,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
 def test_the_image_serves_a_model_and_knows_its_health(image: Image, fridge_folder: Path) -> None:
     env = {name: value.replace("/app", str(image.app)) for name, value in image.env.items()}
     env |= {"AZUREML_MODEL_DIR": str(fridge_folder), "SIGHTGLASS_DEVICE": "cpu", "SIGHTGLASS_HOST": "127.0.0.1"}
+    env["SIGHTGLASS_CACHE_FOLDER"] = str(image.app.parent / "cache/sightglass")
     env["PATH"] = f"{image.app}/.venv/bin:{os.environ['PATH']}"
     with LiveServer(command=image.entrypoint, env=env, cwd=image.app) as server:
         assert server.score([encoded(painted(1, 90, 70), "JPEG")]).status_code == 200
@@ -141,11 +142,20 @@ def test_one_argument_names_the_base_of_both_stages() -> None:
     assert compose_service()["build"]["args"]["BASE"] == f"${{BASE:-{default}}}"
 
 
-def test_manifests_agree_with_the_image(image: Image) -> None:
-    documents = list(yaml.safe_load_all((ROOT / "deploy/kubernetes/sightglass.yaml").read_text()))
-    assert [document["kind"] for document in documents] == ["Deployment", "Service", "PodDisruptionBudget"]
-    pod = documents[0]["spec"]["template"]["spec"]
+def kubernetes_documents() -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((ROOT / "deploy/kubernetes/sightglass.yaml").read_text()))
+
+
+def kubernetes_container() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the container of the Deployment and its pod."""
+    pod = kubernetes_documents()[0]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
+    return container, pod
+
+
+def test_manifests_agree_with_the_image(image: Image) -> None:
+    assert [each["kind"] for each in kubernetes_documents()] == ["Deployment", "Service", "PodDisruptionBudget"]
+    container, pod = kubernetes_container()
     port = int(image.env["SIGHTGLASS_PORT"])
     assert container["ports"] == [{"name": "http", "containerPort": port}]
     probes = {"startupProbe": "/health/ready", "readinessProbe": "/health/ready", "livenessProbe": "/health/live"}
@@ -155,7 +165,19 @@ def test_manifests_agree_with_the_image(image: Image) -> None:
     assert "sizeLimit" in tmp
     assert pod["automountServiceAccountToken"] is False
     assert set(container["resources"]["limits"]) == {"cpu", "memory"}
-    assert compose_service()["volumes"] == [f"${{MODEL:-./demo/fridge}}:{image.env['AZUREML_MODEL_DIR']}:ro"]
+    assert compose_service()["volumes"][0] == f"${{MODEL:-./demo/fridge}}:{image.env['AZUREML_MODEL_DIR']}:ro"
+
+
+def test_the_cache_lies_on_a_volume_in_a_folder_of_its_own(image: Image) -> None:
+    """A volume of Kubernetes can be written to by all users, so that the cache refuses it, but not a folder in it."""
+    cache = Path(image.env["SIGHTGLASS_CACHE_FOLDER"])
+    container, pod = kubernetes_container()
+    (volume,) = (mount["name"] for mount in container["volumeMounts"] if mount["mountPath"] == str(cache.parent))
+    assert [each["emptyDir"] for each in pod["volumes"] if each["name"] == volume] == [{"sizeLimit": "2Gi"}]
+    assert compose_service()["volumes"][1:] == [f"{volume}:{cache.parent}"]
+    assert yaml.safe_load((ROOT / "compose.yaml").read_text())["volumes"] == {volume: None}
+    (owned,) = (rest for word, rest in instructions() if word == "RUN" and "useradd" in rest)
+    assert owned.endswith(f"install -d -m 700 -o sightglass {cache.parent}"), "which Docker gives to a new volume"
 
 
 def test_the_unit_for_systemd_gives_requests_the_time_to_end() -> None:

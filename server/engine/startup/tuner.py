@@ -17,6 +17,7 @@ from models.runtime.precision import Precision
 from models.runtime.runtime import AUTO, EAGER, ComputeOptions, Runtime, available
 from server.engine.device import OnDevice
 from server.engine.startup.runtime_benchmark import benchmark_runtimes
+from settings.command import flag, variable
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 Adopt = Callable[[LoadedModel, Sequence[tuple[int, float]]], None]
 
 _USER_CACHE = Path(".cache") / "sightglass"
+_NAME_ANOTHER = f"Name another by {flag('cache_folder')} or {variable('cache_folder')}."
 _MIN_SPEED_UP = 1.03  # less may be noise
 
 
@@ -204,5 +206,5 @@ def open_cache(
     try:
         return RuntimeCache.open(folder or Path.home() / _USER_CACHE, definition, options, among=among)
     except (ModelError, RuntimeError) as error:  # RuntimeError: the user has no home
-        logger.warning("the choice of a runtime is not kept: %s", error)
+        logger.warning("the choice of a runtime is not kept for the next start: %s %s", error, _NAME_ANOTHER)
         return RuntimeCache.open(fallback, definition, options, among=among)

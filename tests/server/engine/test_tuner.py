@@ -262,7 +262,9 @@ def test_a_cache_that_others_may_write_to_is_refused(folder: Path, tmp_path: Pat
         RuntimeCache.open(shared, definition, OPTIONS)
     found = open_cache(shared, definition, OPTIONS, fallback=tmp_path / "otherwise")
     assert found.folder.parent == tmp_path / "otherwise"
-    assert "is not kept" in caplog.text
+    assert "is not kept for the next start" in caplog.text
+    assert "Name another by --cache-folder or SIGHTGLASS_CACHE_FOLDER." in caplog.text
+    assert RuntimeCache.open(shared / "mine", definition, OPTIONS).folder.parent == shared / "mine", "as of a volume"
     with pytest.raises(ModelError, match="cannot be used: Not a directory"):
         RuntimeCache.open(Path(__file__) / "cache", definition, OPTIONS)
 
