@@ -11,7 +11,8 @@ class ImagePayload:
     """One image of a request.
 
     `data` holds the encoded bytes until `image` holds the decoded image. `settings` are those of the model for this
-    image. `decode_s` and `device_s` are the seconds that it spent in these stages.
+    image. `decode_s` and `device_s` are the seconds that it spent in these stages, and `cpu_s` those in which an
+    explanation waited for its CPU tasks.
     """
 
     data: bytes = b""
@@ -19,6 +20,7 @@ class ImagePayload:
     image: DecodedImage | None = None
     decode_s: float = 0.0
     device_s: float = 0.0
+    cpu_s: float = 0.0
 
     @property
     def keeps_data(self) -> bool:

@@ -28,7 +28,10 @@ STAGES = ("decode", "queue", "device", "encode")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The outcomes of a request in the order of its images, and the seconds of its slowest image in each stage."""
+    """The outcomes of a request in the order of its images, and the seconds of its slowest image in each stage.
+
+    Besides STAGES, an explanation may have `cpu`. Together they are the time from the arrival in the engine.
+    """
 
     outcomes: Sequence[Outcome]
     stages: Mapping[str, float]

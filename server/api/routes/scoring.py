@@ -110,7 +110,7 @@ def write_response(
     body = protocol.write(result)
     total = time.monotonic() - admitted.started
     headers = {
-        "server-timing": server_timing({**reply.stages, "total": total}),
+        "server-timing": server_timing(reply.stages, total, admitted.facts),
         DEPLOYMENT: deployment.name,
         RUN_FAILED: "False",
         RUN_MS: f"{1000 * (total - reply.stages['read']):.3f}",

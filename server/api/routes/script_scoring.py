@@ -35,7 +35,8 @@ async def run_script(request: Request, admitted: AdmittedRequest) -> Response:
     reply = await cancel_on_disconnect(request, deployment.engines.answer(raw_request, deadline), deadline)
     stages = {"read": read_s, **reply.stages}
     admitted.facts.update(timing_facts(stages))
-    return _write(reply, deployment.name, server_timing(stages | {"total": time.monotonic() - admitted.started}))
+    timing = server_timing(stages, time.monotonic() - admitted.started, admitted.facts)
+    return _write(reply, deployment.name, timing)
 
 
 async def _read(request: Request, admitted: AdmittedRequest) -> RawRequest:

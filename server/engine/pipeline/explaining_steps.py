@@ -57,6 +57,7 @@ class ExplainingSteps:
             learn = result.work > 0 and not result.failed
             self._scheduler.finished(batch, seconds, learn=learn, work=result.work, unfinished=result.unfinished)
             for job in result.unfinished:
+                job.payload.parked = ended
                 if job.stage is Stage.PARKED and job not in result.explained and job.payload.ready:
                     self._scheduler.resume(job)  # its CPU tasks ended before the slice did
             for job, failure in result.failures.items():
@@ -83,6 +84,7 @@ class ExplainingSteps:
             if failure is not None:
                 self._give_up(job, failure, 0.0)
             elif job.stage is Stage.PARKED and job.payload.ready:
+                job.payload.cpu_s += time.monotonic() - job.payload.parked
                 self._scheduler.resume(job)
 
     def _encode(self, job: Job[ExplanationPayload], explanation: Explanation) -> None:

@@ -1,6 +1,7 @@
 """PendingRequests: collects the outcomes of the jobs of each request, and answers the request once."""
 
 import itertools
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,10 +55,14 @@ class PendingRequests:
         if request is None:  # cancelled or expired meanwhile
             return
         payload: ImagePayload = job.payload
-        queue_s = max(0.0, job.started - job.arrived - payload.decode_s) if job.started else 0.0
+        # what is left of its time, since a job of several batches waits before each of them
+        worked_s = payload.decode_s + payload.device_s + payload.cpu_s + encode_s
+        queue_s = max(0.0, time.monotonic() - job.arrived - worked_s)
         seconds = dict(zip(STAGES, (payload.decode_s, queue_s, payload.device_s, encode_s), strict=True))
         if own:
             self._metrics.stages(seconds)
+        if payload.cpu_s:
+            seconds["cpu"] = payload.cpu_s
         request.outcomes[job.index] = outcome
         request.stages = max(request.stages, seconds, key=lambda stages: sum(stages.values()))
         request.left -= 1

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -117,6 +118,25 @@ def test_maps_are_those_of_the_library(server: LiveServer, model: Classifier, al
     "better",
     "each cell is read, and explained, as it asks for",
 )
+@pytest.mark.parametrize("algorithm", ["xrai", "integrated_gradients"])
+def test_the_stages_of_an_explanation_add_up_to_its_total(server: LiveServer, algorithm: str) -> None:
+    explained = cell(IMAGES[0], {"xai_algorithm": algorithm})
+    with ThreadPoolExecutor(3) as pool:
+        replies = list(pool.map(lambda _: post(server, explained), range(3)))
+    for reply in replies:
+        assert reply.status_code == 200
+        timing = dict(part.split(";dur=") for part in reply.headers["server-timing"].split(", "))
+        total = float(timing.pop("total"))
+        stages = {name: float(value) for name, value in timing.items()}
+        assert sum(stages.values()) == pytest.approx(total, abs=0.5), stages
+        assert stages["device"] > 0
+        request_id = reply.headers["x-request-id"]
+        server.wait_for(lambda request_id=request_id: f"request_id={request_id}" in server.log())
+        (line,) = [line for line in server.log().splitlines() if f"request_id={request_id}" in line]
+        logged = {name: float(value) for name, value in re.findall(r"(\w+)_ms=([\d.]+)", line)}
+        assert logged == stages
+
+
 def test_rows_may_differ_and_plain_ones_may_be_among_them(server: LiveServer) -> None:
     found = rows(
         server,

@@ -19,6 +19,16 @@ def test_a_request_is_scored_in_order() -> None:
     assert tuple(reply.stages) == STAGES
 
 
+def test_the_stages_of_an_image_in_several_batches_add_up_to_its_time() -> None:
+    bench = Bench(FakeModel(seconds=0.05))
+    started = time.monotonic()
+    pending = [bench.submit([FINE], inputs=9) for _ in range(2)]
+    replies = [(one.wait().stages, one.at - started) for one in pending]
+    for stages, elapsed in replies:
+        assert stages["device"] >= 0.1
+        assert elapsed - 0.1 < sum(stages.values()) < elapsed + 0.01
+
+
 def test_bad_images_fail_alone_and_never_enter_a_batch() -> None:
     bench = Bench(FakeModel())
     other = bench.submit([FINE])

@@ -39,7 +39,7 @@ def test_the_tutorials_request_is_scored(site: ScriptSite) -> None:
     assert (reply.headers[FAILED], reply.headers[NAME]) == ("False", "score")
     assert re.fullmatch(r"\d+\.\d{3}", reply.headers[TOOK])
     stages = [part.partition(";")[0] for part in reply.headers["server-timing"].split(", ")]
-    assert stages == ["read", "queue", "run", "total"]
+    assert stages == ["read", "queue", "run", "reply", "total"]
     request_id = f"request_id={reply.headers['x-request-id']}"
     site.server.wait_for(lambda: request_id in site.server.log())  # the line is written after the reply
     (line,) = (line for line in site.server.log().splitlines() if request_id in line)
