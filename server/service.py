@@ -5,8 +5,10 @@ import logging
 import os
 import re
 import resource
+import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 
 from models.errors import ModelError
 from server.api.auth import Keys
@@ -15,7 +17,7 @@ from server.logs import configure_logs, escape_output
 from server.scripts.check import check_script
 from server.supervisor.child import CANNOT_SERVE
 from server.supervisor.launcher import ENGINE_COMMAND, check_model, locate
-from server.supervisor.port import address_of, open_port
+from server.supervisor.port import address_of, open_port, reserve_port
 from server.supervisor.supervisor import Supervisor
 from settings.command import load_server_settings, server_parser, unknown_flags
 from settings.deployments import DeploymentSpec, Plan, load_plan, own_settings, single
@@ -84,9 +86,17 @@ def _settings(options: argparse.Namespace) -> Resolved[ServerSettings]:
             f"--model-dir is {str(values.model_dir)!r}, for the model of a script, but no script is given. Add "
             "--entry-script FILE, or serve the folder by --model."
         )
+    if values.grpc_port is not None and not _has_grpc():
+        raise SettingsError(
+            f"--grpc-port is {values.grpc_port}, but the packages for gRPC are not installed: pip install '.[grpc]'."
+        )
     for keys_file in (values.keys_file, values.admin_keys_file):
         Keys(keys_file)
     return resolved
+
+
+def _has_grpc() -> bool:
+    return all(find_spec(name) is not None for name in ("grpc", "google", "google.protobuf"))
 
 
 def _plan(settings: ServerSettings) -> Plan:
@@ -133,21 +143,33 @@ def _serve(settings: ServerSettings, plan: Plan, engine_command: Sequence[str]) 
         text = f"A process may have {files} files open; at least {_FEWEST_FILES} are needed. Raise it with ulimit -n."
         print(f"error: {text}", file=sys.stderr)
         return BAD_USAGE
-    listening = []
-    for name, port in (("--port", settings.port), ("--health-port", settings.health_port)):
-        try:
-            listening += [open_port(settings.host, port)] if port is not None else []
-        except OSError as error:
-            text = f"Cannot listen on {settings.host} port {port}: {error.strerror}. Choose another {name}."
-            print(f"error: {text}", file=sys.stderr)
-            return BAD_USAGE
+    try:
+        listening = [_opened("--port", open_port, settings.host, settings.port)]
+        if settings.health_port is not None:
+            listening.append(_opened("--health-port", open_port, settings.host, settings.health_port))
+        grpc_port = None
+        if settings.grpc_port is not None:
+            grpc_port = _opened("--grpc-port", reserve_port, settings.host, settings.grpc_port)
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_USAGE
     sources = ", ".join(
         str(locate(own_settings(settings, one, f"deployment {name!r}"), one)[0])
         for name, one in plan.deployments.items()
     )
     logger.info("serving %s on http://%s", sources, address_of(listening[0]))
+    if grpc_port is not None:
+        logger.info("serving gRPC on %s", address_of(grpc_port))
     try:
-        return Supervisor(settings, plan, settings.deployments, engine_command).run(listening)
+        return Supervisor(settings, plan, settings.deployments, engine_command).run(listening, grpc_port)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_USAGE
+
+
+def _opened(flag: str, opening: Callable[[str, int], socket.socket], host: str, port: int) -> socket.socket:
+    try:
+        return opening(host, port)
+    except OSError as error:
+        text = f"Cannot listen on {host} port {port}: {error.strerror}. Choose another {flag}."
+        raise SettingsError(text) from None

@@ -110,6 +110,10 @@ class ServerSettings(BaseModel):
     health_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
         None, description="A second port for probes; it answers everything that --port answers."
     )
+    grpc_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
+        None,
+        description="A further port for the Open Inference Protocol over gRPC, of the extra grpc; 0 picks a free one.",
+    )
     max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         4096,
         description="The most connections of an HTTP process, and 96 fewer than it may open files (ulimit -n); beyond "

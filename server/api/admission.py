@@ -45,8 +45,14 @@ class AdmittedRequest:
             return state.deployments.choose(request.headers.get(DEPLOYMENT))
 
         authorization = request.headers.get("authorization")
-        facts, request_id = request.state.facts, request.state.request_id
-        return cls.admit(state, request_id=request_id, facts=facts, authorization=authorization, choose=choose)
+        return cls.admit(
+            state,
+            request_id=request.state.request_id,
+            facts=request.state.facts,
+            started=time.monotonic(),
+            authorization=authorization,
+            choose=choose,
+        )
 
     @classmethod
     @contextmanager
@@ -56,6 +62,7 @@ class AdmittedRequest:
         *,
         request_id: str,
         facts: dict[str, Any],
+        started: float,
         authorization: str | None,
         choose: Callable[[], Deployment],
         client_deadline: float = math.inf,
@@ -65,7 +72,6 @@ class AdmittedRequest:
         A `queue_full` that leaves the block is counted, too. ServiceError where the key is wrong, or no deployment can
         be chosen.
         """
-        started = time.monotonic()
         state.keys.check(authorization)
         deployment = choose()
         facts["deployment"] = deployment.name

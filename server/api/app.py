@@ -1,7 +1,7 @@
 """create_app: wires everything that an HTTP process needs."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -84,11 +84,11 @@ def create_routers() -> Sequence[APIRouter]:
 
 
 def create_app(
-    settings: ServerSettings, table: RoutingTable, control: Path, started: Callable[[AppState], None]
+    settings: ServerSettings, table: RoutingTable, control: Path, started: Callable[[AppState], Awaitable[None]]
 ) -> ASGIApp:
     """Build the ASGI application of one HTTP process, which serves the deployments of `table`.
 
-    `control` is the socket where the supervisor takes commands. `started` is called with the state once the event loop
+    `control` is the socket where the supervisor takes commands. `started` is awaited with the state once the event loop
     runs.
     """
     deployments, metrics = Deployments(table), Metrics()
@@ -107,7 +107,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         state.deployments.connect()
-        started(state)
+        await started(state)
         yield
         state.deployments.close()
 

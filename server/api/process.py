@@ -3,11 +3,13 @@
 import asyncio
 import gc
 import math
+import os
 import socket
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -21,6 +23,9 @@ from server.ipc.process_config import ProcessConfig
 from server.logs import configure_logs
 from server.supervisor.port import refuse_new_connections
 
+if TYPE_CHECKING:
+    from server.api.rpc.server import GrpcServer
+
 _ACCEPT_S = 0.05
 _LINGER_S = 1.0
 
@@ -31,6 +36,7 @@ class _DrainingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, connections: OpenConnections) -> None:
         super().__init__(config)
         self._connections = connections
+        self.grpc: GrpcServer | None = None
 
     async def on_tick(self, counter: int) -> bool:
         self._connections.close_expired()
@@ -43,6 +49,7 @@ class _DrainingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for listening in sockets or []:
             refuse_new_connections(listening)
+        grpc_stopped = asyncio.create_task(self._stop_grpc())
         await asyncio.sleep(_ACCEPT_S)  # the event loop accepts the connections that still wait
         for server in self.servers:
             server.close()
@@ -51,7 +58,12 @@ class _DrainingServer(uvicorn.Server):
         end = time.monotonic() + _LINGER_S
         while self.server_state.connections and time.monotonic() < end:
             await asyncio.sleep(0.02)
+        await grpc_stopped  # before the connections to engines are closed, which that does
         await super().shutdown(sockets)
+
+    async def _stop_grpc(self) -> None:
+        if self.grpc is not None:
+            await self.grpc.stop(self.config.timeout_graceful_shutdown or 0.0)
 
 
 def main() -> None:
@@ -64,7 +76,15 @@ def serve(config: ProcessConfig) -> None:
     settings = config.settings
     configure_logs(settings.log_format, settings.log_level)
 
-    def started(state: AppState) -> None:
+    async def started(state: AppState) -> None:
+        if config.grpc_address:
+            os.environ.setdefault(
+                "GRPC_VERBOSITY", "NONE"
+            )  # else clients could fill the log with lines of another form
+            from server.api.rpc.server import GrpcServer  # of an extra that most servers run without
+
+            server.grpc = GrpcServer(state, config.grpc_address)
+            await server.grpc.start()
         loop = asyncio.get_running_loop()
         updates = TableUpdates(state.deployments, config.table.number)
         watch_parent(

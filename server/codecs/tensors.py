@@ -11,8 +11,8 @@ from server.ipc.outcome import Failure
 from settings.excerpt import excerpt
 
 EXPECTED = (
-    'Expected {"inputs": [{"name": "image", "shape": [N], "datatype": "BYTES", "data": [BASE64, ...]}]}, or UINT8 of '
-    "the shape [N, H, W, 3]."
+    "Expected one input named 'image': BYTES of the shape [N], with an encoded image in each element (in JSON as "
+    "base64), or UINT8 of the shape [N, H, W, 3]."
 )
 _DEEPEST = 3  # levels of lists within the outer list of a tensor with four dimensions
 _ENCODED = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"BM", b"GIF8", b"II*\0", b"MM\0*")
@@ -50,7 +50,8 @@ def _encoded(data: Any, shape: list[int], check_count: Callable[[int], None]) ->
     elif isinstance(data, list):
         values = _flattened(data)
         check_count(len(values))
-        images = [decode_base64(each) for each in values]
+        # only gRPC has bytes in a list
+        images = [_from_bytes(each) if isinstance(each, bytes) else decode_base64(each) for each in values]
     else:
         raise ServiceError("input_invalid", f"`data` is a {type(data).__name__}. {EXPECTED}")
     if len(images) != shape[0] or not images:

@@ -36,7 +36,7 @@ class ProcessConfig(BaseModel):
     - A decode worker: the fields of its engine, with its own address, threads and size of batches, and `decode_worker`.
     - The process of a script: the settings, the address and the deployment itself.
     - An HTTP process: the settings of the server, the routing `table`, the file descriptors of its `listening` sockets,
-      and the `control` socket, which takes commands for the supervisor.
+      the HOST:PORT of gRPC if it is served, and the `control` socket, which takes commands for the supervisor.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -52,6 +52,7 @@ class ProcessConfig(BaseModel):
     decode_worker: DecodeWorkerConfig | None = None
     table: RoutingTable = RoutingTable()
     listening: tuple[int, ...] = ()
+    grpc_address: str = ""
     control: Path = Path()
 
     @property

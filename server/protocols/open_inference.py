@@ -18,7 +18,7 @@ from server.codecs import model_descriptions
 from server.codecs.body import UNSPECIFIC_TYPES, RequestBody, is_json, parsed_object, read_body
 from server.codecs.image_inputs import image_inputs, shared_options
 from server.codecs.pixel_lists import parse_with_pixels
-from server.codecs.tensor_outputs import RequestedOutput, default_outputs, model_outputs, output_tensor
+from server.codecs.tensor_outputs import RequestedOutput, Tensor, default_outputs, model_outputs, output_tensor
 from server.codecs.tensors import EXPECTED, images_of, object_or_empty
 from server.errors import ServiceError
 from server.inference.deployments import Deployment
@@ -40,7 +40,7 @@ from settings.version import product_version
 _HEADER = "inference-header-content-length"
 _MOST_DIGITS = 12  # of that header
 _LONGEST_ID = 1000
-_EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "statistics")
+EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "statistics")
 _LARGEST_INDEX_BODY = 2**10
 _INDEX_TIMEOUT_S = 30.0
 _PATH_PARAMETERS = {"parameters": path_parameters("{model}")}
@@ -66,15 +66,15 @@ _INDEX_BODY["requestBody"]["required"] = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Content:
-    """The JSON of a request, and the binary data after it."""
+class InferenceContent:
+    """The JSON of a request, and the binary data after it. A request over gRPC has the same form."""
 
     head: Mapping[str, Any]
     binary: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
-class _Note:
+class InferenceNote:
     """What a response repeats of its request, and the outputs that it has."""
 
     model: str
@@ -82,19 +82,19 @@ class _Note:
     outputs: tuple[RequestedOutput, ...]
 
 
-async def _parse(body: RequestBody) -> _Content:
+async def _parse(body: RequestBody) -> InferenceContent:
     length = body.headers.get(_HEADER)
     if length is None:
-        return _Content(await parsed_object(body.data, parse_with_pixels))
+        return InferenceContent(await parsed_object(body.data, parse_with_pixels))
     if not length.isdecimal() or len(length) > _MOST_DIGITS or int(length) > len(body.data):
         raise ServiceError(
             "input_invalid", f"The header {_HEADER} is {length[:40]!r}, but the body has {len(body.data)} bytes."
         )
-    return _Content(await parsed_object(body.data[: int(length)]), body.data[int(length) :])
+    return InferenceContent(await parsed_object(body.data[: int(length)]), body.data[int(length) :])
 
 
 def _read(request: ProtocolRequest) -> ScoreRequest:
-    content: _Content = request.content
+    content: InferenceContent = request.content
     inputs = content.head.get("inputs")
     if not isinstance(inputs, list) or len(inputs) != 1 or not isinstance(inputs[0], dict):
         raise ServiceError("input_invalid", f"`inputs` is not a list of one tensor. {EXPECTED}")
@@ -107,7 +107,7 @@ def _read(request: ProtocolRequest) -> ScoreRequest:
     return ScoreRequest(image_inputs(files, options, explains=explains), note)
 
 
-def _note(head: Mapping[str, Any], request: ProtocolRequest, explains: bool) -> _Note:
+def _note(head: Mapping[str, Any], request: ProtocolRequest, explains: bool) -> InferenceNote:
     request_id, named = head.get("id"), head.get("outputs")
     if request_id is not None and not isinstance(request_id, str):
         raise ServiceError("input_invalid", f"`id` is a {type(request_id).__name__}; expected a text.")
@@ -121,7 +121,7 @@ def _note(head: Mapping[str, Any], request: ProtocolRequest, explains: bool) -> 
     outputs = tuple(_requested_output(each, request.model, binary) for each in named)
     if len({output.name for output in outputs}) < len(outputs):
         raise ServiceError("input_invalid", "`outputs` names one of them twice.")
-    return _Note(request.path_parameters["model"], request_id, outputs)
+    return InferenceNote(request.path_parameters["model"], request_id, outputs)
 
 
 def _requested_output(given: Mapping[str, Any], model: ModelFacts, binary: bool) -> RequestedOutput:
@@ -147,11 +147,15 @@ def _flag(parameters: Mapping[str, Any], name: str, *, default: bool) -> bool:
     return flag
 
 
+def output_tensors(result: ScoreResult) -> list[Tensor]:
+    """Return the outputs that the request named; `note` is an InferenceNote. ServiceError as `output_tensor` raises."""
+    return [output_tensor(requested, result.outcomes, result.model) for requested in result.note.outputs]
+
+
 def _write(result: ScoreResult) -> ResponseBody:
-    note: _Note = result.note
+    note: InferenceNote = result.note
     outputs, blobs = [], []
-    for requested in note.outputs:
-        tensor = output_tensor(requested, result.outcomes, result.model)
+    for requested, tensor in zip(note.outputs, output_tensors(result), strict=True):
         output = tensor.metadata()
         if requested.binary:
             blobs.append(tensor.binary_data())
@@ -179,7 +183,7 @@ router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
 @router.get("")
 async def server_metadata() -> JSONResponse:
     """Return the server's name and version, and the extensions of the protocol that it has."""
-    return JSONResponse({"name": "sightglass", "version": product_version(), "extensions": list(_EXTENSIONS)})
+    return JSONResponse({"name": "sightglass", "version": product_version(), "extensions": list(EXTENSIONS)})
 
 
 @router.get("/health/live")

@@ -1,4 +1,4 @@
-"""The listening port: the supervisor opens it, HTTP processes share it, and closing it loses no connection."""
+"""The ports: the supervisor opens them, HTTP processes share them, and closing that of HTTP loses no connection."""
 
 import contextlib
 import ctypes
@@ -17,6 +17,29 @@ def open_port(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     both = family == socket.AF_INET6 and _is_unspecified(host) and socket.has_dualstack_ipv6()
     return socket.create_server((host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+
+
+def reserve_port(host: str, port: int) -> socket.socket:
+    """Take a port where each process of this user may listen by itself. Raises OSError where another one has it.
+
+    gRPC cannot take over a socket, so each process opens its own (SO_REUSEPORT).
+    """
+    with open_port(host, port) as free:  # listening finds out whether another one has it, binding alone does not
+        family, (host, port) = free.family, free.getsockname()[:2]
+        only_ipv6 = family == socket.AF_INET6 and free.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+    reserved = socket.socket(family)
+    try:
+        if family == socket.AF_INET6:
+            reserved.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only_ipv6)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of an earlier server may linger
+        reserved.bind((host, port))
+        # not before: from here on, only those who share the port so can listen
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    except OSError:
+        reserved.close()
+        raise
+    return reserved
 
 
 def address_of(listening: socket.socket) -> str:

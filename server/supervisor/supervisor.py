@@ -17,6 +17,7 @@ from server.ipc.process_config import ProcessConfig
 from server.supervisor.child import CANNOT_SERVE, Child
 from server.supervisor.launcher import ENGINE_COMMAND, Launcher, LaunchError
 from server.supervisor.plan_file import PlanFile
+from server.supervisor.port import address_of
 from server.supervisor.reaper import inherit_orphans, reap_orphans
 from server.supervisor.rollout import Rollout
 from server.supervisor.session_folder import session_folder
@@ -66,9 +67,14 @@ class Supervisor:
         self._metrics: Metrics | None = None
         self._stopping = False
         self._done: asyncio.Future[int] | None = None
+        self._grpc_port: socket.socket | None = None
 
-    def run(self, listening: Sequence[socket.socket]) -> int:
-        """Serve on listening sockets. Returns the exit code: 0 after a signal, 3 where nothing can be served."""
+    def run(self, listening: Sequence[socket.socket], grpc_port: socket.socket | None = None) -> int:
+        """Serve on listening sockets, and on a reserved port for gRPC if there is one.
+
+        Returns the exit code: 0 after a signal, 3 where nothing can be served.
+        """
+        self._grpc_port = grpc_port
         inherit_orphans()
         with session_folder() as folder:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
@@ -116,7 +122,13 @@ class Supervisor:
     ) -> list[Child]:
         def config() -> ProcessConfig:
             numbers = tuple(port.fileno() for port in listening)
-            return ProcessConfig(settings=self._settings, table=publisher.table, listening=numbers, control=control)
+            return ProcessConfig(
+                settings=self._settings,
+                table=publisher.table,
+                listening=numbers,
+                grpc_address=address_of(self._grpc_port) if self._grpc_port is not None else "",
+                control=control,
+            )
 
         count = http_processes(self._settings)
         return [

@@ -5,6 +5,7 @@ import httpx
 import pytest
 
 from server.api.app import create_app
+from server.api.state import AppState
 from server.ipc.routing_table import RoutingTable
 from settings.server import ServerSettings
 
@@ -15,8 +16,11 @@ def test_what_was_not_foreseen_is_said_as_json_without_its_cause(
     def broken() -> str:
         raise UnicodeEncodeError("utf-8", "caf\udce9", 3, 4, "surrogates not allowed")
 
+    async def started(state: AppState) -> None:
+        pass
+
     monkeypatch.setattr("server.api.app.exposition", broken)
-    app = create_app(ServerSettings(), RoutingTable(), tmp_path / "control", lambda state: None)
+    app = create_app(ServerSettings(), RoutingTable(), tmp_path / "control", started)
 
     async def ask() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client:

@@ -145,6 +145,16 @@ def test_a_port_in_use_is_2(fridge_folder: Path) -> None:
     assert "Cannot listen on 127.0.0.1" in done.stderr
 
 
+def test_grpc_without_its_packages_is_2(
+    fridge_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("server.service.find_spec", lambda _: None)
+    assert main(["--model", str(fridge_folder), "--port", "0", "--grpc-port", "8001"]) == 2
+    assert "--grpc-port is 8001, but the packages for gRPC are not installed: pip install '.[grpc]'" in (
+        capsys.readouterr().err
+    )
+
+
 def test_a_model_that_is_not_there_is_3(tmp_path: Path) -> None:
     done = run_server("--model", tmp_path / "nothing", "--port", "0")
     assert done.returncode == 3

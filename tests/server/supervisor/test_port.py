@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from server.supervisor.port import address_of, open_port
+from server.supervisor.port import address_of, open_port, reserve_port
 from tests.support.folders.user_scripts import write_scripts
 from tests.support.raw_connection import RawConnection
 from tests.support.servers.live_server import LiveServer
@@ -37,6 +37,31 @@ def _is_reached(address: str, port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost", pytest.param("::", marks=_NO_IPV6)])
+def test_a_reserved_port_is_of_those_who_share_it(host: str) -> None:
+    with reserve_port(host, 0) as reserved:
+        port = reserved.getsockname()[1]
+        for take in (open_port, reserve_port):
+            with pytest.raises(OSError, match="in use"):
+                take(host, port)
+        assert not _is_reached("127.0.0.1", port), "it does not listen"
+        with _sharing(reserved, port), _sharing(reserved, port):
+            assert _is_reached("127.0.0.1", port)
+            with pytest.raises(OSError, match="in use"):
+                reserve_port(host, port)
+    with open_port("127.0.0.1", 0) as listening, pytest.raises(OSError, match="in use"):
+        reserve_port(host, listening.getsockname()[1])
+
+
+def _sharing(reserved: socket.socket, port: int) -> socket.socket:
+    """Listen at a reserved port as the library of gRPC does."""
+    sharing = socket.socket(reserved.family)
+    sharing.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sharing.bind((reserved.getsockname()[0], port))
+    sharing.listen()
+    return sharing
 
 
 @_NO_IPV6

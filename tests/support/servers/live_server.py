@@ -99,6 +99,11 @@ class LiveServer:
         """The port of a server that was ready."""
         return int(self.url.rpartition(":")[2])
 
+    @property
+    def grpc_address(self) -> str:
+        """HOST:PORT of gRPC, for a server that was started with --grpc-port."""
+        return self.log().partition("serving gRPC on ")[2].split()[0]
+
     def children(self, module: str) -> list[psutil.Process]:
         """Return the running child processes that were started with `-m module`."""
         return [

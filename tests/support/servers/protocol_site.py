@@ -46,7 +46,8 @@ class ProtocolSite:
         limits = ("--max-body-bytes", str(MOST_BYTES), "--max-images", "6")
         # however slow and busy the machine is
         patient = ("--queue-limit-ms", "600000", "--request-timeout-ms", "300000")
-        self.server = LiveServer("--deployments", file, *limits, *patient, *arguments, ready_within_s=120)
+        ports = ("--grpc-port", "0")
+        self.server = LiveServer("--deployments", file, *ports, *limits, *patient, *arguments, ready_within_s=120)
         self.names = names
 
     def __enter__(self) -> Self:

@@ -1,0 +1,1 @@
+"""gRPC beside HTTP: what a call has that a message has not."""
