@@ -49,8 +49,8 @@ async def _model_infer(call: RpcCall) -> bytes:
         deployment, note = admitted.deployment, score_request.note
         result = ScoreResult(reply.outcomes, admitted.request_id, deployment.model, deployment.route.version, note)
         response = response_of(note, result.version, output_tensors(result), raw=is_raw)
-        stages = {**reply.stages, "total": time.monotonic() - admitted.started}
-        call.reply_metadata += [("server-timing", server_timing(stages)), (DEPLOYMENT, deployment.name)]
+        timing = server_timing(reply.stages, time.monotonic() - admitted.started, call.facts)
+        call.reply_metadata += [("server-timing", timing), (DEPLOYMENT, deployment.name)]
         return response
 
 
