@@ -105,12 +105,14 @@ def _plan(settings: ServerSettings) -> Plan:
         plan = load_plan(settings.deployments)
     elif settings.entry_script is not None:
         script = DeploymentSpec(entry_script=settings.entry_script, model_dir=settings.model_dir)
-        plan = single(_deployment_name(settings.entry_script.stem), script)
+        plan = single(settings.deployment_name or _deployment_name(settings.entry_script.stem), script)
     elif settings.model is not None:
-        plan = single(_deployment_name(settings.model.resolve().stem), DeploymentSpec(model=settings.model))
+        folder_name = _deployment_name(settings.model.resolve().stem)
+        plan = single(settings.deployment_name or folder_name, DeploymentSpec(model=settings.model))
     else:
         name, _, version = str(settings.name).partition("@")
-        plan = single(_deployment_name(name), DeploymentSpec(name=f"{name}@{version or settings.model_version}"))
+        registered = DeploymentSpec(name=f"{name}@{version or settings.model_version}")
+        plan = single(settings.deployment_name or _deployment_name(name), registered)
     for name, deployment in plan.deployments.items():
         locate(own_settings(settings, deployment, f"deployment {name!r}"), deployment)
     return plan

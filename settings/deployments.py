@@ -10,9 +10,7 @@ from settings.errors import SettingsError
 from settings.excerpt import excerpt, shortened
 from settings.expectation import did_you_mean, expectation
 from settings.json_file import JsonFile
-from settings.server import ServerSettings
-
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+from settings.server import NAME, ServerSettings
 
 # What a deployment may set in place of the server: everything about its model or script, nothing about the port
 _OF_MODELS = (

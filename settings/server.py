@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 ENV_PREFIX = "SIGHTGLASS_"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # of a deployment
 
 Positive = Annotated[int, Field(ge=1)]
 Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
@@ -73,6 +74,11 @@ class ServerSettings(BaseModel):
         "latest",
         description="The version of --name to serve.",
         json_schema_extra={"expectation": "a whole number of at least 1, or latest"},
+    )
+    deployment_name: Annotated[str, Field(pattern=NAME)] | None = Field(
+        None,
+        description="What the model or script is called in paths, metrics and logs; by default as its folder or file.",
+        json_schema_extra={"expectation": "up to 64 letters, digits, '.', '_' and '-', the first a letter or digit"},
     )
     strict_settings: bool = Field(False, description="Refuse unknown keys in settings.json instead of warning.")
 
@@ -237,6 +243,9 @@ class ServerSettings(BaseModel):
         given = [f"{what} {str(value)!r}" for what, value in named.items() if value is not None]
         if len(given) > 1:
             raise ValueError(f"both {' and '.join(given)} are given; keep one of them")
+        if self.deployments is not None and self.deployment_name is not None:
+            named_there = f"the file of deployments {str(self.deployments)!r} has names"
+            raise ValueError(f"{named_there}; leave the deployment name {self.deployment_name!r} out")
         if self.name is not None and "@" in self.name and self.model_version != "latest":
             raise ValueError(
                 f"the name {self.name!r} already holds a version; leave the version {self.model_version!r} out"

@@ -24,6 +24,7 @@ FIELDS: dict[str, tuple[Any, tuple[str, Any], tuple[str, Any]]] = {
     "model_root": (Path("model_root"), ("r", Path("r")), ("../r", Path("../r"))),
     "name": (None, ("fridge", "fridge"), ("fridge@2", "fridge@2")),
     "model_version": ("latest", ("2", "2"), ("17", "17")),
+    "deployment_name": (None, ("fridge", "fridge"), ("a.b_c-1", "a.b_c-1")),
     "strict_settings": (False, ("true", True), ("1", True)),
     "deployments": (None, ("d.json", Path("d.json")), ("/etc/d.json", Path("/etc/d.json"))),
     "entry_script": (None, ("score.py", Path("score.py")), ("/a/score.py", Path("/a/score.py"))),
@@ -76,6 +77,10 @@ MS, AT_LEAST_1 = "a whole number from 0 to 3600000", "a whole number of at least
 DEVICES = "auto, cpu, cuda or cuda:N, or several separated by commas"
 # field -> what it accepts, in words, and texts that do not fit; fields without an entry take any text
 WRONG: dict[str, tuple[str, list[str]]] = {
+    "deployment_name": (
+        "up to 64 letters, digits, '.', '_' and '-', the first a letter or digit",
+        ["a b", "-a", "a/b", "x" * 65, "\u00e9"],
+    ),
     "port": ("a whole number from 0 to 65535", ["-1", "65536", "http", "80.5", "0x50"]),
     "health_port": ("a whole number from 0 to 65535 or null", ["-1", "65536", "x"]),
     "max_connections": ("a whole number from 1 to 1000000", ["0", "1000001", "many"]),
@@ -251,6 +256,11 @@ def test_a_flag_for_the_model_replaces_all_variables_for_it() -> None:
     assert (found.model, found.name, found.model_version) == (None, "other@2", "latest")
     found = parse(["--model-version", "4"], env).values
     assert (found.name, found.model_version) == ("n", "4")
+
+
+def test_a_name_of_one_deployment_is_none_of_several() -> None:
+    with pytest.raises(SettingsError, match=r"'d\.json' has names; leave the deployment name 'fridge' out"):
+        parse(["--deployments", "d.json", "--deployment-name", "fridge"])
 
 
 def test_a_version_is_given_once_and_the_name_is_quoted_as_typed() -> None:
