@@ -7,10 +7,12 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from grpc.aio import EOF
 
 from server.api.request_ids import RequestIds
+from server.api.request_log import RequestLog, add_error
 from server.api.rpc.status import Metadata, error_metadata, status_code, status_text
 from server.api.state import AppState
 from server.errors import ServiceError
@@ -31,28 +33,30 @@ class RpcCall:
     """
 
     state: AppState
-    method: str
     context: Any
+    route: str
+    path: str
+    headers: list[tuple[bytes, bytes]]
     ids: RequestIds
-    headers: dict[str, str]
     started: float
     deadline: float
+    received: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
     reply_metadata: list[tuple[str, str | bytes]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, state: AppState, method: str, context: Any) -> "RpcCall":
-        """Read the metadata and the deadline of a call that has just arrived."""
-        headers = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-        ids = RequestIds.of([(key.encode(), value.encode("latin-1", "replace")) for key, value in headers.items()])
+    def of(cls, state: AppState, context: Any, route: str, path: str) -> "RpcCall":
+        """Read the metadata and the deadline of a call of the method `path`, which has just arrived."""
+        given = [(key, value) for key, value in context.invocation_metadata() or () if isinstance(value, str)]
+        headers = [(key.encode(), value.encode("latin-1", "replace")) for key, value in given]
         started, remaining = time.monotonic(), context.time_remaining()
         deadline = math.inf if remaining is None else started + remaining
-        return cls(state, method, context, ids, headers, started, deadline)
+        return cls(state, context, route, path, headers, RequestIds.of(headers), started, deadline)
 
     @property
     def authorization(self) -> str | None:
         """The key of the call, as HTTP's header of this name holds it."""
-        return self.headers.get("authorization")
+        return next((value.decode("latin-1") for name, value in self.headers if name == b"authorization"), None)
 
     async def message(self, deadline: float) -> bytes:
         """Read the one message of the call. ServiceError `body_timeout` after `deadline`, `body_empty` without one."""
@@ -66,9 +70,10 @@ class RpcCall:
             await asyncio.sleep(_CANCELLED_WITHIN_S)
             raise ServiceError("body_empty", "The call ended without a message.")
         assert isinstance(message, bytes)
+        self.received = len(message)
         return message
 
-    async def answer(self, work: Callable[["RpcCall"], Awaitable[bytes]]) -> bytes:
+    async def answer(self, work: Callable[["RpcCall"], Awaitable[bytes]], log: RequestLog) -> bytes:
         """Return the reply that `work` makes, or end the call with the status of its ServiceError."""
         status = 200
         try:
@@ -78,7 +83,7 @@ class RpcCall:
             return reply
         except ServiceError as error:
             status = error.status
-            await self._abort(error)
+            await self.abort(error)
             raise  # not reached
         except asyncio.CancelledError:
             status = 504 if time.monotonic() >= self.deadline else _CLIENT_LEFT
@@ -86,25 +91,33 @@ class RpcCall:
         except Exception:
             status = 500
             logger.exception("an error was not foreseen", extra={"facts": {"request_id": self.ids.request_id}})
-            await self._abort(
-                ServiceError("internal_error", "An unexpected error occurred. The server's log has the cause.")
-            )
+            text = "An unexpected error occurred. The server's log has the cause."
+            await self.abort(ServiceError("internal_error", text))
             raise
         finally:
-            self._record(status)
+            self._record(status, log)
 
-    async def _abort(self, error: ServiceError) -> None:
+    async def abort(self, error: ServiceError) -> None:
+        """End the call with the status of an error, by raising what the library expects."""
+        add_error(self.facts, error)
         metadata: Metadata = [*self._id_metadata(), *error_metadata(error)]
-        self.facts["grpc"] = status_code(error).name
         await self.context.abort(status_code(error), status_text(error), tuple(metadata))
 
     def _id_metadata(self) -> Metadata:
         return [(name.decode(), value.decode("latin-1")) for name, value in self.ids.headers()]
 
-    def _record(self, status: int) -> None:
+    def _record(self, status: int, log: RequestLog) -> None:
         seconds = time.monotonic() - self.started
-        self.state.metrics.requests.labels(self.method, str(status), self.facts.get("deployment", "")).inc()
-        self.state.metrics.request_seconds.labels(self.method).observe(seconds)
-        level = logging.INFO if status >= 400 or "deployment" in self.facts else logging.DEBUG
-        head = {"status": status, "method": "gRPC", "route": self.method, "ms": round(1000 * seconds, 1)}
-        logger.log(level, "request", extra={"facts": head | self.facts | {"request_id": self.ids.request_id}})
+        self.state.metrics.requests.labels(self.route, str(status), self.facts.get("deployment", "")).inc()
+        self.state.metrics.request_seconds.labels(self.route).observe(seconds)
+        state = {"facts": self.facts, "request_id": self.ids.request_id}
+        # what the log reads of a request over HTTP
+        scope = {"path": self.path, "headers": self.headers, "client": _client(self.context.peer()), "state": state}
+        log.write(scope, method="gRPC", route=self.route, status=status, seconds=seconds, received=self.received)
+
+
+def _client(peer: str) -> tuple[str, int] | None:
+    """Return the address in gRPC's name of a peer, such as ipv4:127.0.0.1:50000 or ipv6:%5B::1%5D:50000."""
+    kind, _, rest = unquote(peer).partition(":")
+    host, _, port = rest.rpartition(":")
+    return (host.strip("[]"), int(port)) if kind in ("ipv4", "ipv6") and port.isdecimal() else None

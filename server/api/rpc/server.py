@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 from grpc import aio
 
+from server.api.request_log import UNKNOWN_ROUTE, RequestLog
 from server.api.rpc import health
 from server.api.rpc.call import RpcCall
 from server.api.rpc.service import METHODS
@@ -58,6 +59,7 @@ class _Handlers:
 
     def __init__(self, state: AppState) -> None:
         self._state = state
+        self._log = RequestLog(state.proxies)
 
     def service(self, handler_call_details: Any) -> Any:
         """Return the handler of a method."""
@@ -68,17 +70,20 @@ class _Handlers:
             work: Any = health.check
         else:
             work = METHODS.get(method, partial(_unknown, method))
-        name = method if method in METHODS or method == health.CHECK else "none"  # which clients can invent
+        route = method if method in METHODS or method == health.CHECK else UNKNOWN_ROUTE
 
         async def answer(messages: object, context: Any) -> bytes:
-            return await RpcCall.of(self._state, name, context).answer(work)
+            return await RpcCall.of(self._state, context, route, method).answer(work, self._log)
 
         return grpc.stream_unary_rpc_method_handler(answer)
 
     async def _watch(self, messages: object, context: Any) -> AsyncIterator[bytes]:
-        call = RpcCall.of(self._state, health.WATCH, context)
-        async for status in health.watch(call):
-            yield status
+        call = RpcCall.of(self._state, context, health.WATCH, health.WATCH)
+        try:
+            async for status in health.watch(call):
+                yield status
+        except ServiceError as error:
+            await call.abort(error)
 
 
 async def _unknown(method: str, call: RpcCall) -> bytes:

@@ -195,7 +195,10 @@ def test_ids_and_stages_come_after_the_reply(channel: grpc.Channel, site: Protoc
     assert {part.partition(";")[0] for part in found["server-timing"].split(", ")} >= {"read", "queue", "device"}
     site.server.wait_for(lambda: "mine-18" in site.server.log())
     (line,) = [line for line in site.server.log().splitlines() if "request_id=mine-18" in line]
+    size = len(infer_request(JPEG).SerializeToString())
     for words in ("status=200", f"route={METHODS}ModelInfer", "deployment=fridge", "images=1", "device_ms="):
+        assert words in line
+    for words in ("client=127.0.0.1 ", 'agent="grpc-python/', f"bytes={size} "):
         assert words in line
     with pytest.raises(grpc.RpcError) as caught:
         infer(channel)(infer_request(JPEG), metadata=[("x-request-id", "x" * 101)])
@@ -366,6 +369,7 @@ def test_unknown_methods_are_named_and_counted_as_one(channel: grpc.Channel, sit
             channel.unary_unary(method)(b"")
         assert caught.value.code() is CODES.UNIMPLEMENTED
     assert site.server.metric("sightglass_requests_total", route="none", code="405") == before + 3
+    assert "path=/other.Service/Method" in site.server.log()
 
 
 def test_health_checks_of_grpc(channel: grpc.Channel) -> None:
@@ -380,6 +384,9 @@ def test_health_checks_of_grpc(channel: grpc.Channel) -> None:
         check(b"\xff")
     assert caught.value.code() is CODES.INVALID_ARGUMENT
     watch = channel.unary_stream("/grpc.health.v1.Health/Watch")
+    with pytest.raises(grpc.RpcError, match="not a HealthCheckRequest") as caught:
+        next(watch(b"\xff"))
+    assert caught.value.code() is CODES.INVALID_ARGUMENT
     for service, status in ((b"", b"\x08\x01"), (b"\x0a\x05other", b"\x08\x03")):
         changes = watch(service)
         assert next(changes) == status
