@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 import time
+from collections.abc import Mapping
 from io import TextIOWrapper
 from typing import Literal
 
@@ -14,6 +15,10 @@ _SEVERAL = re.compile(r'[\s"=]')
 
 
 class _JsonFormatter(logging.Formatter):
+    def __init__(self, facts: Mapping[str, str]) -> None:
+        super().__init__()
+        self._facts = facts
+
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{record.msecs:03.0f}Z",
@@ -21,6 +26,7 @@ class _JsonFormatter(logging.Formatter):
             "logger": record.name,
             "process": record.process,
             "message": record.getMessage(),
+            **self._facts,
             **getattr(record, "facts", {}),
         }
         if record.exc_info:
@@ -33,11 +39,12 @@ class _TextFormatter(logging.Formatter):
 
     converter = staticmethod(time.gmtime)
 
-    def __init__(self) -> None:
+    def __init__(self, facts: Mapping[str, str]) -> None:
+        self._facts = facts
         super().__init__("%(asctime)s.%(msecs)03dZ %(levelname).1s [%(process)d] %(name)s - %(message)s", "%FT%T")
 
     def format(self, record: logging.LogRecord) -> str:
-        facts = getattr(record, "facts", {})
+        facts = {**self._facts, **getattr(record, "facts", {})}
         line = super().format(record) + "".join(f" {key}={_quoted(str(value))}" for key, value in facts.items())
         # only tracebacks have more lines: none of them looks like a line of the log
         return _CONTROLS.sub(_escape, line).replace("\n", "\n    ")
@@ -61,10 +68,10 @@ def escape_output() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def configure_logs(log_format: Literal["text", "json"], level: str) -> None:
-    """Send the log of this process to standard error."""
+def configure_logs(log_format: Literal["text", "json"], level: str, **facts: str) -> None:
+    """Send the log of this process to standard error. Every line has these facts, such as its deployment."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
+    handler.setFormatter(_JsonFormatter(facts) if log_format == "json" else _TextFormatter(facts))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # RequestMiddleware logs each request and the supervisor logs starts and ends: uvicorn's lines would repeat both
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

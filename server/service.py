@@ -156,10 +156,10 @@ def _serve(settings: ServerSettings, plan: Plan, engine_command: Sequence[str]) 
         print(f"error: {error}", file=sys.stderr)
         return BAD_USAGE
     sources = ", ".join(
-        str(locate(own_settings(settings, one, f"deployment {name!r}"), one)[0])
+        f"{name} from {locate(own_settings(settings, one, f'deployment {name!r}'), one)[0]}"
         for name, one in plan.deployments.items()
     )
-    logger.info("serving %s on http://%s", sources, address_of(listening[0]))
+    logger.info("loading %s, to be served on http://%s", sources, address_of(listening[0]))
     if grpc_port is not None:
         logger.info("serving gRPC on %s", address_of(grpc_port))
     try:

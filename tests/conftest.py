@@ -29,6 +29,7 @@ _SHARING = {
     "tests/server/proxies/": "keyed_server",
     "tests/server/api/test_api_page.py": "site",
     "tests/server/api/test_routing.py": "site",
+    "tests/server/supervisor/test_start_log.py": "site",
     "tests/server/supervisor/test_lifecycle.py": "fridge_server",
     "tests/benchmarks/test_measured.py": "fridge_server",
 }

@@ -18,7 +18,7 @@ from server.api.connections.http_connection import HttpConnection
 from server.api.connections.open_connections import OpenConnections
 from server.api.state import AppState
 from server.api.table_updates import TableUpdates
-from server.ipc.parent_pipe import READY, read_config, report_to_parent, watch_parent
+from server.ipc.parent_pipe import READY, SERVES, read_config, report_to_parent, watch_parent
 from server.ipc.process_config import ProcessConfig
 from server.logs import configure_logs
 from server.supervisor.port import refuse_new_connections
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from server.api.rpc.server import GrpcServer
 
 _ACCEPT_S = 0.05
+_POLL_S = 0.01
 _LINGER_S = 1.0
 
 
@@ -76,6 +77,8 @@ def serve(config: ProcessConfig) -> None:
     settings = config.settings
     configure_logs(settings.log_format, settings.log_level)
 
+    tasks: list[asyncio.Task[None]] = []  # event loops keep no reference of their own
+
     async def started(state: AppState) -> None:
         if config.grpc_address:
             os.environ.setdefault(
@@ -96,6 +99,7 @@ def serve(config: ProcessConfig) -> None:
         gc.freeze()
         report_to_parent(READY)
         updates.report()
+        tasks.append(loop.create_task(_report_when_ready(state)))
 
     connections = OpenConnections(settings.max_connections, settings.idle_timeout_ms / 1000)
     uvicorn_config = uvicorn.Config(
@@ -105,13 +109,19 @@ def serve(config: ProcessConfig) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # the address of the client is not used
+        proxy_headers=False,  # TrustedProxies reads them
         lifespan="on",
         timeout_keep_alive=math.ceil(settings.idle_timeout_ms / 1000),
         timeout_graceful_shutdown=max(1, settings.grace_period_ms // 1000),
     )
     server = _DrainingServer(uvicorn_config, connections)
     server.run(sockets=config.listening_sockets())
+
+
+async def _report_when_ready(state: AppState) -> None:
+    while not state.deployments.ready:
+        await asyncio.sleep(_POLL_S)
+    report_to_parent(SERVES)
 
 
 def _drain(state: AppState, server: uvicorn.Server) -> None:

@@ -47,7 +47,7 @@ def main() -> None:
     Exits with CANNOT_SERVE where the model cannot be served, with BROKEN where the device failed.
     """
     config = read_config()
-    configure_logs(config.settings.log_format, config.settings.log_level)
+    configure_logs(config.settings.log_format, config.settings.log_level, deployment=config.deployment)
     # Pillow warns about metadata and palettes, once for each line of its code. Pixels either decode or raise
     warnings.filterwarnings("ignore", module="PIL")
     # once an engine has ended, no other process knows its decode workers: each removes its own gauges
@@ -96,8 +96,6 @@ async def serve(config: ProcessConfig) -> None:
     )
     freeze_objects()
     listener.announce({"ready": True, "reason": "ready"})
-    report_to_parent(READY)
-    Heartbeat(device, hang_limit_s(settings), replace_process).start()
     logger.info(
         "engine ready device=%s runtime=%s precision=%s batch=%d seconds=%.1f",
         model.device,
@@ -106,6 +104,8 @@ async def serve(config: ProcessConfig) -> None:
         max_images,
         time.monotonic() - started,
     )
+    report_to_parent(READY)
+    Heartbeat(device, hang_limit_s(settings), replace_process).start()
     if explainer is not None:
         await asyncio.to_thread(_warm_up_explanations, explainer, max_images, thread, pipeline)
     if tuner is not None:

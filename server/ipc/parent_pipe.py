@@ -4,8 +4,9 @@ Its first line is the ProcessConfig. Later lines are `drain`, or another routing
 ends when the parent closes it or ends in any way, and the child exits at once. So a child never outlives its parent,
 and it needs no signals.
 
-A child reports on its standard output: `ready`, `failed` with the reason, and `uses` with the number of the routing
-table that it uses, followed by those that replaced deployments whose last requests it still answers. An engine or a
+A child reports on its standard output: `ready`, `failed` with the reason, and, if it is an HTTP process, `serves` once
+its readiness probe answers 200, and `uses` with the number of the routing table that it uses, followed by those that
+replaced deployments whose last requests it still answers. An engine or a
 decode worker that is ready writes `alive` every second, so that its parent notices when it hangs.
 """
 
@@ -26,6 +27,7 @@ DRAIN = b"drain\n"
 TABLE = b"table "
 READY = "ready"
 FAILED = "failed"
+SERVES = "serves"
 USES = "uses"
 ALIVE = "alive"
 BEAT_S = 1.0  # between two of them

@@ -26,7 +26,7 @@ logger = logging.getLogger("server.scripts")
 def main() -> None:
     """Run a script until the parent pipe closes. Exits with CANNOT_SERVE where the script cannot be served."""
     config = read_config()
-    configure_logs(config.settings.log_format, config.settings.log_level)
+    configure_logs(config.settings.log_format, config.settings.log_level, deployment=config.deployment)
     uvloop.run(_serve(config))
 
 
@@ -46,7 +46,6 @@ async def _serve(config: ProcessConfig) -> None:
     except WorkerError as error:
         pool.kill()
         _give_up(f"The script {location.script} cannot be hosted: {error}")
-    report_to_parent(READY)
     logger.info(
         "script ready takes=%r python=%s workers=%d seconds=%.1f",
         facts["takes"],
@@ -54,6 +53,7 @@ async def _serve(config: ProcessConfig) -> None:
         config.settings.workers,
         time.monotonic() - started,
     )
+    report_to_parent(READY)
     await asyncio.Event().wait()
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,7 +102,8 @@ class Supervisor:
         publisher.http_processes = self._http_processes(publisher, listening, control)
         for http_process in publisher.http_processes:
             http_process.start()
-        watched = (self._watch_deployments(rollout), *map(self._watch_http_process, publisher.http_processes))
+        start = self._watch_start(rollout, publisher, address_of(listening[0]))
+        watched = (start, *map(self._watch_http_process, publisher.http_processes))
         tasks = [asyncio.create_task(each) for each in (*watched, reap_orphans())]
         code = await self._done
         self._stopping = True
@@ -136,11 +138,15 @@ class Supervisor:
             for _ in range(count)
         ]
 
-    async def _watch_deployments(self, rollout: Rollout) -> None:
+    async def _watch_start(self, rollout: Rollout, publisher: TablePublisher, address: str) -> None:
+        started = time.monotonic()
         try:
             await rollout.wait_first_ready()
         except LaunchError:
             self._finish(CANNOT_SERVE)  # each engine has logged why
+            return
+        await publisher.wait_serving()
+        logger.info("ready on http://%s seconds=%.1f", address, time.monotonic() - started)
 
     async def _watch_http_process(self, http_process: Child) -> None:
         try:

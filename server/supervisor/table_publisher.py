@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from server.ipc.parent_pipe import USES
+from server.ipc.parent_pipe import SERVES, USES
 from server.ipc.routing_table import RoutingTable
 from server.supervisor.child import Child
 
@@ -30,6 +30,7 @@ class TablePublisher:
         self.table = RoutingTable(named=named)
         self.http_processes: Sequence[Child] = ()
         self._uses: dict[Child, _Use] = {}
+        self._serving: set[Child] = set()
 
     def publish(self, table: RoutingTable) -> int:
         """Send a table as the next one, and return its number."""
@@ -39,8 +40,10 @@ class TablePublisher:
         return self.table.number
 
     def read_line(self, http_process: Child, line: str) -> None:
-        """Read a line of an HTTP process; see `server.ipc.parent_pipe` for those that begin with `uses`."""
+        """Read a line of an HTTP process: `serves` or `uses`; see `server.ipc.parent_pipe`."""
         words = line.split()
+        if words == [SERVES]:
+            self._serving.add(http_process)
         if words[:1] == [USES]:
             newest, *answering = map(int, words[1:])
             self._uses[http_process] = _Use(newest, frozenset(answering))
@@ -48,6 +51,11 @@ class TablePublisher:
     def is_http_process(self, pid: int) -> bool:
         """Whether a process id is that of an HTTP process."""
         return any(each.process is not None and each.process.pid == pid for each in self.http_processes)
+
+    async def wait_serving(self) -> None:
+        """Wait until all HTTP processes have been ready to score."""
+        while not self._serving.issuperset(self.http_processes):
+            await asyncio.sleep(_POLL_S)
 
     async def wait_followed(self, number: int) -> None:
         """Wait until all HTTP processes use a table for new requests, or a newer one; at most 15 s."""
