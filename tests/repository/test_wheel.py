@@ -82,6 +82,11 @@ def test_the_wheel_holds_the_product_and_nothing_else(wheel: Path) -> None:
     assert "# Sightglass\n" in metadata, "the README"
 
 
+def test_every_extra_for_users_is_in_the_docs() -> None:
+    page = (ROOT / "docs/command.md").read_text()
+    assert [name for name in PROJECT["optional-dependencies"] if name != "dev" and f"| `{name}` |" not in page] == []
+
+
 def test_the_command_answers_outside_the_repository(command: Path, folder: Path) -> None:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([command, *words], cwd=folder, env={}, capture_output=True, text=True, check=False)

@@ -71,7 +71,13 @@ def _failure(frame: Frame, error: BaseException) -> Frame:
 
 
 def _reason(error: BaseException) -> str:
-    return str(error) if isinstance(error, ScriptError) else f"it raised {type(error).__name__}: {error}"
+    if isinstance(error, ScriptError):
+        return str(error)
+    raised = f"it raised {type(error).__name__}: {error}"
+    if isinstance(error, ModuleNotFoundError):
+        other = "or name a Python that has it by --script-python, such as that of another environment"
+        return f"{raised}. Install it for {sys.executable}, which runs the script, {other}."
+    return raised
 
 
 def _traceback(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """What a script has to look like, and what is said of one that does not."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,14 @@ from inference_schema.schema_decorators import input_schema
 @rawhttp
 @input_schema("data", StandardPythonParameterType([1]))
 """
+HINT = f"Install it for {sys.executable}, which runs the script, or name a Python that has it by --script-python, such"
 WRONG = {
     "init() raises": (f"{RUN}def init(): raise OSError('no model')", "it raised OSError: no model"),
     "init() exits": (f"{RUN}def init():\n    import sys; sys.exit(5)", "it raised SystemExit: 5"),
     "init() dies": (f"{RUN}def init():\n    import os; os._exit(5)", "ended with exit code 5"),
-    "import": ("import no_such_package", "it raised ModuleNotFoundError: No module named 'no_such_package'"),
+    "import": ("import no_such_package", f"it raised ModuleNotFoundError: No module named 'no_such_package'. {HINT}"),
+    "hosted package": ("from azureml.core import Model", f"No module named 'azureml.core'. {HINT}"),
+    "import in init()": (f"{RUN}def init(): import no_such.package", f"No module named 'no_such'. {HINT}"),
     "syntax": ("def run(:", "it raised SyntaxError"),
     "no init": (RUN, "it has no function init()"),
     "no run": (INIT, "it has no function run()"),
