@@ -3,13 +3,21 @@
 from functools import partial
 
 from server.codecs.body import FORM, UNSPECIFIC_TYPES, is_json
+from server.openapi.predictions import FILE_PREDICTION, PREDICTION
 from server.openapi.schemas import (
+    BINARY,
     COLUMNS,
     IMAGE,
     IMAGE_FILE,
     INFERENCE_PARAMETERS,
-    REQUEST_PARAMETERS,
+    JSON,
+    OPTIONS,
+    SQUARE,
+    any_of,
     array_of,
+    json_reply,
+    list_of,
+    named,
     object_schema,
     request_body,
 )
@@ -22,29 +30,33 @@ RUN_FAILED = "x-ms-run-function-failed"
 RUN_MS = "x-ms-run-fn-exec-ms"
 _MEDIA_TYPES = "application/json, image/*, application/octet-stream or multipart/form-data"
 
-_OPTIONS = REQUEST_PARAMETERS["properties"]
-_ITEM = {"anyOf": [IMAGE, object_schema({"image_base64": IMAGE}, **_OPTIONS)]}
-_TABLE = object_schema(
-    {"columns": COLUMNS, "data": array_of({"anyOf": [_ITEM, array_of(_ITEM)]})}, index={"type": "array"}
+_CELL = any_of(IMAGE, named("ImageCell", object_schema({"image_base64": IMAGE}, **OPTIONS)))
+_TABLE = named(
+    "ImageTable",
+    object_schema({"columns": COLUMNS, "data": array_of(any_of(_CELL, array_of(_CELL)))}, index=list_of({})),
 )
-_VERSION_2 = object_schema(
-    {"input_data": {"anyOf": [_TABLE, array_of(_ITEM)]}}, inference_parameters=INFERENCE_PARAMETERS
+_VERSION_2 = named(
+    "ScoreRequest",
+    object_schema({"input_data": any_of(_TABLE, array_of(_CELL))}, inference_parameters=INFERENCE_PARAMETERS),
 )
-_VERSION_1 = object_schema({"image": IMAGE}, **_OPTIONS)
-_OPENAPI = request_body(
-    {
-        "application/json": {"anyOf": [_VERSION_2, _VERSION_1]},
-        "application/octet-stream": IMAGE_FILE,
-        "image/*": IMAGE_FILE,
-        "multipart/form-data": object_schema({"image": IMAGE_FILE}),
-    }
-)
-_OPENAPI["requestBody"]["content"]["application/json"]["examples"] = {
-    "input_data": {
-        "summary": "version 2: any number of images",
-        "value": {"input_data": {"columns": ["image"], "data": IMAGE["examples"]}},
-    },
-    "image": {"summary": "version 1: one image", "value": {"image": IMAGE["examples"][0]}},
+_VERSION_1 = named("ImageRequest", object_schema({"image": IMAGE}, **OPTIONS))
+# an array for all requests but those of version 1
+SCORE_REPLY = any_of(list_of(PREDICTION), FILE_PREDICTION)
+_OPENAPI = {
+    "operationId": "score",
+    **request_body(
+        {
+            JSON: any_of(_VERSION_2, _VERSION_1),
+            BINARY: IMAGE_FILE,
+            "image/*": IMAGE_FILE,
+            "multipart/form-data": named("ImageForm", object_schema({"image": IMAGE_FILE})),
+        },
+        examples={
+            "version 2: any number of images": {"input_data": {"columns": ["image"], "data": [SQUARE]}},
+            "version 1: one image": {"image": SQUARE},
+        },
+    ),
+    **json_reply(SCORE_REPLY),
 }
 
 
@@ -61,5 +73,5 @@ hosted = partial(
     accepts_media_type=_accepts_media_type,
     media_types=_MEDIA_TYPES,
     explain_key=b"model_explainability",
-    openapi=_OPENAPI,
+    openapi={SCORE: _OPENAPI},
 )

@@ -87,9 +87,9 @@ class Protocol:
     pure. `read` raises ServiceError where the content is not of the protocol's form.
 
     `write_error` writes all errors at `prefix` and below it, given the error and the request id; the status is the
-    error's. `router` holds the protocol's other routes. `summary` describes the paths in a sentence, and `openapi`
-    their bodies. `explain_key` is in every body that asks for explanations, however it is written; where it is empty,
-    only `read` can tell.
+    error's. `router` holds the protocol's other routes. `summary` describes the paths in a sentence, and `openapi` the
+    bodies and replies of each. `explain_key` is in every body that asks for explanations, however it is written; where
+    it is empty, only `read` can tell.
     """
 
     name: str
@@ -105,7 +105,7 @@ class Protocol:
     prefix: str | None = None
     write_error: Callable[[ServiceError, str], bytes] | None = None
     router: APIRouter | None = None
-    openapi: Mapping[str, Any] = field(default_factory=dict)
+    openapi: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def json_array(result: ScoreResult) -> ResponseBody:

@@ -29,8 +29,9 @@ from server.inference.shadow import ShadowTraffic
 from server.ipc.routing_table import RoutingTable
 from server.metrics import Metrics, ServiceState, exposition
 from server.openapi import page
+from server.openapi.components import collect_components
 from server.openapi.keys import add_keys
-from server.openapi.schemas import ERRORS
+from server.openapi.predictions import ERRORS, add_errors
 from server.process_metrics import ProcessMetrics
 from server.protocol_catalog import PROTOCOLS
 from settings.server import ServerSettings
@@ -61,7 +62,10 @@ class _Application(FastAPI):
         """Return the description of the API, built once."""
         if self.openapi_schema is None:
             settings: ServerSettings = self.state.app_state.settings
-            add_keys(super().openapi(), scoring_key_required=settings.keys_file is not None)
+            description = super().openapi()
+            add_errors(description)
+            collect_components(description)
+            add_keys(description, scoring_key_required=settings.keys_file is not None)
         assert self.openapi_schema is not None
         return self.openapi_schema
 
@@ -118,7 +122,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,  # see routes/description.py
-        servers=[{"url": ".", "description": "This server, also behind a prefix of a proxy."}],  # relative to that file
+        generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,  # a redirect would need the scheme and prefix that the client used
     )
     app.state.app_state, app.state.deployments = state, deployments

@@ -14,11 +14,11 @@ NEEDS_ADMIN_KEY: dict[str, Any] = {"security": [{_ADMIN: []}]}
 
 
 def add_keys(description: dict[str, Any], *, scoring_key_required: bool) -> None:
-    """Add the keys' schemes to an OpenAPI description; where scoring needs no key, make that optional."""
+    """Add the keys' schemes to an OpenAPI description; where scoring needs no key, its operations name none."""
     description.setdefault("components", {})["securitySchemes"] = _SCHEMES
     if scoring_key_required:
         return
     for operations in description["paths"].values():
         for operation in operations.values():
             if operation.get("security") == NEEDS_SCORING_KEY["security"]:
-                operation["security"] = [{}, {_SCORING: []}]
+                del operation["security"]

@@ -16,21 +16,51 @@ from server.codecs.image_inputs import image_inputs, shared_options
 from server.codecs.outcomes import json_objects
 from server.errors import ServiceError
 from server.ipc.outcome import Failure
-from server.openapi.schemas import IMAGE, REQUEST_PARAMETERS, array_of, object_schema, request_body
+from server.openapi.predictions import PREDICTION, PROTOCOL_ERROR
+from server.openapi.schemas import (
+    BOOLEAN,
+    IMAGE,
+    JSON,
+    REQUEST_PARAMETERS,
+    SQUARE,
+    TEXT,
+    any_of,
+    array_of,
+    json_reply,
+    list_of,
+    named,
+    object_schema,
+    path_parameters,
+    request_body,
+)
 from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
 from settings.excerpt import excerpt
 
 _EXPLAIN = ":explain"
 _EXPECTED = 'Expected {"instances": [BASE64, ...]} or {"instances": [{"b64": BASE64}, ...]}.'
 _KEYS = ("b64", "data", "image", "image_bytes", "image_base64")
-_INSTANCE = {
-    "anyOf": [
-        IMAGE,
-        object_schema({"b64": IMAGE}),
-        object_schema({"data": IMAGE}),
-        object_schema({"image": object_schema({"b64": IMAGE})}),
-        object_schema({"image_bytes": object_schema({"b64": IMAGE})}),
-    ]
+_B64 = named("Base64Object", object_schema({"b64": IMAGE}))
+_INSTANCE = any_of(
+    IMAGE,
+    _B64,
+    named("DataObject", object_schema({"data": IMAGE})),
+    named("ImageObject", object_schema({"image": _B64})),
+    named("ImageBytesObject", object_schema({"image_bytes": _B64})),
+)
+_BODY = request_body(
+    {JSON: named("InstancesRequest", object_schema({"instances": array_of(_INSTANCE)}, parameters=REQUEST_PARAMETERS))},
+    examples={"an image in base64": {"instances": [{"b64": SQUARE}]}},
+)
+_PREDICTIONS = json_reply(
+    named("PredictionsReply", object_schema({"predictions": list_of(PREDICTION)})), error=PROTOCOL_ERROR
+)
+_EXPLANATIONS = json_reply(
+    named("ExplanationsReply", object_schema({"explanations": list_of(PREDICTION)})), error=PROTOCOL_ERROR
+)
+_MODELS = json_reply(named("ModelList", object_schema({"models": list_of(TEXT)})), error=PROTOCOL_ERROR)
+_READY = {
+    "parameters": path_parameters("{model}"),
+    **json_reply(named("ModelReadiness", object_schema({"name": TEXT, "ready": BOOLEAN})), error=PROTOCOL_ERROR),
 }
 
 
@@ -78,22 +108,23 @@ def _write_error(error: ServiceError, request_id: str) -> bytes:
 router = APIRouter(prefix="/v1/models", tags=["KServe"])
 
 
-@router.get("")
+@router.get("", operation_id="list_models", openapi_extra=_MODELS)
 async def models(request: Request) -> JSONResponse:
     """List the deployments that are models."""
     return JSONResponse({"models": [each.name for each in deployments_of(request) if each.route.kind == "model"]})
 
 
-@router.get("/{model}")
-async def model(request: Request, model: str) -> JSONResponse:
+@router.get("/{model}", operation_id="model_is_ready", openapi_extra=_READY)
+async def model(request: Request) -> JSONResponse:
     """Answer 200 if a deployment would score now, else 503."""
-    found = deployments_of(request).ready_model(model)
+    found = deployments_of(request).ready_model(request.path_params["model"])
     return JSONResponse({"name": found.name, "ready": True})
 
 
+_PREDICT_PATH, _EXPLAIN_PATH = "/v1/models/{model}:predict", "/v1/models/{model}" + _EXPLAIN
 PROTOCOL = Protocol(
     "kserve",
-    ("/v1/models/{model}:predict", "/v1/models/{model}" + _EXPLAIN),
+    (_PREDICT_PATH, _EXPLAIN_PATH),
     "Score or explain images by version 1 of KServe's protocol.",
     _read,
     _write,
@@ -102,7 +133,8 @@ PROTOCOL = Protocol(
     prefix="/v1/models",
     write_error=_write_error,
     router=router,
-    openapi=request_body(
-        {"application/json": object_schema({"instances": array_of(_INSTANCE)}, parameters=REQUEST_PARAMETERS)}
-    ),
+    openapi={
+        _PREDICT_PATH: {"operationId": "predict", **_BODY, **_PREDICTIONS},
+        _EXPLAIN_PATH: {"operationId": "explain", **_BODY, **_EXPLANATIONS},
+    },
 )

@@ -17,23 +17,55 @@ from server.codecs.csv_text import CsvError, csv_rows
 from server.codecs.image_inputs import EXPLAINS, parse_item, shared_options
 from server.codecs.outcomes import hosted_objects
 from server.errors import ServiceError
-from server.openapi.schemas import COLUMNS, IMAGE, REQUEST_PARAMETERS, array_of, object_schema, request_body
+from server.openapi.predictions import PREDICTION
+from server.openapi.schemas import (
+    COLUMNS,
+    IMAGE,
+    JSON,
+    REQUEST_PARAMETERS,
+    SQUARE,
+    TEXT,
+    any_of,
+    array_of,
+    json_reply,
+    list_of,
+    named,
+    object_schema,
+    request_body,
+)
 from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
 from settings.excerpt import excerpt
 
 _MLFLOW_VERSION = "3.1.0"  # the version of MLflow whose protocol this is
 _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _EXPECTED = 'Expected {"dataframe_split": {"columns": ["image"], "data": [[BASE64], ...]}} or another form of a table.'
-_RECORD = object_schema({"image": IMAGE})
+_RECORD = named("ImageRecord", object_schema({"image": IMAGE}))
 _TABLES = [
-    object_schema({form: schema}, params=REQUEST_PARAMETERS)
-    for form, schema in {
-        "dataframe_split": object_schema({"columns": COLUMNS, "data": array_of(array_of(IMAGE))}),
-        "dataframe_records": array_of(_RECORD),
-        "instances": array_of({"anyOf": [IMAGE, _RECORD]}),
-        "inputs": {"anyOf": [array_of(IMAGE), object_schema({"image": array_of(IMAGE)})]},
-    }.items()
+    named(name, object_schema({form: schema}, params=REQUEST_PARAMETERS))
+    for name, form, schema in (
+        (
+            "DataframeSplitRequest",
+            "dataframe_split",
+            named("DataframeSplit", object_schema({"columns": COLUMNS, "data": array_of(array_of(IMAGE))})),
+        ),
+        ("DataframeRecordsRequest", "dataframe_records", array_of(_RECORD)),
+        ("MlflowInstancesRequest", "instances", array_of(any_of(IMAGE, _RECORD))),
+        (
+            "InputsRequest",
+            "inputs",
+            any_of(array_of(IMAGE), named("ImageColumn", object_schema({"image": array_of(IMAGE)}))),
+        ),
+    )
 ]
+_ERROR = named("MlflowError", object_schema({"error_code": TEXT, "message": TEXT}))
+_OPENAPI = {
+    "operationId": "invocations",
+    **request_body(
+        {JSON: any_of(*_TABLES), "text/csv": TEXT},
+        examples={"a table": {"dataframe_split": {"columns": ["image"], "data": [[SQUARE]]}}},
+    ),
+    **json_reply(named("InvocationsReply", object_schema({"predictions": list_of(PREDICTION)})), error=_ERROR),
+}
 # MLflow's error codes for some of ours, and for the other errors of a status
 _CODES = {"signature_mismatch": "INVALID_PARAMETER_VALUE", "model_unknown": "RESOURCE_DOES_NOT_EXIST"}
 _CODES_BY_STATUS = {
@@ -157,18 +189,18 @@ def _write_error(error: ServiceError, request_id: str) -> bytes:
 router = APIRouter(tags=["MLflow"])
 
 
-@router.get("/ping")
+@router.get("/ping", response_class=PlainTextResponse)
 @router.get("/health", include_in_schema=False)
 async def ping(request: Request) -> Response:
     """Answer 200 only while a score would succeed."""
     deployments_of(request).require_ready()
-    return PlainTextResponse("\n", media_type="application/json")
+    return PlainTextResponse("\n")
 
 
-@router.get("/version")
+@router.get("/version", response_class=PlainTextResponse)
 async def version() -> Response:
     """Return the version of MLflow whose protocol this is."""
-    return PlainTextResponse(_MLFLOW_VERSION, media_type="application/json")
+    return PlainTextResponse(_MLFLOW_VERSION)
 
 
 PROTOCOL = Protocol(
@@ -183,5 +215,5 @@ PROTOCOL = Protocol(
     prefix="/invocations",
     write_error=_write_error,
     router=router,
-    openapi=request_body({"application/json": {"anyOf": _TABLES}, "text/csv": {"type": "string"}}),
+    openapi={"/invocations": _OPENAPI},
 )

@@ -24,45 +24,16 @@ from server.errors import ServiceError
 from server.inference.deployments import Deployment
 from server.inference.statistics import ModelStatistics, read_statistics
 from server.ipc.model_facts import ModelFacts
-from server.openapi.schemas import (
-    IMAGE,
-    IMAGE_FILE,
-    REQUEST_PARAMETERS,
-    array_of,
-    object_schema,
-    path_parameters,
-    request_body,
-)
+from server.openapi import tensors
 from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
 from settings.excerpt import excerpt
 from settings.version import product_version
 
-_HEADER = "inference-header-content-length"
 _MOST_DIGITS = 12  # of that header
 _LONGEST_ID = 1000
 EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "statistics")
 _LARGEST_INDEX_BODY = 2**10
 _INDEX_TIMEOUT_S = 30.0
-_PATH_PARAMETERS = {"parameters": path_parameters("{model}")}
-_SHAPE = array_of({"type": "integer", "minimum": 0})
-_PIXELS = array_of({"type": "integer", "minimum": 0, "maximum": 255})
-_TENSOR = {
-    "anyOf": [
-        object_schema({"name": {"const": "image"}, "shape": _SHAPE, "datatype": {"const": datatype}, "data": data})
-        for datatype, data in (("BYTES", array_of(IMAGE)), ("UINT8", _PIXELS))
-    ]
-}
-_REQUEST = object_schema(
-    {"inputs": {**array_of(_TENSOR), "maxItems": 1}},
-    id={"type": "string"},
-    outputs=array_of(
-        object_schema({"name": {"enum": ["probs", "label", "predictions"]}}, parameters={"type": "object"})
-    ),
-    parameters=REQUEST_PARAMETERS,
-)
-
-_INDEX_BODY = request_body({"application/json": object_schema({}, ready={"type": "boolean"})})
-_INDEX_BODY["requestBody"]["required"] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +54,13 @@ class InferenceNote:
 
 
 async def _parse(body: RequestBody) -> InferenceContent:
-    length = body.headers.get(_HEADER)
-    if length is None:
+    length = body.headers.get(tensors.BINARY_HEADER)
+    if not length:
         return InferenceContent(await parsed_object(body.data, parse_with_pixels))
     if not length.isdecimal() or len(length) > _MOST_DIGITS or int(length) > len(body.data):
         raise ServiceError(
-            "input_invalid", f"The header {_HEADER} is {length[:40]!r}, but the body has {len(body.data)} bytes."
+            "input_invalid",
+            f"The header {tensors.BINARY_HEADER} is {length[:40]!r}, but the body has {len(body.data)} bytes.",
         )
     return InferenceContent(await parsed_object(body.data[: int(length)]), body.data[int(length) :])
 
@@ -170,7 +142,7 @@ def _write(result: ScoreResult) -> ResponseBody:
     text = json.dumps({**head, "outputs": outputs}).encode()
     if not blobs:
         return ResponseBody(text)
-    return ResponseBody(b"".join([text, *blobs]), "application/octet-stream", {_HEADER: str(len(text))})
+    return ResponseBody(b"".join([text, *blobs]), "application/octet-stream", {tensors.BINARY_HEADER: str(len(text))})
 
 
 def _write_error(error: ServiceError, request_id: str) -> bytes:
@@ -180,46 +152,46 @@ def _write_error(error: ServiceError, request_id: str) -> bytes:
 router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
 
 
-@router.get("")
+@router.get("", operation_id="server_metadata", openapi_extra=tensors.SERVER_METADATA)
 async def server_metadata() -> JSONResponse:
     """Return the server's name and version, and the extensions of the protocol that it has."""
     return JSONResponse({"name": "sightglass", "version": product_version(), "extensions": list(EXTENSIONS)})
 
 
-@router.get("/health/live")
+@router.get("/health/live", operation_id="server_live", openapi_extra=tensors.SERVER_LIVE)
 async def server_live() -> JSONResponse:
     """Answer 200 whenever the process can answer at all."""
     return JSONResponse({"live": True})
 
 
-@router.get("/health/ready")
+@router.get("/health/ready", operation_id="server_ready", openapi_extra=tensors.SERVER_READY)
 async def server_ready(request: Request) -> JSONResponse:
     """Answer 200 only while a score would succeed."""
     deployments_of(request).require_ready()
     return JSONResponse({"ready": True})
 
 
-@router.get("/models/stats")
+@router.get("/models/stats", operation_id="statistics", openapi_extra=tensors.STATISTICS)
 async def statistics(request: Request) -> JSONResponse:
     """Return the counts and times of all models since the start, as Triton does."""
     return await _statistics(_models(request))
 
 
-@router.get("/models/{model}", openapi_extra=_PATH_PARAMETERS)
+@router.get("/models/{model}", operation_id="model_metadata", openapi_extra=tensors.MODEL_METADATA)
 @router.get("/models/{model}/versions/{version}", include_in_schema=False)
 async def model_metadata(request: Request) -> JSONResponse:
     """Return the version, the input and the outputs of a deployment."""
     return JSONResponse(model_descriptions.model_metadata(_model(request)))
 
 
-@router.get("/models/{model}/config", openapi_extra=_PATH_PARAMETERS)
+@router.get("/models/{model}/config", operation_id="model_configuration", openapi_extra=tensors.MODEL_CONFIGURATION)
 @router.get("/models/{model}/versions/{version}/config", include_in_schema=False)
 async def model_configuration(request: Request) -> JSONResponse:
     """Return the input and the outputs of a deployment as Triton configures them, and how many images it takes."""
     return JSONResponse(model_descriptions.model_configuration(_model(request)))
 
 
-@router.get("/models/{model}/stats", openapi_extra=_PATH_PARAMETERS)
+@router.get("/models/{model}/stats", operation_id="model_statistics", openapi_extra=tensors.MODEL_STATISTICS)
 @router.get("/models/{model}/versions/{version}/stats", include_in_schema=False)
 async def model_statistics(request: Request) -> JSONResponse:
     """Return the counts and times of a deployment since the start, as Triton does."""
@@ -232,7 +204,7 @@ async def _statistics(models: Sequence[Deployment]) -> JSONResponse:
     return JSONResponse({"model_stats": stats})
 
 
-@router.post("/repository/index", openapi_extra=_INDEX_BODY)
+@router.post("/repository/index", operation_id="repository_index", openapi_extra=tensors.REPOSITORY_INDEX)
 async def repository_index(request: Request) -> JSONResponse:
     """List the deployments that are models, with their states; `{"ready": true}` asks for those that are ready."""
     body = await read_body(
@@ -256,7 +228,7 @@ def _models(request: Request) -> Sequence[Deployment]:
     return [deployment for deployment in deployments_of(request) if deployment.route.kind == "model"]
 
 
-@router.get("/models/{model}/ready", openapi_extra=_PATH_PARAMETERS)
+@router.get("/models/{model}/ready", operation_id="model_ready", openapi_extra=tensors.MODEL_READY)
 @router.get("/models/{model}/versions/{version}/ready", include_in_schema=False)
 async def model_ready(request: Request) -> JSONResponse:
     """Answer 200 if a deployment would score now, else an error."""
@@ -264,9 +236,10 @@ async def model_ready(request: Request) -> JSONResponse:
     return JSONResponse({"name": found.name, "ready": True})
 
 
+_INFER, _INFER_VERSION = "/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"
 PROTOCOL = Protocol(
     "open_inference",
-    ("/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"),
+    (_INFER, _INFER_VERSION),
     "Score images by the Open Inference Protocol, version 2, as JSON or with binary data.",
     _read,
     _write,
@@ -276,5 +249,8 @@ PROTOCOL = Protocol(
     prefix="/v2",
     write_error=_write_error,
     router=router,
-    openapi=request_body({"application/json": _REQUEST, "application/octet-stream": IMAGE_FILE}),
+    openapi={
+        _INFER: {"operationId": "infer", **tensors.INFER},
+        _INFER_VERSION: {"operationId": "infer_version", **tensors.INFER},
+    },
 )

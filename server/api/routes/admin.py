@@ -11,13 +11,51 @@ from server.codecs.body import read_body
 from server.errors import ServiceError
 from server.ipc.control import send_command
 from server.openapi.keys import NEEDS_ADMIN_KEY
-from server.openapi.schemas import object_schema, request_body
+from server.openapi.schemas import (
+    INTEGER,
+    JSON,
+    NULL,
+    NUMBER,
+    TEXT,
+    any_of,
+    json_reply,
+    named,
+    object_schema,
+    open_object,
+    request_body,
+    without_titles,
+)
 from settings.deployments import DeploymentSpec, Plan
 
 _LARGEST_BODY = 2**16
-_DEPLOYMENT_BODY = request_body({"application/json": DeploymentSpec.model_json_schema()})
 _PLAN = Plan.model_json_schema()["properties"]
-_TRAFFIC_BODY = request_body({"application/json": object_schema({}, traffic=_PLAN["traffic"], mirror=_PLAN["mirror"])})
+_DEPLOYMENT_BODY = request_body({JSON: named("DeploymentSpec", without_titles(DeploymentSpec.model_json_schema()))})
+_TRAFFIC_BODY = request_body(
+    {
+        JSON: named(
+            "TrafficRequest",
+            object_schema({}, traffic=without_titles(_PLAN["traffic"]), mirror=without_titles(_PLAN["mirror"])),
+        )
+    }
+)
+_DEPLOYMENT = named(
+    "Deployment",
+    open_object(
+        "A deployment as it runs: its model or script, its settings, and another version of it that is loading.",
+        state=TEXT,
+        reason=TEXT,
+        version=any_of(INTEGER, NULL),
+        engines=INTEGER,
+        traffic=NUMBER,
+        mirror=NUMBER,
+    ),
+)
+_REPLY = json_reply(
+    named(
+        "DeploymentList",
+        object_schema({"deployments": {"type": "object", "additionalProperties": _DEPLOYMENT}}, unsaved=TEXT),
+    )
+)
 _BODY_TIMEOUT_S = 30.0
 
 
@@ -50,25 +88,25 @@ async def _command(request: Request, verb: str, content: dict[str, Any]) -> JSON
     return JSONResponse(await send_command(AppState.of(request).control, verb, content))
 
 
-@router.get("/deployments", openapi_extra=NEEDS_ADMIN_KEY)
+@router.get("/deployments", openapi_extra=NEEDS_ADMIN_KEY | _REPLY)
 async def get_deployments(request: Request) -> JSONResponse:
     """List all deployments: model, version, settings, state and traffic. Needs an admin key, as the routes below do."""
     return await _command(request, "list", {})
 
 
-@router.put("/deployments/{name}", openapi_extra=_DEPLOYMENT_BODY | NEEDS_ADMIN_KEY)
+@router.put("/deployments/{name}", openapi_extra=_DEPLOYMENT_BODY | NEEDS_ADMIN_KEY | _REPLY)
 async def put_deployment(request: Request, name: str) -> JSONResponse:
     """Add or replace a deployment, once the new one is warm: `{"model": FOLDER}` or `{"name": NAME}`."""
     return await _command(request, "put", {"name": name, "deployment": await _content(request)})
 
 
-@router.delete("/deployments/{name}", openapi_extra=NEEDS_ADMIN_KEY)
+@router.delete("/deployments/{name}", openapi_extra=NEEDS_ADMIN_KEY | _REPLY)
 async def delete_deployment(request: Request, name: str) -> JSONResponse:
     """Remove a deployment that gets no traffic, after its last reply."""
     return await _command(request, "remove", {"name": name})
 
 
-@router.put("/traffic", openapi_extra=_TRAFFIC_BODY | NEEDS_ADMIN_KEY)
+@router.put("/traffic", openapi_extra=_TRAFFIC_BODY | NEEDS_ADMIN_KEY | _REPLY)
 async def put_traffic(request: Request) -> JSONResponse:
     """Set the shares of traffic and of copies: `{"traffic": {"blue": 90, "green": 10}, "mirror": {"green": 100}}`."""
     return await _command(request, "share", await _content(request))

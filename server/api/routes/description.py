@@ -1,4 +1,4 @@
-"""The description of the API for programs, whose requests go below the prefix that a proxy shows."""
+"""The description of the API for programs, whose requests go where it came from."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
@@ -10,8 +10,7 @@ router = APIRouter()
 
 @router.get("/openapi.json", include_in_schema=False)
 async def get_openapi(request: Request) -> JSONResponse:
-    """Describe all routes in OpenAPI 3.1."""
-    described = request.app.openapi()
-    if prefix := AppState.of(request).prefix(request):
-        described = {**described, "servers": [{"url": prefix}]}
-    return JSONResponse(described)
+    """Describe all routes in OpenAPI 3.1, below the address that this client used, or below the prefix of a proxy."""
+    # programs that read the description from a file need the whole address; a proxy may have changed the name in it
+    url = AppState.of(request).prefix(request) or str(request.base_url).rstrip("/")
+    return JSONResponse({**request.app.openapi(), "servers": [{"url": url}]})

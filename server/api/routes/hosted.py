@@ -13,15 +13,16 @@ from server.api.routes.scoring import parse_content, score_images, write_respons
 from server.api.routes.script_scoring import run_script
 from server.api.state import AppState
 from server.errors import ServiceError
-from server.hosted import DEPLOYMENT, RUN_FAILED, SCORE
+from server.hosted import DEPLOYMENT, RUN_FAILED, SCORE, SCORE_REPLY
 from server.openapi.keys import NEEDS_SCORING_KEY
-from server.openapi.schemas import parameter
+from server.openapi.schemas import HTML, JSON, TEXT, json_reply, open_object, parameter, reply
 from server.openapi.swagger import swagger
 from server.protocol_catalog import PROTOCOLS_BY_PATH
 
 # The hosted endpoint repeats the query as HTML, and so do we, but a browser must not run what stands in a link
 _ECHO = {"content-security-policy": "default-src 'none'; sandbox", "x-content-type-options": "nosniff"}
-_HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
+_SCORED = reply({JSON: SCORE_REPLY, HTML: TEXT})  # the path, where the query holds nothing to score
+_SWAGGER = json_reply(open_object("Swagger 2, or OpenAPI 3."))
 
 
 def _query(name: str) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def _query(name: str) -> dict[str, Any]:
 router = APIRouter(tags=["scoring"])
 
 
-@router.get(SCORE, openapi_extra=_query("input_data") | NEEDS_SCORING_KEY, responses=_HTML)
+@router.get(SCORE, openapi_extra=_query("input_data") | NEEDS_SCORING_KEY | _SCORED)
 async def get_score(request: Request) -> Response:
     """Return the path, as the hosted endpoint does; or score `input_data` of the query, or have a script answer."""
     has_input = "input_data" in request.query_params
@@ -82,7 +83,7 @@ def _has_scripts(request: Request) -> bool:
     return any(deployment.route.kind == "script" for deployment in AppState.of(request).deployments)
 
 
-@router.get("/swagger.json", openapi_extra=_query("version"))
+@router.get("/swagger.json", openapi_extra=_query("version") | _SWAGGER)
 async def get_swagger(request: Request) -> Response:
     """Describe the routes of the hosted endpoint, by `?version=` in Swagger 2, OpenAPI 3 or 3.1."""
     state = AppState.of(request)

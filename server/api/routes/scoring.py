@@ -27,10 +27,12 @@ def create_router() -> APIRouter:
     router = APIRouter(tags=["scoring"])
     for path, protocols in PROTOCOLS_BY_PATH.items():
         summary = " ".join(protocol.summary for protocol in protocols)
-        openapi = {**protocols[0].openapi, **NEEDS_SCORING_KEY}
-        openapi["parameters"] = path_parameters(path) or [parameter("header", DEPLOYMENT)]
+        openapi = {**protocols[0].openapi[path], **NEEDS_SCORING_KEY}
+        named = path_parameters(path) or [parameter("header", DEPLOYMENT)]
+        openapi["parameters"] = [*named, *openapi.get("parameters", ())]
+        name = openapi.pop("operationId")
         router.add_api_route(
-            path, post, methods=["POST"], summary=summary, openapi_extra=openapi, name=protocols[0].name
+            path, post, methods=["POST"], name=name, operation_id=name, summary=summary, openapi_extra=openapi
         )
     return router
 

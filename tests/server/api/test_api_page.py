@@ -1,7 +1,10 @@
 """The API page needs nothing but this server, and runs no script that stands within it."""
 
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -84,11 +87,35 @@ def test_a_browser_loads_files_once_and_finds_no_others(site: ProtocolSite) -> N
 
 def test_the_page_asks_for_everything_below_the_prefix_of_a_proxy(site: ProtocolSite, page: Page) -> None:
     below = "http://proxy/some/prefix/"
-    (described,) = re.findall(r'url: "([^"]+)"', site.get("/docs/start.js").text)
+    (described,) = re.findall(r'^  url: "([^"]+)"', site.get("/docs/start.js").text, re.MULTILINE)
     references = [*page.references, described]
     assert [each for each in references if not urljoin(below + "docs", each).startswith((below, "data:"))] == []
-    (server,) = site.get("/openapi.json").json()["servers"]
-    assert urljoin(urljoin(below + "docs", described), server["url"]) == below, "and sends requests there"
+    (server,) = re.findall(r'servers: \[{ url: "([^"]+)" }\]', site.get("/docs/start.js").text)
+    assert urljoin(urljoin(below + "docs", described), server) == below, "and sends requests there"
+
+
+def test_the_description_names_the_address_that_a_client_used(site: ProtocolSite) -> None:
+    assert site.get("/openapi.json").json()["servers"][0]["url"] == site.server.url
+    named = http.get(site.server.url + "/openapi.json", headers={"host": "vision.example:8080"}).json()
+    assert named["servers"][0]["url"] == "http://vision.example:8080"
+
+
+def test_a_browser_shows_all_operations_and_a_button_for_keys(site: ProtocolSite, tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("needs chromium: apt install chromium")
+    # fmt: off
+    options = (
+        "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}", "--virtual-time-budget=30000",
+        "--dump-dom",
+    )
+    # fmt: on
+    shown = subprocess.run(
+        [browser, *options, site.server.url + "/docs"], capture_output=True, text=True, timeout=120, check=False
+    ).stdout
+    assert re.search(r'<button class="btn authorize', shown), shown[:2000]
+    described = site.get("/openapi.json").json()["paths"]
+    assert shown.count('class="opblock opblock-') == sum(len(methods) for methods in described.values())
 
 
 def test_the_page_takes_keys_for_scoring_and_for_administration(site: ProtocolSite) -> None:
@@ -98,5 +125,5 @@ def test_the_page_takes_keys_for_scoring_and_for_administration(site: ProtocolSi
         "scoring_key": "bearer",
         "admin_key": "bearer",
     }
-    assert described["paths"]["/score"]["post"]["security"] == [{}, {"scoring_key": []}], "this server needs no key"
+    assert "security" not in described["paths"]["/score"]["post"], "this server needs no key"
     assert described["paths"]["/traffic"]["put"]["security"] == [{"admin_key": []}]

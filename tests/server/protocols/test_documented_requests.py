@@ -22,6 +22,7 @@ BLOCKS = [
     for number, block in enumerate(
         re.finditer(r"```(sh|python)\n(.*?localhost:5001.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
     )
+    if block[1] == "python" or "curl " in block[2]
 ]
 
 

@@ -14,7 +14,7 @@ from tests.support.repository import ROOT
 from tests.support.servers.protocol_site import JPEG, MOST_BYTES, NAMED, TEXT, ProtocolSite, assert_same_scores
 
 INVOKE = "/invocations"
-JSON, CSV = "application/json", "text/csv"
+JSON, CSV, PLAIN = "application/json", "text/csv", "text/plain; charset=utf-8"
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_mlflows_client_understands_errors(replies: dict[str, Any]) -> None:
 def test_its_probes(site: ProtocolSite) -> None:
     for path in ("/ping", "/health"):
         reply = site.get(path)
-        assert (reply.status_code, reply.text, reply.headers["content-type"]) == (200, "\n", JSON)
+        assert (reply.status_code, reply.text, reply.headers["content-type"]) == (200, "\n", PLAIN)
 
 
 def test_a_large_image_fits_into_a_csv(site: ProtocolSite) -> None:
