@@ -49,13 +49,17 @@ def children(pid: int) -> list[int]:
     if not threads.exists():
         return []
     if not (threads / str(pid) / "children").exists():  # not every kernel has them
-        every = (process_usage(int(folder.name)) for folder in _PROC.glob("[0-9]*"))
-        return [each.pid for each in every if each is not None and each.parent == pid]
+        return _children_by_parent(pid)
     found: list[int] = []
     for file in threads.glob("*/children"):
         with contextlib.suppress(OSError):  # a thread that has ended meanwhile
             found += map(int, file.read_text().split())
     return found
+
+
+def _children_by_parent(pid: int) -> list[int]:
+    every = (process_usage(int(folder.name)) for folder in _PROC.glob("[0-9]*"))
+    return [each.pid for each in every if each is not None and each.parent == pid]
 
 
 def descendants(pid: int) -> list[int]:
