@@ -75,6 +75,11 @@ class Deployments:
         for deployment in self:
             deployment.engines.close()
 
+    @property
+    def models(self) -> Sequence[Deployment]:
+        """The deployments that are models, and not scripts."""
+        return [deployment for deployment in self if deployment.route.kind == "model"]
+
     def named(self, name: str, version: str | None = None) -> Deployment:
         """Return the deployment that a path names; ServiceError `model_unknown` where there is none."""
         found = self._by_name.get(name)

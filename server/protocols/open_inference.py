@@ -174,7 +174,7 @@ async def server_ready(request: Request) -> JSONResponse:
 @router.get("/models/stats", operation_id="statistics", openapi_extra=tensors.STATISTICS)
 async def statistics(request: Request) -> JSONResponse:
     """Return the counts and times of all models since the start, as Triton does."""
-    return await _statistics(_models(request))
+    return await _statistics(deployments_of(request).models)
 
 
 @router.get("/models/{model}", operation_id="model_metadata", openapi_extra=tensors.MODEL_METADATA)
@@ -216,16 +216,12 @@ async def repository_index(request: Request) -> JSONResponse:
     )
     content = await parsed_object(body.data) if body.data.strip() else {}
     only_ready = _flag(content, "ready", default=False)
-    entries = [model_descriptions.repository_entry(model) for model in _models(request)]
+    entries = [model_descriptions.repository_entry(model) for model in deployments_of(request).models]
     return JSONResponse([entry for entry in entries if entry["state"] == "READY" or not only_ready])
 
 
 def _model(request: Request) -> Deployment:
     return deployments_of(request).model_named(request.path_params["model"], request.path_params.get("version"))
-
-
-def _models(request: Request) -> Sequence[Deployment]:
-    return [deployment for deployment in deployments_of(request) if deployment.route.kind == "model"]
 
 
 @router.get("/models/{model}/ready", operation_id="model_ready", openapi_extra=tensors.MODEL_READY)

@@ -21,6 +21,7 @@ logger = logging.getLogger("server.request")
 
 # a call that the client cancelled, or the library, has no message at first, and ends a moment later
 _CANCELLED_WITHIN_S = 0.1
+_SMALL_S = 10.0
 _CLIENT_LEFT = 499  # for the log and metrics alone: the client is gone
 
 
@@ -72,6 +73,10 @@ class RpcCall:
         assert isinstance(message, bytes)
         self.received = len(message)
         return message
+
+    async def small_message(self) -> bytes:
+        """Read a message that holds names alone."""
+        return await self.message(time.monotonic() + _SMALL_S)
 
     async def answer(self, work: Callable[["RpcCall"], Awaitable[bytes]], log: RequestLog) -> bytes:
         """Return the reply that `work` makes, or end the call with the status of its ServiceError."""

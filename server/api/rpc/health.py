@@ -4,10 +4,7 @@ https://github.com/grpc/grpc/blob/master/doc/health-checking.md
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
-
-from google.protobuf.message import DecodeError
 
 from server.api.rpc.call import RpcCall
 from server.api.rpc.messages import HEALTH
@@ -19,7 +16,6 @@ CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
 _LIVE = "live"
 _SERVING, _NOT_SERVING, _SERVICE_UNKNOWN = 1, 2, 3  # of the protocol's enumeration
 _POLL_S = 0.2
-_READ_WITHIN_S = 10.0
 
 
 async def check(call: RpcCall) -> bytes:
@@ -46,11 +42,7 @@ async def watch(call: RpcCall) -> AsyncIterator[bytes]:
 
 
 async def _service(call: RpcCall) -> str:
-    message = await call.message(time.monotonic() + _READ_WITHIN_S)
-    try:
-        return str(HEALTH["HealthCheckRequest"].FromString(message).service)
-    except DecodeError as error:
-        raise ServiceError("input_invalid", f"The message is not a HealthCheckRequest: {error}.") from None
+    return str(HEALTH.parse("HealthCheckRequest", await call.small_message()).service)
 
 
 def _status(call: RpcCall, service: str) -> int:
@@ -63,4 +55,4 @@ def _status(call: RpcCall, service: str) -> int:
 
 
 def _written(status: int) -> bytes:
-    return bytes(HEALTH["HealthCheckResponse"](status=status).SerializeToString())
+    return HEALTH.serialized("HealthCheckResponse", status=status)

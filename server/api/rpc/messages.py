@@ -6,20 +6,24 @@ The names, numbers and types of the fields are those of the Open Inference Proto
 (https://github.com/googleapis/googleapis/tree/master/google/rpc).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
-# the fields of a message in the order of their numbers, from 1 on: "*" repeats, "map" is from texts, "|" is one of
-_Fields = Mapping[str, str]
-_TENSOR: _Fields = {"name": "string", "datatype": "string", "shape": "int64*", "parameters": "map InferParameter"}
-_NAMED: _Fields = {"name": "string", "version": "string"}
+from server.errors import ServiceError
 
-_INFERENCE: Mapping[str, _Fields] = {
+# the fields of a message in the order of their numbers, from 1 on: "*" repeats, "map" is from texts, "|" is one of, and
+# "@" gives another number
+Fields = Mapping[str, str]
+_TENSOR: Fields = {"name": "string", "datatype": "string", "shape": "int64*", "parameters": "map InferParameter"}
+_NAMED: Fields = {"name": "string", "version": "string"}
+
+_INFERENCE: Mapping[str, Fields] = {
     "ServerLiveRequest": {},
     "ServerLiveResponse": {"live": "bool"},
     "ServerReadyRequest": {},
@@ -76,11 +80,11 @@ _INFERENCE: Mapping[str, _Fields] = {
         "raw_output_contents": "bytes*",
     },
 }
-_HEALTH: Mapping[str, _Fields] = {
+_HEALTH: Mapping[str, Fields] = {
     "HealthCheckRequest": {"service": "string"},
     "HealthCheckResponse": {"status": "int32"},  # an enumeration there, which travels the same way
 }
-_ERRORS: Mapping[str, _Fields] = {
+_ERRORS: Mapping[str, Fields] = {
     "Status": {"code": "int32", "message": "string", "details": ".google.protobuf.Any*"},
     "ErrorInfo": {"reason": "string", "domain": "string", "metadata": "map string"},
     "RetryInfo": {"retry_delay": ".google.protobuf.Duration"},
@@ -90,13 +94,13 @@ _ERRORS: Mapping[str, _Fields] = {
 
 
 class Messages:
-    """The messages of one package, by name, without its dots: `messages["ModelInferRequest"]()`.
+    """The messages of one package, by name: `messages["ModelInferRequest"]()`.
 
     They are in a pool of their own. In that of the library, the same messages from another program's generated code
     would be an error.
     """
 
-    def __init__(self, package: str, messages: Mapping[str, _Fields]) -> None:
+    def __init__(self, package: str, messages: Mapping[str, Fields]) -> None:
         pool = DescriptorPool()
         file = FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto3")
         for known in (any_pb2, duration_pb2):
@@ -116,10 +120,26 @@ class Messages:
     def __getitem__(self, name: str) -> Any:
         return self._classes[name]
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._classes)
+
+    def parse(self, name: str, data: bytes) -> Any:
+        """Parse a message; ServiceError `input_invalid` where the bytes are none of that name."""
+        try:
+            return self._classes[name].FromString(data)
+        except DecodeError as error:
+            raise ServiceError("input_invalid", f"The message is not a {name}: {error}.") from None
+
+    def serialized(self, name: str, /, **fields: Any) -> bytes:
+        """Return a message with these fields as bytes."""
+        return bytes(self._classes[name](**fields).SerializeToString())
+
 
 def _add_field(message: DescriptorProto, package: str, name: str, number: int, kind: str) -> None:
     """Add the field `name` of the type that `kind` describes."""
     repeated = FieldDescriptorProto.LABEL_REPEATED
+    kind, _, other_number = kind.partition("@")
+    number = int(other_number or number)
     field = message.field.add(name=name, number=number, label=FieldDescriptorProto.LABEL_OPTIONAL)
     if kind.startswith("map "):
         entry = message.nested_type.add(name="".join(map(str.capitalize, name.split("_"))) + "Entry")

@@ -9,9 +9,10 @@ from typing import Any
 
 from server.api.admission import AdmittedRequest
 from server.api.disconnect import end_at_deadline
+from server.api.rpc import triton
 from server.api.rpc.call import RpcCall
 from server.api.rpc.messages import INFERENCE
-from server.api.rpc.tensors import content_of, parse, response_of
+from server.api.rpc.tensors import content_of, response_of
 from server.api.scoring import score_admitted
 from server.api.timing import server_timing
 from server.codecs.body import run_in_thread_if_large
@@ -24,7 +25,6 @@ from server.protocols.open_inference import EXTENSIONS, PROTOCOL, output_tensors
 from settings.version import product_version
 
 SERVICE = "inference.GRPCInferenceService"
-_SMALL_S = 10.0  # for messages that hold names alone
 
 
 async def _model_infer(call: RpcCall) -> bytes:
@@ -58,7 +58,8 @@ async def _receive(call: RpcCall) -> tuple[Any, int]:
     """Return the ModelInferRequest, and the size of its message in bytes."""
     call.state.keys.check(call.authorization)  # before the message is received, which may be large
     message = await call.message(call.started + call.state.settings.request_timeout_ms / 1000)
-    return await run_in_thread_if_large(len(message), partial(parse, "ModelInferRequest", message)), len(message)
+    parse = partial(INFERENCE.parse, "ModelInferRequest", message)
+    return await run_in_thread_if_large(len(message), parse), len(message)
 
 
 async def _read(admitted: AdmittedRequest, request: Any, size: int) -> ScoreRequest:
@@ -73,34 +74,35 @@ async def _read(admitted: AdmittedRequest, request: Any, size: int) -> ScoreRequ
 
 
 async def _server_live(call: RpcCall) -> bytes:
-    return _written("ServerLiveResponse", live=True)
+    return INFERENCE.serialized("ServerLiveResponse", live=True)
 
 
 async def _server_ready(call: RpcCall) -> bytes:
-    return _written("ServerReadyResponse", ready=_succeeds(call.state.deployments.require_ready))
+    return INFERENCE.serialized("ServerReadyResponse", ready=_succeeds(call.state.deployments.require_ready))
 
 
 async def _model_ready(call: RpcCall) -> bytes:
-    deployments, name, version = call.state.deployments, *await _name(call, "ModelReadyRequest")
+    deployments, name, version = call.state.deployments, *await _named(call, "ModelReadyRequest")
     deployments.model_named(name, version)
-    return _written("ModelReadyResponse", ready=_succeeds(lambda: deployments.ready_model(name, version)))
+    return INFERENCE.serialized("ModelReadyResponse", ready=_succeeds(lambda: deployments.ready_model(name, version)))
 
 
 async def _server_metadata(call: RpcCall) -> bytes:
-    return _written("ServerMetadataResponse", name="sightglass", version=product_version(), extensions=EXTENSIONS)
+    return INFERENCE.serialized(
+        "ServerMetadataResponse", name="sightglass", version=product_version(), extensions=EXTENSIONS
+    )
 
 
 async def _model_metadata(call: RpcCall) -> bytes:
-    found = call.state.deployments.model_named(*await _name(call, "ModelMetadataRequest"))
+    found = call.state.deployments.model_named(*await _named(call, "ModelMetadataRequest"))
     description = model_metadata(found)
     parameters = description.pop("parameters")
     properties = {key: each if isinstance(each, str) else json.dumps(each) for key, each in parameters.items()}
-    return _written("ModelMetadataResponse", **description, properties=properties)
+    return INFERENCE.serialized("ModelMetadataResponse", **description, properties=properties)
 
 
-async def _name(call: RpcCall, kind: str) -> tuple[str, str | None]:
-    """Read a message that names a model, and perhaps its version."""
-    request = parse(kind, await call.message(call.started + _SMALL_S))
+async def _named(call: RpcCall, kind: str) -> tuple[str, str | None]:
+    request = INFERENCE.parse(kind, await call.small_message())
     return request.name, request.version or None
 
 
@@ -112,11 +114,6 @@ def _succeeds(check: Callable[[], Deployment | None]) -> bool:
     return True
 
 
-def _written(kind: str, **fields: object) -> bytes:
-    message = INFERENCE[kind](**fields)
-    return bytes(message.SerializeToString())
-
-
 METHODS: Mapping[str, Callable[[RpcCall], Awaitable[bytes]]] = {
     f"/{SERVICE}/{name}": method
     for name, method in {
@@ -126,5 +123,6 @@ METHODS: Mapping[str, Callable[[RpcCall], Awaitable[bytes]]] = {
         "ServerMetadata": _server_metadata,
         "ModelMetadata": _model_metadata,
         "ModelInfer": _model_infer,
+        **triton.METHODS,
     }.items()
 }

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from google.protobuf.message import DecodeError
-
 from server.api.rpc.messages import INFERENCE
 from server.codecs.pixel_lists import not_uint8
 from server.codecs.tensor_outputs import Tensor
@@ -12,14 +10,6 @@ from server.errors import ServiceError
 from server.protocols.open_inference import InferenceContent, InferenceNote
 
 _CONTENTS = {"BYTES": "bytes_contents", "UINT8": "uint_contents"}
-
-
-def parse(name: str, message: bytes) -> Any:
-    """Parse a message of the protocol; ServiceError `input_invalid` where the bytes are none of that name."""
-    try:
-        return INFERENCE[name].FromString(message)
-    except DecodeError as error:
-        raise ServiceError("input_invalid", f"The message is not a {name} of the package inference: {error}.") from None
 
 
 def content_of(request: Any) -> InferenceContent:

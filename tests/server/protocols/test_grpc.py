@@ -20,7 +20,8 @@ from PIL import Image
 from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
-from server.api.rpc.messages import _INFERENCE, INFERENCE
+from server.api.rpc.messages import INFERENCE, Messages
+from server.api.rpc.triton import TRITON
 from tests.support.grpc_calls import METHODS, channel_to, infer, infer_request, trailing
 from tests.support.images import encoded, painted
 from tests.support.servers.protocol_site import JPEG, MOST_BYTES, TEXT, ProtocolSite, assert_same_scores
@@ -56,13 +57,15 @@ def predictions(result: Any) -> list[Any]:
 PREDICTIONS = [triton.InferRequestedOutput("predictions")]
 
 
-@pytest.mark.parametrize("name", _INFERENCE)
-def test_messages_are_those_of_other_programs(name: str) -> None:
+@pytest.mark.parametrize(
+    ("messages", "name"), [*((INFERENCE, name) for name in INFERENCE), *((TRITON, name) for name in TRITON)]
+)
+def test_messages_are_those_of_other_programs(messages: Messages, name: str) -> None:
     def fields(descriptor: Any) -> dict[str, Any]:
         return {
             field.name: (
                 field.number,
-                field.type,
+                field.TYPE_INT32 if field.type == field.TYPE_ENUM else field.type,  # which travel the same way
                 field.label,
                 field.message_type.name if field.message_type else "",
                 field.containing_oneof.name if field.containing_oneof else "",
@@ -70,10 +73,13 @@ def test_messages_are_those_of_other_programs(name: str) -> None:
             for field in descriptor.fields
         }
 
-    ours = fields(INFERENCE[name].DESCRIPTOR)
+    ours = fields(messages[name].DESCRIPTOR)
     theirs = fields(service_pb2.DESCRIPTOR.pool.FindMessageTypeByName(f"inference.{name}"))
     if name == "ModelMetadataResponse":  # Triton's has no properties, which are of the protocol
         assert ours.pop("properties")[0] == 6
+    if messages is TRITON:  # has the fields alone that have a value here
+        theirs = {field: theirs[field] for field in ours}
+        ours.pop("dynamic_batching", None), theirs.pop("dynamic_batching", None)
     assert ours == theirs
 
 
@@ -96,6 +102,39 @@ def test_the_server_and_its_models_describe_themselves(site: ProtocolSite, clien
     assert json.loads(properties["labels"]) == parameters["labels"] == LABELS
     assert properties["signature"] == parameters["signature"]
     for ask in (client.is_model_ready, client.get_model_metadata):
+        with pytest.raises(InferenceServerException, match="Did you mean 'fridge'"):
+            ask("frige")
+
+
+def test_what_the_tools_of_triton_ask(site: ProtocolSite, client: Any) -> None:
+    """The same as over HTTP, where 64 bits are numbers and not texts."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(each) for key, each in value.items() if each != []}
+        if isinstance(value, list):
+            return [plain(each) for each in value]
+        return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+    for name in site.names:
+        config = plain(client.get_model_config(name, as_json=True)["config"])
+        expected = plain(site.get(f"/v2/models/{name}/config").json())
+        assert {key: config[key] for key in expected if key in config} == {
+            key: value for key, value in expected.items() if key in config
+        }
+        assert {"name", "platform", "backend", "max_batch_size", "input", "output"} <= config.keys()
+    client.infer("fridge", [tensor([JPEG])])
+    (stats,) = client.get_inference_statistics("fridge", as_json=True)["model_stats"]
+    (expected,) = site.get("/v2/models/fridge/stats").json()["model_stats"]
+    assert plain(stats["inference_count"]) == expected["inference_count"] > 0
+    assert plain(stats["inference_stats"]["success"]) == expected["inference_stats"]["success"]
+    everyone = client.get_inference_statistics(as_json=True)["model_stats"]
+    assert {each["name"] for each in everyone} == set(site.names)
+    index = client.get_model_repository_index(as_json=True)["models"]
+    assert {(each["name"], each["version"], each["state"]) for each in index} == {
+        (name, "1", "READY") for name in site.names
+    }
+    for ask in (client.get_model_config, client.get_inference_statistics):
         with pytest.raises(InferenceServerException, match="Did you mean 'fridge'"):
             ask("frige")
 
