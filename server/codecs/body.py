@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 from starlette.datastructures import Headers
 
+from models.images.formats.signatures import format_of
 from server.codecs.bodies_in_flight import HeldBody
 from server.codecs.compression import NOT_COMPRESSED, Decompressor
 from server.codecs.json_text import parse_json
@@ -52,9 +53,13 @@ class RequestBody:
             return await run_in_thread_if_large(
                 len(self.data), lambda: form_files(self.data, self.headers["content-type"])
             )
-        if not is_json(self.media_type) and self.data and not _begins_object(self.data):
-            return self.data
-        return await parsed_object(self.data)
+        return self.data if self._is_raw() else await parsed_object(self.data)
+
+    def _is_raw(self) -> bool:
+        """Whether the body is bytes of an image, also where a client that calls all bodies JSON says otherwise."""
+        if self.data[:1] in (b"", b"{") or _begins_object(self.data):
+            return False
+        return not is_json(self.media_type) or format_of(self.data) is not None
 
 
 async def read_body(

@@ -76,7 +76,14 @@ def test_version_2_scores_in_order(server: LiveServer, model: Classifier) -> Non
 )
 @pytest.mark.parametrize(
     "media_type",
-    ["application/octet-stream", "image/jpeg", "image/png", "application/x-www-form-urlencoded", None],
+    [
+        "application/octet-stream",
+        "image/jpeg",
+        "image/png",
+        "application/x-www-form-urlencoded",
+        "application/json",  # as older clients of the hosted service call all bodies
+        None,
+    ],
 )
 def test_raw_bytes_get_the_reply_of_version_1(server: LiveServer, model: Classifier, media_type: str | None) -> None:
     reply = post(server, FIRST, media_type)

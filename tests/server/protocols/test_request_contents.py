@@ -132,8 +132,8 @@ def test_base64_is_read_in_any_spelling(post: Callable[..., httpx.Response], nam
         ("/score", {"image": {"b64": TEXT}}, "an object with the keys ['b64']"),
         ("/invocations", {"inputs": {"image": [{"data": TEXT}]}}, "has the keys ['data'], but no 'image_base64'"),
         ("/invocations", {"instances": [{"data": TEXT}]}, "inputs ['image']: row 0 has data"),
-        (PREDICT, {"instances": [{"data": TEXT}]}, "has the keys ['data'], but none of b64, image, image_bytes"),
-        (PREDICT, {"instances": [{"image_bytes": {"x": TEXT}}]}, "has the keys ['x'], but none of b64, image"),
+        (PREDICT, {"instances": [{"picture": TEXT}]}, "has the keys ['picture'], but none of b64, data, image"),
+        (PREDICT, {"instances": [{"image_bytes": {"x": TEXT}}]}, "has the keys ['x'], but none of b64, data"),
         (INFER, by_tensor({"b64": TEXT}, {}), "an object with the keys ['b64']"),
     ],
 )
