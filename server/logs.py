@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from io import TextIOWrapper
 from typing import Literal
 
@@ -21,7 +22,7 @@ class _JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{record.msecs:03.0f}Z",
+            "time": f"{_second(int(record.created))}.{record.msecs:03.0f}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "process": record.process,
@@ -37,21 +38,32 @@ class _JsonFormatter(logging.Formatter):
 class _TextFormatter(logging.Formatter):
     """Texts of clients, such as request ids, cannot begin a line or reach a terminal as control characters."""
 
-    converter = staticmethod(time.gmtime)
-
     def __init__(self, facts: Mapping[str, str]) -> None:
         self._facts = facts
-        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname).1s [%(process)d] %(name)s - %(message)s", "%FT%T")
+        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname).1s [%(process)d] %(name)s - %(message)s")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        return _second(int(record.created))
 
     def format(self, record: logging.LogRecord) -> str:
         facts = {**self._facts, **getattr(record, "facts", {})}
-        line = super().format(record) + "".join(f" {key}={_quoted(str(value))}" for key, value in facts.items())
+        line = super().format(record) + "".join([f" {key}={_quoted(value)}" for key, value in facts.items()])
+        if line.isprintable():  # the usual case, and quicker to tell
+            return line
         # only tracebacks have more lines: none of them looks like a line of the log
         return _CONTROLS.sub(_escape, line).replace("\n", "\n    ")
 
 
-def _quoted(value: str) -> str:
-    """Quote a value where it would look like several facts, or begin a line."""
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+def _quoted(value: object) -> str:
+    """Quote a text where it would look like several facts, or begin a line."""
+    if isinstance(value, int | float):
+        return str(value)
+    value = str(value)
     if value and not _SEVERAL.search(value):
         return value
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -42,9 +42,11 @@ class RequestLog:
         line: dict[str, Any] = {"status": status, "method": method, "route": route}
         if route == UNKNOWN_ROUTE and scope["path"]:
             line["path"] = shortened(scope["path"], _LONGEST_PATH)
-        line |= {"ms": round(1000 * seconds, 1), "client": self._proxies.client(scope), "agent": agent}
+        line["ms"], line["client"], line["agent"] = round(1000 * seconds, 1), self._proxies.client(scope), agent
         line["bytes"] = max(received, announced)
-        logger.log(level, "request", extra={"facts": line | facts | {"request_id": scope["state"]["request_id"]}})
+        line.update(facts)
+        line["request_id"] = scope["state"]["request_id"]
+        logger.log(level, "request", extra={"facts": line})
 
 
 def add_error(facts: dict[str, Any], error: ServiceError) -> None:

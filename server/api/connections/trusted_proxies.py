@@ -33,9 +33,10 @@ class TrustedProxies:
         What is no address ends the search, as does the end of the list.
         """
         found = _peer(scope)
-        if not self._trusts(found):
+        values = [value for name, value in scope["headers"] if name == _FOR]
+        if not values or not self._trusts(found):
             return found
-        hops = b",".join(value for name, value in scope["headers"] if name == _FOR).decode("latin-1")
+        hops = b",".join(values).decode("latin-1")
         for hop in reversed(hops.rsplit(",", _MOST_HOPS)[-_MOST_HOPS:]):
             address = _address(hop)
             if address is None:
@@ -68,10 +69,14 @@ class TrustedProxies:
 
 
 def _peer(scope: Scope) -> str:
-    return str(_address(scope["client"][0]) or scope["client"][0]) if scope["client"] else ""
+    return _normal(scope["client"][0]) if scope["client"] else ""
 
 
 @lru_cache(maxsize=1024)
+def _normal(host: str) -> str:
+    return str(_address(host) or host)
+
+
 def _address(text: str) -> _Address | None:
     match = _HOP.fullmatch(text.strip())
     try:
