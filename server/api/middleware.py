@@ -82,6 +82,7 @@ class RequestMiddleware:
             await error_response(error, request_id, scope["path"])(scope, receive, send_on)
         except Exception:
             logger.exception("an error was not foreseen", extra={"facts": {"request_id": request_id}})
+            add_error(facts, _unforeseen())
             if not status:
                 await error_response(_unforeseen(), request_id, scope["path"])(scope, receive, send_on)
         finally:

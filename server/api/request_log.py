@@ -13,6 +13,7 @@ from settings.excerpt import shortened
 logger = logging.getLogger("server.request")
 
 UNKNOWN_ROUTE = "none"
+REFUSED_ORIGIN = "refused_origin"  # the fact of a request
 # of clients, who could fill a disk with them
 _LONGEST_AGENT = 100
 _LONGEST_PATH = 200
@@ -35,7 +36,8 @@ class RequestLog:
         """Write the line of a request, with the facts in its scope's state. `received`: bytes of its body, so far."""
         facts: dict[str, Any] = scope["state"]["facts"]
         failed = (status >= 400 or not status) and not (status == _NOT_READY and route in PROBES)
-        level = logging.INFO if failed or "deployment" in facts or route == SCORE else logging.DEBUG
+        told = failed or "deployment" in facts or REFUSED_ORIGIN in facts or route == SCORE
+        level = logging.INFO if told else logging.DEBUG
         if not logger.isEnabledFor(level):
             return
         agent, announced = _read_headers(scope)

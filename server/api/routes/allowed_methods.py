@@ -6,7 +6,11 @@ from collections.abc import Iterable, Mapping
 from fastapi import Request, Response
 from starlette.routing import BaseRoute, Route
 
+from server.api.request_log import REFUSED_ORIGIN
 from server.hosted import RUN_FAILED
+from settings.excerpt import shortened
+
+_LONGEST_ORIGIN = 100
 
 
 def methods_by_path(routes: Iterable[BaseRoute]) -> Mapping[str, set[str]]:
@@ -27,5 +31,10 @@ def allow_header(request: Request) -> str:
 
 
 def options_response(request: Request) -> Response:
-    """Answer OPTIONS as the hosted endpoint does: without a key, with no body, and with the methods of the path."""
+    """Answer OPTIONS as the hosted endpoint does: without a key, with no body, and with the methods of the path.
+
+    Where a browser asks for a page of an origin that is not allowed, the log line of the request names the origin.
+    """
+    if "access-control-request-method" in request.headers:
+        request.state.facts[REFUSED_ORIGIN] = shortened(request.headers.get("origin", ""), _LONGEST_ORIGIN)
     return Response(headers={"allow": allow_header(request), RUN_FAILED: "False"}, media_type="text/html")

@@ -125,6 +125,17 @@ def test_a_flood_makes_no_line_long_and_no_text_leaves_its_place(server: LiveSer
     assert all(character.isprintable() for character in server.log().replace("\n", ""))
 
 
+def test_a_page_of_an_origin_that_is_not_allowed_has_a_line(server: LiveServer) -> None:
+    origin = "https://page.example/" + "a" * 500
+    headers = {"x-request-id": "a-page", "origin": origin, "access-control-request-method": "POST"}
+    for path in ("/score", "/invocations"):
+        headers["x-request-id"] = f"a-page-at{path.replace('/', '-')}"
+        assert http.request("OPTIONS", server.url + path, headers=headers).status_code == 200
+        line = the_line(server, headers["x-request-id"])
+        assert (line["route"], line["refused_origin"][:20]) == (path, origin[:20])
+        assert len(line["refused_origin"]) == 100
+
+
 def test_probes_are_told_at_level_debug(server: LiveServer) -> None:
     for path in ("/", "/health/live", "/health/ready", "/v2/health/ready", "/metrics", "/docs"):
         reply = http.get(server.url + path, headers={"x-request-id": "a-probe"})
