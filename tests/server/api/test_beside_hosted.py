@@ -35,6 +35,8 @@ def test_a_client_sees_no_difference_but_those_that_are_meant(case: EndpointRequ
         expected |= {"x-request-id", "x-ms-request-id", "allow"}
     if case.name in STATUS:
         expected |= {"x-ms-run-function-failed", "content-type"}
+    if case.method == "OPTIONS":  # there, /score is the only path that does not name its methods
+        expected.add("allow")
     if case.name == "score, got":  # no browser runs what the reply repeats
         expected |= {"content-security-policy", "x-content-type-options"}
     if "x-request-id" not in case.headers or len(case.headers["x-request-id"]) > 100:
