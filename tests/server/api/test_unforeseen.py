@@ -13,7 +13,7 @@ from settings.server import ServerSettings
 def test_what_was_not_foreseen_is_said_as_json_without_its_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken() -> str:
+    def broken(*_: object) -> str:
         raise UnicodeEncodeError("utf-8", "caf\udce9", 3, 4, "surrogates not allowed")
 
     async def started(state: AppState) -> None:
