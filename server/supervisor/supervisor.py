@@ -21,6 +21,7 @@ from server.supervisor.plan_file import PlanFile
 from server.supervisor.port import address_of
 from server.supervisor.reaper import inherit_orphans, reap_orphans
 from server.supervisor.rollout import Rollout
+from server.supervisor.service_manager import READY, STOPPING, notify
 from server.supervisor.session_folder import session_folder
 from server.supervisor.table_publisher import TablePublisher
 from settings.deployments import Plan
@@ -107,6 +108,7 @@ class Supervisor:
         tasks = [asyncio.create_task(each) for each in (*watched, reap_orphans())]
         code = await self._done
         self._stopping = True
+        notify(STOPPING)
         # only the HTTP processes accept now; the port is closed once they have closed it too
         for port in listening:
             port.close()
@@ -147,6 +149,7 @@ class Supervisor:
             return
         await publisher.wait_serving()
         logger.info("ready on http://%s seconds=%.1f", address, time.monotonic() - started)
+        notify(READY)
 
     async def _watch_http_process(self, http_process: Child) -> None:
         try:

@@ -82,6 +82,7 @@ def test_the_unit_for_systemd_gives_requests_the_time_to_end() -> None:
     service = unit["Service"]
     settings = ServerSettings()
     assert 1000 * int(service["TimeoutStopSec"]) > settings.drain_delay_ms + settings.grace_period_ms
+    assert 1000 * int(service["TimeoutStartSec"]) > settings.start_timeout_ms
     assert service["RestartPreventExitStatus"].split() == [str(BAD_USAGE), str(CANNOT_SERVE)]
     command, *words = service["ExecStart"].split()
     assert Path(command).name == "sightglass"
