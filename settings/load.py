@@ -38,7 +38,7 @@ def load_model_settings(
         file_given, warnings = _sort_keys(schema, file.content, str(file.path))
         if strict and warnings:
             raise SettingsError(" ".join(warnings))
-    own_defaults = {name: (value, "architecture default", name) for name, value in (defaults or {}).items()}
+    own_defaults = {name: (value, "model default", name) for name, value in (defaults or {}).items()}
     merged = own_defaults | checkpoint_given | file_given
     for name, value in (fixed or {}).items():
         if name in file_given and file_given[name][0] != value:

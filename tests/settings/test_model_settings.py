@@ -411,4 +411,4 @@ def test_what_an_architecture_suggests_stands_below_the_checkpoint() -> None:
     suggested = {"valid_resize_size": 300, "valid_crop_size": 280}
     found = load_model_settings(ClassificationSettings, defaults=suggested, checkpoint={"valid_crop_size": 200})
     assert (found.values.valid_resize_size, found.values.valid_crop_size) == (300, 200)
-    assert found.sources["valid_resize_size"] == "architecture default"
+    assert found.sources["valid_resize_size"] == "model default"

@@ -30,7 +30,7 @@ def test_architecture_labels_sizes_and_statistics_are_read(tmp_path: Path) -> No
     found = definition_of(write_timm_folder(tmp_path / "model"))
     assert (found.architecture.name, found.labels, found.task.name) == ("timm/resnet10t", ("a", "b", "c"), "multiclass")
     assert found.preprocess == Preprocess(71, 64, Statistics((0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "bicubic"))
-    assert found.settings.sources["valid_crop_size"] == "architecture default"
+    assert found.settings.sources["valid_crop_size"] == "model default"
 
 
 def test_scores_equal_those_of_timm_with_its_own_transform(tmp_path: Path) -> None:

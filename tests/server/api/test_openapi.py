@@ -15,7 +15,14 @@ from tests.support import http
 from tests.support.servers.protocol_site import NAMED, TEXT, ProtocolSite
 
 KEY = {"authorization": "Bearer of-all"}
-CHECKS = ("not_a_server_error", "content_type_conformance", "unsupported_method", "allow_header_conformance")
+CHECKS = (
+    "not_a_server_error",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "status_code_conformance",
+    "unsupported_method",
+    "allow_header_conformance",
+)
 # places in bodies that may hold an image, which no generator of texts would come upon
 IMAGES = (
     "image",
