@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -100,6 +101,8 @@ class PeerServer:
         alive = psutil.wait_procs(family, timeout=10)[1]
         for left in alive:  # some peers leave processes behind
             left.kill()
+        with suppress(ProcessLookupError):  # also those whose parents had ended before
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._log.close()
 
