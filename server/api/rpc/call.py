@@ -5,6 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -29,12 +30,13 @@ _CLIENT_LEFT = 499  # for the log and metrics alone: the client is gone
 class RpcCall:
     """One call of a client, whose `context` is a grpc.aio.ServicerContext.
 
-    `facts` go into its log line, and `reply_metadata` are sent after the reply. The client gives up at `deadline`, in
-    monotonic seconds.
+    `receiving` is held while a message is received that may be large. `facts` go into its log line, and
+    `reply_metadata` are sent after the reply. The client gives up at `deadline`, in monotonic seconds.
     """
 
     state: AppState
     context: Any
+    receiving: asyncio.Semaphore
     route: str
     path: str
     headers: list[tuple[bytes, bytes]]
@@ -46,13 +48,13 @@ class RpcCall:
     reply_metadata: list[tuple[str, str | bytes]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, state: AppState, context: Any, route: str, path: str) -> "RpcCall":
+    def of(cls, state: AppState, context: Any, receiving: asyncio.Semaphore, *, route: str, path: str) -> "RpcCall":
         """Read the metadata and the deadline of a call of the method `path`, which has just arrived."""
         given = [(key, value) for key, value in context.invocation_metadata() or () if isinstance(value, str)]
         headers = [(key.encode(), value.encode("latin-1", "replace")) for key, value in given]
         started, remaining = time.monotonic(), context.time_remaining()
         deadline = math.inf if remaining is None else started + remaining
-        return cls(state, context, route, path, headers, RequestIds.of(headers), started, deadline)
+        return cls(state, context, receiving, route, path, headers, RequestIds.of(headers), started, deadline)
 
     @property
     def authorization(self) -> str | None:
@@ -60,9 +62,20 @@ class RpcCall:
         return next((value.decode("latin-1") for name, value in self.headers if name == b"authorization"), None)
 
     async def message(self, deadline: float) -> bytes:
-        """Read the one message of the call. ServiceError `body_timeout` after `deadline`, `body_empty` without one."""
+        """Read the one message of the call. ServiceError `body_timeout` after `deadline`, `body_empty` without one.
+
+        The library tells neither how large a message will be nor how much of it is there, so the number of those that
+        are received at a time bounds their memory.
+        """
+        return await self._read(deadline, self.receiving)
+
+    async def small_message(self) -> bytes:
+        """Read a message that holds names alone."""
+        return await self._read(time.monotonic() + _SMALL_S, nullcontext())
+
+    async def _read(self, deadline: float, turn: AbstractAsyncContextManager[None]) -> bytes:
         try:
-            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())), turn:
                 message = await self.context.read()
         except TimeoutError:
             raise ServiceError("body_timeout", "The message did not arrive in time. Send it faster, or less.") from None
@@ -74,10 +87,6 @@ class RpcCall:
         self.received = len(message)
         return message
 
-    async def small_message(self) -> bytes:
-        """Read a message that holds names alone."""
-        return await self.message(time.monotonic() + _SMALL_S)
-
     async def answer(self, work: Callable[["RpcCall"], Awaitable[bytes]], log: RequestLog) -> bytes:
         """Return the reply that `work` makes, or end the call with the status of its ServiceError."""
         status = 200
@@ -88,7 +97,8 @@ class RpcCall:
             return reply
         except ServiceError as error:
             status = error.status
-            await self.abort(error)
+            # the library keeps the error until the next garbage collection, which must not keep the request, too
+            await self.abort(error.with_traceback(None))
             raise  # not reached
         except asyncio.CancelledError:
             status = 504 if time.monotonic() >= self.deadline else _CLIENT_LEFT

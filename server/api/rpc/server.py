@@ -1,5 +1,6 @@
 """GrpcServer: one HTTP process's share of --grpc-port, on the event loop that HTTP runs on."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from functools import partial
@@ -18,6 +19,8 @@ from settings.excerpt import shortened
 from settings.server import ServerSettings
 
 _MOST_STREAMS = 1000  # calls of one connection at a time; a client keeps further ones back
+_MOST_RECEIVED_BYTES = 2**29  # of the largest messages, at the same time
+_FEWEST_RECEIVED = 4
 _LEAST_PING_MS = 5_000  # clients that ping more often, to keep a connection open, are disconnected
 
 
@@ -60,6 +63,8 @@ class _Handlers:
     def __init__(self, state: AppState) -> None:
         self._state = state
         self._log = RequestLog(state.proxies)
+        most = _MOST_RECEIVED_BYTES // state.settings.max_body_bytes
+        self._receiving = asyncio.Semaphore(max(_FEWEST_RECEIVED, most))
 
     def service(self, handler_call_details: Any) -> Any:
         """Return the handler of a method."""
@@ -73,12 +78,13 @@ class _Handlers:
         route = method if method in METHODS or method == health.CHECK else UNKNOWN_ROUTE
 
         async def answer(messages: object, context: Any) -> bytes:
-            return await RpcCall.of(self._state, context, route, method).answer(work, self._log)
+            call = RpcCall.of(self._state, context, self._receiving, route=route, path=method)
+            return await call.answer(work, self._log)
 
         return grpc.stream_unary_rpc_method_handler(answer)
 
     async def _watch(self, messages: object, context: Any) -> AsyncIterator[bytes]:
-        call = RpcCall.of(self._state, context, health.WATCH, health.WATCH)
+        call = RpcCall.of(self._state, context, self._receiving, route=health.WATCH, path=health.WATCH)
         try:
             async for status in health.watch(call):
                 yield status

@@ -15,6 +15,7 @@ from server.api.rpc.messages import INFERENCE
 from server.api.rpc.tensors import content_of, response_of
 from server.api.scoring import score_admitted
 from server.api.timing import server_timing
+from server.codecs.bodies_in_flight import HeldBody
 from server.codecs.body import run_in_thread_if_large
 from server.codecs.model_descriptions import model_metadata
 from server.errors import ServiceError
@@ -29,7 +30,21 @@ SERVICE = "inference.GRPCInferenceService"
 
 async def _model_infer(call: RpcCall) -> bytes:
     """Score the images of a request, one step after the other: receive -> admit -> read -> score -> write."""
-    request, size = await _receive(call)
+    with call.state.bodies.hold() as held:
+        return await _score(call, *await _receive(call, held))
+
+
+async def _receive(call: RpcCall, held: HeldBody) -> tuple[list[Any], int]:
+    """Return a list with the ModelInferRequest alone, and the size of its message in bytes."""
+    call.state.keys.check(call.authorization)  # before the message is received, which may be large
+    message = await call.message(call.started + call.state.settings.request_timeout_ms / 1000)
+    held.grow(len(message))
+    parse = partial(INFERENCE.parse, "ModelInferRequest", message)
+    return [await run_in_thread_if_large(len(message), parse)], len(message)
+
+
+async def _score(call: RpcCall, received: list[Any], size: int) -> bytes:
+    request = received.pop()  # so that nobody else keeps it
     name, version, is_raw = request.model_name, request.model_version or None, bool(request.raw_input_contents)
     with AdmittedRequest.admit(
         call.state,
@@ -42,7 +57,6 @@ async def _model_infer(call: RpcCall) -> bytes:
     ) as admitted:
         if admitted.is_to_script:
             raise script_error(admitted.deployment)
-        admitted.held.grow(size)
         score_request = await _read(admitted, request, size)
         del request  # its memory is free before the images are scored
         reply = await end_at_deadline(score_admitted(admitted, score_request), admitted.deadline)
@@ -52,14 +66,6 @@ async def _model_infer(call: RpcCall) -> bytes:
         timing = server_timing(reply.stages, time.monotonic() - admitted.started, call.facts)
         call.reply_metadata += [("server-timing", timing), (DEPLOYMENT, deployment.name)]
         return response
-
-
-async def _receive(call: RpcCall) -> tuple[Any, int]:
-    """Return the ModelInferRequest, and the size of its message in bytes."""
-    call.state.keys.check(call.authorization)  # before the message is received, which may be large
-    message = await call.message(call.started + call.state.settings.request_timeout_ms / 1000)
-    parse = partial(INFERENCE.parse, "ModelInferRequest", message)
-    return await run_in_thread_if_large(len(message), parse), len(message)
 
 
 async def _read(admitted: AdmittedRequest, request: Any, size: int) -> ScoreRequest:

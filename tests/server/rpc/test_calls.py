@@ -58,6 +58,18 @@ def test_a_message_that_does_not_come_is_given_up(channel: grpc.Channel) -> None
     assert caught.value.code() is CODES.INVALID_ARGUMENT
 
 
+def test_refused_messages_leave_no_memory_behind(server: LiveServer, channel: grpc.Channel) -> None:
+    call = channel.unary_unary(METHODS + "ModelInfer")
+    (process,) = server.children("server.api")
+    message = infer_request(b"x" * 30 * 2**20, model="none").SerializeToString()
+    used = []
+    for _ in range(16):
+        with pytest.raises(grpc.RpcError, match="no model 'none'"):
+            call(message, timeout=60)
+        used.append(process.memory_info().rss)
+    assert used[-1] - used[3] < 8 * len(message), "of twelve messages"
+
+
 def test_errors_of_the_model_are_those_of_http(channel: grpc.Channel, server: LiveServer, model: str) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         infer(channel)(infer_request(coloured("poison"), model=model))

@@ -88,9 +88,10 @@ def _assert_a_killed_process_is_replaced(server: LiveServer, model: str) -> None
 def _assert_drain(server: LiveServer, model: str) -> None:
     """Calls in flight are answered, also one on the device; calls after that are UNAVAILABLE; none is lost."""
     outcomes: list[str] = []  # appended to by several threads
+    address = server.grpc_address  # which reads the log, as only one thread may
 
     def ask() -> None:
-        with channel_to(server.grpc_address) as channel:
+        with channel_to(address) as channel:
             call = infer(channel)
             while True:
                 try:

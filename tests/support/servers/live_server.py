@@ -50,7 +50,7 @@ class LiveServer:
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
-        self.url = ""
+        self.url = self._grpc_address = ""
 
     def __enter__(self) -> Self:
         try:
@@ -102,7 +102,8 @@ class LiveServer:
     @property
     def grpc_address(self) -> str:
         """HOST:PORT of gRPC, for a server that was started with --grpc-port."""
-        return self.log().partition("serving gRPC on ")[2].split()[0]
+        self._grpc_address = self._grpc_address or self.log().partition("serving gRPC on ")[2].split()[0]
+        return self._grpc_address
 
     def children(self, module: str) -> list[psutil.Process]:
         """Return the running child processes that were started with `-m module`."""
