@@ -25,7 +25,7 @@ def test_the_time_of_answers_is_split_as_the_server_tells_it(fridge_server: Live
     before = fridge_server.metric("sightglass_stage_seconds_count", stage="device")
     seen = run_load(Measured(fridge_server), "closed", 4, 1.0, *flags)
     assert seen.codes == {"200": fridge_server.metric("sightglass_stage_seconds_count", stage="device") - before}
-    assert list(seen.stages) == ["read", "decode", "queue", "device", "encode", "total", "outside"]
+    assert list(seen.stages) == ["read", "decode", "queue", "device", "encode", "reply", "total", "outside"]
     *stages, total, outside = seen.stages.values()
     assert 0 < sum(stages) <= total + 0.1 * len(stages)
     assert outside > 0
