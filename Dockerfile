@@ -12,7 +12,7 @@ COPY pyproject.toml constraints.txt ./
 COPY scripts/install scripts/install
 # named in pyproject.toml, and nothing that an installation reads
 RUN touch README.md LICENSE
-RUN TORCH_INDEX="$TORCH_INDEX" scripts/install /app/.venv openvino
+RUN TORCH_INDEX="$TORCH_INDEX" scripts/install /app/.venv openvino,grpc
 
 FROM ${BASE}
 ARG DEVICE=cpu

@@ -4,9 +4,12 @@ import asyncio
 import base64
 import io
 import json
+import os
 import queue
 import random
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -24,6 +27,7 @@ from server.api.rpc.messages import INFERENCE, Messages
 from server.api.rpc.triton import TRITON
 from tests.support.grpc_calls import METHODS, channel_to, infer, infer_request, trailing
 from tests.support.images import encoded, painted
+from tests.support.repository import ROOT
 from tests.support.servers.protocol_site import JPEG, MOST_BYTES, TEXT, ProtocolSite, assert_same_scores
 
 LABELS = ["can", "carton", "milk_bottle", "water_bottle"]
@@ -224,6 +228,29 @@ def test_callbacks_and_asyncio_work_too(site: ProtocolSite, client: Any) -> None
     result, error = found.get(timeout=60)
     assert error is None
     assert result.as_numpy("label").shape == (1,)
+
+
+@pytest.mark.skipif(
+    "KSERVE_PYTHON" not in os.environ,
+    reason="KServe needs other packages: KSERVE_PYTHON names the Python of an environment with kserve==0.21.0",
+)
+def test_the_client_of_kserve(site: ProtocolSite, tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(JPEG)
+    command = [os.environ["KSERVE_PYTHON"], str(ROOT / "tests/support/servers/kserve_client.py")]
+    done = subprocess.run(
+        [*command, site.server.grpc_address, "fridge", str(tmp_path / "image")],
+        env={"PATH": os.environ["PATH"]},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    found, expected = json.loads(done.stdout), site.prediction()
+    assert (found["live"], found["ready"], found["model ready"]) == (True, True, True)
+    for way in ("typed", "raw"):
+        assert found[way]["probs"][0] == pytest.approx(expected["probs"], rel=0, abs=1e-6)
+        assert found[way]["label"] == [LABELS[int(np.argmax(expected["probs"]))]]
+    code, text = found["unknown"]
+    assert code == "NOT_FOUND"
+    assert "Did you mean 'fridge'" in text
 
 
 def test_ids_and_stages_come_after_the_reply(channel: grpc.Channel, site: ProtocolSite) -> None:
