@@ -20,9 +20,9 @@ BLOCKS = [
     pytest.param(block[1], block[2], id=f"{page}-{number}")
     for page in PAGES
     for number, block in enumerate(
-        re.finditer(r"```(sh|python)\n(.*?localhost:5001.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+        re.finditer(r"^```(sh|python)\n(.*?)^```$", (ROOT / "docs" / page).read_text(), re.DOTALL | re.MULTILINE)
     )
-    if block[1] == "python" or "curl " in block[2]
+    if "localhost:5001" in block[2] and (block[1] == "python" or "curl " in block[2])
 ]
 
 
