@@ -4,7 +4,7 @@ The extensions are https://github.com/triton-inference-server/server/tree/main/d
 and the index of the repository.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from server.codecs.tensor_outputs import Tensor, model_outputs
@@ -52,12 +52,16 @@ def _configured(tensor: Tensor) -> dict[str, Any]:
     return {"name": tensor.name, "data_type": _CONFIGURED_TYPES[tensor.datatype], **shape}
 
 
-def model_statistics(deployment: Deployment, found: ModelStatistics) -> dict[str, Any]:
-    """Return a model's statistics by Triton's extension.
+def model_statistics(deployments: Sequence[Deployment], found: Mapping[str, ModelStatistics]) -> list[dict[str, Any]]:
+    """Return the statistics of models by Triton's extension; those that `found` lacks have done nothing yet.
 
     Requests are counted as successes and failures. The stages are sums over images, in nanoseconds, and the time of the
     successes is their total.
     """
+    return [_statistics(deployment, found.get(deployment.name, ModelStatistics())) for deployment in deployments]
+
+
+def _statistics(deployment: Deployment, found: ModelStatistics) -> dict[str, Any]:
     stages = {name: _duration(found.staged_images, found.stage_seconds[stage]) for name, stage in _DURATIONS.items()}
     return {
         "name": deployment.name,
@@ -79,8 +83,12 @@ def _duration(count: int, seconds: float) -> Mapping[str, int]:
     return {"count": count, "ns": round(seconds * _NANOSECONDS)}
 
 
-def repository_entry(deployment: Deployment) -> dict[str, str]:
-    """Return a model's entry in the index of the repository by Triton's extension: its state, and why if not ready."""
+def repository_index(deployments: Sequence[Deployment], *, only_ready: bool) -> list[dict[str, str]]:
+    """Return the index of the repository by Triton's extension: the state of each model, and why if not ready."""
+    return [_entry(deployment) for deployment in deployments if deployment.engines.ready or not only_ready]
+
+
+def _entry(deployment: Deployment) -> dict[str, str]:
     engines = deployment.engines
     loaded = "UNAVAILABLE" if deployment.model.architecture else "LOADING"
     return {

@@ -22,7 +22,7 @@ from server.codecs.tensor_outputs import RequestedOutput, Tensor, default_output
 from server.codecs.tensors import EXPECTED, images_of, object_or_empty
 from server.errors import ServiceError
 from server.inference.deployments import Deployment
-from server.inference.statistics import ModelStatistics, read_statistics
+from server.inference.statistics import read_statistics
 from server.ipc.model_facts import ModelFacts
 from server.openapi import tensors
 from server.protocol import Protocol, ProtocolRequest, ResponseBody, ScoreRequest, ScoreResult, deployments_of
@@ -199,9 +199,8 @@ async def model_statistics(request: Request) -> JSONResponse:
 
 
 async def _statistics(models: Sequence[Deployment]) -> JSONResponse:
-    found, none = await run_in_threadpool(read_statistics), ModelStatistics()
-    stats = [model_descriptions.model_statistics(model, found.get(model.name, none)) for model in models]
-    return JSONResponse({"model_stats": stats})
+    found = await run_in_threadpool(read_statistics)
+    return JSONResponse({"model_stats": model_descriptions.model_statistics(models, found)})
 
 
 @router.post("/repository/index", operation_id="repository_index", openapi_extra=tensors.REPOSITORY_INDEX)
@@ -216,8 +215,7 @@ async def repository_index(request: Request) -> JSONResponse:
     )
     content = await parsed_object(body.data) if body.data.strip() else {}
     only_ready = _flag(content, "ready", default=False)
-    entries = [model_descriptions.repository_entry(model) for model in deployments_of(request).models]
-    return JSONResponse([entry for entry in entries if entry["state"] == "READY" or not only_ready])
+    return JSONResponse(model_descriptions.repository_index(deployments_of(request).models, only_ready=only_ready))
 
 
 def _model(request: Request) -> Deployment:

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from server.api.rpc.call import RpcCall
 from server.api.rpc.messages import Fields, Messages
-from server.codecs.model_descriptions import model_configuration, model_statistics, repository_entry
-from server.inference.statistics import ModelStatistics, read_statistics
+from server.codecs.model_descriptions import model_configuration, model_statistics, repository_index
+from server.inference.statistics import read_statistics
 
 _NAMED: Fields = {"name": "string", "version": "string"}
 _DURATIONS = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output", "cache_hit", "cache_miss")
@@ -81,8 +81,7 @@ async def _model_statistics(call: RpcCall) -> bytes:
     models = deployments.models
     if request.name:
         models = [deployments.model_named(request.name, request.version or None)]
-    found, none = await asyncio.to_thread(read_statistics), ModelStatistics()
-    stats = [model_statistics(model, found.get(model.name, none)) for model in models]
+    stats = model_statistics(models, await asyncio.to_thread(read_statistics))
     for each in stats:
         del each["batch_stats"]
     return TRITON.serialized("ModelStatisticsResponse", model_stats=stats)
@@ -90,9 +89,8 @@ async def _model_statistics(call: RpcCall) -> bytes:
 
 async def _repository_index(call: RpcCall) -> bytes:
     request = TRITON.parse("RepositoryIndexRequest", await call.small_message())
-    entries = map(repository_entry, call.state.deployments.models)
-    shown = [entry for entry in entries if entry["state"] == "READY" or not request.ready]
-    return TRITON.serialized("RepositoryIndexResponse", models=shown)
+    models = repository_index(call.state.deployments.models, only_ready=request.ready)
+    return TRITON.serialized("RepositoryIndexResponse", models=models)
 
 
 METHODS: Mapping[str, Callable[[RpcCall], Awaitable[bytes]]] = {
