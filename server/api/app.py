@@ -50,7 +50,7 @@ async def metrics(request: Request) -> Response:
         keys.refresh()
     deployments = state.deployments
     ready = {deployment.name: deployment.engines.ready for deployment in deployments}
-    service = ServiceState(deployments.ready and not deployments.draining, ready)
+    service = ServiceState(deployments.accepts, ready)
     text = await run_in_threadpool(exposition, service, ProcessMetrics(os.getppid()))
     return Response(text, media_type="text/plain; version=1.0.0; charset=utf-8")
 

@@ -61,8 +61,13 @@ class Deployments:
         return any(deployment.engines.ready for deployment in self._in_traffic())
 
     @property
+    def accepts(self) -> bool:
+        """Whether such a request would be let in, too: what the readiness probe tells."""
+        return self.ready and not self.draining
+
+    @property
     def reason(self) -> str:
-        """Why not."""
+        """Why `ready` is false."""
         return "; ".join(deployment.engines.reason for deployment in self._in_traffic()) or "there is no model"
 
     def connect(self) -> None:

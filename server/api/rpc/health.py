@@ -50,8 +50,7 @@ def _status(call: RpcCall, service: str) -> int:
         return _SERVING
     if service not in ("", SERVICE):
         return _SERVICE_UNKNOWN
-    deployments = call.state.deployments
-    return _SERVING if deployments.ready and not deployments.draining else _NOT_SERVING
+    return _SERVING if call.state.deployments.accepts else _NOT_SERVING
 
 
 def _written(status: int) -> bytes:
