@@ -102,3 +102,8 @@ class ServiceError(Exception):
     def status(self) -> int:
         """The HTTP status of this error."""
         return ERRORS[self.code][0]
+
+
+def internal_error() -> ServiceError:
+    """Return what a client is told of an error that was not foreseen."""
+    return ServiceError("internal_error", "An unexpected error occurred. The server's log has the cause.")

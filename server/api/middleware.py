@@ -3,7 +3,6 @@
 import json
 import logging
 import time
-from importlib.metadata import version as installed
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -13,23 +12,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.api.connections.http_connection import REFUSAL
 from server.api.request_ids import RequestIds
-from server.api.request_log import UNKNOWN_ROUTE, RequestLog, add_error
+from server.api.request_log import CLIENT_LEFT, UNKNOWN_ROUTE, RequestLog, add_error
 from server.api.routes.allowed_methods import allow_header, options_response
 from server.api.state import AppState
-from server.errors import ServiceError
+from server.errors import ServiceError, internal_error
 from server.hosted import RUN_FAILED
 from server.protocol_catalog import error_writer
 from settings.excerpt import shortened
+from settings.version import product_version
 
 logger = logging.getLogger(__name__)
 
-_VERSION = (b"x-ms-server-version", f"sightglass/{installed('sightglass')}".encode())
+_VERSION = (b"x-ms-server-version", f"sightglass/{product_version()}".encode())
 # the codes of errors in a model or script that ran
 _RUN_FAILED = frozenset(
     {"scoring_failed", "out_of_memory", "deadline_exceeded", "internal_error"}
     | {"script_failed", "script_timeout", "script_ended"}
 )
-_CLIENT_LEFT = 499  # for the log and metrics alone: the client is gone
 
 
 class RequestMiddleware:
@@ -76,15 +75,15 @@ class RequestMiddleware:
             ids.check()
             await self._app(scope, receive_on, send_on)
         except ClientDisconnect:
-            status = _CLIENT_LEFT
+            status = CLIENT_LEFT
         except ServiceError as error:
             add_error(facts, error)
             await error_response(error, request_id, scope["path"])(scope, receive, send_on)
         except Exception:
             logger.exception("an error was not foreseen", extra={"facts": {"request_id": request_id}})
-            add_error(facts, _unforeseen())
+            add_error(facts, internal_error())
             if not status:
-                await error_response(_unforeseen(), request_id, scope["path"])(scope, receive, send_on)
+                await error_response(internal_error(), request_id, scope["path"])(scope, receive, send_on)
         finally:
             seconds = time.monotonic() - started
             route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)  # not the raw path, which clients can invent
@@ -141,11 +140,7 @@ async def service_error(request: Request, error: Exception) -> Response:
 
 async def unforeseen_error(request: Request, error: Exception) -> Response:
     """Answer where a route failed. The framework raises the error again, so that RequestMiddleware logs it."""
-    return error_response(_unforeseen(), request.state.request_id, request.url.path)
-
-
-def _unforeseen() -> ServiceError:
-    return ServiceError("internal_error", "An unexpected error occurred. The server's log has the cause.")
+    return error_response(internal_error(), request.state.request_id, request.url.path)
 
 
 async def routing_error(request: Request, error: Exception) -> Response:

@@ -13,6 +13,7 @@ from settings.excerpt import shortened
 logger = logging.getLogger("server.request")
 
 UNKNOWN_ROUTE = "none"
+CLIENT_LEFT = 499  # a status for the log and metrics alone: the client is gone
 REFUSED_ORIGIN = "refused_origin"  # the fact of a request
 # of clients, who could fill a disk with them
 _LONGEST_AGENT = 100

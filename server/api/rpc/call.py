@@ -13,17 +13,16 @@ from urllib.parse import unquote
 from grpc.aio import EOF
 
 from server.api.request_ids import RequestIds
-from server.api.request_log import RequestLog, add_error
+from server.api.request_log import CLIENT_LEFT, RequestLog, add_error
 from server.api.rpc.status import Metadata, error_metadata, status_code, status_text
 from server.api.state import AppState
-from server.errors import ServiceError
+from server.errors import ServiceError, internal_error
 
 logger = logging.getLogger("server.request")
 
 # a call that the client cancelled, or the library, has no message at first, and ends a moment later
 _CANCELLED_WITHIN_S = 0.1
 _SMALL_S = 10.0
-_CLIENT_LEFT = 499  # for the log and metrics alone: the client is gone
 
 
 @dataclass(slots=True)
@@ -101,13 +100,12 @@ class RpcCall:
             await self.abort(error.with_traceback(None))
             raise  # not reached
         except asyncio.CancelledError:
-            status = 504 if time.monotonic() >= self.deadline else _CLIENT_LEFT
+            status = 504 if time.monotonic() >= self.deadline else CLIENT_LEFT
             raise
         except Exception:
             status = 500
             logger.exception("an error was not foreseen", extra={"facts": {"request_id": self.ids.request_id}})
-            text = "An unexpected error occurred. The server's log has the cause."
-            await self.abort(ServiceError("internal_error", text))
+            await self.abort(internal_error())
             raise
         finally:
             self._record(status, log)
