@@ -4,6 +4,7 @@ import logging
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -229,20 +230,25 @@ class ServiceState(Collector):
 
 def exposition(*collectors: Collector) -> bytes:
     """Return the metrics of all processes, and of `collectors`, in Prometheus' text format."""
-    registry = CollectorRegistry()
-    for collector in collectors:
-        registry.register(collector)
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    with locked_files(_folder(), exclusive=False):
+    with _of_all_processes(*collectors) as registry:
         return generate_latest(registry)
 
 
 def samples() -> Sequence[Sample]:
     """Return the values of all metrics, summed over all processes."""
+    with _of_all_processes() as registry:
+        return [sample for family in registry.collect() for sample in family.samples]
+
+
+@contextmanager
+def _of_all_processes(*collectors: Collector) -> Iterator[CollectorRegistry]:
+    """Lend a registry of the metrics of all processes and of `collectors`, whose files stay as they are meanwhile."""
     registry = CollectorRegistry()
+    for collector in collectors:
+        registry.register(collector)
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     with locked_files(_folder(), exclusive=False):
-        return [sample for family in registry.collect() for sample in family.samples]
+        yield registry
 
 
 def _folder() -> Path:
