@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,27 +115,31 @@ def is_of_transformers(file: Path, data: bytes) -> bool:
 
     ModelError where the bytes are no MLmodel.
     """
-    try:
-        content = yaml.safe_load(as_utf8(data).decode())
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        raise _unreadable(file, error) from None
-    flavors = content.get("flavors") if isinstance(content, dict) else None
+    with _readable(file):
+        flavors = _content(data).get("flavors")
     return isinstance(flavors, dict) and any(str(name) in _TRANSFORMERS for name in flavors)
 
 
-def _unreadable(file: Path, error: Exception) -> ModelError:
-    return ModelError(f"{file} cannot be read: {first_line(error)}. Mend it, or remove it.")
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """Raise ModelError where the block finds that the content of a file is not what it should be."""
+    try:
+        yield
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise ModelError(f"{file} cannot be read: {first_line(error)}. Mend it, or remove it.") from None
+
+
+def _content(data: bytes) -> Mapping[str, Any]:
+    content = yaml.safe_load(as_utf8(data).decode())
+    return content if isinstance(content, dict) else {}
 
 
 def _inputs(file: Path, data: bytes) -> list[Any] | None:
     """Return the inputs of the signature, which are a JSON text within the YAML."""
-    try:
-        content = yaml.safe_load(as_utf8(data).decode())
-        signature = content.get("signature") if isinstance(content, dict) else None
+    with _readable(file):
+        signature = _content(data).get("signature")
         inputs = signature.get("inputs") if isinstance(signature, dict) else None
         columns = json.loads(inputs) if isinstance(inputs, str) else inputs
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        raise _unreadable(file, error) from None
     if columns is not None and not isinstance(columns, list):
         raise ModelError(
             f"{file}: the inputs of the signature are {inputs!r}; expected a JSON list such as "
