@@ -16,6 +16,7 @@ import numpy as np
 
 from examples.clients.client import Client, Detection, EndpointError
 from examples.clients.mask import mask_of
+from examples.clients.request import add_server_options
 
 
 def coco_results(
@@ -65,9 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("annotations", type=Path, metavar="ANNOTATIONS.json")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the images are")
     parser.add_argument("results", type=Path, metavar="RESULTS.json")
-    parser.add_argument("--url", default="http://localhost:5001", help="where the server is (default: %(default)s)")
-    parser.add_argument("--key", help="a key, where the server asks for one")
-    parser.add_argument("--deployment", metavar="NAME", help="the deployment to ask, where there are several")
+    add_server_options(parser)
     options = parser.parse_args(arguments)
     client = Client(options.url, key=options.key, deployment=options.deployment)
     try:

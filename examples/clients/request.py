@@ -21,10 +21,15 @@ def arguments_of(description: str | None, *, images: str | None = None) -> argpa
     """Return a parser of the options of all scripts and of one image, or as many as `images` (nargs) says."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("image", type=Path, metavar="IMAGE", nargs=images, help="a file, such as can.jpg")
+    add_server_options(parser)
+    return parser
+
+
+def add_server_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which server and deployment to ask."""
     parser.add_argument("--url", default="http://localhost:5001", help="where the server is (default: %(default)s)")
     parser.add_argument("--key", help="a key, where the server asks for one")
     parser.add_argument("--deployment", metavar="NAME", help="the deployment to ask, where there are several")
-    return parser
 
 
 def headers_of(media_type: str, key: str | None, deployment: str | None) -> dict[str, str]:
