@@ -6,8 +6,8 @@ and it needs no signals.
 
 A child reports on its standard output: `ready`, `failed` with the reason, and, if it is an HTTP process, `serves` once
 its readiness probe answers 200, and `uses` with the number of the routing table that it uses, followed by those that
-replaced deployments whose last requests it still answers. An engine or a
-decode worker that is ready writes `alive` every second, so that its parent notices when it hangs.
+replaced deployments whose last requests it still answers. An engine or a decode worker that is ready writes `alive`
+every second, so that its parent notices when it hangs.
 """
 
 import io
