@@ -14,7 +14,7 @@ BACKGROUND = len(LABELS)
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledImage:
+class DrawnImage:
     """An image in which one object counts.
 
     image: uint8 (H, W, 3) RGB. label: index into LABELS. class_map: uint8 (H, W), the class of each pixel: an index
@@ -27,7 +27,7 @@ class LabelledImage:
     box: tuple[int, int, int, int]
 
 
-def draw_labelled_images(what: str, seeds: Sequence[int], size: tuple[int, int]) -> list[LabelledImage]:
+def draw_labelled_images(what: str, seeds: Sequence[int], size: tuple[int, int]) -> list[DrawnImage]:
     """Draw one image per seed at `size` (width, height) and show progress as `what`.
 
     The labels take turns. Several processes draw; the result does not depend on which process draws what.
@@ -35,9 +35,9 @@ def draw_labelled_images(what: str, seeds: Sequence[int], size: tuple[int, int])
     return parallel_map(what, partial(_draw, size), seeds)
 
 
-def _draw(size: tuple[int, int], seed: int) -> LabelledImage:
+def _draw(size: tuple[int, int], seed: int) -> DrawnImage:
     label = seed % len(LABELS)
     scene = draw_scene(seed, size=size, labels=[LABELS[label]])
     item = scene.objects[0]
     class_map = np.where(item.mask, np.uint8(label), np.uint8(BACKGROUND))
-    return LabelledImage(scene.image, label, class_map, item.box)
+    return DrawnImage(scene.image, label, class_map, item.box)

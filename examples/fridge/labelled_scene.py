@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from examples.fridge.labelled_image import BACKGROUND, LabelledImage
+from examples.fridge.labelled_image import BACKGROUND, DrawnImage
 from examples.fridge.parallel import parallel_map
 from examples.fridge.scene import LABELS, draw_scene
 
@@ -32,7 +32,7 @@ class LabelledScene:
         """Return the visible pixels of each object, bool (N, H, W)."""
         return np.asarray(np.arange(len(self.labels), dtype=np.uint8)[:, None, None] == self.instance_map)
 
-    def labelled_images(self) -> list[LabelledImage]:
+    def labelled_images(self) -> list[DrawnImage]:
         """Return the image once per object, each time with another object as the one that counts."""
         classes = np.full(256, BACKGROUND, dtype=np.uint8)
         classes[: len(self.labels)] = self.labels
@@ -40,7 +40,7 @@ class LabelledScene:
         images = []
         for label, box in zip(self.labels, self.boxes, strict=True):
             left, top, right, bottom = (int(edge) for edge in box)
-            images.append(LabelledImage(self.image, int(label), class_map, (left, top, right, bottom)))
+            images.append(DrawnImage(self.image, int(label), class_map, (left, top, right, bottom)))
         return images
 
 

@@ -20,7 +20,7 @@ from server import protocols
 from server.protocol import Protocol
 from tests.support.repository import ROOT
 
-PACKAGES = ("settings", "models", "explain", "server")
+PACKAGES = ("settings", "models", "explain", "server", "data", "training")
 SOURCES = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
 # Programs for environments of their own, and a client that users copy
 APART = ("benchmarks/peers/apps", "examples/clients")

@@ -13,7 +13,7 @@ from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.classifier.network import ARCHITECTURE, ResnetWithAuxiliaryHeads
 from examples.fridge.classifier.schedule import DRAWING_SIZE, DRAWINGS, SIZES, STAGES, TEST_IMAGES, TEST_SIZE
 from examples.fridge.classifier.training import PREPROCESS, crop_batches, train_on_crops
-from examples.fridge.labelled_image import LabelledImage, draw_labelled_images
+from examples.fridge.labelled_image import DrawnImage, draw_labelled_images
 from examples.fridge.progress import progress_bar
 from examples.fridge.scene import LABELS
 from examples.fridge.seeds import TEST_BLOCK, seeds
@@ -39,7 +39,7 @@ def train_classifier(seed: int) -> TrainedModel:
     return _trained(model.network, unseen, _probabilities(model.network, unseen))
 
 
-def _probabilities(network: nn.Module, images: Sequence[LabelledImage]) -> NDArray[np.float32]:
+def _probabilities(network: nn.Module, images: Sequence[DrawnImage]) -> NDArray[np.float32]:
     """Score images as the server does; return float32 [N, labels]."""
     rows = []
     with torch.inference_mode():
@@ -50,7 +50,7 @@ def _probabilities(network: nn.Module, images: Sequence[LabelledImage]) -> NDArr
     return np.concatenate(rows)
 
 
-def _trained(network: nn.Module, unseen: Sequence[LabelledImage], probabilities: NDArray[np.float32]) -> TrainedModel:
+def _trained(network: nn.Module, unseen: Sequence[DrawnImage], probabilities: NDArray[np.float32]) -> TrainedModel:
     labels, predicted = np.array([labelled.label for labelled in unseen]), probabilities.argmax(1)
     checkpoint = {
         "model_name": ARCHITECTURE,

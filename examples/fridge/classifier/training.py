@@ -9,7 +9,7 @@ from torch import Tensor
 from examples.fridge.classifier.crop import random_crop
 from examples.fridge.classifier.network import ResnetWithAuxiliaryHeads, training_loss
 from examples.fridge.classifier.schedule import SIZES, ClassifierStage
-from examples.fridge.labelled_image import LabelledImage
+from examples.fridge.labelled_image import DrawnImage
 from examples.fridge.progress import progress_bar
 from examples.fridge.training.half_batches import backward, two_threads
 from examples.fridge.training.learning_rate import linear_rates
@@ -22,7 +22,7 @@ def train_on_crops(
     what: str,
     model: ResnetWithAuxiliaryHeads,
     rng: np.random.Generator,
-    images: Sequence[LabelledImage],
+    images: Sequence[DrawnImage],
     stages: Sequence[ClassifierStage],
 ) -> None:
     """Train a model in place, on the device that it is on, and show progress as `what`."""
@@ -56,7 +56,7 @@ def _has_bfloat16() -> bool:
 
 
 def crop_batches(
-    rng: np.random.Generator, images: Sequence[LabelledImage], stage: ClassifierStage
+    rng: np.random.Generator, images: Sequence[DrawnImage], stage: ClassifierStage
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield inputs float32 [N, 3, n, n], labels int64 [N], class maps int64 [N, n // 4, n // 4], in a random order."""
     for indexes in stage.index_batches(rng, len(images)):

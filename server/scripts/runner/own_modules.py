@@ -8,7 +8,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-NAMES = ("settings", "models", "explain", "server")
+NAMES = ("settings", "models", "explain", "server", "data", "training")
 
 
 class OwnModules(MetaPathFinder):
