@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from data.dataset import CheckedImage
 from models.folder.manifest import TaskName
 from models.labels import Label
+from training.moving_average import MovingAverage
 from training.progress import ProgressReport
 
 
@@ -77,6 +78,12 @@ class Recipe(Protocol):
     network: nn.Module
     primary_metric: str
     example_count: int
+
+    def average(self, network: nn.Module) -> MovingAverage | None:
+        """Return a moving average of `self.network`, on its device, to be evaluated and published instead; or None.
+
+        The loop calls this once, when the network has its first weights, and updates the average after each step.
+        """
 
     def batch(self, plan: StepPlan) -> Any:
         """Return the inputs and targets of a step, nested tuples, lists, dicts or dataclasses of tensors on the CPU.
