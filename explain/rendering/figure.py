@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from explain.rendering.attribution_image import AttributionImage, Style
 from explain.rendering.colours import colour_table
-from explain.rendering.lettering import FAINT_INK, INK, shortened, typeface, writable, write
+from models.images.lettering import FAINT_INK, INK, shortened, typeface, writable, write
 
 _PAPER, _HAIRLINE = (255, 255, 255), (208, 215, 222)
 _MARGIN, _GUTTER = 56, 64

@@ -1,1 +1,1 @@
-"""From encoded bytes to the pixels that a network sees: decoding within limits, resizing, cropping, tiling."""
+"""From encoded bytes to the pixels that a network sees: decoding within limits, resizing, tiling; and lettering."""

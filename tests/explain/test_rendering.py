@@ -12,11 +12,11 @@ from explain.rendering import visualizations
 from explain.rendering.attribution_image import AttributionImage, FullImage, Style
 from explain.rendering.colours import COLOUR_MAPS, colour_table
 from explain.rendering.drawing import draw, style
-from explain.rendering.lettering import shortened, typeface, writable
 from explain.rendering.png import encode_grey16, encode_rgb
 from explain.rendering.visualization import Visualization
 from explain.request.parameters import read_parameters
 from models.discovery import constants
+from models.images.lettering import shortened, typeface, writable
 from tests.support.images import painted
 
 NAMES = [name for name, _ in constants(visualizations, "VISUALIZATION")]
