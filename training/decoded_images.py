@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from data.dataset import CheckedImage
+from data.progress import ProgressReport
 from models.errors import ImageError
 from models.images.decoding import ImageLimits, decode
 from training.errors import TrainingError
-from training.progress import ProgressReport
 
 Pixels = NDArray[np.uint8]
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from data.dataset import CheckedImage
+from data.progress import ProgressReport
 from models.folder.manifest import TaskName
 from models.labels import Label
 from training.moving_average import MovingAverage
-from training.progress import ProgressReport
 
 
 @dataclass(frozen=True, slots=True)
