@@ -39,12 +39,12 @@ def _simplified(contour: NDArray[np.float64], most_points: int) -> NDArray[np.fl
     for tolerance in range(_MOST_ROUNDS):
         if len(contour) <= most_points:
             break
-        contour = _approximated(contour, tolerance) if tolerance else contour
+        contour = approximated(contour, tolerance) if tolerance else contour
     return contour
 
 
-def _approximated(points: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
-    """Leave out the points of a line, float64 [n, 2], that are within a tolerance of what remains.
+def approximated(points: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
+    """Return a line, float64 [n, 2], without the points that are within a tolerance of what remains: float64 [m, 2].
 
     By Ramer (1972, https://doi.org/10.1016/S0146-664X(72)80017-0) and Douglas and Peucker. Of points that are equally
     far, the last one stays, as in AutoML for Images: outlines along pixels have many of those, and another choice may

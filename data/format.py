@@ -1,0 +1,74 @@
+"""Format: how one kind of file or folder of labelled images is recognised, read and written."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from data.dataset import Dataset
+from data.record import LabelledImage
+from models.folder.manifest import TaskName
+
+Size = tuple[int, int]
+SizeFinder = Callable[[str], Size | None]
+"""Returns the (width, height) of the image at a URL, from the header of its file; None where that cannot be had."""
+
+
+def no_size(url: str) -> Size | None:
+    """Return that the size of an image is unknown: the SizeFinder of those who have no images."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What a reader may be told.
+
+    Without a `task`, the labels decide it. `label_column` names the key or column of labels, `voc_origin` the
+    coordinate of the first pixel in Pascal VOC, 0 or 1. Formats whose boxes are in pixels ask `size_of` for the sizes
+    that they do not tell themselves.
+    """
+
+    task: TaskName | None = None
+    label_column: str = "label"
+    voc_origin: int = 0
+    size_of: SizeFinder = no_size
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedImage:
+    """An image to be written: `file` is where its bytes are, `size` (width, height) what its header says.
+
+    Both are None where the image was not found, or where the format does not need them.
+    """
+
+    image: LabelledImage
+    file: Path | None = None
+    size: Size | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """What a writer may be told: what the images are labelled for, and the first pixel's coordinate in Pascal VOC."""
+
+    task: TaskName
+    voc_origin: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format.
+
+    `tasks` are those that it can hold. `recognises` looks at a path, and into it, without reading all of it. `read`
+    reports bad lines and annotations as faults and goes on; it raises DataError where nothing can be read. `write`
+    writes to a path that does not exist: a folder or a file, as `is_folder` says. It needs of each image what `needs`
+    names: its size, or its file, which includes the size.
+    """
+
+    name: str
+    title: str
+    tasks: frozenset[TaskName]
+    is_folder: bool
+    needs: Literal["nothing", "sizes", "files"]
+    recognises: Callable[[Path], bool]
+    read: Callable[[Path, ReadOptions], Dataset]
+    write: Callable[[Sequence[PlacedImage], Path, WriteOptions], None]

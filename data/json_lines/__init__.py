@@ -1,0 +1,1 @@
+"""Lines of JSON as the hosted service writes and reads them: one object an image. JSONL and MLTable share them."""
