@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from pydantic import AliasChoices, ValidationError
+from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from settings.errors import SettingsError
@@ -70,7 +70,7 @@ def override(values: Schema, given: Mapping[str, Any], source: str) -> Schema:
     return _validated(schema, kept | changed)
 
 
-def spellings(schema: type[ModelSettings]) -> dict[str, str]:
+def spellings(schema: type[BaseModel]) -> dict[str, str]:
     """Map every accepted key, aliases included, to its field."""
     known: dict[str, str] = {}
     for name, field in schema.model_fields.items():
