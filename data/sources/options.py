@@ -1,0 +1,66 @@
+"""The options of commands that say where images are, and the ImageStore that they make."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from data.errors import DataError
+from data.sources.image_store import ImageStore
+from settings.excerpt import excerpt
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Add --root, --roots, --allow-http and --cache."""
+    parser.add_argument(
+        "--root",
+        action="append",
+        default=[],
+        metavar="[NAME=]FOLDER",
+        help="another folder with images; with NAME, the root of that datastore: a folder, or a URL such as s3://b/p",
+    )
+    parser.add_argument("--roots", type=Path, metavar="FILE", help="JSON or YAML with the root of each datastore")
+    parser.add_argument("--allow-http", action="store_true", help="fetch images of http:// and https://")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="FOLDER",
+        help="where fetched images are kept; default: ~/.cache/sightglass/images",
+    )
+
+
+def image_store(options: argparse.Namespace, folder: Path) -> ImageStore:
+    """Return where the images of a data set are looked for, as the options say. DataError for a file of no roots."""
+    roots = read_roots(options.roots) if options.roots else {}
+    folders = []
+    for given in options.root:
+        name, is_named, place = given.partition("=")
+        if is_named and "/" not in name:
+            roots[name] = place
+        else:
+            folders.append(Path(given))
+    for each in folders:
+        if not each.is_dir():
+            raise DataError(f"--root {each} is no folder. Give a folder with images, or NAME=FOLDER for a datastore.")
+    return ImageStore(folder, roots=roots, more_folders=folders, allow_http=options.allow_http, cache=options.cache)
+
+
+def read_roots(file: Path) -> dict[str, str]:
+    """Read the root of each datastore from JSON or YAML; folders in it are relative to the file.
+
+    DataError where it is no map of texts.
+    """
+    text = file.read_text(encoding="utf-8-sig", errors="replace")
+    try:
+        content: Any = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise DataError(f"{file} cannot be read: {str(error).splitlines()[0]}. Correct it.") from None
+    if not isinstance(content, Mapping) or not all(isinstance(each, str) for pair in content.items() for each in pair):
+        raise DataError(
+            f"{file} holds {excerpt(content)}; expected the root of each datastore by its name, such as "
+            '{"workspaceblobstore": "images"}.'
+        )
+    return {name: root if "://" in root else str(file.parent / root) for name, root in content.items()}
