@@ -1,0 +1,1 @@
+"""Pictures of labelled images: contact sheets, charts and pages that open offline."""
