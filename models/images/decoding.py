@@ -2,7 +2,8 @@
 
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from types import MappingProxyType
@@ -72,6 +73,34 @@ class ImageLimits:
     elsewhere: Elsewhere | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What an encoded image says of itself: its format, (width, height) in pixels, and orientation, 1 to 8.
+
+    The size is that of what `decode` returns without `exif`, and the orientation what it would turn by with it. That of
+    a TIFF is 1, as it is always turned.
+    """
+
+    format: str
+    size: tuple[int, int]
+    orientation: int
+
+
+def read_header(data: bytes | memoryview, limits: ImageLimits) -> ImageHeader:
+    """Read what an encoded image says of itself, without its pixels; raises ImageError as `decode` does."""
+    form = _checked_format(data, limits)
+    with _damage_told(form):
+        whole = bytes(data)
+        if form == "TIFF":
+            directory = read_directory(whole, marked_order(whole))
+            layout = read_layout(directory)
+            _check_size(layout.width, layout.height, limits)
+            swapped = tiff_orientation(directory) >= 5
+            return ImageHeader(form, (layout.height, layout.width) if swapped else (layout.width, layout.height), 1)
+        image, orientation = _opened(form, whole, limits)
+        return ImageHeader(form, image.size, orientation)
+
+
 def decode(
     data: bytes | memoryview, limits: ImageLimits, *, exif: bool = False, enough: int | None = None
 ) -> Image.Image:
@@ -92,7 +121,7 @@ def decode(
     if limits.elsewhere is not None:
         return limits.elsewhere(data, exif, enough)
     form = _checked_format(data, limits)
-    try:
+    with _damage_told(form):
         whole = bytes(data)
         image, orientation = _tiff(whole, limits) if form == "TIFF" else _opened(form, whole, limits)
         if enough is not None and limits.scaled:
@@ -100,6 +129,13 @@ def decode(
             image.draft("RGB", (max(1, math.ceil(image.width * shrink)), max(1, math.ceil(image.height * shrink))))
         found = _to_rgb(image)
         return turned(found, orientation) if exif or form == "TIFF" else found
+
+
+@contextmanager
+def _damage_told(form: str) -> Iterator[None]:
+    """Say of whatever a parser raises that the file is damaged."""
+    try:
+        yield
     except ImageError:
         raise
     except Exception as error:  # a crafted file can raise almost anything from a parser
