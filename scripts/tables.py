@@ -33,6 +33,7 @@ from settings.model import (
     SegmentationSettings,
     YoloSettings,
 )
+from training.hyperparameters.describe import defaults_by_model_table, hyperparameters_table, unused_table
 
 DOCS = Path(__file__).parent.parent / "docs"
 _OBJECTS = 80  # labels, as detectors are usually compared
@@ -70,6 +71,9 @@ def tables() -> Mapping[str, Callable[[], str]]:
         "not applicable": not_applicable_table,
         "settings of classifiers": lambda: model_settings_table({"default": ClassificationSettings}),
         "settings of detectors": lambda: model_settings_table(_DETECTORS),
+        "hyperparameters": hyperparameters_table,
+        "hyperparameters by model": defaults_by_model_table,
+        "hyperparameters without effect": unused_table,
     }
 
 

@@ -133,7 +133,7 @@ def test_null_is_not_decided() -> None:
         ("resnet18", "multiclass", {"weighted_loss": 3}, "expected a whole number from 0 to 2"),
         ("resnet18", "multiclass", {"amsgrad": "maybe"}, "expected true or false"),
         ("resnet18", "multiclass", {"optimizer": "lamb"}, "expected one of sgd, adam, adamw"),
-        ("resnet18", "multiclass", {"layers_to_freeze": 6}, "expected a whole number from 0 to 5 for resnet18"),
+        ("resnet18", "multiclass", {"layers_to_freeze": 6}, "expected a whole number from 0 to 5, for resnet18"),
         ("torchvision/resnet18", "multiclass", {"layers_to_freeze": 1}, "not known by name"),
         ("resnet18", "multiclass", {"validation_crop_size": 9, "valid_crop_size": 8}, "Keep one of the two"),
         ("resnet18", "multiclass", {"checkpoint_filename": "a"}, "give both or neither"),
@@ -161,7 +161,7 @@ def test_advanced_settings_become_fields() -> None:
 
 
 def test_a_model_is_for_its_task() -> None:
-    with pytest.raises(SettingsError, match=r"'yolov5' is not for the task multiclass\. Models for it: mobilenetv2"):
+    with pytest.raises(SettingsError, match=r"'yolov5' is not trained for the task multiclass\. Models for it: mob"):
         resolve("yolov5", "multiclass", {}, SOURCE)
     with pytest.raises(ModelError, match="Did you mean 'yolov5'"):
         resolve("yolov6", "detection", {}, SOURCE)

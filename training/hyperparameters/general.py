@@ -74,13 +74,20 @@ class Hyperparameters(BaseModel):
         None, description="A folder with weights to start from; goes with checkpoint_filename."
     )
     checkpoint_filename: str | None = Field(None, description="The file of weights in it.")
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="Where to train.")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="Where to train; auto takes GPUs where there are any.",
+        json_schema_extra={"expectation": "auto, cpu, cuda or cuda:N"},
+    )
     distributed: Switch = Field(True, description="Whether all GPUs of the machine train, where there are several.")
     deterministic: Switch = Field(
         False, description="Whether a GPU computes the same again, at lower speed; a CPU always does."
     )
     seed: Annotated[int, Field(ge=0, le=2**32 - 1), WHOLE] = Field(
-        0, description="What random weights, orders and augmentations follow from."
+        0,
+        validation_alias=AliasChoices("seed", "random_seed"),
+        description="What random weights, orders and augmentations follow from.",
     )
     precision: Annotated[Literal["auto", "fp32", "bf16", "fp16"], LOWER_CASE] = Field(
         "auto",
