@@ -23,6 +23,8 @@ _TASKS = " or ".join(f'"{name}"' for name in get_args(TaskName))
 class Manifest(BaseModel):
     """The content of manifest.json. `files` maps each file's path in the folder to its sha256 in hexadecimal.
 
+    `origin` is what a training says of itself: its run, its data and the weights that it started from.
+
     Without a `task`, the model does what its architecture is usually for.
     """
 
@@ -35,6 +37,7 @@ class Manifest(BaseModel):
     version: int | None = None
     created: str | None = None
     sizes: dict[str, int] = Field(default_factory=dict)
+    origin: dict[str, str] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
 
 

@@ -1,6 +1,7 @@
 """Registering: copies a model folder, proves that it can be served, describes it and publishes it."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from models.assembly import assemble
@@ -35,7 +36,8 @@ def register(source: Path, root: Path, name: str, version: int | None = None) ->
         content = place / "content"
         _copy(source, folder, content)
         definition = _served(content, folder.root)
-        return publish(content, root, _manifest(definition, content, name, version))
+        origin = files.manifest.origin if files.manifest is not None else {}
+        return publish(content, root, _manifest(definition, content, name, version, origin=origin))
 
 
 def _served(content: Path, source: Path) -> Definition:
@@ -61,7 +63,9 @@ def _copy(source: Path, folder: ModelFolder, content: Path) -> None:
             shutil.copy2(file, content)
 
 
-def _manifest(definition: Definition, content: Path, name: str, version: int | None) -> Manifest:
+def _manifest(
+    definition: Definition, content: Path, name: str, version: int | None, *, origin: Mapping[str, str]
+) -> Manifest:
     return Manifest(
         architecture=definition.architecture.name,
         labels=list(definition.labels),
@@ -70,5 +74,6 @@ def _manifest(definition: Definition, content: Path, name: str, version: int | N
         version=version,
         created=now(),
         sizes=definition.sizes(),
+        origin=dict(origin),
         files=hashes(content),
     )

@@ -1,0 +1,1 @@
+"""Small data and networks that tests train with."""

@@ -1,0 +1,1 @@
+"""What recipes of classifiers share: labels as targets, losses, batches, evaluation."""

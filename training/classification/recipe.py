@@ -1,0 +1,159 @@
+"""ClassifierRecipe: trains any network that gives each label a logit for an image."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from data.dataset import CheckedImage
+from models.images.preprocess import Preprocess
+from training.augmentation.crops import jitter_colours, random_crop
+from training.classification.targets import classification_loss, label_weights, target_matrix
+from training.decoded_images import Pixels, decode_images
+from training.metrics.classification import evaluate_multiclass, evaluate_multilabel
+from training.moving_average import MovingAverage
+from training.recipe import Evaluation, StepPlan, TrainingSetup
+
+# Small images are cheap: the share of training up to which a share of the full side is used
+_SMALL_STAGES = ((0.6, 4 / 9), (0.8, 2 / 3))
+_STEP = 16  # pixels, of the sides of smaller images
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierBatch:
+    """inputs: float32 [N, 3, side, side], normalised, channels last in memory. targets: bool [N, C]."""
+
+    inputs: Tensor
+    targets: Tensor
+
+
+class ClassifierRecipe:
+    """Trains a network on random crops, and evaluates it on the crops that a server would make."""
+
+    def __init__(self, setup: TrainingSetup, network: nn.Module, preprocess: Preprocess) -> None:
+        self.network = network.to(setup.device).to(memory_format=torch.channels_last)
+        self._setup, self._preprocess = setup, preprocess
+        self._parameters: Any = setup.hyperparameters
+        self._multilabel = setup.task == "multilabel"
+        self.primary_metric = "iou" if self._multilabel else "accuracy"
+        self.example_count = len(setup.training)
+        self._targets = target_matrix(setup.training, setup.labels)
+        weights = label_weights(self._targets, self._parameters.weighted_loss, self._multilabel)
+        self._weights = None if weights is None else weights.to(setup.device)
+        self._side = self._parameters.train_crop_size
+        self._strength = float(self._parameters.augmentation_strength)
+        self._images = self._training_images()
+        self._valid_targets = target_matrix(setup.validation, setup.labels)
+        self._valid_crops = self._decoded(setup.validation, preprocess.cropped, f"crop {preprocess}")
+
+    def average(self, network: nn.Module) -> MovingAverage | None:
+        """Return None: the hosted trainer publishes the last weights."""
+        return None
+
+    def batch(self, plan: StepPlan) -> ClassifierBatch:
+        """Return the crops of a step."""
+        side = self._side_at(plan.progress)
+        chosen = [self._images[index] for index in plan.indexes]
+        if self._strength:
+            crops = [
+                random_crop(rng, image, side, self._strength) for rng, image in zip(plan.rngs, chosen, strict=True)
+            ]
+        else:
+            crops = [_resized(image, side) for image in chosen]
+        pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float()
+        if self._strength:
+            pixels = jitter_colours(plan.rngs, pixels, self._strength)
+        inputs = self._preprocess.statistics.normalised(pixels)
+        return ClassifierBatch(inputs, torch.from_numpy(self._targets[plan.indexes]))
+
+    def losses(self, network: nn.Module, batch: ClassifierBatch) -> dict[str, Tensor]:
+        """Return the cross entropy of one label an image, or the binary one of several."""
+        logits = network(batch.inputs)
+        return {"loss": classification_loss(logits.float(), batch.targets, self._weights, self._multilabel)}
+
+    def evaluate(self, network: nn.Module) -> Evaluation:
+        """Score the validation images as a server does, and compare the scores with their labels."""
+        probabilities = self._probabilities(network)
+        labels = self._setup.labels
+        if self._multilabel:
+            found = evaluate_multilabel(probabilities, self._valid_targets, labels)
+        else:
+            found = evaluate_multiclass(probabilities, self._valid_targets.argmax(1), labels)
+        predictions = [
+            {"image_url": each.image.url, "probs": row, "labels": list(labels), "label": self._truth(each)}
+            for each, row in zip(self._setup.validation, probabilities.tolist(), strict=True)
+        ]
+        return Evaluation(found.metrics, found.per_label, found.confusion, predictions)
+
+    def checkpoint(self, network: nn.Module) -> dict[str, Any]:
+        """Return what AutoML for Images saves of a classifier."""
+        return {
+            "number_of_classes": len(self._setup.labels),
+            "specs": {
+                "multilabel": self._multilabel,
+                "model_settings": self.settings(),
+                "labels": list(self._setup.labels),
+            },
+            "model_state": {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()},
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """Return the sizes of the images."""
+        names = ("valid_resize_size", "valid_crop_size", "train_crop_size")
+        return {name: getattr(self._parameters, name) for name in names}
+
+    def _truth(self, each: CheckedImage) -> Any:
+        labels = list(each.image.labels)
+        return labels if self._multilabel else labels[0]
+
+    def _probabilities(self, network: nn.Module) -> NDArray[np.float32]:
+        rows = []
+        with torch.inference_mode():
+            for start in range(0, len(self._valid_crops), self._parameters.validation_batch_size):
+                crops = np.stack([self._valid_crops[index] for index in self._evaluated(start)])
+                logits = network(self._preprocess.inputs(torch.from_numpy(crops).to(self._setup.device))).float()
+                rows.append((logits.sigmoid() if self._multilabel else logits.softmax(1)).cpu().numpy())
+        return np.concatenate(rows)
+
+    def _evaluated(self, start: int) -> range:
+        return range(start, min(start + self._parameters.validation_batch_size, len(self._valid_crops)))
+
+    def _side_at(self, progress: float) -> int:
+        if not self._parameters.progressive_sizes:
+            return int(self._side)
+        for until, share in _SMALL_STAGES:
+            if progress < until:
+                return max(_STEP, int(self._side * share / _STEP) * _STEP)
+        return int(self._side)
+
+    def _training_images(self) -> Any:
+        """Decode the images at the size that crops are taken from; at strength 0 to the only crop there is."""
+        if not self._strength:
+            centre = Preprocess(self._preprocess.resize, self._side, self._preprocess.statistics)
+            return self._decoded(self._setup.training, centre.cropped, f"crop {centre}")
+        shorter = max(self._preprocess.resize, self._side)
+
+        def resized(image: Image.Image) -> Pixels:
+            scale = shorter / min(image.size)
+            size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+            return np.asarray(image.resize(size, Image.Resampling.BILINEAR))
+
+        return self._decoded(self._setup.training, resized, f"shorter side {shorter}")
+
+    def _decoded(self, images: Any, prepare: Any, what: str) -> Any:
+        return decode_images(
+            images,
+            lambda image: np.asarray(prepare(image)),
+            what,
+            exif=self._preprocess.statistics.exif,
+            folder=self._setup.cache,
+            report=self._setup.report,
+        )
+
+
+def _resized(image: Pixels, side: int) -> Pixels:
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR))

@@ -1,0 +1,78 @@
+"""Batches: which examples each step trains on, and the randomness of each, as functions of seed, epoch and place.
+
+Nothing here has a state, so a run goes on at any step without one, and several processes share what one would do.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.recipe import StepPlan
+
+# What a generator is for, so that no two share their numbers
+_ORDER, _EXAMPLE, _BATCH = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOrder:
+    """The steps of all epochs.
+
+    `batch_size` is that of all processes together. The batches of an epoch hold every example once and differ by at
+    most one in size, since a last batch of a few examples would count for more than its share. `rank` of `processes`
+    says which part of each batch is ours.
+    """
+
+    seed: int
+    example_count: int
+    batch_size: int
+    epochs: int
+    rank: int = 0
+    processes: int = 1
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """How many steps an epoch has."""
+        return -(-self.example_count // self.batch_size)
+
+    def plan(self, epoch: int, step: int) -> StepPlan:
+        """Return what our process trains on in a step of an epoch, both counted from 0."""
+        start, places = self._places(epoch, step)
+        mine = np.array_split(np.arange(len(places)), self.processes)[self.rank]
+        return StepPlan(
+            indexes=places[mine],
+            rngs=[np.random.default_rng((self.seed, _EXAMPLE, epoch, start + int(place))) for place in mine],
+            shared=np.random.default_rng((self.seed, _BATCH, epoch, step)),
+            progress=(epoch * self.steps_per_epoch + step) / (self.epochs * self.steps_per_epoch),
+        )
+
+    def share(self, epoch: int, step: int) -> float:
+        """Return by what our loss is multiplied, so that the mean over the processes is that over the examples."""
+        _, places = self._places(epoch, step)
+        mine = len(np.array_split(places, self.processes)[self.rank])
+        return mine * self.processes / len(places)
+
+    def _places(self, epoch: int, step: int) -> tuple[int, NDArray[np.int64]]:
+        order = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(self.example_count)
+        bounds = np.linspace(0, self.example_count, self.steps_per_epoch + 1).round().astype(int)
+        return int(bounds[step]), order[bounds[step] : bounds[step + 1]]
+
+
+def prefetched(
+    plans: Sequence[Callable[[], StepPlan]], batch: Callable[[StepPlan], Any], ahead: int = 2
+) -> Iterator[tuple[StepPlan, Any]]:
+    """Yield each plan with its batch, which a thread makes while the steps before it run."""
+
+    def made(plan: Callable[[], StepPlan]) -> tuple[StepPlan, Any]:
+        drawn = plan()
+        return drawn, batch(drawn)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
+        waiting = [thread.submit(made, plan) for plan in plans[:ahead]]
+        for number in range(len(plans)):
+            yield waiting.pop(0).result()
+            if number + ahead < len(plans):
+                waiting.append(thread.submit(made, plans[number + ahead]))
