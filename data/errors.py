@@ -1,8 +1,18 @@
 """The errors about labelled images. Messages say what was given, what was expected and what to do."""
 
+from data.fault import Fault
+
 
 class DataError(Exception):
     """A data set cannot be used at all. The text is whole sentences for the person who gave it."""
+
+
+class DataRefusedError(DataError):
+    """A data set has faults that its user does not accept: `faults` are all of it."""
+
+    def __init__(self, message: str, faults: tuple[Fault, ...]) -> None:
+        super().__init__(message)
+        self.faults = faults
 
 
 class ImageUnavailableError(Exception):

@@ -1,12 +1,14 @@
 """ImageFacts: what is known of an image file without training on it: its size, orientation and hash."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from data.errors import ImageUnavailableError
+from data.sources.image_store import ImageStore
 from models.errors import ImageError
 from models.images.decoding import ImageLimits, decode, read_header
 from models.images.formats.tiff import read_layout
@@ -76,3 +78,15 @@ def _ends(form: str, data: bytes) -> bool:
             layout = read_layout(read_directory(data, marked_order(data)))
             ends = layout.offsets.astype(np.uint64) + layout.lengths.astype(np.uint64)
             return len(ends) > 0 and int(ends.max()) <= len(data)
+
+
+def size_finder(store: ImageStore) -> Callable[[str], tuple[int, int] | None]:
+    """Return what finds the (width, height) of the image at a URL, as stored; None where it cannot be had."""
+
+    def size_of(url: str) -> tuple[int, int] | None:
+        try:
+            return image_facts(store.file(url)).size
+        except ImageUnavailableError:
+            return None
+
+    return size_of

@@ -1,14 +1,10 @@
 """The options of commands that say where images are, and the ImageStore that they make."""
 
 import argparse
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from data.errors import DataError
+from data.mapping_file import read_mapping
 from data.sources.image_store import ImageStore
 from settings.excerpt import excerpt
 
@@ -53,14 +49,7 @@ def read_roots(file: Path) -> dict[str, str]:
 
     DataError where it is no map of texts.
     """
-    text = file.read_text(encoding="utf-8-sig", errors="replace")
-    try:
-        content: Any = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise DataError(f"{file} cannot be read: {str(error).splitlines()[0]}. Correct it.") from None
-    if not isinstance(content, Mapping) or not all(isinstance(each, str) for pair in content.items() for each in pair):
-        raise DataError(
-            f"{file} holds {excerpt(content)}; expected the root of each datastore by its name, such as "
-            '{"workspaceblobstore": "images"}.'
-        )
+    content = read_mapping(file, 'the root of each datastore by its name, such as {"workspaceblobstore": "images"}')
+    if wrong := next((root for root in content.values() if not isinstance(root, str)), None):
+        raise DataError(f"{file} has {excerpt(wrong)} as a root. Give a folder or a URL, as a text.")
     return {name: root if "://" in root else str(file.parent / root) for name, root in content.items()}
