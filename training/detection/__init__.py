@@ -1,0 +1,1 @@
+"""What the training of all detectors shares: their objects, batches, losses and evaluation."""
