@@ -12,13 +12,13 @@ from torch import nn
 from models.architecture.architecture import DetectorArchitecture
 from models.definition import Definition
 from models.detection.adapter import Detections, DetectorAdapter, DetectorInput
+from models.detection.inputs import detector_inputs
 from models.detection.instances import join
-from models.errors import ImageError, ModelError, first_line
+from models.errors import ModelError, first_line
 from models.images.calibration import calibration_images
 from models.images.decoding import DECODED_SCALE, ImageLimits, decode
-from models.images.model_input import DecodedImage, ModelInput
+from models.images.model_input import DecodedImage
 from models.images.pixels import rgb_array
-from models.images.tiling import Tile, tiles
 from models.predictions import Prediction
 from models.runtime.deviation import Deviation
 from models.runtime.precision import Precision
@@ -72,13 +72,7 @@ class Detector:
         # tiles need the image at its full size
         enough = DECODED_SCALE * self.adapter.side(settings) if settings.tile_grid_size is None else None
         pixels = torch.from_numpy(rgb_array(decode(data, limits, exif=settings.exif, enough=enough)))
-        height, width = pixels.shape[:2]
-        parts = [Tile(0, 0, width, height), *_tiles(width, height, settings)]
-        prepared = [
-            self.adapter.prepare(pixels[tile.top : tile.bottom, tile.left : tile.right], settings) for tile in parts
-        ]
-        inputs = tuple(ModelInput(each, each.pixels, (each.padded, settings)) for each in prepared)
-        return DecodedImage(inputs, settings, tuple(parts))
+        return detector_inputs(pixels, self.adapter, settings)
 
     def example(self, count: int) -> list[DetectorInput]:
         """Return `count` inputs of mid grey, for warm-up and probes."""
@@ -148,14 +142,3 @@ def _distance(one: Detections, other: Detections, certain: float) -> float:
     nearest = torch.cat([distances, unmatched[0]], 1).amin(1), torch.cat([distances.T, unmatched[1]], 1).amin(1)
     counted = [near[each.scores > certain] for near, each in zip(nearest, (one, other), strict=True)]
     return float(torch.cat([torch.zeros(1), *counted]).max())
-
-
-def _tiles(width: int, height: int, settings: Any) -> list[Tile]:
-    grid = settings.tile_grid_size
-    if grid is None:
-        return []
-    try:
-        return tiles(width, height, grid, settings.tile_overlap_ratio)
-    except ValueError as error:
-        message = f"The picture is too small for its tiles: {error}. Send a larger picture, or ask for fewer tiles."
-        raise ImageError("tiles_empty", message) from None

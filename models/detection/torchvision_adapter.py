@@ -62,7 +62,7 @@ class TorchvisionAdapter:
 
     def pixels(self, settings: DetectionSettings) -> int:
         """Return the pixels of the network's input for an image of 4 by 3."""
-        height, width = _padded(_resized(3000, 4000, settings))
+        height, width = padded_size(fitted_size(3000, 4000, settings))
         return height * width
 
     def side(self, settings: DetectionSettings) -> int:
@@ -71,8 +71,8 @@ class TorchvisionAdapter:
 
     def prepare(self, image: Tensor, settings: DetectionSettings) -> DetectorInput:
         """Compute the size at which the network will see `image`, uint8 [h, w, 3]; the device resizes it."""
-        size = _resized(image.shape[0], image.shape[1], settings)
-        return DetectorInput(image, size, _padded(size), settings)
+        size = fitted_size(image.shape[0], image.shape[1], settings)
+        return DetectorInput(image, size, padded_size(size), settings)
 
     def graph_source(self, network: nn.Module, precision: Precision) -> GraphSource:
         """Return the backbone, and in fp32 the dense head too: smaller types cannot tell a pixel of a box."""
@@ -124,7 +124,7 @@ class _Batching(nn.Module):
 
     def forward(self, images: Sequence[Tensor], targets: None = None) -> tuple[ImageList, None]:
         # float32 [3, h, w] each, padded with zeros on the right and below
-        height, width = _padded((max(image.shape[1] for image in images), max(image.shape[2] for image in images)))
+        height, width = padded_size((max(image.shape[1] for image in images), max(image.shape[2] for image in images)))
         batch = images[0].new_zeros((len(images), 3, height, width))
         batch = batch.contiguous(memory_format=torch.channels_last)
         for place, image in zip(batch, images, strict=True):
@@ -184,12 +184,14 @@ def _normalised(source: DetectorInput, device: torch.device) -> Tensor:
     return Statistics().normalised(values)[0]
 
 
-def _resized(height: int, width: int, settings: DetectionSettings) -> tuple[int, int]:
+def fitted_size(height: int, width: int, settings: DetectionSettings) -> tuple[int, int]:
+    """Return the (height, width) in pixels that an image of this height and width is resized to."""
     scale = min(settings.min_size / min(height, width), settings.max_size / max(height, width))
     # at least a pixel of a very thin image
     return max(1, math.floor(height * scale)), max(1, math.floor(width * scale))
 
 
-def _padded(size: tuple[int, int]) -> tuple[int, int]:
+def padded_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the (height, width) of the network's input around an image of this (height, width)."""
     height, width = (math.ceil(side / _STRIDE) * _STRIDE for side in size)
     return height, width
