@@ -78,6 +78,14 @@ class RegionHyperparameters(BoxHyperparameters):
         validation_alias=AliasChoices("box_detections_per_img", "box_detections_per_image"),
         description="The most boxes found in an image.",
     )
+    progressive_sizes: Switch = Field(
+        False, description="Whether training starts at smaller images, which is quicker.", json_schema_extra=dict(OURS)
+    )
+    regions_per_image: Positive = Field(
+        512,
+        description="Regions of an image that the heads of an R-CNN learn from in a step; few are quicker.",
+        json_schema_extra=dict(OURS),
+    )
 
     @model_validator(mode="after")
     def _sizes_are_ordered(self) -> "RegionHyperparameters":
@@ -93,6 +101,11 @@ class DetectionHyperparameters(RegionHyperparameters, TilingHyperparameters):
 class SegmentationHyperparameters(RegionHyperparameters):
     """Mask R-CNN."""
 
+    masks_per_image: Positive = Field(
+        128,
+        description="Of these regions, those with an object that its mask is learned from, at most.",
+        json_schema_extra=dict(OURS),
+    )
     mask_pixel_score_threshold: Share = Field(
         0.5, description="Pixels whose mask probability is above this belong to the object."
     )

@@ -1,1 +1,0 @@
-"""Folders of images: what lies in them, and how images get into new ones."""

@@ -1,1 +1,0 @@
-"""Tables of labelled images: which columns mean what, and their rows."""
