@@ -14,7 +14,8 @@ class Dataset:
     """What a reader found.
 
     `source` is the file or folder that was read, `folder` what relative URLs are relative to. `faults` are those that
-    only a reader can see, such as lines that are no JSON.
+    only a reader can see, such as lines that are no JSON. `labels` are those that the format lists, in its order, used
+    or not; `notes` are sentences about what the reader took for granted.
     """
 
     task: TaskName
@@ -22,6 +23,8 @@ class Dataset:
     source: Path
     folder: Path
     faults: tuple[Fault, ...] = ()
+    labels: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

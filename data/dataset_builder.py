@@ -40,14 +40,20 @@ class DatasetBuilder:
     images: list[LabelledImage] = field(default_factory=list)
     forms: list[LabelForm] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    labels: list[Label] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, image: LabelledImage, form: LabelForm) -> None:
         """Add an image whose labels have a form."""
         self.images.append(image)
         self.forms.append(form)
 
-    def add_objects(self, image: LabelledImage) -> None:
-        """Add an image of a format that has objects alone."""
+    def add_objects(self, image: LabelledImage, given: int) -> None:
+        """Add an image for which the file has `given` objects, or a fault where none of them could be used."""
+        if given and not image.objects:
+            # What it shows is unknown, so it is no background
+            self.fault(image.line, image.url, "label_form", "None of the objects of the image can be used.")
+            return
         outlined = all(each.polygons or each.mask is not None for each in image.objects)
         self.add(image, "an empty list" if not image.objects else "outlines" if outlined else "boxes")
 
@@ -74,7 +80,8 @@ class DatasetBuilder:
                 )
         kept = self._of_one_kind(kept)
         self.faults.sort(key=lambda fault: fault.line)
-        return Dataset(task, tuple(kept), self.source, self.folder, tuple(self.faults))
+        labels, notes = tuple(self.labels), tuple(self.notes)
+        return Dataset(task, tuple(kept), self.source, self.folder, tuple(self.faults), labels, notes)
 
     def _usual_task(self) -> TaskName:
         counts = Counter(self.forms)

@@ -1,13 +1,14 @@
 """Format: how one kind of file or folder of labelled images is recognised, read and written."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from data.dataset import Dataset
 from data.record import LabelledImage
 from models.folder.manifest import TaskName
+from models.labels import Label
 
 Size = tuple[int, int]
 SizeFinder = Callable[[str], Size | None]
@@ -48,10 +49,36 @@ class PlacedImage:
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """What a writer may be told: what the images are labelled for, and the first pixel's coordinate in Pascal VOC."""
+    """What a writer may be told.
+
+    `task` is what the images are labelled for, `labels` are all that occur in the order to number them, `voc_origin`
+    is the coordinate of the first pixel in Pascal VOC, 0 or 1.
+    """
 
     task: TaskName
+    labels: tuple[Label, ...] = ()
     voc_origin: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Omission:
+    """Something that was left out: `objects` of an image, or all of it where that is None, and why.
+
+    `fault` is a code as those of Fault, the reason whole sentences.
+    """
+
+    image: LabelledImage
+    reason: str
+    objects: int | None = None
+    fault: str = "not_in_format"
+
+
+@dataclass(slots=True)
+class WriteReport:
+    """What a writer left out, and sentences about what it had to change."""
+
+    omissions: list[Omission] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +98,4 @@ class Format:
     needs: Literal["nothing", "sizes", "files"]
     recognises: Callable[[Path], bool]
     read: Callable[[Path, ReadOptions], Dataset]
-    write: Callable[[Sequence[PlacedImage], Path, WriteOptions], None]
+    write: Callable[[Sequence[PlacedImage], Path, WriteOptions], WriteReport]

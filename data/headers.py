@@ -15,6 +15,7 @@ from models.images.formats.tiff import read_layout
 from models.images.formats.tiff_directory import marked_order, read_directory
 
 _LIMITS = ImageLimits(max_bytes=2**30, max_pixels=2**28)
+_HEAD = 2**17  # bytes that are enough for the header of most files
 _TAIL = 2**16  # bytes after the end of an image that some cameras and programs write
 
 
@@ -59,6 +60,26 @@ def image_facts(file: Path, *, deep: bool = False) -> ImageFacts:
         sentence = str(error).rpartition(". ")[0] or str(error)
         raise ImageUnavailableError("image_unreadable", f"{sentence.rstrip('.')}.") from None
     return ImageFacts(header.size, header.orientation, hashlib.sha256(data).hexdigest(), pixels)
+
+
+def image_size(file: Path) -> tuple[int, int]:
+    """Return the (width, height) that the header of an image tells, without reading all of the file.
+
+    ImageUnavailableError `image_unreadable` where it cannot be read.
+    """
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(_HEAD)
+            try:
+                return read_header(data, _LIMITS).size
+            except ImageError:
+                # a TIFF may have its header at its end, and a JPEG behind large metadata
+                data += stream.read(_LIMITS.max_bytes)
+        return read_header(data, _LIMITS).size
+    except OSError as error:
+        raise ImageUnavailableError("image_unreadable", f"{file} cannot be read: {error.strerror}.") from None
+    except ImageError:
+        raise ImageUnavailableError("image_unreadable", f"{file} is no image, or a damaged one.") from None
 
 
 def _ends(form: str, data: bytes) -> bool:

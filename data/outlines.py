@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import KDTree
 from skimage.measure import find_contours
 
 from data.record import Box, LabelledObject, Outline, RunLengths
@@ -131,8 +132,9 @@ def _simplified(contour: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _joined(outline: NDArray[np.float64], hole: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return an outline that goes to a hole where that is nearest, around it and back on the same way."""
-    distances = ((outline[:, None] - hole[None]) ** 2).sum(2)
-    at, to = (int(value) for value in np.unravel_index(distances.argmin(), distances.shape))
+    distances, nearest = KDTree(hole).query(outline)
+    at = int(np.argmin(distances))
+    to = int(nearest[at])
     around = np.concatenate([hole[to:], hole[: to + 1]])
     return np.concatenate([outline[: at + 1], around, outline[at:]])
 
@@ -158,3 +160,17 @@ def pixels_of(each: LabelledObject, size: tuple[int, int]) -> Pixels:
     if each.mask is not None and each.mask.size == size:
         return pixels_of_runs(each.mask)
     return rasterised(outlines_of(each), size)
+
+
+def joined_outlines(outlines: Sequence[Outline]) -> Outline:
+    """Return one polygon that goes around each of some polygons, from one to the next where they are nearest."""
+    first, *others = (np.asarray(outline, np.float64).reshape(-1, 2) for outline in outlines)
+    for other in others:
+        first = _joined(first, other)
+    return outlines[0] if not others else tuple(first.ravel().tolist())
+
+
+def signed_area(outline: Sequence[float]) -> float:
+    """Return the area of a closed polygon in its own units, negative where it goes the other way round."""
+    xs, ys = outline[0::2], outline[1::2]
+    return sum(xs[at - 1] * ys[at] - xs[at] * ys[at - 1] for at in range(len(xs))) / 2

@@ -10,15 +10,15 @@ from pathlib import Path
 _PACKAGES = ("torch", "torchvision", "timm", "pillow", "numpy", "fastapi", "uvicorn")
 
 
-def describe_machine() -> dict[str, object]:
-    """Return the processor, cores, GPU (if PyTorch sees one), versions, commit and time."""
+def describe_machine(*more: str) -> dict[str, object]:
+    """Return the processor, cores, GPU (if PyTorch sees one), versions, also of `more` packages, commit and time."""
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
         "gpu": _gpu(),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in _PACKAGES},
+        "versions": {name: version(name) for name in (*_PACKAGES, *more)},
         "commit": _commit(),
     }
 

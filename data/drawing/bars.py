@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from data.drawing.axes import TEXT, Scale, draw_columns, draw_rows, shown_number, ticks
-from data.drawing.vector_drawing import Paint, VectorDrawing, text_width
+from data.drawing.vector_drawing import SPARE, Paint, VectorDrawing, text_width
 
 _ROW = 22
 _NAME_WIDTH = 190
@@ -38,7 +38,7 @@ def draw_named_bars(title: str, bars: Sequence[Bar], *, full: float | None = Non
         drawing.text((0, _TOP + _ROW / 2), "There are none.", paint="faint")
         return drawing
     notes = [bar.note or shown_number(bar.value) for bar in shown]
-    name_width = min(_NAME_WIDTH, max(text_width(bar.name, TEXT) for bar in shown) + 1)
+    name_width = min(_NAME_WIDTH, max(text_width(bar.name, TEXT) for bar in shown) * SPARE)
     start = name_width + 10
     end = width - max(text_width(note, TEXT) for note in notes) - 10
     scale = Scale(0.0, full or max(bar.value for bar in shown) or 1.0, start, end)

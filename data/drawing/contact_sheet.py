@@ -74,7 +74,7 @@ def _write_caption(sheet: Image.Image, shown: ShownImage, place: tuple[int, int]
     line = f"{shown.line}"
     write(sheet, (left, top + 19), line, size=13, anchor="ls", ink=FAINT_INK)
     start = left + typeface(13).getlength(line) + 8
-    name = shortened(shown.url, 13, round(left + _TILE[0] - start))
+    name = shortened(shown.name, 13, round(left + _TILE[0] - start))
     write(sheet, (start, top + 19), name, size=13, anchor="ls", ink=INK)
     if shown.faults:
         codes = ", ".join(dict.fromkeys(fault.fault for fault in shown.faults))

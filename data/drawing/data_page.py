@@ -74,13 +74,13 @@ def image_figure(shown: ShownImage, drawn: Image.Image | None, trouble: str, lab
     places = {label: place for place, label in enumerate(labels)}
     counts: Counter[Label] = Counter()
     if shown.image is not None:
-        counts.update([*shown.image.labels, *(each.label for each in shown.image.objects)])
+        counts.update([*shown.image.labels, *(each.label for each in (*shown.image.objects, *shown.faulty))])
     known = sorted(places[label] for label in counts if label in places)
     attributes = (
-        f'data-line="{shown.line}" data-name="{escaped(shown.url)}" data-objects="{sum(counts.values())}" '
+        f'data-line="{shown.line}" data-name="{escaped(shown.name)}" data-objects="{sum(counts.values())}" '
         f'data-labels="{" ".join(map(str, known))}"'
     )
-    picture = embedded(drawn, shown.url) if drawn is not None else f'<div class="missing">{escaped(trouble)}</div>'
+    picture = embedded(drawn, shown.name) if drawn is not None else f'<div class="missing">{escaped(trouble)}</div>'
     chips = "".join(
         chip(named(label) + (f" \u00d7{count}" if count > 1 else ""), label_colour(label))
         for label, count in counts.items()
@@ -90,7 +90,7 @@ def image_figure(shown: ShownImage, drawn: Image.Image | None, trouble: str, lab
         for fault in shown.faults
     )
     kind = ' class="faulty"' if shown.faults else ""
-    caption = f'<span class="faint">{shown.line}</span> {escaped(shown.url)}<div>{chips}</div>{sentences}'
+    caption = f'<span class="faint">{shown.line}</span> {escaped(shown.name)}<div>{chips}</div>{sentences}'
     return f"<figure{kind} {attributes}>{picture}<figcaption>{caption}</figcaption></figure>\n"
 
 

@@ -55,7 +55,7 @@ def write_gallery(gallery: Gallery, store: ImageStore, folder: Path, report: Pro
             old.unlink()
     charts = gallery.statistics.charts()
     for name, drawing in charts.items():
-        _save(drawing.png(), folder / "charts" / f"{name}.png")
+        save_png(drawing.png(), folder / "charts" / f"{name}.png")
     figures = _write_sheets(gallery, store, folder / "sheets", report)
     note = gallery.choice
     if any(each.faulty for each in gallery.images):
@@ -75,7 +75,7 @@ def _write_sheets(gallery: Gallery, store: ImageStore, folder: Path, report: Pro
         for number, images in enumerate(_parts(gallery.images), start=1):
             tiles = list(threads.map(partial(_tile, store=store, exif=gallery.exif), images))
             note = f"sheet {number} of {sheets}, {len(gallery.images):,} of {gallery.total:,} images"
-            _save(draw_sheet(gallery.title, note, tiles), folder / f"sheet_{number:0{max(2, len(str(sheets)))}}.png")
+            save_png(draw_sheet(gallery.title, note, tiles), folder / f"sheet_{number:0{max(2, len(str(sheets)))}}.png")
             figures += threads.map(partial(_figure, labels=labels), tiles[: _MOST_EMBEDDED - len(figures)])
             bar.advance(len(tiles))
     return figures
@@ -109,7 +109,8 @@ def _file(checked: CheckedImage | None, url: str, store: ImageStore) -> tuple[Pa
     return (checked.file, checked.size) if checked else (store.file(url), None)
 
 
-def _save(image: Image.Image, file: Path) -> None:
+def save_png(image: Image.Image, file: Path) -> None:
+    """Write a PNG file, whole or not at all."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     write_whole(file, buffer.getvalue())

@@ -26,28 +26,33 @@ def draw_objects(
     objects: Sequence[LabelledObject],
     *,
     faulty: Sequence[LabelledObject] = (),
+    scores: Sequence[float] = (),
     unit: int = 1,
     named_objects: bool = True,
 ) -> Image.Image:
     """Return a copy of an image, mode RGB, with objects drawn over it.
 
-    Crowds have a dashed box. `faulty` objects are drawn as dashed boxes in red. Lines are 2 `unit` pixels wide, 1
+    Crowds have a dashed box. `faulty` objects are drawn as dashed boxes in red. `scores`, where there are any, one for
+    each of `objects`, are written behind their labels. Lines are 2 `unit` pixels wide, 1
     where there is a mask, and letters 11 `unit` high. A label that would cover another one is left out: the colour
     of its box tells which it is.
     """
     drawn = image.copy()
-    known = [(each, label_colour(each.label)) for each in objects]
-    for each, colour in known:
+    texts = [f"{named(each.label)} {score:.2f}" for each, score in zip(objects, scores, strict=False)]
+    texts += [named(each.label) for each in (*objects[len(texts) :], *faulty)]
+    colours = [label_colour(each.label) for each in objects] + [FAULT] * len(faulty)
+    found = list(zip((*objects, *faulty), colours, texts, strict=True))
+    for each, colour, _ in found[: len(objects)]:
         _tint(drawn, each, colour, unit)
-    # Small objects last, so that none is hidden
-    ordered = sorted(known, key=lambda pair: -_area(pair[0].box)) + [(each, FAULT) for each in faulty]
-    for each, colour in ordered:
+    # Small objects last, so that none is hidden, and faulty ones after them
+    ordered = sorted(found, key=lambda one: (one[1] is FAULT, -_area(one[0].box)))
+    for each, colour, _ in ordered:
         width = unit if colour is not FAULT and (each.polygons or each.mask) else 2 * unit
         _frame(drawn, each.box, colour, width, dashed=each.crowd or colour is FAULT)
     if named_objects:
         taken: list[Rectangle] = []
-        for each, colour in reversed(ordered):
-            _tag(drawn, each, colour, unit, taken)
+        for each, colour, text in reversed(ordered):
+            _tag(drawn, each.box, text, colour, unit=unit, taken=taken)
     return drawn
 
 
@@ -119,14 +124,14 @@ def _frame(drawn: Image.Image, box: Box, colour: Colour, width: int, *, dashed: 
             pen.rectangle((max(right - last, left), first, right, min(end - 1, bottom)), fill=colour)
 
 
-def _tag(drawn: Image.Image, one: LabelledObject, colour: Colour, unit: int, taken: list[Rectangle]) -> None:
-    place = rectangle(one.box, drawn.size)
+def _tag(drawn: Image.Image, box: Box, text: str, colour: Colour, *, unit: int, taken: list[Rectangle]) -> None:
+    place = rectangle(box, drawn.size)
     size = _FONT * unit
     tall = size + 2 * _PADDING * unit
     if place is None or drawn.height < tall:
         return
     left, top, right, bottom = place
-    text = shortened(named(one.label), size, max(drawn.width - 2 * _PADDING * unit, size))
+    text = shortened(text, size, max(drawn.width - 2 * _PADDING * unit, size))
     wide = math.ceil(typeface(size).getlength(text)) + 2 * _PADDING * unit
     near = max(0, min(left, drawn.width - wide))
     far = max(0, min(right + 1 - wide, drawn.width - wide))

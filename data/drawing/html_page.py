@@ -32,7 +32,7 @@ p{{margin:0 0 12px;max-width:76ch}}
 .facts div{{font-size:22px;font-weight:600;line-height:1.25;overflow-wrap:anywhere}}
 .facts span{{display:block;font-size:13px;font-weight:400;color:var(--faint)}}
 .charts{{display:flex;flex-wrap:wrap;gap:28px 44px;align-items:flex-start}}
-svg{{max-width:100%;height:auto;display:block;font-family:inherit}}
+svg{{max-width:100%;overflow:visible;height:auto;display:block;font-family:inherit}}
 .scroll{{overflow:auto;max-height:420px}}
 table{{border-collapse:collapse;font-size:14px}}
 th,td{{text-align:left;padding:4px 18px 4px 0;border-bottom:1px solid var(--grid);vertical-align:top}}
@@ -50,6 +50,9 @@ z-index:1;padding:10px 0;background:var(--surface);font-size:14px}}
 input,select,button{{font:inherit;color:inherit;background:var(--raised);border:1px solid var(--grid);
 border-radius:6px;padding:4px 8px}}
 .images{{display:grid;grid-template-columns:repeat(auto-fill,minmax(230px,1fr));gap:18px}}
+.wide{{grid-template-columns:repeat(auto-fill,minmax(400px,1fr))}}
+.wide img{{aspect-ratio:8/3}}
+h3{{font-size:15px;margin:0 0 8px}}
 figure{{margin:0;min-width:0;background:var(--raised);border-radius:8px;overflow:hidden}}
 figure.faulty{{outline:2px solid var(--fault)}}
 figure img{{display:block;width:100%;aspect-ratio:4/3;object-fit:contain;cursor:zoom-in}}

@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.drawing.axes import TEXT, shown_number
-from data.drawing.vector_drawing import Paint, Point, VectorDrawing, text_width
+from data.drawing.vector_drawing import SPARE, Paint, Point, VectorDrawing, text_width
 
 _PLOT = 520
-_LARGEST_CELL, _SMALLEST_CELL = 56, 5
-_LEAST_NAMED = 9  # units; names of smaller rows cannot be read
+_LARGEST_CELL, _SMALLEST_CELL = 56, 9  # in smaller ones, names of rows could not be read
 _NAME_WIDTH = 150
 _TITLE = 40
 
@@ -37,8 +36,8 @@ def draw_matrix(title: str, matrix: Matrix) -> VectorDrawing:
     count = len(matrix.names)
     cell = min(_LARGEST_CELL, max(_SMALLEST_CELL, _PLOT / max(count, 1)))
     size = min(TEXT, int(cell * 0.9))
-    named = cell >= _LEAST_NAMED
-    names = min(_NAME_WIDTH, max((text_width(name, size) for name in matrix.names), default=0.0)) + 8 if named else 8
+    longest = max((text_width(name, size) for name in matrix.names), default=0.0)
+    names = min(_NAME_WIDTH, longest * SPARE) + 8
     left, top = names + 22, _TITLE + names + 22
     side = cell * count
     drawing = VectorDrawing(max(left + side + 12, text_width(title, 15) + 8), top + side + 12, title)
@@ -46,7 +45,7 @@ def draw_matrix(title: str, matrix: Matrix) -> VectorDrawing:
     drawing.text((8, top + side / 2), matrix.rows, anchor="middle", paint="faint", turned=True)
     drawing.text((left + side / 2, _TITLE + 4), matrix.columns, anchor="middle", paint="faint")
     drawing.rectangle((left, top), (side, side), "grid", opacity=0.35)
-    for index, name in enumerate(matrix.names if named else ()):
+    for index, name in enumerate(matrix.names):
         middle = index * cell + cell / 2
         drawing.text((left - 8, top + middle), name, size=size, anchor="end", most=names - 8)
         drawing.text((left + middle, top - 8), name, size=size, most=names - 8, turned=True)

@@ -3,21 +3,26 @@
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from data.checks.fault_log import IMAGE_DROPPED
+from data.checks.labels import labels_of
 from data.dataset import CheckedImage, Dataset
-from data.drawing.statistics import labels_of
 from data.fault import Fault
 from data.record import LabelledImage, LabelledObject
 from models.labels import Label, named
+from settings.excerpt import shortened
+
+_MOST_NAME = 160
 
 
 @dataclass(frozen=True, slots=True)
 class ShownImage:
     """One image as it is shown.
 
-    `image` holds what is kept: of a dropped image, for which `checked` is None, all that was written. `faulty` are
-    objects that were dropped or changed, as written. `line` and `url` say where it stands, even if it is no image.
+    `image` holds what is kept of it, and all that was written where it is part of another line. `checked` is None
+    where it is left out. `faulty` are objects that were dropped or changed, as written. `line` and `url` say where it
+    stands, even if it is no image.
     """
 
     line: int
@@ -28,9 +33,15 @@ class ShownImage:
     faults: tuple[Fault, ...]
 
     @property
-    def labels(self) -> list[Label]:
-        """All labels of the image, each once."""
-        return labels_of(self.image) if self.image else []
+    def name(self) -> str:
+        """The URL, as long as people read it; an image in its own URL has millions of letters."""
+        return shortened(self.url, _MOST_NAME)
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """All labels of the image, also those that were dropped, each once."""
+        kept = labels_of(self.image) if self.image else ()
+        return tuple(dict.fromkeys((*kept, *(each.label for each in self.faulty))))
 
 
 def shown_images(dataset: Dataset, checked: Sequence[CheckedImage], faults: Sequence[Fault]) -> list[ShownImage]:
@@ -44,11 +55,13 @@ def shown_images(dataset: Dataset, checked: Sequence[CheckedImage], faults: Sequ
         mended = kept.get(written.line)
         # Compared by their places, since labels may have been renamed
         places = {(each.box, each.polygons) for each in mended.image.objects} if mended else set()
-        faulty = tuple(each for each in written.objects if mended and (each.box, each.polygons) not in places)
-        image = mended.image if mended else written
-        found[written.line] = ShownImage(
-            written.line, written.url, image, mended, faulty, tuple(by_line.pop(written.line, ()))
+        faults_here = tuple(by_line.pop(written.line, ()))
+        whole = any(fault.done == IMAGE_DROPPED for fault in faults_here)
+        faulty = tuple(
+            each for each in written.objects if whole or (mended and (each.box, each.polygons) not in places)
         )
+        image = mended.image if mended else replace(written, objects=()) if whole else written
+        found[written.line] = ShownImage(written.line, written.url, image, mended, faulty, faults_here)
     for line, unread in by_line.items():
         if line > 0:
             found[line] = ShownImage(line, unread[0].image, None, None, (), tuple(unread))

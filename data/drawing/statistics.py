@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from data.checks.labels import labels_of
 from data.dataset import CheckedImage
 from data.drawing.bars import Bar, draw_histogram, draw_named_bars, edge_bins, whole_number_bins
 from data.drawing.colours import label_colour
@@ -67,20 +68,15 @@ class DataStatistics:
         return drawings
 
 
-def labels_of(image: LabelledImage) -> list[Label]:
-    """Return the labels in an image, each once: its own, and those of its objects."""
-    return list(dict.fromkeys([*image.labels, *(each.label for each in image.objects)]))
-
-
-def count_images(task: TaskName, images: Sequence[CheckedImage]) -> DataStatistics:
-    """Count what there is in a data set."""
+def count_images(task: TaskName, images: Sequence[CheckedImage], *, exif: bool = False) -> DataStatistics:
+    """Count what there is in a data set; `exif` says that images are turned as their EXIF says."""
     by_image: Counter[Label] = Counter()
     by_object: Counter[Label] = Counter()
     boxes: list[tuple[float, float]] = []
     for each in images:
         by_image.update(labels_of(each.image))
         by_object.update(one.label for one in each.image.objects)
-        width, height = each.size
+        width, height = each.size[::-1] if exif and each.orientation >= 5 else each.size
         for one in each.image.objects:
             left, top, right, bottom = one.box
             boxes.append(((right - left) * width, (bottom - top) * height))

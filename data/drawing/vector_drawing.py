@@ -35,6 +35,9 @@ ROLES: dict[Role, Colour] = {
 SHARPNESS = 2
 """Pixels of a PNG file for each unit of a drawing."""
 
+SPARE = 1.15
+"""How much wider a browser's typeface may be than `text_width` says."""
+
 MARGIN = 16
 """White around a drawing in a PNG file, in units."""
 

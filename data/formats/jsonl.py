@@ -5,7 +5,7 @@ from pathlib import Path
 
 from data.dataset import Dataset
 from data.dataset_builder import DatasetBuilder
-from data.format import Format, PlacedImage, ReadOptions, WriteOptions
+from data.format import Format, PlacedImage, ReadOptions, WriteOptions, WriteReport
 from data.json_lines.lines import LineError, json_object, lines
 from data.json_lines.reading import read_lines
 from data.json_lines.writing import write_lines
@@ -39,9 +39,10 @@ def _read(path: Path, options: ReadOptions) -> Dataset:
     return builder.dataset(options.task)
 
 
-def _write(images: Sequence[PlacedImage], target: Path, options: WriteOptions) -> None:
+def _write(images: Sequence[PlacedImage], target: Path, options: WriteOptions) -> WriteReport:
     with target.open("xb") as stream:
         write_lines(images, options.task, stream)
+    return WriteReport()
 
 
 FORMAT = Format(

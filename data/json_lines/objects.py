@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from data.dataset_builder import DatasetBuilder, is_label
+from data.encodings.numbers import all_finite, finite
 from data.outlines import hull
 from data.record import Box, LabelledObject, Outline
 from settings.excerpt import excerpt
@@ -55,21 +56,8 @@ def _box(entry: dict[str, Any], polygons: tuple[Outline, ...]) -> Box | None:
     left, top, right, bottom = entry["topX"], entry["topY"], entry["bottomX"], entry["bottomY"]
     if type(left) is type(top) is type(right) is type(bottom) is float and math.isfinite(left + top + right + bottom):
         return left, top, right, bottom
-    numbers = [finite(value) for value in (left, top, right, bottom)]
-    return None if None in numbers else tuple(numbers)  # type: ignore[return-value]
-
-
-def finite(value: Any) -> float | None:
-    """Return a number, or a text that holds one, as a float; None where it is neither, infinite or no number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    if isinstance(value, str) and "_" in value:  # Python's own way to write large numbers
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
+    numbers = all_finite((left, top, right, bottom))
+    return None if numbers is None else (numbers[0], numbers[1], numbers[2], numbers[3])
 
 
 def _polygons(given: Any) -> tuple[tuple[Outline, ...], tuple[str, str] | None]:
@@ -80,17 +68,14 @@ def _polygons(given: Any) -> tuple[tuple[Outline, ...], tuple[str, str] | None]:
     for part in given if isinstance(given[0], list) else [given]:
         if not isinstance(part, list):
             return (), ("polygon_odd", f"a part of its polygon is {excerpt(part)}; expected a list of numbers")
-        numbers = part if all(type(value) is float for value in part) else [finite(value) for value in part]
-        if None in numbers or not math.isfinite(sum(numbers)):
-            return (), ("box_not_number", f"its polygon has {excerpt(_odd_one(part))} among its numbers")
+        numbers = all_finite(part)
+        if numbers is None:
+            odd = next(value for value in part if finite(value) is None)
+            return (), ("box_not_number", f"its polygon has {excerpt(odd)} among its numbers")
         if len(numbers) % 2:
             return (), ("polygon_odd", f"a part of its polygon has {len(numbers)} numbers; expected pairs of x and y")
         if numbers:
-            outlines.append(tuple(numbers))
+            outlines.append(numbers)
     if not outlines:
         return (), ("polygon_short", "its polygon has no points")
     return tuple(outlines), None
-
-
-def _odd_one(part: list[Any]) -> Any:
-    return next((value for value in part if finite(value) is None), part)

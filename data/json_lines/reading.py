@@ -4,14 +4,19 @@ from pathlib import Path
 from typing import Any
 
 from data.dataset_builder import DatasetBuilder, is_label
+from data.encodings.numbers import all_finite, pixel_size
 from data.json_lines.lines import LineError, json_object, lines
-from data.json_lines.objects import ObjectFormError, finite, read_objects
+from data.json_lines.objects import ObjectFormError, read_objects
 from data.record import LabelledImage
 from settings.excerpt import excerpt
 
 
-def read_lines(file: Path, label_column: str, builder: DatasetBuilder) -> None:
-    """Add the images of a file to `builder`, and its bad lines as faults; DataError where it cannot be read."""
+def read_lines(file: Path, label_column: str, builder: DatasetBuilder) -> int:
+    """Add the images of a file to `builder`, and its bad lines as faults; return the number of its last line.
+
+    DataError where it cannot be read.
+    """
+    number = 0
     for number, line in lines(file):
         try:
             record = json_object(line)
@@ -19,6 +24,7 @@ def read_lines(file: Path, label_column: str, builder: DatasetBuilder) -> None:
             builder.fault(number, "", "line_unreadable", str(error))
             continue
         _read_record(record, number, label_column, builder)
+    return number
 
 
 def _read_record(record: dict[str, Any], number: int, label_column: str, builder: DatasetBuilder) -> None:
@@ -37,7 +43,9 @@ def _read_record(record: dict[str, Any], number: int, label_column: str, builder
         return
     details, confidences = record.get("image_details", record.get("imageDetails")), record.get("label_confidence")
     size = None if details is None else _size(details)
-    scores = () if confidences is None else _confidences(confidences)
+    scores = (
+        () if confidences is None else all_finite(confidences if isinstance(confidences, list) else [confidences]) or ()
+    )
     given = record[label_column]
     if is_label(given):
         builder.add(LabelledImage(url, number, (given,), size=size, confidences=scores), "one label")
@@ -63,26 +71,9 @@ def _read_objects(entries: list[Any], image: LabelledImage, builder: DatasetBuil
         builder.fault(image.line, image.url, "label_form", str(error))
         return
     complete = LabelledImage(image.url, image.line, (), objects, image.size, image.confidences)
-    if objects:
-        builder.add_objects(complete)
-    else:
-        # What it shows is unknown, so it is no background
-        builder.fault(image.line, image.url, "label_form", "None of the objects of the image can be used.")
+    builder.add_objects(complete, len(entries))
 
 
 def _size(details: Any) -> tuple[int, int] | None:
-    """Return (width, height) of `image_details`, which may be 400 or "400px"; None where they are not there."""
-    if not isinstance(details, dict):
-        return None
-    width, height = (_pixels(details.get(side)) for side in ("width", "height"))
-    return (width, height) if width and height else None
-
-
-def _pixels(value: Any) -> int | None:
-    number = finite(value.strip().removesuffix("px") if isinstance(value, str) else value)
-    return int(number) if number is not None and number > 0 else None
-
-
-def _confidences(given: Any) -> tuple[float, ...]:
-    numbers = [finite(value) for value in (given if isinstance(given, list) else [given])]
-    return () if None in numbers else tuple(numbers)  # type: ignore[arg-type]
+    """Return (width, height) of `image_details`; None where they are not there."""
+    return pixel_size(details.get("width"), details.get("height")) if isinstance(details, dict) else None

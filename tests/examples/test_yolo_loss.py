@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from examples.fridge.yolo.loss import YoloTargets, match, yolo_loss
+from examples.fridge.yolo.loss import SceneTargets, match, yolo_loss
 from models.networks.yolov5 import STRIDES, Detect
 
 ANCHORS = torch.tensor([[2.0, 2.0], [4.0, 8.0], [20.0, 20.0]])
@@ -50,7 +50,7 @@ def test_objects_keep_their_number_and_their_place_from_the_cell() -> None:
 
 
 def test_the_loss_is_small_where_everything_is_right_and_larger_for_each_mistake() -> None:
-    targets = YoloTargets(
+    targets = SceneTargets(
         torch.tensor([0, 1]), torch.tensor([2, 0]), torch.tensor([[30.0, 40, 20, 40], [50, 20, 30, 25]])
     )
     head = Detect(4, (8, 8, 8))
@@ -67,7 +67,7 @@ def test_the_loss_is_small_where_everything_is_right_and_larger_for_each_mistake
 
 
 def test_objectness_should_be_how_well_the_box_fits() -> None:
-    targets = YoloTargets(torch.tensor([0]), torch.tensor([2]), torch.tensor([[30.0, 40, 20, 40]]))
+    targets = SceneTargets(torch.tensor([0]), torch.tensor([2]), torch.tensor([[30.0, 40, 20, 40]]))
     head = Detect(4, (8, 8, 8))
     grids = answers(head, targets)
     for grid in grids:
@@ -84,7 +84,7 @@ def test_objectness_should_be_how_well_the_box_fits() -> None:
 
 def test_without_objects_only_objectness_is_wrong() -> None:
     head = Detect(4, (8, 8, 8))
-    nothing = YoloTargets(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4))
+    nothing = SceneTargets(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4))
     grids = [torch.zeros(1, 3, 64 // stride, 64 // stride, 9, requires_grad=True) for stride in STRIDES]
     yolo_loss(head, grids, nothing).backward()  # type: ignore[no-untyped-call]
     for grid in grids:
@@ -93,7 +93,7 @@ def test_without_objects_only_objectness_is_wrong() -> None:
         assert grid.grad[..., :4].abs().max() == grid.grad[..., 5:].abs().max() == 0
 
 
-def answers(head: Detect, targets: YoloTargets) -> list[Tensor]:
+def answers(head: Detect, targets: SceneTargets) -> list[Tensor]:
     """Return the raw grids, for two images of 64 x 64, that say just the targets."""
     grids = []
     for level, stride in enumerate(STRIDES):

@@ -10,6 +10,8 @@ import pytest
 
 from benchmarks.failures import families
 from benchmarks.failures.scenario import FailureFamily
+from data import formats
+from data.format import Format
 from explain import algorithms
 from explain.algorithm import Algorithm
 from models import architectures, tasks
@@ -44,8 +46,9 @@ MOST_FILES = 15
         (protocols, "PROTOCOL", Protocol),
         (algorithms, "ALGORITHM", Algorithm),
         (families, "FAMILY", FailureFamily),
+        (formats, "FORMAT", Format),
     ],
-    ids=["architectures", "tasks", "protocols", "algorithms", "failures"],
+    ids=["architectures", "tasks", "protocols", "algorithms", "failures", "formats"],
 )
 def test_every_catalog_file_holds_its_constant(package: object, constant: str, kind: type) -> None:
     found = dict(constants(package, constant))  # type: ignore[arg-type]

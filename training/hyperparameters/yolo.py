@@ -41,6 +41,11 @@ class YoloHyperparameters(TilingHyperparameters):
     multi_scale: Switch = Field(
         False, description="Whether each batch has a size of its own, from half to one and a half times img_size."
     )
+    progressive_sizes: Switch = Field(
+        False,
+        description="Whether training begins with smaller images and ends with the full size.",
+        json_schema_extra=dict(OURS),
+    )
     apply_mosaic_for_yolo: Switch = Field(
         True, description="Whether training puts four images together to one; in advanced_settings."
     )

@@ -19,7 +19,7 @@ from examples.fridge.training.batch_norm import settle
 from examples.fridge.training.learning_rate import linear_rates
 from examples.fridge.training.stage import TrainingStage
 from examples.fridge.yolo.augment import AugmentedScene, augment
-from examples.fridge.yolo.loss import YoloTargets, yolo_loss
+from examples.fridge.yolo.loss import SceneTargets, yolo_loss
 from examples.fridge.yolo.schedule import DRAWING_SIZE, DRAWINGS, SETTINGS, STAGES, TEST_IMAGES, TEST_SIZE
 from models.detection.yolov5_adapter import YoloAdapter
 from models.networks.yolov5 import SIZES, Size, YoloV5
@@ -89,20 +89,20 @@ def train(
 
 def batches(
     rng: np.random.Generator, scenes: Sequence[LabelledScene], stage: TrainingStage
-) -> Iterator[tuple[Tensor, YoloTargets]]:
+) -> Iterator[tuple[Tensor, SceneTargets]]:
     """Yield inputs float32 [N, 3, n, n] in [0, 1] and their targets, in a random order."""
     for indexes in stage.index_batches(rng, len(scenes)):
         yield collate([augment(rng, scenes[index], stage.pixels) for index in indexes])
 
 
-def collate(augmented: Sequence[AugmentedScene]) -> tuple[Tensor, YoloTargets]:
+def collate(augmented: Sequence[AugmentedScene]) -> tuple[Tensor, SceneTargets]:
     """Join squares into inputs, float32 [N, 3, n, n] in [0, 1], and targets."""
     pixels = torch.from_numpy(np.stack([one.image for one in augmented]))
     corners = torch.from_numpy(np.concatenate([one.boxes for one in augmented]))
     first, last = corners[:, :2], corners[:, 2:]
     owners = np.repeat(np.arange(len(augmented)), [len(one.labels) for one in augmented])
     labels = torch.from_numpy(np.concatenate([one.labels for one in augmented]))
-    targets = YoloTargets(torch.from_numpy(owners), labels, torch.cat([(first + last) / 2, last - first], 1))
+    targets = SceneTargets(torch.from_numpy(owners), labels, torch.cat([(first + last) / 2, last - first], 1))
     return pixels.permute(0, 3, 1, 2).float() / 255, targets
 
 

@@ -23,7 +23,7 @@ _BALANCE = (4.0, 1.0, 0.4)
 
 
 @dataclass(frozen=True, slots=True)
-class YoloTargets:
+class SceneTargets:
     """The objects of a batch: its targets.
 
     images: int64 [T], which image of the batch. labels: int64 [T]. boxes: float32 [T, 4], the centre's x and y,
@@ -34,13 +34,13 @@ class YoloTargets:
     labels: Tensor
     boxes: Tensor
 
-    def to(self, device: torch.device) -> "YoloTargets":
+    def to(self, device: torch.device) -> "SceneTargets":
         """Return the targets on another device."""
-        return YoloTargets(self.images.to(device), self.labels.to(device), self.boxes.to(device))
+        return SceneTargets(self.images.to(device), self.labels.to(device), self.boxes.to(device))
 
 
 @dataclass(frozen=True, slots=True)
-class Matches:
+class AnchorMatches:
     """Where one grid should predict an object, one row for each object, anchor and cell.
 
     objects, anchors, rows, columns: int64 [M]; `objects` are indexes into the targets. boxes: float32 [M, 4], centre
@@ -54,7 +54,7 @@ class Matches:
     boxes: Tensor
 
 
-def yolo_loss(head: Detect, grids: Sequence[Tensor], targets: YoloTargets) -> Tensor:
+def yolo_loss(head: Detect, grids: Sequence[Tensor], targets: SceneTargets) -> Tensor:
     """Return the loss, a scalar, of the raw grids of `Detect`, [N, 3, h, w, classes + 5] each."""
     total = grids[0].new_zeros(())
     for level, grid in enumerate(grids):
@@ -77,7 +77,7 @@ def yolo_loss(head: Detect, grids: Sequence[Tensor], targets: YoloTargets) -> Te
     return total
 
 
-def match(boxes: Tensor, anchors: Tensor, cells: tuple[int, int]) -> Matches:
+def match(boxes: Tensor, anchors: Tensor, cells: tuple[int, int]) -> AnchorMatches:
     """Find the anchors and cells of one grid that should predict the objects.
 
     boxes: float32 [T, 4], centre's x and y, width and height in cells. anchors: float32 [3, 2], in cells. cells: how
@@ -94,7 +94,7 @@ def match(boxes: Tensor, anchors: Tensor, cells: tuple[int, int]) -> Matches:
     objects, kinds, places = objects.repeat(3)[inside], kinds.repeat(3)[inside], places[inside]
     wanted = torch.cat([boxes[objects, :2] - places, boxes[objects, 2:]], 1)
     columns, rows = places.long().unbind(1)
-    return Matches(objects, kinds, rows, columns, wanted)
+    return AnchorMatches(objects, kinds, rows, columns, wanted)
 
 
 def _boxes(predicted: Tensor, anchors: Tensor) -> Tensor:

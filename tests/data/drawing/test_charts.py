@@ -118,7 +118,7 @@ def test_a_matrix_shows_its_counts(count: int) -> None:
     assert len(found) == count
     if count:
         assert f"{count} of {count} images with label {count - 1} have label {count - 1}" in found
-    assert max(drawing.png().size) < 2000
+    assert max(drawing.png().size) < 2500
     assert (f">{count}</text>" in drawing.svg()) == (0 < count <= 30)
 
 

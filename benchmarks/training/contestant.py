@@ -1,0 +1,123 @@
+"""Contestants: programs that train by a plan, run as child processes and watched from outside."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.training.plan import TrainingPlan
+
+OURS = "sightglass"
+_PROGRAMS = {
+    "torchvision": "benchmarks.training.torchvision_loop",
+    "trainer": "benchmarks.training.hugging_face_trainer",
+}
+PEERS = tuple(_PROGRAMS)
+_ROOT = Path(__file__).parents[2]
+_JOB = "benchmark"
+_LOOK_S = 0.05  # how often a file that grows is looked at
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedOnce:
+    """What one training showed.
+
+    `rates` are training images a second and `accuracies` shares in [0, 1], one an epoch. `seconds` is how long the
+    process took, `ends` after how many seconds each epoch and its evaluation had ended. `peak_mib` is the largest
+    memory of any of its processes.
+    """
+
+    rates: list[float]
+    accuracies: list[float]
+    ends: list[float]
+    seconds: float
+    peak_mib: float
+
+    @property
+    def rate(self) -> float:
+        """Images a second from the second epoch on; the first one warms up caches of all kinds."""
+        later = self.rates[1:] or self.rates
+        return len(later) / sum(1 / rate for rate in later)
+
+    def seconds_to(self, accuracy: float) -> float | None:
+        """Return when an accuracy was first reached, in seconds after the start of the process."""
+        return next((end for end, each in zip(self.ends, self.accuracies, strict=True) if each >= accuracy), None)
+
+
+def train(name: str, plan: TrainingPlan, scratch: Path) -> TrainedOnce:
+    """Run a contestant, such as "sightglass" or "trainer 2", whose number is that of its workers.
+
+    RuntimeError with what it said last where it fails.
+    """
+    scratch.mkdir(parents=True)
+    program, _, workers = name.partition(" ")
+    if program == OURS:
+        job = scratch / "job.yml"
+        job.write_text(yaml.safe_dump(own_job(plan)))
+        lines = scratch / "runs" / _JOB / "metrics.jsonl"
+        return _watched(["-m", "training", "run", str(job)], scratch, lines)
+    plan.write(scratch / "plan.json")
+    command = ["-m", _PROGRAMS[program], str(scratch / "plan.json"), "--workers", workers or "0"]
+    return _watched(command, scratch, scratch / "output")
+
+
+def own_job(plan: TrainingPlan) -> dict[str, Any]:
+    """Return the job file of ours."""
+    return {
+        "type": "automl",
+        "task": "image_classification",
+        "name": _JOB,
+        "target_column_name": "label",
+        "training_data": {"path": f"{plan.folder}/train.jsonl", "type": "uri_file"},
+        "validation_data": {"path": f"{plan.folder}/valid.jsonl", "type": "uri_file"},
+        "training_parameters": {
+            "model_name": "resnet18",
+            "optimizer": "adamw",
+            "learning_rate": plan.learning_rate,
+            "number_of_epochs": plan.epochs,
+            "training_batch_size": plan.batch_size,
+            "validation_batch_size": plan.batch_size,
+            "training_crop_size": plan.crop,
+            "validation_crop_size": plan.crop,
+            "validation_resize_size": plan.resize,
+            "early_stopping": False,
+            "seed": plan.seed,
+        },
+    }
+
+
+def _watched(command: Sequence[str], scratch: Path, lines: Path) -> TrainedOnce:
+    """Run a Python program in `scratch`; `lines` is the file in which a line of JSON appears for each epoch."""
+    ends: list[float] = []
+    environment = os.environ | {"PYTHONPATH": str(_ROOT)}
+    with (scratch / "output").open("w") as output, (scratch / "errors").open("w") as errors:
+        started = time.monotonic()
+        child = subprocess.Popen([sys.executable, *command], cwd=scratch, env=environment, stdout=output, stderr=errors)
+        while True:
+            process, status, usage = os.wait4(child.pid, os.WNOHANG)
+            now = time.monotonic() - started
+            count = lines.read_text().count("\n") if lines.exists() else 0
+            ends += [now] * (count - len(ends))
+            if process:
+                break
+            time.sleep(_LOOK_S)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise RuntimeError(
+            f"{' '.join(command)} ended with {child.returncode}: {(scratch / 'errors').read_text()[-2000:]}"
+        )
+    epochs = [json.loads(line) for line in lines.read_text().splitlines()]
+    return TrainedOnce(
+        rates=[epoch["images_per_second"] for epoch in epochs],
+        accuracies=[epoch["accuracy"] for epoch in epochs],
+        ends=ends,
+        seconds=now,
+        peak_mib=usage.ru_maxrss / 1024,
+    )

@@ -1,0 +1,175 @@
+"""Conversion: labelled images from one format to another, all or nothing, with an account of what was left out."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+from data.dataset import Dataset
+from data.errors import DataError, ImageUnavailableError
+from data.format import Format, Omission, PlacedImage, Size, WriteOptions, WriteReport
+from data.headers import image_size
+from data.progress import ProgressReport
+from data.record import LabelledImage
+from data.sources.address import LabelStudioAddress, LocalAddress, address_of
+from data.sources.image_store import ImageStore
+from models.folder.manifest import TaskName
+from models.labels import Label
+
+
+@dataclass(slots=True)
+class Conversion:
+    """What became of a data set. `kept` are the images that were written, `report` says what was not, and why."""
+
+    task: TaskName
+    kept: list[LabelledImage]
+    report: WriteReport = field(default_factory=WriteReport)
+
+    @property
+    def objects(self) -> int:
+        """How many objects were written."""
+        left_out = sum(each.objects or 0 for each in self.report.omissions)
+        return sum(len(image.objects) for image in self.kept) - left_out
+
+    @property
+    def backgrounds(self) -> int:
+        """How many images without objects, or without labels, were written."""
+        return sum(not image.objects and not image.labels for image in self.kept)
+
+
+def convert(
+    dataset: Dataset,
+    target: Path,
+    form: Format,
+    store: ImageStore,
+    *,
+    voc_origin: int = 0,
+    report: ProgressReport | None = None,
+) -> Conversion:
+    """Write a data set in another format to a path that does not exist, or nothing at all.
+
+    DataError where the path exists or cannot be written, or the format has no place for what is labelled.
+    """
+    if target.exists() or target.is_symlink():
+        raise DataError(f"{target} exists. Name a path that does not, or remove it.")
+    task = _task(dataset.task, form)
+    conversion = Conversion(task, [])
+    if task != dataset.task:
+        conversion.report.notes.append(f"{form.title} has boxes alone, so outlines were left out.")
+    placing = _Placing(dataset.folder, target if form.is_folder else target.parent, form, task, store)
+    placed: list[PlacedImage] = []
+    for image in (report or ProgressReport(quiet=True)).each(dataset.images, "finding images"):
+        try:
+            placed.append(placing.place(image))
+        except ImageUnavailableError as error:
+            conversion.report.omissions.append(Omission(image, str(error), fault=error.fault))
+    if not placed:
+        raise DataError(f"None of the {len(dataset.images)} images of {dataset.source} can be written as {form.title}.")
+    written = _write(placed, target, form, WriteOptions(task, _labels(dataset), voc_origin))
+    conversion.report.omissions += written.omissions
+    conversion.report.notes += written.notes
+    left_out = {id(each.image) for each in written.omissions if each.objects is None}
+    conversion.kept = [each.image for each in placed if id(each.image) not in left_out]
+    return conversion
+
+
+def _task(task: TaskName, form: Format) -> TaskName:
+    if task in form.tasks:
+        return task
+    if task == "segmentation" and "detection" in form.tasks:
+        return "detection"
+    raise DataError(f"{form.title} has no place for {task}, only for {' and '.join(sorted(form.tasks))}.")
+
+
+def _labels(dataset: Dataset) -> tuple[Label, ...]:
+    """Return all labels: those that the format listed in their order, then others, sorted."""
+    labels = {label for image in dataset.images for label in image.labels}
+    labels |= {each.label for image in dataset.images for each in image.objects}
+    return (*dataset.labels, *sorted(labels - set(dataset.labels)))
+
+
+class _Placing:
+    """Finds the images of a data set, as far as a format needs them, and gives them URLs that hold beside its files."""
+
+    def __init__(self, folder: Path, target: Path, form: Format, task: TaskName, store: ImageStore) -> None:
+        self._folder, self._target, self._store = folder, target.resolve(), store
+        self._needs_file = form.needs == "files"
+        self._needs_size = form.needs != "nothing" and task in ("detection", "segmentation")
+        self._found: dict[str, tuple[Path | None, Size | None, str]] = {}
+        self._relative = lru_cache(maxsize=1024)(self._relative_folder)
+
+    def place(self, image: LabelledImage) -> PlacedImage:
+        """Return an image with its file, size and new URL; ImageUnavailableError where they are needed and missing."""
+        if image.url not in self._found:
+            self._found[image.url] = self._look(image)
+        file, size, url = self._found[image.url]
+        if not self._needs_file and url != image.url:
+            image = replace(image, url=url)
+        return PlacedImage(image, file, size)
+
+    def _look(self, image: LabelledImage) -> tuple[Path | None, Size | None, str]:
+        try:
+            address = address_of(image.url)
+            local = isinstance(address, (LocalAddress, LabelStudioAddress))
+            is_needed = self._needs_file or (self._needs_size and image.size is None)
+            file = self._store.file(image.url) if local or is_needed else None
+            size = image_size(file) if self._needs_size and file is not None else image.size
+        except ImageUnavailableError:
+            if self._needs_file or (self._needs_size and image.size is None):
+                raise
+            return None, image.size, self._url(image.url, None)
+        return file, size, self._url(image.url, file)
+
+    def _url(self, url: str, file: Path | None) -> str:
+        """Return a URL that leads to the same image from the folder of the new file."""
+        try:
+            address = address_of(url)
+        except ImageUnavailableError:
+            return url
+        if isinstance(address, LocalAddress) and (Path(address.path).is_absolute() or address.path != url):
+            return url
+        if isinstance(address, LocalAddress) and (file is None or file == self._folder / url):
+            folder, name = os.path.split(url)
+            return url if self._folder.resolve() == self._target else self._joined(self._folder / folder, name)
+        if isinstance(address, (LocalAddress, LabelStudioAddress)) and file is not None:
+            return self._joined(file.parent, file.name)
+        return url
+
+    def _joined(self, folder: Path, name: str) -> str:
+        relative = self._relative(folder)
+        return name if relative == "." else f"{relative}/{name}"
+
+    def _relative_folder(self, folder: Path) -> str:
+        return Path(os.path.relpath(folder.resolve(), self._target)).as_posix()
+
+
+def _write(placed: Sequence[PlacedImage], target: Path, form: Format, options: WriteOptions) -> WriteReport:
+    """Write to a name of its own beside the target, then rename it."""
+    growing = target.with_name(f".{os.getpid()}-{target.name}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        report = form.write(placed, growing, options)
+        _save(growing, target)
+    except OSError as error:
+        raise DataError(f"{target} cannot be written: {error.strerror or error}. Nothing was left there.") from None
+    except ValueError as error:
+        raise DataError(f"{target} cannot be written: {error}.") from None
+    finally:
+        if growing.is_dir():
+            shutil.rmtree(growing, ignore_errors=True)
+        else:
+            growing.unlink(missing_ok=True)
+    return report
+
+
+def _save(growing: Path, target: Path) -> None:
+    """Have what was written on the disk before it gets its name; OSError where another process has taken that."""
+    if growing.is_dir():
+        os.sync()  # one call for many small files
+        growing.rename(target)
+        return
+    with growing.open("rb") as stream:
+        os.fsync(stream.fileno())
+    os.link(growing, target)

@@ -1,0 +1,1 @@
+"""Folders of images: what lies in them, and how images get into new ones."""

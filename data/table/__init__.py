@@ -1,0 +1,1 @@
+"""Tables of labelled images: which columns mean what, and their rows."""

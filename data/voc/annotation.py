@@ -1,0 +1,98 @@
+"""The XML file of one image in Pascal VOC: read with faults, and written with corners as exact as they are."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from data.encodings.numbers import all_finite, finite, pixel_size
+from data.format import Size
+from data.record import Box, LabelledObject
+from models.labels import Label, named
+from settings.excerpt import excerpt
+
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_MOST_BYTES = 2**24
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class XmlError(Exception):
+    """A file is no annotation. The text says why."""
+
+
+def read_xml(file: Path) -> ElementTree.Element:
+    """Return the root of an annotation; XmlError where a file is none."""
+    try:
+        if file.stat().st_size > _MOST_BYTES:
+            raise XmlError(f"The file has more than {_MOST_BYTES} bytes.")
+        root = ElementTree.fromstring(file.read_bytes())
+    except OSError as error:
+        raise XmlError(f"The file cannot be read: {error.strerror}.") from None
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise XmlError(f"The file is not valid XML: {error}.") from None
+    if root.tag != "annotation":
+        raise XmlError(f"The file holds <{root.tag[:50]}>; expected <annotation>.")
+    return root
+
+
+def text_of(element: ElementTree.Element, path: str) -> str:
+    """Return the text of an element below another one, without blanks around it; empty where it is not there."""
+    return (element.findtext(path) or "").strip()
+
+
+def size_of(root: ElementTree.Element) -> Size | None:
+    """Return the (width, height) that an annotation tells; None where it does not."""
+    return pixel_size(text_of(root, "size/width"), text_of(root, "size/height"))
+
+
+def box_of(element: ElementTree.Element, size: Size, origin: int) -> Box:
+    """Return the box of an object, whose corners are in pixels: the first is number `origin`.
+
+    From 1 they are counted as the format was meant, up to the last pixel inside; from 0 they are places between pixels.
+    ValueError, with what there is instead, where they are no numbers.
+    """
+    given = [text_of(element, f"bndbox/{corner}") for corner in _CORNERS]
+    numbers = all_finite(given)
+    if numbers is None:
+        raise ValueError(f"its corners are {excerpt(given)}; expected four numbers")
+    left, top, right, bottom = numbers
+    return (left - origin) / size[0], (top - origin) / size[1], right / size[0], bottom / size[1]
+
+
+def is_difficult(element: ElementTree.Element) -> bool:
+    """Return whether an object is marked as difficult, which the hosted service reads as a crowd."""
+    return finite(text_of(element, "difficult")) == 1
+
+
+def can_be_written(label: Label) -> bool:
+    """Return whether a label is made of characters that XML has."""
+    return not _NO_XML.search(named(label))
+
+
+def annotation(name: str, size: Size, objects: Sequence[LabelledObject], origin: int, *, masks: bool) -> bytes:
+    """Return the XML of an image with a `name` and a `size` (width, height); corners are not rounded."""
+    root = ElementTree.Element("annotation")
+    _add(root, "folder", "JPEGImages")
+    _add(root, "filename", name)
+    sides = ElementTree.SubElement(root, "size")
+    for side, pixels in zip(("width", "height", "depth"), (*size, 3), strict=True):
+        _add(sides, side, pixels)
+    _add(root, "segmented", int(masks))
+    for each in objects:
+        element = ElementTree.SubElement(root, "object")
+        _add(element, "name", named(each.label))
+        _add(element, "pose", "Unspecified")
+        _add(element, "truncated", 0)
+        _add(element, "difficult", int(each.crowd))
+        box = ElementTree.SubElement(element, "bndbox")
+        left, top, right, bottom = each.box
+        corners = left * size[0] + origin, top * size[1] + origin, right * size[0], bottom * size[1]
+        for corner, value in zip(_CORNERS, corners, strict=True):
+            _add(box, corner, value)
+    ElementTree.indent(root)
+    text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text + b"\n"
+
+
+def _add(parent: ElementTree.Element, tag: str, value: object) -> None:
+    ElementTree.SubElement(parent, tag).text = str(value)

@@ -1,0 +1,79 @@
+"""What the benchmark of training compares: the same network, by the same job, and ratios within a round."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from benchmarks.training.__main__ import table_rows
+from benchmarks.training.classifier_parts import initial_network, optimizer_and_schedule
+from benchmarks.training.contestant import OURS, TrainedOnce, own_job
+from benchmarks.training.plan import TrainingPlan
+from models.architecture.catalog import classifier_architecture
+from training.job import read_job
+from training.loop.optimizer import build_optimizer
+from training.loop.schedule import schedule
+
+PLAN = TrainingPlan("/images", crop=96, batch_size=8, epochs=5, learning_rate=1e-3, seed=7)
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> object:
+    job = tmp_path / "job.yml"
+    for name in ("train.jsonl", "valid.jsonl"):
+        (tmp_path / name).touch()
+    job.write_text(yaml.safe_dump(own_job(replace(PLAN, folder=str(tmp_path)))))
+    return read_job(job).hyperparameters
+
+
+def test_all_start_from_the_same_weights(ours: object) -> None:
+    network = initial_network(PLAN, 4)
+    torch.manual_seed(ours.seed)  # type: ignore[attr-defined]
+    other = classifier_architecture("resnet18").build(4, {}).state_dict()
+    assert all(torch.equal(tensor, other[name]) for name, tensor in network.state_dict().items())
+
+
+def test_all_use_the_same_optimizer_and_rates(ours: object) -> None:
+    network = initial_network(PLAN, 4)
+    optimizer, rates = optimizer_and_schedule(network, PLAN, 3)
+    mine = build_optimizer(network, ours, PLAN.learning_rate)
+    assert isinstance(optimizer, type(mine))
+    groups = [
+        [(sorted(id(each) for each in group["params"]), group["weight_decay"], group["betas"]) for group in one]
+        for one in (optimizer.param_groups, mine.param_groups)
+    ]
+    assert groups[0] == groups[1]
+    factor, steps = schedule(ours, 3, PLAN.epochs), range(15)
+    assert [rates.lr_lambdas[0](step) for step in steps] == pytest.approx([factor(step) for step in steps])
+
+
+def test_the_same_crops_are_evaluated(ours: object) -> None:
+    sizes = [getattr(ours, name) for name in ("train_crop_size", "valid_crop_size", "valid_resize_size")]
+    assert sizes == [PLAN.crop, PLAN.crop, PLAN.resize]
+
+
+def once(rates: list[float], accuracies: list[float]) -> TrainedOnce:
+    return TrainedOnce(rates, accuracies, [10.0 * (each + 1) for each in range(len(rates))], 100.0, 900.0)
+
+
+def test_the_first_epoch_does_not_count() -> None:
+    one = once([1.0, 40.0, 10.0], [0.5, 0.96, 0.97])
+    assert one.rate == pytest.approx(16.0), "two epochs of the same images"
+    assert one.seconds_to(0.95) == 20.0
+    assert one.seconds_to(0.99) is None
+
+
+@pytest.mark.parametrize(
+    ("rate", "accuracy", "verdict"), [(13.0, 0.955, "met"), (11.0, 0.955, "MISSED"), (13.0, 0.94, "MISSED")]
+)
+def test_fast_and_as_accurate_is_what_is_wanted(rate: float, accuracy: float, verdict: str) -> None:
+    results = {
+        OURS: [once([1, rate], [0.5, accuracy])],
+        "torchvision 0": [once([1, 5], [0.5, 0.5])],
+        "torchvision 2": [once([1, 10], [0.5, 0.96])],
+    }
+    (last,) = [row for row in table_rows(results) if "wanted 1.2" in row]
+    assert last.endswith(verdict)
+    assert f"{rate / 10:.2f} times as fast as torchvision 2" in last
