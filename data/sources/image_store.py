@@ -1,5 +1,6 @@
 """ImageStore: from what stands in `image_url` to a file on this machine."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -66,6 +67,23 @@ class ImageStore:
         with self._lock:
             self.found[how] += 1
         return path
+
+    def url_from(self, url: str, file: Path, folder: Path) -> str:
+        """Return what to write for an image in a data set that is in `folder`; `file` is what `file` returned for it.
+
+        Absolute paths, stores and datastores with a root stay as they are, and other files get a relative path.
+        """
+        match address_of(url):
+            case StoreAddress() | WebAddress() | InlineAddress():
+                return url
+            case LocalAddress(path) if Path(path).is_absolute():
+                return url
+            case DatastoreAddress(datastore, _) if datastore in self._roots:
+                return url
+        # a link to a folder has other parents than its name tells
+        path = os.path.relpath(os.path.realpath(file.parent), os.path.realpath(folder))
+        path = os.path.normpath(f"{path}/{file.name}")
+        return f"./{path}" if ":" in path.partition("/")[0] else path
 
     def _found(self, url: str) -> tuple[Path, str]:
         match address_of(url):

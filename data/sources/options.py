@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from data.errors import DataError
-from data.mapping_file import read_mapping
 from data.sources.image_store import ImageStore
+from data.sources.mapping_file import read_mapping
 from settings.excerpt import excerpt
 
 
