@@ -28,11 +28,23 @@ def margin(length: int, side: int) -> int:
     return (side - length) // 2
 
 
-def letterbox(image: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Return uint8 [side, side, 3] with the image, uint8 [h, w, 3], in the middle, and its (height, width) there."""
+def fitted(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Return an image, uint8 [h, w, 3], as large as it is in a square of `side`."""
     height, width = fit(image.shape[0], image.shape[1], side)
+    return image if image.shape[:2] == (height, width) else resize(image, height, width)
+
+
+def boxed(content: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Return uint8 [side, side, 3] with an image that was fitted, uint8 [h, w, 3], in the middle."""
+    height, width = content.shape[:2]
     square = np.full((side, side, 3), GREY, dtype=np.uint8)
     top, left = margin(height, side), margin(width, side)
-    content = image if image.shape[:2] == (height, width) else resize(image, height, width)
     square[top : top + height, left : left + width] = content
-    return square, (height, width)
+    return square
+
+
+def letterbox(image: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Return uint8 [side, side, 3] with the image, uint8 [h, w, 3], in the middle, and its (height, width) there."""
+    content = fitted(image, side)
+    height, width = content.shape[:2]
+    return boxed(content, side), (height, width)
