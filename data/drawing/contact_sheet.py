@@ -45,7 +45,7 @@ def draw_sheet(title: str, note: str, tiles: Sequence[SheetTile]) -> Image.Image
     sheet = Image.new("RGB", (width, height), _GROUND)
     heading = shortened(title, 22, width // 2)
     write(sheet, (_GAP, 40), heading, size=22, anchor="ls", bold=True)
-    left = _GAP + typeface(22).getlength(heading) + 16
+    left = _GAP + typeface(22, heading).getlength(heading) + 16
     write(sheet, (left, 40), shortened(note, 15, round(width - left - _GAP)), size=15, anchor="ls", ink=FAINT_INK)
     for index, tile in enumerate(tiles):
         row, column = divmod(index, _COLUMNS)
@@ -92,7 +92,7 @@ def _write_labels(sheet: Image.Image, shown: ShownImage, place: tuple[int, int])
     pen, end = ImageDraw.Draw(sheet), left + _TILE[0]
     for index, label in enumerate(shown.labels):
         text = shortened(named(label), 13, min(_TILE[0] - 60, 200))
-        wide = round(typeface(13).getlength(text)) + 12
+        wide = round(typeface(13, text).getlength(text)) + 12
         if left + wide > end - (40 if index + 1 < len(shown.labels) else 0):
             write(sheet, (left + 2, top + 15), f"+{len(shown.labels) - index}", size=13, anchor="ls", ink=FAINT_INK)
             return

@@ -132,7 +132,7 @@ def _tag(drawn: Image.Image, box: Box, text: str, colour: Colour, *, unit: int, 
         return
     left, top, right, bottom = place
     text = shortened(text, size, max(drawn.width - 2 * _PADDING * unit, size))
-    wide = math.ceil(typeface(size).getlength(text)) + 2 * _PADDING * unit
+    wide = math.ceil(typeface(size, text).getlength(text)) + 2 * _PADDING * unit
     near = max(0, min(left, drawn.width - wide))
     far = max(0, min(right + 1 - wide, drawn.width - wide))
     # Above the box where there is room, else below, else inside it
@@ -144,7 +144,7 @@ def _tag(drawn: Image.Image, box: Box, text: str, colour: Colour, *, unit: int, 
         pen = ImageDraw.Draw(drawn)
         pen.rectangle((x, y, x + wide - 1, y + tall - 1), fill=colour)
         middle = (x + _PADDING * unit, y + tall / 2)
-        pen.text(middle, text, fill=ink_on(colour), font=typeface(size), anchor="lm")
+        pen.text(middle, text, fill=ink_on(colour), font=typeface(size, text), anchor="lm")
         return
 
 

@@ -154,7 +154,8 @@ class VectorDrawing:
 
 def text_width(text: str, size: int) -> float:
     """Return how wide a line of text is, in units."""
-    return float(typeface(size).getlength(writable(cut(text, _MOST_LETTERS))))
+    written = writable(cut(text, _MOST_LETTERS))
+    return float(typeface(size, written).getlength(written))
 
 
 def _rgb(paint: Paint) -> Colour:
@@ -193,7 +194,7 @@ def _dashes(points: Sequence[Point], dash: float) -> list[Sequence[Point]]:
 
 
 def _write(canvas: Image.Image, shape: _Text) -> None:
-    font = typeface(shape.size * SHARPNESS)
+    font = typeface(shape.size * SHARPNESS, shape.text)
     stroke = shape.size * SHARPNESS / 60 if shape.bold else 0
     x, y = (value * SHARPNESS for value in shape.place)
     ink = _rgb(shape.paint)

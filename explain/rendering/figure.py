@@ -80,8 +80,8 @@ def _place(paper: Image.Image, corner: tuple[int, int], width: int, panel: Panel
     ImageDraw.Draw(paper).rectangle(frame, outline=_HAIRLINE)
     title = shortened(panel.title, _PANEL_TITLE_SIZE, width)
     write(paper, (left, top - 13), title, size=_PANEL_TITLE_SIZE, anchor="ls")
-    room = width - typeface(_PANEL_TITLE_SIZE).getlength(title) - 24
-    if typeface(_NOTE_SIZE).getlength(panel.note) <= room:
+    room = width - typeface(_PANEL_TITLE_SIZE, title).getlength(title) - 24
+    if typeface(_NOTE_SIZE, panel.note).getlength(panel.note) <= room:
         write(paper, (left + width, top - 13), panel.note, size=_NOTE_SIZE, anchor="rs", ink=FAINT_INK)
     below = (left, top + height + 10)
     if panel.style is not None:
@@ -109,4 +109,4 @@ def _legend(paper: Image.Image, corner: tuple[int, int], panel: Panel) -> None:
         pen.line((left, top + 8, left + 26, top + 8), fill=INK, width=6)
         pen.line((left + 1, top + 8, left + 25, top + 8), fill=colour, width=3)
         write(paper, (left + 35, top + 14), text, size=_NOTE_SIZE, anchor="ls")
-        left += 35 + round(typeface(_NOTE_SIZE).getlength(text)) + 28
+        left += 35 + round(typeface(_NOTE_SIZE, text).getlength(text)) + 28
