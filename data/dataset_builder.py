@@ -1,7 +1,7 @@
 """DatasetBuilder: collects the images of a format, then decides what they are labelled for."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeGuard
 
@@ -42,6 +42,8 @@ class DatasetBuilder:
     faults: list[Fault] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    emptied: dict[int, str] = field(default_factory=dict)
+    """The URL, by line, of each image that has lost all its objects."""
 
     def add(self, image: LabelledImage, form: LabelForm) -> None:
         """Add an image whose labels have a form."""
@@ -49,10 +51,12 @@ class DatasetBuilder:
         self.forms.append(form)
 
     def add_objects(self, image: LabelledImage, given: int) -> None:
-        """Add an image for which the file has `given` objects, or a fault where none of them could be used."""
+        """Add an image for which the file has `given` objects.
+
+        Where none of them could be used, the image is dropped: what it shows is unknown, so it is no background.
+        """
         if given and not image.objects:
-            # What it shows is unknown, so it is no background
-            self.fault(image.line, image.url, "label_form", "None of the objects of the image can be used.")
+            self.emptied[image.line] = image.url
             return
         outlined = all(each.polygons or each.mask is not None for each in image.objects)
         self.add(image, "an empty list" if not image.objects else "outlines" if outlined else "boxes")
@@ -79,9 +83,17 @@ class DatasetBuilder:
                     f"The image has {form}; expected {_EXPECTED[task]}, as in {task}.",
                 )
         kept = self._of_one_kind(kept)
+        self._drop_emptied()
         self.faults.sort(key=lambda fault: fault.line)
         labels, notes = tuple(self.labels), tuple(self.notes)
         return Dataset(task, tuple(kept), self.source, self.folder, tuple(self.faults), labels, notes)
+
+    def _drop_emptied(self) -> None:
+        """Say of the faults of images that have lost all objects that the image is dropped."""
+        told = {fault.line for fault in self.faults}
+        for line in self.emptied.keys() - told:
+            self.fault(line, self.emptied[line], "label_form", "None of the objects of the image can be used.")
+        self.faults = [replace(fault, done=DROPPED) if fault.line in self.emptied else fault for fault in self.faults]
 
     def _usual_task(self) -> TaskName:
         counts = Counter(self.forms)

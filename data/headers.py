@@ -1,13 +1,13 @@
 """ImageFacts: what is known of an image file without training on it: its size, orientation and hash."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from data.errors import ImageUnavailableError
+from data.format import Size, SizeFinder
 from data.sources.image_store import ImageStore
 from models.errors import ImageError
 from models.images.decoding import ImageLimits, decode, read_header
@@ -101,12 +101,12 @@ def _ends(form: str, data: bytes) -> bool:
             return len(ends) > 0 and int(ends.max()) <= len(data)
 
 
-def size_finder(store: ImageStore) -> Callable[[str], tuple[int, int] | None]:
+def size_finder(store: ImageStore) -> SizeFinder:
     """Return what finds the (width, height) of the image at a URL, as stored; None where it cannot be had."""
 
-    def size_of(url: str) -> tuple[int, int] | None:
+    def size_of(url: str) -> Size | None:
         try:
-            return image_facts(store.file(url)).size
+            return image_size(store.file(url))
         except ImageUnavailableError:
             return None
 

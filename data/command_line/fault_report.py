@@ -44,10 +44,13 @@ class FaultReport:
         return any(fault.done != WARNED for fault in self.faults)
 
     def print_faults(self, *, with_file: bool = False) -> None:
-        """Print an object of JSON for each fault of a line; with the key `file` where they are of several files."""
+        """Print an object of JSON for each fault; with the key `file` where they are of several files.
+
+        What is good to know of the whole data set is left to the summary.
+        """
         utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
         for fault in self.faults:
-            if fault.line:
+            if fault.line or fault.done != WARNED:
                 found = asdict(fault) | ({"file": str(self.dataset.source)} if with_file else {})
                 print(json.dumps(found, ensure_ascii=not utf8))
 
@@ -56,12 +59,13 @@ class FaultReport:
         print("\n".join(self._summary()), file=sys.stderr)
 
     def _summary(self) -> Iterable[str]:
-        counts = Counter((fault.fault, fault.done) for fault in self.faults if fault.line)
+        yield from self.dataset.notes
+        counts = Counter((fault.fault, fault.done) for fault in self.faults if fault.line or fault.done != WARNED)
         width = max((len(fault) for fault, _ in counts), default=0)
         for (fault, done), count in sorted(counts.items()):
             yield f"{count:>8}  {fault:<{width}}  {done}"
         for about_all in self.faults:
-            if not about_all.line:
+            if not about_all.line and about_all.done == WARNED:
                 yield f"{about_all.fault}: {about_all.detail}"
         if self.store.found:
             yield "Images: " + ", ".join(f"{count} {how}" for how, count in self.store.found.most_common()) + "."

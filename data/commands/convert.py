@@ -12,10 +12,8 @@ from typing import get_args
 from data.command import Command
 from data.conversion import Conversion, convert
 from data.dataset import Dataset
-from data.errors import ImageUnavailableError
 from data.fault import Fault
-from data.format import Size, SizeFinder
-from data.headers import image_size
+from data.headers import size_finder
 from data.progress import ProgressReport
 from data.reading import FORMATS, named_format, read_dataset, recognised
 from data.sources.image_store import ImageStore
@@ -54,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
         format=form.name,
         label_column=options.label_column,
         voc_origin=options.voc_origin,
-        size_of=_size_finder(image_store(options, folder)),
+        size_of=size_finder(image_store(options, folder)),
     )
     for fault in dataset.faults:
         _print(fault)
@@ -68,16 +66,6 @@ def _run(options: argparse.Namespace) -> int:
     for line in _account(dataset, conversion, store):
         print(line, file=sys.stderr)
     return _WITH_FAULTS if dataset.faults or conversion.report.omissions else 0
-
-
-def _size_finder(store: ImageStore) -> SizeFinder:
-    def size_of(url: str) -> Size | None:
-        try:
-            return image_size(store.file(url))
-        except ImageUnavailableError:
-            return None
-
-    return size_of
 
 
 def _print(fault: Fault) -> None:

@@ -129,7 +129,10 @@ BOXES: dict[str, list[Change]] = {
     ],
     "box_empty": [_objects(_box("can", 0.5, 0.5, 0.5, 0.9))],
     "box_swapped": [_objects(_box("can", 0.9, 0.5, 0.5, 0.9)), _objects(_box("can", 0.5, 0.9, 0.9, 0.5))],
-    "box_not_number": [_objects(_box("can", "left", 0.5, 0.5, 0.9))],
+    "box_not_number": [
+        _objects(_box("can", "left", 0.5, 0.5, 0.9)),
+        lambda record, image: record | {"label": [_box("can", None, 0.1, 0.2, 0.3)]},
+    ],
     "box_twice": [_objects(_box("jar", 0.5, 0.5, 0.9, 0.9), _box("jar", 0.5, 0.5, 0.9, 0.902))],
 }
 OUTLINES: dict[str, list[Change]] = {

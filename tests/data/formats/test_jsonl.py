@@ -200,7 +200,8 @@ def test_polygons_that_are_none_are_dropped(polygon: Any, code: str, tmp_path: P
 def test_an_image_that_loses_all_its_objects_is_no_background(tmp_path: Path) -> None:
     dataset = read(tmp_path, *labelled([CAN], [{**CAN, "topX": "wide"}]))
     assert [image.line for image in dataset.images] == [1]
-    assert codes(dataset) == [(2, "box_not_number"), (2, "label_form")]
+    assert codes(dataset) == [(2, "box_not_number")]
+    assert dataset.faults[0].done == "image dropped"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
