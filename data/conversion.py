@@ -3,9 +3,11 @@
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import unquote
 
 from data.dataset import Dataset
 from data.errors import DataError, ImageUnavailableError
@@ -128,11 +130,13 @@ class _Placing:
             address = address_of(url)
         except ImageUnavailableError:
             return url
-        if isinstance(address, LocalAddress) and (Path(address.path).is_absolute() or address.path != url):
-            return url
-        if isinstance(address, LocalAddress) and (file is None or file == self._folder / url):
-            folder, name = os.path.split(url)
-            return url if self._folder.resolve() == self._target else self._joined(self._folder / folder, name)
+        if isinstance(address, LocalAddress):
+            path = address.path
+            if Path(path).is_absolute():
+                return url
+            if file is None or file in (self._folder / path, self._folder / unquote(path)):
+                folder, name = os.path.split(path)
+                return url if self._folder.resolve() == self._target else self._joined(self._folder / folder, name)
         if isinstance(address, (LocalAddress, LabelStudioAddress)) and file is not None:
             return self._joined(file.parent, file.name)
         return url
@@ -157,10 +161,8 @@ def _write(placed: Sequence[PlacedImage], target: Path, form: Format, options: W
     except ValueError as error:
         raise DataError(f"{target} cannot be written: {error}.") from None
     finally:
-        if growing.is_dir():
-            shutil.rmtree(growing, ignore_errors=True)
-        else:
-            growing.unlink(missing_ok=True)
+        with suppress(OSError):
+            shutil.rmtree(growing) if growing.is_dir() else growing.unlink(missing_ok=True)
     return report
 
 

@@ -62,7 +62,8 @@ def _has_names(file: Path) -> bool:
 
 def _content(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_bytes())
+        # All texts stay texts: a class may be called yes, or 1.0
+        content = yaml.load(file.read_bytes(), Loader=yaml.BaseLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DataError(f"{file} is not valid YAML: {str(error).splitlines()[0]}.") from None
     if not isinstance(content, dict):
@@ -71,13 +72,13 @@ def _content(file: Path) -> dict[str, Any]:
 
 
 def _labels(given: Any, file: Path) -> dict[int, Label]:
-    """Return labels by number, from a list or a map; what YAML took for something else is the text it was."""
+    """Return labels by number, from a list or a map."""
     pairs = given.items() if isinstance(given, dict) else enumerate(given) if isinstance(given, list) else None
     if pairs is None:
         raise DataError(f"'names' in {file} is {excerpt(given)}; expected a list, or a map of numbers to names.")
     labels: dict[int, Label] = {}
     for number, name in pairs:
-        if isinstance(number, bool) or not str(number).isdecimal() or isinstance(name, (list, dict)) or name is None:
+        if not str(number).isdecimal() or not isinstance(name, str):
             raise DataError(f"'names' in {file} has {excerpt(number)}: {excerpt(name)}; expected a number and a name.")
-        labels[int(number)] = str(name)
+        labels[int(number)] = name
     return labels
