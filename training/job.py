@@ -11,7 +11,7 @@ from settings.errors import SettingsError
 from settings.excerpt import excerpt
 from settings.expectation import did_you_mean
 from training.hyperparameters.general import Hyperparameters
-from training.hyperparameters.resolution import resolve, unused
+from training.hyperparameters.resolution import is_saved_model, resolve, unused
 from training.job_files.data_paths import data_path
 from training.job_files.description import JobDescription, described
 from training.job_files.located import LocatedContent, read_located
@@ -47,7 +47,7 @@ def read_job(file: Path) -> TrainingJob:
     """Read a job file in YAML or JSON, of the hosted service's command line or its SDK.
 
     Paths are relative to the file. SettingsError, with file, line and key, where something is not known or does not
-    fit; ModelError where the model is not known.
+    fit.
     """
     located = read_located(file)
     description = described(located, as_command_line_form(located.content))
@@ -137,7 +137,7 @@ def _model_name(given: Any, home: Path) -> str | None:
     if given is None:
         return None
     folder = home / str(given)
-    return str(folder) if (folder / "config.json").is_file() else str(given)
+    return str(folder) if is_saved_model(folder) else str(given)
 
 
 def _name_of(file: Path) -> str:

@@ -2,7 +2,6 @@ from typing import Any
 
 import pytest
 
-from models.errors import ModelError
 from models.folder.manifest import TaskName
 from settings.errors import SettingsError
 from training.hyperparameters.frozen_layers import frozen_prefixes
@@ -163,7 +162,7 @@ def test_advanced_settings_become_fields() -> None:
 def test_a_model_is_for_its_task() -> None:
     with pytest.raises(SettingsError, match=r"'yolov5' is not trained for the task multiclass\. Models for it: mob"):
         resolve("yolov5", "multiclass", {}, SOURCE)
-    with pytest.raises(ModelError, match="Did you mean 'yolov5'"):
+    with pytest.raises(SettingsError, match="Did you mean 'yolov5'"):
         resolve("yolov6", "detection", {}, SOURCE)
 
 

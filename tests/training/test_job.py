@@ -206,7 +206,11 @@ def test_a_search_is_refused(folder: Path, space: str, said: str) -> None:
         (PLAIN + "limits: [\n", "job.yml, line 4: this is no YAML"),
         ("", "holds None; expected keys"),
         ("!!python/object/apply:os.system ['true']\n", "job.yml, line 1: this is no YAML"),
-        ("a: &a [*a]\n", "is not known"),
+        ("a: &a [*a]\n", "job.yml, line 1: this is no YAML (a value holds itself)"),
+        (PLAIN.replace("train.jsonl", "''"), "training_data.path is ''; expected a path."),
+        (PLAIN.replace("train.jsonl", "x" * 5000), "does not exist. Paths start at the job file."),
+        (PLAIN + "image_model: {name: " + "x" * 5000 + "}\n", "image_model.model_name: the model 'xxx"),
+        (PLAIN + "limits: {1: 2}\n", "limits[1]: the key '1' is not known"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_its_place(folder: Path, text: str, said: str) -> None:

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from models.architecture.architecture import Architecture, ClassifierArchitecture
 from models.architecture.catalog import architecture, architecture_names, saved_architecture
+from models.errors import ModelError
 from models.folder.manifest import TaskName
 from models.huggingface.saved import saved_model
 from settings.errors import SettingsError
@@ -61,8 +62,7 @@ def resolve(
     """Return the name of the model, by default that of the task, and its effective hyperparameters.
 
     `given` are hyperparameters by any of their names, `source` says in messages where they stand. A model of
-    transformers is named by its folder. SettingsError where a name, a value or a combination does not fit, ModelError
-    where the model is not known.
+    transformers is named by its folder. SettingsError where a name, a value or a combination does not fit.
     """
     name, found = model_for(model_name, task, source)
     _, schema = KINDS[found.settings]
@@ -76,7 +76,10 @@ def resolve(
 def model_for(model_name: str | None, task: TaskName, source: Source) -> tuple[str, Architecture]:
     """Return the name and the architecture of the model, by default that of the task; errors as `resolve`."""
     name = model_name or DEFAULT_MODELS[task]
-    found = trained_architecture(name)
+    try:
+        found = trained_architecture(name)
+    except ModelError as error:
+        raise refusal(source, "model_name", _unknown_model(name, task, error)) from None
     if task not in found.tasks or found.settings not in KINDS:
         known = ", ".join(model_names(task))
         raise refusal(
@@ -86,14 +89,22 @@ def model_for(model_name: str | None, task: TaskName, source: Source) -> tuple[s
 
 
 def trained_architecture(name: str) -> Architecture:
-    """Return an architecture by its name, or by the folder of a model of transformers; errors as `resolve`."""
-    config = Path(name) / "config.json"
-    if not config.is_file():
+    """Return an architecture by its name, or by the folder of a model of transformers; ModelError for others."""
+    if not is_saved_model(Path(name)):
         return architecture(name)
+    config = Path(name) / "config.json"
     processor = config.with_name("preprocessor_config.json")
     return saved_architecture(
         saved_model(JsonFile.read(config), JsonFile.read(processor) if processor.is_file() else None)
     )
+
+
+def is_saved_model(folder: Path) -> bool:
+    """Return whether a folder holds a model of transformers."""
+    try:
+        return (folder / "config.json").is_file()
+    except (OSError, ValueError):  # too long a name, or one that no file can have
+        return False
 
 
 def model_names(task: TaskName) -> Iterator[str]:
@@ -117,6 +128,14 @@ def unused(given: Mapping[str, Any], source: Source) -> tuple[str, ...]:
         for name, why in WITHOUT_EFFECT.items()
         if name in names
     )
+
+
+def _unknown_model(name: str, task: TaskName, error: ModelError) -> str:
+    if "/" in name:  # of a library, which says what it lacks
+        return str(error)
+    known = list(model_names(task))
+    hint = did_you_mean(name.lower(), known)
+    return f"the model {excerpt(name)} is not known.{hint} Models for the task {task}: {', '.join(known)}."
 
 
 def _sizes(found: Architecture) -> dict[str, int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from settings.errors import SettingsError
-from settings.excerpt import excerpt
+from settings.excerpt import excerpt, shortened
 from settings.expectation import did_you_mean
 
 # azureml://[subscriptions/S/resourcegroups/R/workspaces/W/]datastores/D/paths/P
@@ -33,9 +33,10 @@ def data_path(written: str, home: Path, roots: Mapping[str, str], place: str) ->
         )
     path = home / local
     for candidate in (path, home / unquote(local)):
-        if candidate.exists():
+        if _exists(candidate):
             return candidate
-    raise SettingsError(f"{place} is {excerpt(written)}, but {path} does not exist. Paths start at the job file.")
+    where = shortened(str(path), 300)
+    raise SettingsError(f"{place} is {excerpt(written)}, but {where} does not exist. Paths start at the job file.")
 
 
 def _below_root(written: str, root: str, inner: str, roots: Mapping[str, str], place: str) -> Path:
@@ -45,6 +46,13 @@ def _below_root(written: str, root: str, inner: str, roots: Mapping[str, str], p
             f"folder in the job file, as roots: {{{root}: FOLDER}}, or give a path.{did_you_mean(root, roots)}"
         )
     for candidate in (Path(roots[root], inner), Path(roots[root], unquote(inner))):
-        if candidate.exists():
+        if _exists(candidate):
             return candidate
     raise SettingsError(f"{place} is {excerpt(written)}, but {Path(roots[root], inner)} does not exist.")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long a name, or one that no file can have
+        return False

@@ -111,22 +111,22 @@ def described(file: LocatedContent, content: dict[str, Any]) -> JobDescription:
     try:
         return JobDescription.model_validate(kept)
     except ValidationError as error:
-        sentences = dict.fromkeys(_sentence(file, kept, item["type"], item["loc"]) for item in error.errors())
+        sentences = dict.fromkeys(_sentence(file, item["type"], item["loc"], item["input"]) for item in error.errors())
         raise SettingsError(" ".join(sentences)) from None
 
 
-def _sentence(file: LocatedContent, content: Any, kind: str, keys: tuple[str | int, ...]) -> str:
+def _sentence(file: LocatedContent, kind: str, keys: tuple[str | int, ...], value: Any) -> str:
     schema: type[BaseModel] = JobDescription
     if len(keys) > 1:
         schema = JobLimits if keys[0] == "limits" else DataInput if str(keys[0]).endswith("_data") else schema
-    key = str(keys[len(keys) > 1 and schema is not JobDescription])
-    inner = content.get(keys[0])
-    if kind == "extra_forbidden":
+    key = str(keys[0] if schema is JobDescription else keys[1])
+    name = spellings(schema).get(key)
+    if kind == "invalid_key" or name is None:
+        unknown = str(keys[-1]) if kind == "invalid_key" else key
         known = (*spellings(schema), *(IGNORED if schema is JobDescription else ()))
         accepted = ", ".join(schema.model_fields)
-        return f"{file.place(*keys)}: the key {key!r} is not known.{did_you_mean(key, known)} Accepted: {accepted}."
-    name = spellings(schema)[key]
+        hint = did_you_mean(unknown, known)
+        return f"{file.place(*keys)}: the key {excerpt(unknown)} is not known.{hint} Accepted: {accepted}."
     if kind == "missing":
         return f"{file.place(*keys[:-1])}: the key {key!r} is missing; expected {expectation(schema, name)}."
-    value = inner if schema is JobDescription else inner[key]
     return f"{file.place(*keys)} is {excerpt(value)}; expected {expectation(schema, name)}."

@@ -10,7 +10,7 @@ import yaml
 
 from settings.byte_order_mark import as_utf8
 from settings.errors import SettingsError
-from settings.excerpt import excerpt
+from settings.excerpt import excerpt, shortened
 
 _MOST_BYTES = 2**20
 _KeyPath = tuple[str | int, ...]
@@ -27,8 +27,8 @@ class LocatedContent:
     def place(self, *keys: str | int) -> str:
         """Return where a key stands, such as `job.yml, line 7, limits.max_trials`."""
         line = next((self.lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in self.lines), None)
-        written = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).removeprefix(".")
-        return ", ".join(filter(None, [str(self.path), f"line {line}" if line else "", written]))
+        written = "".join(f"[{key}]" if isinstance(key, int) else f".{shortened(key, 100)}" for key in keys)
+        return ", ".join(filter(None, [str(self.path), f"line {line}" if line else "", written.removeprefix(".")]))
 
 
 def read_located(path: Path) -> LocatedContent:
@@ -61,27 +61,32 @@ def _parsed(text: str, is_json: bool) -> tuple[Any, dict[_KeyPath, int]]:
     try:
         node = loader.get_single_node()
         lines: dict[_KeyPath, int] = {}
-        _locate(node, (), lines, set())
+        _locate(node, (), lines, {})
         return (loader.construct_document(node) if node is not None else None), lines
     finally:
         loader.dispose()
 
 
-def _locate(node: Any, keys: _KeyPath, lines: dict[_KeyPath, int], seen: set[int]) -> None:
-    """Note the line of each key; a key that stands twice is an error, as one of its values would be lost."""
-    if id(node) in seen:  # an alias of what stands elsewhere
+def _locate(node: Any, keys: _KeyPath, lines: dict[_KeyPath, int], above: dict[int, bool]) -> None:
+    """Note the line of each key; a key that stands twice is an error, as one of its values would be lost.
+
+    `above` holds the nodes that were seen, and whether they are around this one.
+    """
+    if id(node) in above:  # an alias of what stands elsewhere
+        if above[id(node)]:
+            raise yaml.MarkedYAMLError(problem="a value holds itself", problem_mark=node.start_mark)
         return
-    seen.add(id(node))
+    above[id(node)] = True
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             path = (*keys, str(key.value))
             if path in lines and key.value != "<<":
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {key.value!r} stands there twice", problem_mark=key.start_mark
-                )
+                problem = f"the key {excerpt(key.value)} stands there twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             lines[path] = key.start_mark.line + 1
-            _locate(value, path, lines, seen)
+            _locate(value, path, lines, above)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            lines[(*keys, index)] = value.start_mark.line + 1
-            _locate(value, (*keys, index), lines, seen)
+            lines[*keys, index] = value.start_mark.line + 1
+            _locate(value, (*keys, index), lines, above)
+    above[id(node)] = False

@@ -8,6 +8,7 @@ import torch
 
 from models.labels import Label
 from training.errors import TrainingError
+from training.hyperparameters.resolution import is_saved_model
 from training.weights.library_files import LibraryFiles, backbone_of, library_files
 from training.weights.starting_weights import StartingWeights, read_weights
 
@@ -45,7 +46,7 @@ def find_weights(
 
 
 def _in_roots(model_name: str, roots: Sequence[Path], model_size: str | None) -> Path | None:
-    if (Path(model_name) / "config.json").is_file():
+    if is_saved_model(Path(model_name)):
         return Path(model_name)
     names = [f"{model_name}-{model_size}", model_name] if model_size else [model_name]
     paths = (root / f"{name}{suffix}" for root in roots for name in names for suffix in _SUFFIXES)
