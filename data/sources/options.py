@@ -1,6 +1,7 @@
 """The options of commands that say where images are, and the ImageStore that they make."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from data.errors import DataError
@@ -28,9 +29,12 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def image_store(options: argparse.Namespace, folder: Path) -> ImageStore:
-    """Return where the images of a data set are looked for, as the options say. DataError for a file of no roots."""
-    roots = read_roots(options.roots) if options.roots else {}
+def image_store(options: argparse.Namespace, folder: Path, more_roots: Mapping[str, str] | None = None) -> ImageStore:
+    """Return where the images of a data set are looked for, as the options say and, after them, `more_roots`.
+
+    DataError for a file of no roots.
+    """
+    roots = {**(more_roots or {}), **(read_roots(options.roots) if options.roots else {})}
     folders = []
     for given in options.root:
         name, is_named, place = given.partition("=")

@@ -7,6 +7,7 @@ from models.images.preprocess import Preprocess
 from settings.load import load_model_settings
 from settings.model import ClassificationSettings
 from training.classification.recipe import ClassifierRecipe
+from training.hyperparameters.frozen_layers import frozen_prefixes
 from training.recipe import RecipeFamily, TrainingSetup
 
 _SIZES = ("valid_resize_size", "valid_crop_size", "train_crop_size")
@@ -21,6 +22,9 @@ def _build(setup: TrainingSetup) -> ClassifierRecipe:
     ).values
     torch.manual_seed(setup.hyperparameters.seed)
     network = architecture.build(len(setup.labels), settings)
+    frozen = frozen_prefixes(setup.model_name, setup.hyperparameters.layers_to_freeze)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(not name.startswith(frozen))
     preprocess = Preprocess(settings.valid_resize_size, settings.valid_crop_size, architecture.statistics)
     return ClassifierRecipe(setup, network, preprocess)
 

@@ -9,11 +9,16 @@ outputs/            the model folder, once the run has finished
 
 import fcntl
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from data.dataset import CheckedImage
+from data.format import PlacedImage
+from data.json_lines.writing import write_lines
+from models.folder.manifest import TaskName
 from settings.errors import SettingsError
 from settings.excerpt import excerpt
 from settings.json_file import JsonFile
@@ -82,6 +87,19 @@ class RunFolder:
         save_state(self.path / "best" / _STATE, weights)
         self.write_text("evaluation.json", json.dumps(evaluation, indent=1, ensure_ascii=False) + "\n")
         self.write_lines("predictions.jsonl", predictions)
+
+    def evaluation(self) -> dict[str, Any]:
+        """Return what the evaluation of the best epoch said."""
+        return JsonFile.read(self.path / "evaluation.json").content
+
+    def write_images(
+        self, training: Sequence[CheckedImage], validation: Sequence[CheckedImage], task: TaskName
+    ) -> None:
+        """Write train.jsonl and valid.jsonl, whose images are named by the absolute paths of their files."""
+        for name, images in (("train.jsonl", training), ("valid.jsonl", validation)):
+            with replaced(self.path / name) as fresh, fresh.open("wb") as stream:
+                placed = (PlacedImage(replace(each.image, url=str(each.file.absolute()))) for each in images)
+                write_lines(placed, task, stream)
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the lines of metrics.jsonl."""

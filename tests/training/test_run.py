@@ -1,0 +1,161 @@
+"""The command `training run`, from a job file to a model that is served."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+import yaml
+from safetensors.torch import load_file
+
+from models.images.decoding import ImageLimits
+from models.loaded import load
+from tests.support.training.command import run_training, training_environment, write_coloured_job
+
+_LIMITS = ImageLimits(2**20, 2**20)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a run has finished."""
+    folder = tmp_path_factory.mktemp("training")
+    write_coloured_job(folder)
+    done = run_training(folder, "run", "colours.yml")
+    assert done.returncode == 0, done.stderr
+    assert "starts from random weights" in done.stderr
+    assert "epoch 3/3: loss" in done.stderr
+    return folder
+
+
+def test_a_run_leaves_what_is_promised(site: Path) -> None:
+    run = site / "runs" / "colours"
+    files = {str(file.relative_to(run)) for file in run.rglob("*") if file.is_file()}
+    assert {
+        "run.json",
+        "metrics.jsonl",
+        "train.jsonl",
+        "valid.jsonl",
+        "faults.jsonl",
+        "evaluation.json",
+        "predictions.jsonl",
+        "report.html",
+        "last/state.safetensors",
+        "best/state.safetensors",
+        "outputs/README.md",
+        "outputs/manifest.json",
+        "outputs/model.safetensors",
+        "outputs/mlflow-model/MLmodel",
+        "outputs/mlflow-model/artifacts/model.pt",
+        "outputs/mlflow-model/artifacts/settings.json",
+    } <= files
+    assert not any("decoded" in file or file.startswith(".colours") for file in files)
+    described = json.loads((run / "run.json").read_text())
+    assert described["state"] == "finished"
+    assert described["hyperparameters"]["number_of_epochs"] == 3
+    assert described["data"]["training"]["images"] + described["data"]["validation"]["images"] == 45
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [0, 1, 2]
+    assert {"accuracy", "log_loss", "log_loss_train"} <= lines[0].keys()
+
+
+def test_the_model_scores_as_in_its_training(site: Path) -> None:
+    model: Any = load(site / "runs" / "colours" / "outputs")
+    predictions = [json.loads(line) for line in (site / "runs/colours/predictions.jsonl").read_text().splitlines()]
+    assert len(predictions) >= 5
+    for one in predictions:
+        image = model.read((site / one["image_url"]).read_bytes(), _LIMITS, model.settings({}))
+        scores: Any = model.combine(image, model.outputs([each.data for each in image.inputs]))
+        assert list(scores.probs) == pytest.approx(one["probs"], abs=1e-6)
+        assert list(model.definition.labels) == one["labels"]
+
+
+def test_stock_torchvision_loads_the_weights(site: Path) -> None:
+    outputs = site / "runs" / "colours" / "outputs"
+    network = torchvision.models.resnet18(num_classes=3)
+    network.load_state_dict(load_file(outputs / "model.safetensors"), strict=True)
+    checkpoint = torch.load(outputs / "mlflow-model/artifacts/model.pt", weights_only=True)
+    network.load_state_dict(checkpoint["model_state"], strict=True)
+    assert checkpoint["model_name"] == "resnet18"
+    assert checkpoint["specs"]["labels"] == ["blue", "green", "red"]
+
+
+def test_a_finished_run_asked_again_ends_well_and_another_job_is_refused(site: Path, tmp_path: Path) -> None:
+    again = run_training(site, "run", "colours.yml")
+    assert again.returncode == 0
+    assert "had finished already" in again.stderr
+    job = yaml.safe_load((site / "colours.yml").read_text())
+    job["training_parameters"]["number_of_epochs"] = 7
+    (site / "other.yml").write_text(yaml.safe_dump(job))
+    refused = run_training(site, "run", "other.yml")
+    assert refused.returncode == 3
+    assert "hyperparameters.number_of_epochs was 3 and is 7" in refused.stderr
+
+
+def test_a_run_goes_on_from_another_with_labels_by_name(site: Path) -> None:
+    write_coloured_job(site, "more", number_of_epochs=1, checkpoint_run_id="colours", seed=1)
+    done = run_training(site, "run", "more.yml")
+    assert done.returncode == 0, done.stderr
+    assert "starts from runs/colours/outputs (sha256 " in done.stderr
+    assert "the head for blue, green, red" in done.stderr
+    described = json.loads((site / "runs" / "more" / "run.json").read_text())
+    assert described["started_from"]["fresh"] == []
+
+
+def test_sigterm_ends_a_run_well_and_kills_lose_nothing(site: Path, tmp_path: Path) -> None:
+    write_coloured_job(tmp_path)
+    command = [sys.executable, "-m", "training", "run", "colours.yml"]
+    run = tmp_path / "runs" / "colours"
+    signals = [signal.SIGTERM, signal.SIGKILL]
+    for number, each in enumerate(signals):
+        with subprocess.Popen(command, cwd=tmp_path, env=training_environment(), stderr=subprocess.PIPE) as process:
+            # the first after its first epoch, the second after the next
+            _wait(lambda: (run / "metrics.jsonl").exists() and len(_lines(run)) > number)  # noqa: B023
+            process.send_signal(each)
+            process.communicate(timeout=60)
+        assert process.returncode == (0 if each == signal.SIGTERM else -signal.SIGKILL)
+    done = run_training(tmp_path, "run", "colours.yml")
+    assert done.returncode == 0, done.stderr
+    assert "going on at epoch" in done.stderr
+    unbroken, broken = (load_file(folder / "runs/colours/outputs/model.safetensors") for folder in (site, tmp_path))
+    assert unbroken.keys() == broken.keys()
+    assert all(torch.equal(unbroken[name], broken[name]) for name in unbroken)
+
+
+def _lines(run: Path) -> list[str]:
+    return (run / "metrics.jsonl").read_text().splitlines()
+
+
+def _wait(happened: Any) -> None:
+    deadline = time.monotonic() + 120
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"training_data": "missing.jsonl"}, "missing.jsonl does not exist"),
+        ({"task": "image_object_detection"}, "resnet18"),
+        ({"training_parameters": {"model_name": "resnet19"}}, "Did you mean 'resnet18'"),
+        ({"training_parameters": {"model_name": "resnet18", "learning_rat": 1}}, "learning_rate"),
+    ],
+    ids=["data", "task", "model", "parameter"],
+)
+def test_a_job_that_cannot_run_is_refused_and_writes_nothing(
+    site: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    write_coloured_job(tmp_path)
+    job = yaml.safe_load((tmp_path / "colours.yml").read_text())
+    (tmp_path / "colours.yml").write_text(yaml.safe_dump({**job, **change}))
+    refused = run_training(tmp_path, "run", "colours.yml")
+    assert refused.returncode == 3
+    assert message in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not (tmp_path / "runs" / "colours" / "outputs").exists()

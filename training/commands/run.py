@@ -1,0 +1,67 @@
+"""training run: trains the model of a job file, or goes on where an earlier run was interrupted."""
+
+import argparse
+from pathlib import Path
+
+from data.command import Command
+from data.progress import ProgressReport
+from data.sources.options import add_source_options, image_store
+
+_MESSAGES = {
+    "finished": "finished; the model is in {outputs}. Serve it: python -m server --model {outputs}",
+    "stopped": "stopped; the same command goes on",
+    "had finished": "had finished already; the model is in {outputs}",
+}
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", type=Path, metavar="JOB", help="a job file of the hosted service, YAML or JSON")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="FOLDER", help="default: runs")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--weights", metavar="PATH", help="weights to start from: a model folder or a file")
+    start.add_argument("--from", dest="source_run", metavar="RUN", help="a finished run to start from: name or folder")
+    parser.add_argument("--download", action="store_true", help="fetch pretrained weights that are not on this machine")
+    parser.add_argument("--device", help="cpu, cuda or cuda:N; default: what the job says, or a GPU where there is one")
+    parser.add_argument(
+        "--processes", type=int, metavar="N", help="train in N processes; default: one for each GPU of the machine"
+    )
+    parser.add_argument("--faults", choices=("skip", "refuse"), default="skip", help="default: skip")
+    parser.add_argument("--most-faults", type=float, metavar="SHARE", help="refuse data with more faulty lines")
+    parser.add_argument("--deep", action="store_true", help="decode all images before training, to find damaged ones")
+    parser.add_argument("--decoded", type=Path, metavar="FOLDER", help="keep decoded images here, for other runs too")
+    parser.add_argument("--tensorboard", action="store_true", help="write event files for TensorBoard")
+    parser.add_argument("--tracking", metavar="URL", help="send metrics to this MLflow server")
+    add_source_options(parser)
+
+
+def _run(options: argparse.Namespace) -> int:
+    # imports PyTorch, which --help does not need
+    from data.check import FaultPolicy
+    from training.job import read_job
+    from training.runs.options import RunOptions
+    from training.runs.run import run_job
+
+    job = read_job(options.job)
+    policy = FaultPolicy(refuse=options.faults == "refuse", most_faults=options.most_faults, deep=options.deep)
+    report = ProgressReport()
+    state = run_job(
+        job,
+        RunOptions(
+            stores=lambda folder: image_store(options, folder, job.roots),
+            runs=options.runs,
+            policy=policy,
+            device=options.device,
+            weights=options.weights,
+            source_run=options.source_run,
+            download=options.download,
+            cache=options.decoded,
+            tensorboard=options.tensorboard,
+            tracking=options.tracking,
+        ),
+        report,
+    )
+    report.line(_MESSAGES[state].format(outputs=options.runs / job.name / "outputs"))
+    return 0
+
+
+COMMAND = Command("run", "train the model of a job file, or go on with it", _configure, _run)

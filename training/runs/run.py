@@ -1,0 +1,243 @@
+"""A run from its job to its model folder: prepare, build, train, publish."""
+
+import platform
+import shutil
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import torch
+
+from data.progress import ProgressReport
+from models.architecture.catalog import architecture
+from training.job import TrainingJob
+from training.loop.batches import BatchOrder
+from training.loop.device import find_device
+from training.loop.loop import TrainingLoop
+from training.loop.precision import choose_precision
+from training.loop.processes import Processes
+from training.loop.stopping import StopRequest
+from training.recipe import Recipe, TrainingSetup
+from training.recipe_catalog import recipe_family
+from training.reports.card import write_card
+from training.reports.report import write_report
+from training.runs.folder import RunFolder, flattened, refuse_changes
+from training.runs.options import RunOptions
+from training.runs.preparation import PreparedData, prepare
+from training.runs.publishing import publish
+from training.runs.start import start_from, starting_weights
+from training.trackers.selection import select_trackers
+from training.trackers.tracker import TrackedRun
+
+RunState = Literal["finished", "stopped", "had finished"]
+
+
+def run_job(job: TrainingJob, options: RunOptions, report: ProgressReport) -> RunState:
+    """Train the model of a job in `options.runs`/NAME, from where an earlier run was interrupted.
+
+    Returns whether the run has finished, was stopped by SIGTERM and may go on, or had finished before.
+    TrainingError, DataError, ModelError or SettingsError where it cannot start or go on.
+    """
+    processes = Processes.from_environment()
+    report = report if processes.first else ProgressReport(quiet=True)
+    folder = RunFolder(options.runs / job.name)
+    device = find_device(options.device or _wanted(job), processes.local_rank)
+    if not processes.first:
+        with processes.connected(device):
+            return _Run(job, options, folder, processes=processes, device=device, report=report).run()
+    with folder.locked(), processes.connected(device):
+        return _Run(job, options, folder, processes=processes, device=device, report=report).run()
+
+
+def _wanted(job: TrainingJob) -> str | None:
+    return None if job.hyperparameters.device == "auto" else job.hyperparameters.device
+
+
+class _Run:
+    """One process's part of a run."""
+
+    def __init__(
+        self,
+        job: TrainingJob,
+        options: RunOptions,
+        folder: RunFolder,
+        *,
+        processes: Processes,
+        device: torch.device,
+        report: ProgressReport,
+    ) -> None:
+        self._job, self._options, self._folder = job, options, folder
+        self._processes, self._device, self._report = processes, device, report
+        self._before = folder.description()
+        self._asked = {
+            "task": job.task,
+            "model_name": job.model_name,
+            "hyperparameters": job.hyperparameters.model_dump(),
+            "target_column": job.target_column,
+        }
+
+    def run(self) -> RunState:
+        before = self._before
+        if before is not None:
+            known = {name: before.get(name) for name in self._asked}
+            refuse_changes(self._folder.path, flattened(known), flattened(self._asked))
+            if before.get("state") == "finished" and self._folder.outputs.is_dir():
+                return "had finished"
+        for note in self._job.notes:
+            self._report.line(f"note: {note}")
+        prepared = self._prepared()
+        weights = starting_weights(self._job, self._options)
+        recipe = self._recipe(prepared, pretrained=weights is not None)
+        started_from, sentence = start_from(weights, recipe, self._job.model_name, prepared.labels)
+        description = self._described(prepared, recipe, started_from)
+        self._report.line(f"{self._job.name}: {self._job.model_name} for {self._job.task} {sentence}")
+        return self._train(recipe, prepared, description)
+
+    def _prepared(self) -> PreparedData:
+        policy = replace(self._options.policy, exif=_turns_images(self._job.model_name))
+        prepared = prepare(self._job, policy, self._options.stores, self._report)
+        if self._before is not None:
+            refuse_changes(
+                self._folder.path, flattened(self._before["data"], "data."), flattened(prepared.fingerprints(), "data.")
+            )
+        if prepared.faults:
+            self._report.line(
+                f"{len(prepared.faults)} faults in the data are listed in {self._folder.path}/faults.jsonl"
+            )
+        return prepared
+
+    def _recipe(self, prepared: PreparedData, *, pretrained: bool) -> Recipe:
+        """Build the recipe; the first process decodes the images before the others do."""
+        family = recipe_family(self._job.model_name, self._job.task)
+        setup = TrainingSetup(
+            task=self._job.task,
+            model_name=self._job.model_name,
+            hyperparameters=self._job.hyperparameters,
+            labels=prepared.labels,
+            training=prepared.training,
+            validation=prepared.validation,
+            device=self._device,
+            cache=self._options.cache or self._folder.path / "decoded",
+            report=self._report,
+            pretrained=pretrained,
+        )
+        if not self._processes.first:
+            self._processes.wait()
+        recipe = family.build(setup)
+        if self._processes.first:
+            self._processes.wait()
+        return recipe
+
+    def _described(self, prepared: PreparedData, recipe: Recipe, started_from: Any) -> dict[str, Any]:
+        """Return run.json, and write it with the images and faults where the run begins."""
+        if self._before is not None:
+            known, now = {"started_from": self._before["started_from"]}, {"started_from": started_from}
+            refuse_changes(self._folder.path, flattened(known), flattened(now))
+            return self._before
+        job, seed = self._job, self._job.hyperparameters.seed
+        order = BatchOrder(seed, recipe.example_count, job.hyperparameters.training_batch_size, 1)
+        description = {
+            "name": job.name,
+            "state": "running",
+            **self._asked,
+            "seed": seed,
+            "started_from": started_from,
+            "data": prepared.fingerprints(),
+            "labels": list(prepared.labels),
+            "primary_metric": recipe.primary_metric,
+            "precision": choose_precision(job.hyperparameters.precision, recipe, order, self._device),
+            "device": str(self._device),
+            "processes": self._processes.count,
+            "versions": {"python": platform.python_version(), "torch": torch.__version__},
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": 0.0,
+        }
+        if self._processes.first:
+            self._folder.write_lines("faults.jsonl", prepared.fault_lines())
+            self._folder.write_images(prepared.training, prepared.validation, job.task)
+            self._folder.describe(description)
+        return description
+
+    def _train(self, recipe: Recipe, prepared: PreparedData, description: dict[str, Any]) -> RunState:
+        started = time.monotonic()
+        trackers = select_trackers(
+            self._report,
+            tensorboard=self._options.tensorboard and self._processes.first,
+            tracking=self._options.tracking if self._processes.first else None,
+        )
+        loop = TrainingLoop(
+            recipe,
+            self._job.hyperparameters,
+            self._folder,
+            processes=self._processes,
+            device=self._device,
+            precision=description["precision"],
+            report=self._report,
+            writers=(trackers,),
+            timeout_s=None if self._job.timeout_minutes is None else 60 * self._job.timeout_minutes,
+        )
+        trackers.start(
+            TrackedRun(self._job.name, self._folder.path, flattened(self._asked), len(self._folder.metrics()))
+        )
+        self._report.line(self._first_line(prepared, description))
+        try:
+            with StopRequest().listening() as stop:
+                finished = loop.run(stop)
+        except BaseException:
+            trackers.end("failed")
+            raise
+        trackers.end("finished" if finished else "stopped")
+        description["seconds"] = round(description["seconds"] + time.monotonic() - started, 1)
+        if self._processes.first:
+            self._folder.describe(description)
+            if finished:
+                self._finish(recipe, prepared, description)
+        return "finished" if finished else "stopped"
+
+    def _first_line(self, prepared: PreparedData, description: dict[str, Any]) -> str:
+        return (
+            f"{len(prepared.training)} images to train with, {len(prepared.validation)} to evaluate with, "
+            f"{len(prepared.labels)} labels; {description['device']}, {description['precision']}"
+        )
+
+    def _finish(self, recipe: Recipe, prepared: PreparedData, description: dict[str, Any]) -> None:
+        """Publish the model with its card, draw the report, and say that the run has finished."""
+        recipe.network.load_state_dict(self._folder.best()["network"])
+        evaluation = self._folder.evaluation()
+        publish(
+            self._folder.outputs,
+            recipe,
+            task=self._job.task,
+            model_name=self._job.model_name,
+            labels=prepared.labels,
+            score={
+                "epoch": evaluation["epoch"],
+                "score": evaluation["metrics"][recipe.primary_metric],
+                "metrics": evaluation["metrics"],
+            },
+            origin={
+                "run": self._job.name,
+                "started_from": _source(description["started_from"]),
+                "training_data": description["data"]["training"]["sha256"],
+                "validation_data": description["data"]["validation"]["sha256"],
+            },
+            describe=lambda outputs: write_card(self._folder.path, outputs / "README.md"),
+        )
+        write_report(self._folder.path, prepared.validation, exif=_turns_images(self._job.model_name))
+        self._folder.describe({**description, "state": "finished"})
+        if self._options.cache is None:
+            shutil.rmtree(self._folder.path / "decoded", ignore_errors=True)
+
+
+def _source(started_from: Any) -> str:
+    """Return weights as the manifest names them, with their hash."""
+    if isinstance(started_from, str):
+        return started_from
+    return f"{started_from['source']} (sha256 {started_from['sha256']})"
+
+
+def _turns_images(model_name: str) -> bool:
+    """Return whether a server turns the images of this model by their EXIF orientation, unless a folder says else."""
+    exif = architecture(model_name).settings.model_fields.get("exif")
+    return bool(exif is not None and exif.default)
