@@ -41,7 +41,7 @@ class TorchvisionRecipe:
     def __init__(self, setup: TrainingSetup) -> None:
         named = architecture(setup.model_name)
         assert isinstance(named, DetectorArchitecture) and isinstance(named.adapter, TorchvisionAdapter)
-        self._architecture, self._labels, self._given = named, setup.labels, setup.hyperparameters
+        self._architecture, self._adapter, self._given = named, named.adapter, setup.hyperparameters
         self._settings = self._effective_settings()
         self._masks = isinstance(self._settings, SegmentationSettings)
         self._classes = (*((BACKGROUND,) if named.background else ()), *setup.labels)
@@ -106,6 +106,9 @@ class TorchvisionRecipe:
     def _built(self) -> Any:
         network: Any = self._architecture.build(len(self._classes), self._settings)
         network.transform = PreparedImages()
+        # Under autocast maps have smaller types, in which anchors and boxes would be rounded to several pixels
+        for module in (network.backbone, network.get_submodule(self._adapter.dense_head)):
+            module.register_forward_hook(lambda _, inputs, outputs: in_float32(outputs))
         if hasattr(network, "roi_heads"):
             masks = self._given.masks_per_image if self._masks else 0
             limit_regions(network, self._given.regions_per_image, masks)
@@ -139,3 +142,12 @@ class PreparedImages(nn.Module):
     def postprocess(self, result: Any, *sizes: object) -> Any:
         """Return what the network found as it is, which is nothing while it trains."""
         return result
+
+
+def in_float32(outputs: Any) -> Any:
+    """Return nested lists, tuples and dicts of tensors as float32."""
+    if isinstance(outputs, Tensor):
+        return outputs.float()
+    if isinstance(outputs, dict):
+        return type(outputs)((key, in_float32(value)) for key, value in outputs.items())
+    return type(outputs)(in_float32(value) for value in outputs)
