@@ -17,7 +17,8 @@ def weights_of_run(run: str, runs: Path = RUNS) -> Path:
 
     TrainingError where there is none, or where the run has published no model yet.
     """
-    for folder in (Path(run), runs / run):
+    named = (Path(run), runs / run)
+    for folder in named:
         if (folder / _OUTPUTS).is_dir():
             return folder / _OUTPUTS
         if (folder / _RECORD).is_file():
@@ -25,9 +26,13 @@ def weights_of_run(run: str, runs: Path = RUNS) -> Path:
                 f"The run {folder} has no outputs yet: it has not finished. Run its job again, which goes on where it "
                 "stopped, or name a file of weights with --weights."
             )
-        if folder.is_dir():
-            return folder
-    raise TrainingError(f"There is no run {run!r}: neither {Path(run)} nor {runs / run} is a folder.")
+    # outputs themselves, looked for last: a folder of data may bear the name of a run
+    if (Path(run).parent / _RECORD).is_file():
+        return Path(run)
+    raise TrainingError(
+        f"There is no run {run!r}: neither {named[0]} nor {named[1]} is its folder. Name a folder below {runs}, or give "
+        "other weights with --weights."
+    )
 
 
 def weights_of_job(hyperparameters: Hyperparameters, home: Path, runs: Path = RUNS) -> Path | None:

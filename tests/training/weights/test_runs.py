@@ -22,6 +22,15 @@ def test_a_run_is_named_in_several_ways(runs: Path) -> None:
         assert weights_of_run(run, runs) == outputs
 
 
+def test_a_folder_of_the_name_of_a_run_is_not_taken_for_it(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (runs.parent / "fridge").mkdir()
+    monkeypatch.chdir(runs.parent)
+    assert weights_of_run("fridge", Path("runs")) == Path("runs/fridge/outputs")
+    (runs.parent / "other").mkdir()
+    with pytest.raises(TrainingError, match="There is no run 'other'"):
+        weights_of_run("other", Path("runs"))
+
+
 def test_a_run_without_outputs_is_refused(runs: Path) -> None:
     with pytest.raises(TrainingError, match="has no outputs yet"):
         weights_of_run("begun", runs)
