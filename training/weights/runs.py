@@ -30,8 +30,8 @@ def weights_of_run(run: str, runs: Path = RUNS) -> Path:
     if (Path(run).parent / _RECORD).is_file():
         return Path(run)
     raise TrainingError(
-        f"There is no run {run!r}: neither {named[0]} nor {named[1]} is its folder. Name a folder below {runs}, or give "
-        "other weights with --weights."
+        f"There is no run {run!r}: neither {named[0]} nor {named[1]} is its folder. Name a folder below {runs}, or "
+        "give other weights with --weights."
     )
 
 
