@@ -4,8 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from models.detection.torchvision_adapter import fitted_size, padded_size
 from settings.model import DetectionSettings
@@ -95,3 +98,15 @@ def _padded_batch(images: Sequence[Tensor], targets: list[dict[str, Tensor]], pr
     for place, image, (high, wide) in zip(batch, images, sizes, strict=True):
         place[:, :high, :wide] = image
     return DetectionBatch(batch, sizes, targets, progress)
+
+
+def shrunk(pixels: NDArray[np.uint8], settings: DetectionSettings) -> NDArray[np.uint8]:
+    """Resize an image, uint8 [H, W, 3], as scoring does; one that scoring would enlarge stays as it is."""
+    height, width = pixels.shape[:2]
+    size = fitted_size(height, width, settings)
+    if size[0] >= height:
+        return pixels
+    values = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
+    resized = functional.interpolate(values, size=size, mode="bilinear", align_corners=False)
+    small: NDArray[np.uint8] = resized[0].permute(1, 2, 0).round().to(torch.uint8).numpy()
+    return small

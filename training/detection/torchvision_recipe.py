@@ -1,5 +1,6 @@
 """TorchvisionRecipe: how the detectors of torchvision are trained, as the parts of a Recipe."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from models.definition import BACKGROUND
 from models.detection.torchvision_adapter import TorchvisionAdapter
 from models.images.preprocess import Statistics
 from settings.model import DetectionSettings, SegmentationSettings
-from training.detection.batch import BatchMaker, DetectionBatch
+from training.detection.batch import BatchMaker, DetectionBatch, shrunk
 from training.detection.evaluation import DetectorEvaluation
 from training.detection.examples import decode_examples
 from training.detection.region_heads import limit_regions
@@ -49,7 +50,15 @@ class TorchvisionRecipe:
         self.network: Any = self._built()
         self._norms = self._trainable(pretrained=setup.pretrained)
         self.network.to(setup.device).to(memory_format=torch.channels_last)
-        self._examples = decode_examples(setup.training, setup.labels, self._settings, setup.cache, setup.report)
+        self._examples = decode_examples(
+            setup.training,
+            labels=setup.labels,
+            settings=self._settings,
+            fit=partial(shrunk, settings=self._settings),
+            shown=f"a detector's input of {self._settings.min_size} to {self._settings.max_size} pixels",
+            folder=setup.cache,
+            report=setup.report,
+        )
         self.example_count = len(self._examples)
         self._maker = BatchMaker(
             self._settings,

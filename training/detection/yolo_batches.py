@@ -19,7 +19,7 @@ from training.augmentation.mosaic import (
     random_mirror,
     random_scale,
 )
-from training.detection.true_objects import TrueObjects
+from training.detection.examples import DetectorExample
 from training.detection.yolo_targets import YoloTargets
 from training.recipe import StepPlan
 
@@ -41,19 +41,18 @@ class YoloBatch:
 
 @dataclass(frozen=True, slots=True)
 class YoloBatches:
-    """Images, uint8 [h, w, 3] each, whose longer side fills a square of `side` pixels, their objects, and switches.
+    """Examples, the longer side of each of which fills a square of `side` pixels, and what is done to them.
 
     `mosaics` puts four images together; `augmented` scales and mirrors them. With `multi_scale` each batch has a size
     of its own. With `progressive` most steps see small images, which cost less, and the last ones the full size.
     """
 
-    pixels: Sequence[NDArray[np.uint8]]
-    objects: Sequence[TrueObjects]
+    examples: Sequence[DetectorExample]
     side: int
-    mosaics: bool
-    augmented: bool
-    multi_scale: bool
-    progressive: bool
+    mosaics: bool = False
+    augmented: bool = False
+    multi_scale: bool = False
+    progressive: bool = False
 
     def batch(self, plan: StepPlan) -> YoloBatch:
         """Return the batch of a step."""
@@ -82,8 +81,8 @@ class YoloBatches:
         ratio = scale * side / self.side
         indexes = [index]
         if self.mosaics:
-            indexes += rng.integers(len(self.pixels), size=_IMAGES - 1).tolist()
-        examples = [(self.pixels[each], self.objects[each]) for each in indexes]
+            indexes += rng.integers(len(self.examples), size=_IMAGES - 1).tolist()
+        examples = [(self.examples[each].pixels, self.examples[each].objects) for each in indexes]
         sizes = [(pixels.shape[0], pixels.shape[1]) for pixels, _ in examples]
         placements = mosaic(rng, sizes, side, ratio, scale) if self.mosaics else [centred(sizes[0], side, ratio)]
         return paint(square, examples, placements, mirrored=self.augmented and random_mirror(rng))

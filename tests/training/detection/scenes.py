@@ -15,11 +15,13 @@ from data.progress import ProgressReport
 from data.record import LabelledImage, LabelledObject, Outline
 from models.labels import Label
 from training.hyperparameters.detection import DetectionHyperparameters, SegmentationHyperparameters
+from training.hyperparameters.yolo import YoloHyperparameters
 from training.recipe import StepPlan, TrainingSetup
 
 LABELS: tuple[Label, ...] = ("can", "carton")
 _GROUND, _COLOURS = (40, 60, 80), ((250, 20, 30), (20, 240, 30))
 SMALL: dict[str, Any] = {"min_size": 48, "max_size": 80, "regions_per_image": 16, "box_score_thresh": 0.1}
+SMALL_YOLO: dict[str, Any] = {"img_size": 64, "model_size": "small"}
 
 
 def star(rng: np.random.Generator, middle: tuple[float, float], radius: float, size: tuple[int, int]) -> Outline:
@@ -71,12 +73,12 @@ def detector_setup(
     **given: Any,
 ) -> TrainingSetup:
     """What a recipe for the network `name` is built from, for images a few dozen pixels wide."""
-    masks = name.startswith("maskrcnn")
-    schema = SegmentationHyperparameters if masks else DetectionHyperparameters
+    masks, yolo = name.startswith("maskrcnn"), name == "yolov5"
+    schema = YoloHyperparameters if yolo else SegmentationHyperparameters if masks else DetectionHyperparameters
     return TrainingSetup(
         "segmentation" if masks else "detection",
         name,
-        schema(**{**SMALL, **given}),
+        schema(**{**(SMALL_YOLO if yolo else SMALL), **given}),
         labels,
         tuple(images),
         tuple(validation),

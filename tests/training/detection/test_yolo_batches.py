@@ -1,10 +1,13 @@
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from models.images.letterbox import fitted, letterbox
+from training.detection.examples import DetectorExample
 from training.detection.true_objects import TrueObjects
 from training.detection.yolo_batches import YoloBatches
 from training.recipe import StepPlan
@@ -21,7 +24,13 @@ OBJECTS = [
     for count in (1, 2, 0, 2)
 ]
 SIDE = 64
-BATCHES = YoloBatches([fitted(image, SIDE) for image in IMAGES], OBJECTS, SIDE, True, True, False, False)
+
+
+def examples(images: Sequence[NDArray[np.uint8]]) -> list[DetectorExample]:
+    return [DetectorExample(images, number, objects) for number, objects in enumerate(OBJECTS)]
+
+
+BATCHES = YoloBatches(examples([fitted(image, SIDE) for image in IMAGES]), SIDE, True, True, False, False)
 
 
 def plan(*indexes: int, seed: int = 0, progress: float = 0.0) -> StepPlan:
@@ -53,7 +62,9 @@ def test_an_example_follows_from_its_own_generator_alone() -> None:
 
 
 def test_a_mosaic_shows_several_images() -> None:
-    uniform = replace(BATCHES, pixels=[np.full_like(image, 40 * number) for number, image in enumerate(IMAGES)])
+    uniform = replace(
+        BATCHES, examples=examples([np.full_like(image, 40 * number) for number, image in enumerate(IMAGES)])
+    )
     values = [set(uniform.batch(plan(0, seed=seed)).images.flatten().tolist()) for seed in range(20)]
     assert max(len(each) for each in values) >= 4
     assert all(0 in each or len(each) < 4 for each in values)
