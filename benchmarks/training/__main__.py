@@ -1,35 +1,54 @@
-"""How fast a classifier trains, beside other ways to train it: python -m benchmarks.training.
+"""How fast training is, beside other ways to train: python -m benchmarks.training [--task detection].
 
-A resnet18 learns the four labels of drawn images, 640x480 JPEG on disk, from the same random weights: by `python -m
-training run`, by a loop with ImageFolder and DataLoader as in torchvision's recipe, and by Hugging Face's Trainer. All
-make the same random crops, flips and colours, and use the same batches, optimizer, rates and epochs. They take turns,
-each as a process of its own, with another seed each round. Of the others, the better of 0 and 2 workers counts. Rates
-are images a second from the second epoch on, without evaluation; ratios are taken within a round.
+For classification, a resnet18 learns the four labels of drawn images, 640x480 JPEG on disk, from the same random
+weights: by `python -m training run`, by a loop with ImageFolder and DataLoader as in torchvision's recipe, and by
+Hugging Face's Trainer. All make the same random crops, flips and colours, and use the same batches, optimizer, rates
+and epochs. For detection, a Faster R-CNN learns to find objects, by ours and by a loop as in torchvision's recipe; each
+augments in its own way, since what is compared is the time that an image takes.
+
+Contestants take turns, each as a process of its own, with another seed each round. Of the others, the better of 0 and 2
+workers counts. Rates are images a second from the second epoch on, without evaluation; ratios are taken within a round.
 """
 
 import argparse
 import json
 import os
-import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.harness.machine import describe_machine
 from benchmarks.harness.report import write_report
-from benchmarks.serving import spread
+from benchmarks.training.comparison import TrainingComparison
 from benchmarks.training.contestant import OURS, PEERS, TrainedOnce, train
 from benchmarks.training.drawn_images import write_images
-from benchmarks.training.plan import TrainingPlan
+from benchmarks.training.plan import METRICS, PlannedTask, TrainingPlan
 
 _MOST_LOAD = 0.3  # of the machine, in the minute before the start
-_TARGET = 0.95
-_WANTED = {"trainer": 1.5, "torchvision": 1.2}
-_SAME = 0.01  # of accuracy
 
-Results = dict[str, list[TrainedOnce]]
+
+@dataclass(frozen=True, slots=True)
+class MeasuredTask:
+    """What is measured of a task unless somebody wants it otherwise, and how many times as fast ours should be."""
+
+    images: int
+    validation_images: int
+    side: int
+    batch: int
+    epochs: int
+    learning_rate: float
+    wanted: Mapping[str, float]
+    same_quality: bool
+
+
+_TASKS: dict[PlannedTask, MeasuredTask] = {
+    "classification": MeasuredTask(
+        1200, 400, 224, 32, 6, 1e-3, wanted={"trainer": 1.5, "torchvision": 1.2}, same_quality=True
+    ),
+    "detection": MeasuredTask(24, 8, 320, 2, 2, 5e-3, wanted={"torchvision": 1.1}, same_quality=False),
+}
 
 
 def main() -> None:
@@ -45,10 +64,13 @@ def main() -> None:
     print(json.dumps(machine), flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         folder = (options.folder or Path(scratch, "images")).absolute()
-        write_images(folder, options.images, options.validation_images)
-        results = _rounds(options, folder, Path(scratch))
-    print("\n".join(table_rows(results)))
-    taken = {name: [asdict(one) for one in all_of] for name, all_of in results.items()}
+        write_images(folder, options.task, options.images, options.validation_images)
+        comparison = TrainingComparison(_rounds(options, folder, Path(scratch)), METRICS[options.task])
+    print("\n".join(["", *comparison.rows()]))
+    task = _TASKS[options.task]
+    for peer in options.peers:
+        print(comparison.verdict(peer, task.wanted[peer], same_quality=task.same_quality))
+    taken = {name: [asdict(one) for one in every] for name, every in comparison.taken.items()}
     write_report("training", {"machine": machine, "options": vars(options) | {"folder": str(folder)}, "taken": taken})
 
 
@@ -56,30 +78,38 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--images", type=int, default=1200, help="training images")
-    parser.add_argument("--validation-images", type=int, default=400)
-    parser.add_argument("--crop", type=int, default=224, help="pixels a side; smaller crops take less time")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--task", choices=list(_TASKS), default="classification")
+    parser.add_argument("--images", type=int, help="training images")
+    parser.add_argument("--validation-images", type=int)
+    parser.add_argument("--side", type=int, help="pixels of a crop; of a detector's input, its shorter side")
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peers", default=",".join(PEERS), help="contestants beside ours, separated by commas")
-    parser.add_argument("--workers", default="0,2", help="of the others, separated by commas")
+    parser.add_argument("--peers", type=_names, help="contestants beside ours, separated by commas")
+    parser.add_argument("--workers", type=_names, default=["0", "2"], help="of the others, separated by commas")
     parser.add_argument("--folder", type=Path, help="where the images are kept for the next time")
     parser.add_argument("--busy", action="store_true", help="measure although the machine has other work")
-    return parser.parse_args()
+    options = parser.parse_args()
+    for name, value in asdict(_TASKS[options.task]).items():
+        if getattr(options, name, value) is None:
+            setattr(options, name, value)
+    options.peers = list(PEERS[options.task]) if options.peers is None else options.peers
+    return options
 
 
-def _rounds(options: argparse.Namespace, folder: Path, scratch: Path) -> Results:
-    names = [
-        OURS,
-        *(f"{peer} {workers}" for peer in options.peers.split(",") for workers in options.workers.split(",")),
-    ]
-    results: Results = {name: [] for name in names}
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _rounds(options: argparse.Namespace, folder: Path, scratch: Path) -> dict[str, list[TrainedOnce]]:
+    names = [OURS, *(f"{peer} {workers}" for peer in options.peers for workers in options.workers)]
+    taken: dict[str, list[TrainedOnce]] = {name: [] for name in names}
     for number in range(options.rounds):
         plan = TrainingPlan(
+            task=options.task,
             folder=str(folder),
-            crop=options.crop,
+            side=options.side,
             batch_size=options.batch,
             epochs=options.epochs,
             learning_rate=options.learning_rate,
@@ -87,50 +117,13 @@ def _rounds(options: argparse.Namespace, folder: Path, scratch: Path) -> Results
         )
         for name in names:
             one = train(name, plan, scratch / f"{number}-{name.replace(' ', '-')}")
-            results[name].append(one)
+            taken[name].append(one)
             print(
-                f"  round {number + 1} {name:<14} {one.rate:7.1f} images/s, accuracy {one.accuracies[-1]:.3f}, "
-                f"{one.seconds:.0f} s",
+                f"  round {number + 1} {name:<14} {one.rate:7.1f} images/s, {METRICS[options.task]} "
+                f"{one.qualities[-1]:.3f}, {one.seconds:.0f} s",
                 flush=True,
             )
-    return results
-
-
-def table_rows(results: Results) -> list[str]:
-    """Return a line for each contestant, and one for each wanted ratio."""
-    rows = [""]
-    for name, taken in results.items():
-        reached = [one.seconds_to(_TARGET) for one in taken]
-        rows.append(
-            f"  {name:<14} {spread([one.rate for one in taken])} images/s, ours {spread(_ratios(results, name), 2)}x, "
-            f"accuracy {_accuracy(taken):.3f} ({spread([one.accuracies[-1] for one in taken], 3)}), "
-            f"{_TARGET:.2f} after {', '.join('never' if each is None else f'{each:.0f} s' for each in reached)}, "
-            f"{max(one.peak_mib for one in taken):.0f} MiB"
-        )
-    for peer, wanted in _WANTED.items():
-        best = max(
-            (name for name in results if name.startswith(peer)),
-            key=lambda name: statistics.median(one.rate for one in results[name]),
-            default=None,
-        )
-        if best is None:
-            continue
-        ratio = statistics.median(_ratios(results, best))
-        worse = _accuracy(results[best]) - _accuracy(results[OURS])
-        verdict = "met" if ratio >= wanted and worse <= _SAME else "MISSED"
-        rows.append(
-            f"  {ratio:.2f} times as fast as {best}, wanted {wanted}; accuracy {-100 * worse:+.1f} points, wanted at "
-            f"least {-100 * _SAME:.0f}: {verdict}"
-        )
-    return rows
-
-
-def _ratios(results: Results, name: str) -> list[float]:
-    return [ours.rate / other.rate for ours, other in zip(results[OURS], results[name], strict=True)]
-
-
-def _accuracy(taken: Sequence[TrainedOnce]) -> float:
-    return statistics.mean(one.accuracies[-1] for one in taken)
+    return taken
 
 
 if __name__ == "__main__":

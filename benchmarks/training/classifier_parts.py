@@ -23,13 +23,13 @@ def image_folders(plan: TrainingPlan) -> tuple[ImageFolder, ImageFolder]:
     to_tensor = [v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(_MEAN, _DEVIATION)]
     training = v2.Compose(
         [
-            v2.RandomResizedCrop(plan.crop),
+            v2.RandomResizedCrop(plan.side),
             v2.RandomHorizontalFlip(),
             v2.RandomApply([v2.ColorJitter(_JITTER, _JITTER, _JITTER)]),
             *to_tensor,
         ]
     )
-    validation = v2.Compose([v2.Resize(plan.resize), v2.CenterCrop(plan.crop), *to_tensor])
+    validation = v2.Compose([v2.Resize(plan.resize), v2.CenterCrop(plan.side), *to_tensor])
     folder = Path(plan.folder)
     return ImageFolder(folder / "train", training), ImageFolder(folder / "valid", validation)
 

@@ -12,14 +12,18 @@ from typing import Any
 
 import yaml
 
-from benchmarks.training.plan import TrainingPlan
+from benchmarks.training.plan import METRICS, PlannedTask, TrainingPlan
 
 OURS = "sightglass"
-_PROGRAMS = {
-    "torchvision": "benchmarks.training.torchvision_loop",
-    "trainer": "benchmarks.training.hugging_face_trainer",
+PEERS: dict[PlannedTask, dict[str, str]] = {
+    "classification": {
+        "torchvision": "benchmarks.training.torchvision_loop",
+        "trainer": "benchmarks.training.hugging_face_trainer",
+    },
+    "detection": {"torchvision": "benchmarks.training.torchvision_detection_loop"},
 }
-PEERS = tuple(_PROGRAMS)
+"""The programs of the others, by their names."""
+
 _ROOT = Path(__file__).parents[2]
 _JOB = "benchmark"
 _LOOK_S = 0.05  # how often a file that grows is looked at
@@ -29,13 +33,13 @@ _LOOK_S = 0.05  # how often a file that grows is looked at
 class TrainedOnce:
     """What one training showed.
 
-    `rates` are training images a second and `accuracies` shares in [0, 1], one an epoch. `seconds` is how long the
+    `rates` are training images a second and `qualities` shares in [0, 1], one an epoch. `seconds` is how long the
     process took, `ends` after how many seconds each epoch and its evaluation had ended. `peak_mib` is the largest
     memory of any of its processes.
     """
 
     rates: list[float]
-    accuracies: list[float]
+    qualities: list[float]
     ends: list[float]
     seconds: float
     peak_mib: float
@@ -46,9 +50,9 @@ class TrainedOnce:
         later = self.rates[1:] or self.rates
         return len(later) / sum(1 / rate for rate in later)
 
-    def seconds_to(self, accuracy: float) -> float | None:
-        """Return when an accuracy was first reached, in seconds after the start of the process."""
-        return next((end for end, each in zip(self.ends, self.accuracies, strict=True) if each >= accuracy), None)
+    def seconds_to(self, quality: float) -> float | None:
+        """Return when a quality was first reached, in seconds after the start of the process."""
+        return next((end for end, each in zip(self.ends, self.qualities, strict=True) if each >= quality), None)
 
 
 def train(name: str, plan: TrainingPlan, scratch: Path) -> TrainedOnce:
@@ -62,38 +66,48 @@ def train(name: str, plan: TrainingPlan, scratch: Path) -> TrainedOnce:
         job = scratch / "job.yml"
         job.write_text(yaml.safe_dump(own_job(plan)))
         lines = scratch / "runs" / _JOB / "metrics.jsonl"
-        return _watched(["-m", "training", "run", str(job)], scratch, lines)
+        return _watched(["-m", "training", "run", str(job)], scratch, lines, METRICS[plan.task])
     plan.write(scratch / "plan.json")
-    command = ["-m", _PROGRAMS[program], str(scratch / "plan.json"), "--workers", workers or "0"]
-    return _watched(command, scratch, scratch / "output")
+    command = ["-m", PEERS[plan.task][program], str(scratch / "plan.json"), "--workers", workers or "0"]
+    return _watched(command, scratch, scratch / "output", METRICS[plan.task])
 
 
 def own_job(plan: TrainingPlan) -> dict[str, Any]:
     """Return the job file of ours."""
+    general = {
+        "learning_rate": plan.learning_rate,
+        "number_of_epochs": plan.epochs,
+        "training_batch_size": plan.batch_size,
+        "validation_batch_size": plan.batch_size,
+        "early_stopping": False,
+        "seed": plan.seed,
+    }
+    of_task: dict[PlannedTask, dict[str, Any]] = {
+        "classification": {
+            "model_name": "resnet18",
+            "optimizer": "adamw",
+            "training_crop_size": plan.side,
+            "validation_crop_size": plan.side,
+            "validation_resize_size": plan.resize,
+        },
+        "detection": {
+            "model_name": "fasterrcnn_resnet50_fpn",
+            "min_size": plan.side,
+            "max_size": plan.longest,
+        },
+    }
     return {
         "type": "automl",
-        "task": "image_classification",
+        "task": {"classification": "image_classification", "detection": "image_object_detection"}[plan.task],
         "name": _JOB,
         "target_column_name": "label",
         "training_data": {"path": f"{plan.folder}/train.jsonl", "type": "uri_file"},
         "validation_data": {"path": f"{plan.folder}/valid.jsonl", "type": "uri_file"},
-        "training_parameters": {
-            "model_name": "resnet18",
-            "optimizer": "adamw",
-            "learning_rate": plan.learning_rate,
-            "number_of_epochs": plan.epochs,
-            "training_batch_size": plan.batch_size,
-            "validation_batch_size": plan.batch_size,
-            "training_crop_size": plan.crop,
-            "validation_crop_size": plan.crop,
-            "validation_resize_size": plan.resize,
-            "early_stopping": False,
-            "seed": plan.seed,
-        },
+        "training_parameters": general | of_task[plan.task],
     }
 
 
-def _watched(command: Sequence[str], scratch: Path, lines: Path) -> TrainedOnce:
+def _watched(command: Sequence[str], scratch: Path, lines: Path, metric: str) -> TrainedOnce:
     """Run a Python program in `scratch`; `lines` is the file in which a line of JSON appears for each epoch."""
     ends: list[float] = []
     environment = os.environ | {"PYTHONPATH": str(_ROOT)}
@@ -116,7 +130,7 @@ def _watched(command: Sequence[str], scratch: Path, lines: Path) -> TrainedOnce:
     epochs = [json.loads(line) for line in lines.read_text().splitlines()]
     return TrainedOnce(
         rates=[epoch["images_per_second"] for epoch in epochs],
-        accuracies=[epoch["accuracy"] for epoch in epochs],
+        qualities=[epoch[metric] for epoch in epochs],
         ends=ends,
         seconds=now,
         peak_mib=usage.ru_maxrss / 1024,

@@ -10,7 +10,7 @@ from torch.nn import functional
 from transformers import EvalPrediction, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from benchmarks.training.classifier_parts import image_folders, initial_network, optimizer_and_schedule
-from benchmarks.training.plan import read_plan, report_epoch
+from benchmarks.training.plan import TrainingPlan, read_plan, report_epoch
 
 
 class NetworkWithLoss(nn.Module):
@@ -29,8 +29,8 @@ class NetworkWithLoss(nn.Module):
 class EpochTimes(TrainerCallback):  # type: ignore[misc]
     """Times the training part of each epoch, and reports it once the epoch is evaluated."""
 
-    def __init__(self, images: int) -> None:
-        self._images, self._started, self._rate, self._epoch = images, 0.0, 0.0, 0
+    def __init__(self, plan: TrainingPlan, images: int) -> None:
+        self._plan, self._images, self._started, self._rate, self._epoch = plan, images, 0.0, 0.0, 0
 
     def on_epoch_begin(self, *_: Any, **__: Any) -> None:
         """Start the clock."""
@@ -42,7 +42,7 @@ class EpochTimes(TrainerCallback):  # type: ignore[misc]
 
     def on_evaluate(self, *_: Any, metrics: dict[str, float], **__: Any) -> None:
         """Report the epoch."""
-        report_epoch(self._epoch, self._rate, metrics["eval_accuracy"])
+        report_epoch(self._plan, self._epoch, self._rate, metrics["eval_accuracy"])
         self._epoch += 1
 
 
@@ -77,7 +77,7 @@ def main() -> None:
             eval_dataset=validation,
             compute_metrics=_accuracy,
             optimizers=optimizer_and_schedule(model, plan, steps),
-            callbacks=[EpochTimes(len(training))],
+            callbacks=[EpochTimes(plan, len(training))],
         )
         # Its lines would stand among ours
         trainer.remove_callback(PrinterCallback)

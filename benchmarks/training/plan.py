@@ -4,18 +4,25 @@ import argparse
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
+
+PlannedTask = Literal["classification", "detection"]
+
+METRICS: dict[PlannedTask, str] = {"classification": "accuracy", "detection": "mean_average_precision"}
+"""What counts as the quality of a network, as metrics.jsonl calls it."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """The same images, network, crops, batches, optimizer and epochs for all.
+    """The same images, network, sizes, batches, optimizer and epochs for all.
 
-    `folder` holds train/LABEL/*.jpg, valid/LABEL/*.jpg, train.jsonl and valid.jsonl. Images are cropped to `crop`
-    pixels; for validation the shorter side is `resize` first.
+    `folder` holds train.jsonl and valid.jsonl with the images of `task`, which for classification lie in folders
+    train/LABEL and valid/LABEL. `side` is that of a crop in pixels, or of a detector's input its shorter one.
     """
 
+    task: PlannedTask
     folder: str
-    crop: int
+    side: int
     batch_size: int
     epochs: int
     learning_rate: float
@@ -24,7 +31,12 @@ class TrainingPlan:
     @property
     def resize(self) -> int:
         """The shorter side of a validation image before its centre is cropped: 256 for a crop of 224."""
-        return round(self.crop * 256 / 224)
+        return round(self.side * 256 / 224)
+
+    @property
+    def longest(self) -> int:
+        """The longer side that a detector's input may have: 1333 where the shorter one is 800."""
+        return round(self.side * 1333 / 800)
 
     def write(self, file: Path) -> None:
         """Write the plan for a program that `read_plan` reads."""
@@ -40,7 +52,7 @@ def read_plan(what: str | None) -> tuple[TrainingPlan, int]:
     return TrainingPlan(**json.loads(options.plan.read_text())), options.workers
 
 
-def report_epoch(epoch: int, images_per_second: float, accuracy: float) -> None:
+def report_epoch(plan: TrainingPlan, epoch: int, images_per_second: float, quality: float) -> None:
     """Tell the benchmark about an epoch, in the words of metrics.jsonl."""
-    line = {"epoch": epoch, "images_per_second": images_per_second, "accuracy": accuracy}
+    line = {"epoch": epoch, "images_per_second": images_per_second, METRICS[plan.task]: quality}
     print(json.dumps(line), flush=True)

@@ -32,7 +32,7 @@ def main() -> None:
             optimizer.step()
             schedule.step()
         seconds = time.perf_counter() - started
-        report_epoch(epoch, len(training) / seconds, _accuracy(network, judged))
+        report_epoch(plan, epoch, len(training) / seconds, _accuracy(network, judged))
 
 
 def _accuracy(network: nn.Module, batches: DataLoader[tuple[torch.Tensor, torch.Tensor]]) -> float:

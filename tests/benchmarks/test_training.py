@@ -7,8 +7,8 @@ import pytest
 import torch
 import yaml
 
-from benchmarks.training.__main__ import table_rows
 from benchmarks.training.classifier_parts import initial_network, optimizer_and_schedule
+from benchmarks.training.comparison import TrainingComparison
 from benchmarks.training.contestant import OURS, TrainedOnce, own_job
 from benchmarks.training.plan import TrainingPlan
 from models.architecture.catalog import classifier_architecture
@@ -16,7 +16,7 @@ from training.job import read_job
 from training.loop.optimizer import build_optimizer
 from training.loop.schedule import schedule
 
-PLAN = TrainingPlan("/images", crop=96, batch_size=8, epochs=5, learning_rate=1e-3, seed=7)
+PLAN = TrainingPlan("classification", "/images", side=96, batch_size=8, epochs=5, learning_rate=1e-3, seed=7)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_all_use_the_same_optimizer_and_rates(ours: object) -> None:
 
 def test_the_same_crops_are_evaluated(ours: object) -> None:
     sizes = [getattr(ours, name) for name in ("train_crop_size", "valid_crop_size", "valid_resize_size")]
-    assert sizes == [PLAN.crop, PLAN.crop, PLAN.resize]
+    assert sizes == [PLAN.side, PLAN.side, PLAN.resize]
 
 
 def once(rates: list[float], accuracies: list[float]) -> TrainedOnce:
@@ -66,14 +66,20 @@ def test_the_first_epoch_does_not_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "accuracy", "verdict"), [(13.0, 0.955, "met"), (11.0, 0.955, "MISSED"), (13.0, 0.94, "MISSED")]
+    ("rate", "accuracy", "same_quality", "verdict"),
+    [
+        (13.0, 0.955, True, "met"),
+        (11.0, 0.955, True, "MISSED"),
+        (13.0, 0.94, True, "MISSED"),
+        (13.0, 0.94, False, "met"),
+    ],
 )
-def test_fast_and_as_accurate_is_what_is_wanted(rate: float, accuracy: float, verdict: str) -> None:
+def test_fast_and_as_accurate_is_what_is_wanted(rate: float, accuracy: float, same_quality: bool, verdict: str) -> None:
     results = {
         OURS: [once([1, rate], [0.5, accuracy])],
         "torchvision 0": [once([1, 5], [0.5, 0.5])],
         "torchvision 2": [once([1, 10], [0.5, 0.96])],
     }
-    (last,) = [row for row in table_rows(results) if "wanted 1.2" in row]
-    assert last.endswith(verdict)
-    assert f"{rate / 10:.2f} times as fast as torchvision 2" in last
+    said = TrainingComparison(results, "accuracy").verdict("torchvision", 1.2, same_quality=same_quality)
+    assert f"{rate / 10:.2f} times as fast as torchvision 2, wanted 1.2;" in said
+    assert said.endswith(f": {verdict}")
