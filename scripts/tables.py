@@ -11,6 +11,7 @@ import torch
 from fastapi.routing import APIRoute
 from prometheus_client.metrics import MetricWrapperBase
 
+from data.checks.catalog import faults_table
 from explain.catalog import algorithm
 from explain.request.describe import ALGORITHMS, colour_maps_table, hosted_table, parameters_table, visualizations_table
 from explain.request.parameters import read_parameters
@@ -71,6 +72,7 @@ def tables() -> Mapping[str, Callable[[], str]]:
         "not applicable": not_applicable_table,
         "settings of classifiers": lambda: model_settings_table({"default": ClassificationSettings}),
         "settings of detectors": lambda: model_settings_table(_DETECTORS),
+        "faults of data": faults_table,
         "hyperparameters": hyperparameters_table,
         "hyperparameters by model": defaults_by_model_table,
         "hyperparameters without effect": unused_table,

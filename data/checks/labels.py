@@ -85,11 +85,13 @@ def report_alike(images: Sequence[LabelledImage], fault_log: FaultLog) -> None:
         for label in labels_of(image) if usual else ():
             if label in usual:
                 most = usual[label]
+                # what differs in how Unicode writes it alone would look the same
+                quoted = ascii if _composed(label) == _composed(most) else repr
                 fault_log.add(
                     image,
                     "label_alike",
-                    f"{label!r} ({_images(counts[label])}) is like {most!r} ({_images(counts[most])}), and another "
-                    "label. Write them alike, or use --rename.",
+                    f"{quoted(label)} ({_images(counts[label])}) is like {quoted(most)} ({_images(counts[most])}), and "
+                    "another label. Write them alike, or use --rename.",
                 )
 
 
@@ -124,9 +126,11 @@ def _image_counts(images: Sequence[LabelledImage]) -> Counter[Label]:
 
 
 def _folded(label: Label) -> str:
-    if not isinstance(label, str):
-        return str(label)
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", label).strip().casefold())
+    return unicodedata.normalize("NFC", _composed(label).strip().casefold())
+
+
+def _composed(label: Label) -> str:
+    return unicodedata.normalize("NFC", named(label))
 
 
 def _images(count: int) -> str:
