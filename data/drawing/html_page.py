@@ -97,8 +97,13 @@ def facts(values: Sequence[tuple[str, str]]) -> str:
     return f'<div class="facts">{inside}</div>'
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[int] = ()) -> str:
-    """Return a table; cells are HTML, headers plain texts, `numbers` the columns that are aligned to the right."""
+def table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[int] = (), whole: bool = False
+) -> str:
+    """Return a table; cells are HTML, headers plain texts, `numbers` the columns that are aligned to the right.
+
+    A long table scrolls in its place, unless it is to be seen `whole`.
+    """
 
     def row(cells: Sequence[str], tag: str) -> str:
         kinds = [' class="number"' if column in numbers else "" for column in range(len(cells))]
@@ -107,7 +112,9 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Seq
         )
 
     head = row([escaped(header) for header in headers], "th")
-    return f'<div class="scroll"><table>{head}{"".join(row(cells, "td") for cells in rows)}</table></div>'
+    body = "".join(row(cells, "td") for cells in rows)
+    kind = "" if whole else ' class="scroll"'
+    return f"<div{kind}><table>{head}{body}</table></div>"
 
 
 def chip(text: str, colour: Colour | None = None) -> str:

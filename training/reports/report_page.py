@@ -15,6 +15,7 @@ from training.reports.charts import NOTHING, confusion_of, matrix_names
 from training.reports.run_record import RunRecord, Values, number
 
 _CURVES = ("losses", "metrics", "precision_recall", "learning_rate")
+_COUNTS = ("images", "predicted", "objects")  # among the numbers of a label
 _MOST_PAIRS = 12
 
 
@@ -22,7 +23,7 @@ def report_page(record: RunRecord, charts: Mapping[str, VectorDrawing], worst: S
     """Return the page; `charts` are those of `run_charts`, `worst` figures of the worst predictions, as HTML."""
     run = record.run
     what = ", ".join(str(part) for part in (run.get("model_name"), record.task) if part)
-    state = "" if run.get("state") == "finished" else '<p class="fault">This run has not finished.</p>'
+    state = "" if record.is_finished else '<p class="fault">This run has not finished.</p>'
     body = (
         f'<h1>{escaped(record.name)}</h1><p class="faint">{escaped(what)}</p>{state}{facts(_facts(record))}'
         + _charts("Epochs", [charts[name] for name in _CURVES if name in charts])
@@ -30,8 +31,10 @@ def report_page(record: RunRecord, charts: Mapping[str, VectorDrawing], worst: S
         + _labels(record, charts)
         + _worst(record, worst)
         + _origin(record)
+        + '<div class="charts">'
         + _settings("Metrics of the best epoch", record.evaluation.get("metrics") or {})
         + _settings("Hyperparameters", run.get("hyperparameters") or {})
+        + "</div>"
         + _faults(record.faults)
     )
     return document(f"{record.name}: training report", body)
@@ -107,12 +110,14 @@ def _labels(record: RunRecord, charts: Mapping[str, VectorDrawing]) -> str:
         return ""
     columns = list(dict.fromkeys(name for values in per_label.values() for name in values))
     rows = [
-        [_label(str(label)), *(_shown(values.get(name)) for name in columns)] for label, values in per_label.items()
+        [_label(str(label)), *(_shown(name, values.get(name)) for name in columns)]
+        for label, values in per_label.items()
     ]
     numbers = table(["label", *columns], rows, numbers=range(1, len(columns) + 1))
     drawings = [charts[name].svg() for name in ("labels", "precision_recall_by_label") if name in charts]
     inside = "".join(f'<div class="scroll">{drawing}</div>' for drawing in drawings)
-    return f'<h2>Labels</h2><div class="charts">{inside}</div>{numbers}'
+    gap = "<br>" if drawings else ""
+    return f'<h2>Labels</h2><div class="charts">{inside}</div>{gap}{numbers}'
 
 
 def _worst(record: RunRecord, figures: Sequence[str]) -> str:
@@ -130,7 +135,7 @@ def _worst(record: RunRecord, figures: Sequence[str]) -> str:
 
 def _origin(record: RunRecord) -> str:
     rows = [[escaped(name), _value(value)] for name, value in origin(record.run)]
-    return f"<h2>Trained from</h2>{table(['', ''], rows)}" if rows else ""
+    return f"<h2>Trained from</h2>{table(['', ''], rows, whole=True)}" if rows else ""
 
 
 def origin(run: Values) -> list[tuple[str, Any]]:
@@ -160,7 +165,7 @@ def _settings(title: str, values: Any) -> str:
     if not isinstance(values, Mapping) or not values:
         return ""
     rows = [[f"<code>{escaped(name)}</code>", _value(value)] for name, value in values.items()]
-    return f"<h2>{escaped(title)}</h2>{table(['name', 'value'], rows)}"
+    return f"<div><h2>{escaped(title)}</h2>{table(['name', 'value'], rows, whole=True)}</div>"
 
 
 def _faults(faults: Sequence[Values]) -> str:
@@ -180,8 +185,8 @@ def _value(value: Any) -> str:
     return escaped(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
 
 
-def _shown(value: Any) -> str:
+def _shown(name: str, value: Any) -> str:
     found = number(value)
     if found is None:
         return ""
-    return escaped(shown_number(found) if found == round(found) and found > 1 else f"{found:.4f}")
+    return escaped(shown_number(found) if name in _COUNTS else f"{found:.4f}")

@@ -14,25 +14,31 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run as its folder tells it: each field is the file of that name, empty where there is none."""
+    """A run as its folder tells it: each field is the file of that name, empty where there is none.
+
+    `is_finished` says that its model is there, or that run.json says so.
+    """
 
     run: Values = field(default_factory=dict)
     metrics: Sequence[Values] = ()
     evaluation: Values = field(default_factory=dict)
     predictions: Sequence[Values] = ()
     faults: Sequence[Values] = ()
+    is_finished: bool = False
 
     @classmethod
     def read(cls, folder: Path) -> "RunRecord":
         """Read a folder; TrainingError where it holds no run, or one of its files is damaged."""
         if not (folder / "run.json").is_file():
             raise TrainingError(f"{folder} holds no run.json. Give the folder of a run, such as runs/NAME.")
+        run = _object(folder / "run.json")
         return cls(
-            _object(folder / "run.json"),
+            run,
             _lines(folder / "metrics.jsonl"),
             _object(folder / "evaluation.json"),
             _lines(folder / "predictions.jsonl"),
             _lines(folder / "faults.jsonl"),
+            run.get("state") == "finished" or (folder / "outputs").is_dir(),
         )
 
     @property

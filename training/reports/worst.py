@@ -11,6 +11,7 @@ from training.reports.run_record import number
 
 _LEAST = 1e-15  # a probability of 0 has no logarithm
 _THRESHOLD = 0.5  # of a label that is predicted, and of the IoU of a box that is found
+_SURE = 0.9  # right predictions above that are nothing to be ashamed of
 _EDGES = ("topX", "topY", "bottomX", "bottomY")
 
 
@@ -59,6 +60,8 @@ def _multiclass(image: LabelledImage, prediction: Mapping[str, Any]) -> WorstPre
     true = next((value for label, value in scores if named(label) == named(image.labels[0])), 0.0)
     loss = -math.log(max(true, _LEAST))
     if named(guess) == named(image.labels[0]):
+        if confidence > _SURE:
+            return None
         verdict = f"right, but only {confidence:.0%} sure"
     else:
         verdict = f"{true:.1%} for {named(image.labels[0])}"
@@ -76,6 +79,8 @@ def _multilabel(image: LabelledImage, prediction: Mapping[str, Any]) -> WorstPre
     missed, extra = sorted(true - names), sorted(names - true)
     parts = [f"misses {', '.join(missed)}"] * bool(missed) + [f"adds {', '.join(extra)}"] * bool(extra)
     loss = sum(losses) / len(losses)
+    if not parts and loss < -math.log(_SURE):
+        return None
     return WorstPrediction(image, loss, f"{', '.join(parts) or 'right'}; loss {loss:.2f}", predicted)
 
 

@@ -95,6 +95,13 @@ def test_a_report_holds_what_the_run_says(run: Callable[..., Path]) -> None:
             assert image.format == "PNG"
 
 
+def test_a_run_whose_model_is_there_has_finished(run: Callable[..., Path]) -> None:
+    folder = run(run={"name": "fridge", "state": "running"})
+    assert "has not finished" in write_report(folder).read_text()
+    (folder / "outputs").mkdir()
+    assert "has not finished" not in write_report(folder).read_text()
+
+
 def test_lines_rise_and_fall_as_the_numbers_do() -> None:
     drawing = draw_lines(
         "Loss", [Series("a", [(0, 4.0), (1, 2.0), (2, 3.0)]), Series("b", [(0, 1.0), (2, 1.0)])], "epoch", best=1
@@ -205,7 +212,7 @@ def test_the_worst_predictions_are_shown_with_their_images(run: Callable[..., Pa
     (tmp_path / "2.png").write_bytes(b"torn")
     given["predictions"] = [
         {"image_url": url, "labels": ["can", "carton"], "probs": [share, 1 - share]}
-        for url, share in zip(urls, (0.9, 0.1, 0.5), strict=True)
+        for url, share in zip(urls, (0.8, 0.1, 0.5), strict=True)
     ]
     images = [
         CheckedImage(LabelledImage(url, line, ("can",)), tmp_path / url, (32, 24), "")
@@ -219,11 +226,12 @@ def test_the_worst_predictions_are_shown_with_their_images(run: Callable[..., Pa
 
 def test_worst_of_many_labels_says_what_is_wrong() -> None:
     images = [LabelledImage("a", 1, ("can",)), LabelledImage("b", 2, ("can", "carton"))]
-    predictions = [
+    predictions: list[dict[str, Any]] = [
         {"image_url": "a", "labels": ["can", "carton"], "probs": [0.9, 0.2]},
         {"image_url": "b", "labels": ["can", "carton"], "probs": [0.1, 0.9]},
         {"image_url": "unknown", "labels": ["can"], "probs": [0.0]},
     ]
+    assert worst_predictions("multilabel", images[:1], [{**predictions[0], "probs": [0.99, 0.01]}], 5) == []
     first, second = worst_predictions("multilabel", images, predictions, 5)
     assert (first.image.url, second.image.url) == ("b", "a")
     assert first.verdict.startswith("misses can; loss")
