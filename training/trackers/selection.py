@@ -1,7 +1,7 @@
 """Which trackers a person asked for."""
 
+from data.progress import ProgressReport
 from training.errors import TrainingError
-from training.progress import ProgressReport
 from training.trackers.mlflow import MlflowTracker
 from training.trackers.tensorboard import TensorBoardTracker
 from training.trackers.tracker import Tracker, TrackerError, TrackerGroup

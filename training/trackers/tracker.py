@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from training.progress import ProgressReport
+from data.progress import ProgressReport
 
 RunStatus = Literal["finished", "stopped", "failed"]
 """How a run ended; one that was stopped may go on later."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from data.progress import ProgressReport
 from training.errors import TrainingError
-from training.progress import ProgressReport
 from training.trackers.selection import select_trackers
 from training.trackers.tracker import RunStatus, TrackedRun, TrackerGroup
 
