@@ -106,6 +106,11 @@ class RunFolder:
         file = self.path / "metrics.jsonl"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
+    def next_epoch(self) -> int:
+        """Return the epoch after the last one in metrics.jsonl, counted from 0; not every epoch is evaluated."""
+        lines = self.metrics()
+        return int(lines[-1]["epoch"]) + 1 if lines else 0
+
     def write_lines(self, name: str, lines: Iterable[Any]) -> None:
         """Write a file with a line of JSON for each value."""
         self.write_text(name, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))

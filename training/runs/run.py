@@ -177,9 +177,7 @@ class _Run:
             writers=(trackers,),
             timeout_s=None if self._job.timeout_minutes is None else 60 * self._job.timeout_minutes,
         )
-        trackers.start(
-            TrackedRun(self._job.name, self._folder.path, flattened(self._asked), len(self._folder.metrics()))
-        )
+        trackers.start(TrackedRun(self._job.name, self._folder.path, flattened(self._asked), self._folder.next_epoch()))
         self._report.line(self._first_line(prepared, description))
         try:
             with StopRequest().listening() as stop:
