@@ -15,18 +15,17 @@ from training.hyperparameters.resolution import is_saved_model, resolve, unused
 from training.job_files.data_paths import data_path
 from training.job_files.description import JobDescription, described
 from training.job_files.located import LocatedContent, read_located
+from training.job_files.primary_metrics import PRIMARY_METRICS, primary_metric
 from training.job_files.rest_form import as_command_line_form
 from training.job_files.search_space import fixed_values
 from training.job_files.tasks import HOSTED_TASKS, letters, task_of
-
-_METRICS = ("accuracy", "iou", "mean_average_precision")
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
     """One model to train. `roots` are folders by the names of datastores; `notes` are sentences for the log.
 
-    `primary_metric` is None where the task's own decides, `timeout_minutes` where training may take any time.
+    `primary_metric` decides which epoch is the best; `timeout_minutes` is None where training may take any time.
     """
 
     file: Path
@@ -35,9 +34,9 @@ class TrainingJob:
     model_name: str
     hyperparameters: Hyperparameters
     training_data: Path
+    primary_metric: str
     validation_data: Path | None = None
     target_column: str = "label"
-    primary_metric: str | None = None
     timeout_minutes: float | None = None
     roots: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -72,7 +71,7 @@ def read_job(file: Path) -> TrainingJob:
             data_path(validation.path, home, roots, located.place("validation_data")) if validation else None
         ),
         target_column=description.target_column_name,
-        primary_metric=_metric(description.primary_metric),
+        primary_metric=_metric(located, description.primary_metric, task),
         timeout_minutes=description.limits.trial_timeout_minutes or description.limits.timeout_minutes,
         roots=roots,
         notes=(*unused(given.values, given.place), *_notes(located, description)),
@@ -126,10 +125,15 @@ def _task(file: LocatedContent, given: str) -> TaskName:
     return task
 
 
-def _metric(given: str | None) -> str | None:
-    if given is None:
-        return None
-    return next((name for name in _METRICS if letters(name) == letters(given)), given)
+def _metric(file: LocatedContent, given: str | None, task: TaskName) -> str:
+    metric = primary_metric(given, task)
+    if metric is None:
+        known = PRIMARY_METRICS[task]
+        hint = did_you_mean(str(given), known)
+        raise SettingsError(
+            f"{file.place('primary_metric')} is {excerpt(given)}; expected one of {', '.join(known)}.{hint}"
+        )
+    return metric
 
 
 def _model_name(given: Any, home: Path) -> str | None:

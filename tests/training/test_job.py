@@ -2,10 +2,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from settings.errors import SettingsError
 from training.job import TrainingJob, read_job
+from training.job_files.primary_metrics import PRIMARY_METRICS
+from training.metrics.classification import evaluate_multiclass, evaluate_multilabel
 
 HOSTED = """\
 $schema: https://azuremlsdk2.blob.core.windows.net/preview/0.0.1/autoMLJob.schema.json
@@ -70,7 +73,7 @@ def test_a_job_of_the_hosted_command_line_is_read(folder: Path) -> None:
 def test_a_short_job_has_defaults(folder: Path) -> None:
     read = job(folder, PLAIN, "fridge labels.yml")
     assert (read.name, read.task, read.model_name) == ("fridge-labels", "multiclass", "vitb16r224")
-    assert (read.target_column, read.validation_data, read.primary_metric) == ("label", None, None)
+    assert (read.target_column, read.validation_data, read.primary_metric) == ("label", None, "accuracy")
     assert read.hyperparameters.validation_size == 0.2
 
 
@@ -88,6 +91,32 @@ def test_a_short_job_has_defaults(folder: Path) -> None:
 )
 def test_a_task_is_written_in_many_ways(folder: Path, written: str, task: str) -> None:
     assert job(folder, PLAIN.replace("image_classification", written)).task == task
+
+
+@pytest.mark.parametrize(
+    ("task", "written", "metric"),
+    [
+        ("image_classification", "AUC_weighted", "AUC_weighted"),
+        ("image_classification", "AUCWeighted", "AUC_weighted"),
+        ("image_classification_multilabel", "IOU", "iou"),
+        ("image_object_detection", "MeanAveragePrecision", "mean_average_precision"),
+        ("image_object_detection", "coco_ap50", "coco_ap50"),
+        ("image_instance_segmentation", "coco_box_ap", "coco_box_ap"),
+    ],
+)
+def test_the_best_epoch_may_be_that_of_any_metric_that_rises(
+    folder: Path, task: str, written: str, metric: str
+) -> None:
+    text = PLAIN.replace("image_classification", task) + f"primary_metric: {written}\n"
+    assert job(folder, text).primary_metric == metric
+
+
+def test_metrics_that_jobs_may_name_are_written_by_evaluations() -> None:
+    random = np.random.default_rng(0)
+    scores, truth = random.random((9, 3)), random.random((9, 3)) > 0.5
+    written = evaluate_multiclass(scores / scores.sum(1, keepdims=True), np.arange(9) % 3, "abc").metrics
+    assert set(PRIMARY_METRICS["multiclass"]) == written.keys() - {"log_loss"}
+    assert set(PRIMARY_METRICS["multilabel"]) == evaluate_multilabel(scores, truth, "abc").metrics.keys() - {"log_loss"}
 
 
 def test_a_job_of_the_sdk_is_read(folder: Path) -> None:
@@ -170,6 +199,11 @@ def test_a_search_is_refused(folder: Path, space: str, said: str) -> None:
         (PLAIN + "limits:\n  max_trials: 0\n", "limits.max_trials is 0; expected a whole number from 1 to 1000."),
         (PLAIN + "limits: 3\n", "line 3, limits is 3; expected an object such as {timeout_minutes: 60}."),
         (PLAIN + "name: ../x\n", "line 3, name is '../x'; expected letters, digits"),
+        (
+            PLAIN + "primary_metric: acuracy\n",
+            "line 3, primary_metric is 'acuracy'; expected one of acc",
+        ),
+        (PLAIN + "primary_metric: log_loss\n", "primary_metric is 'log_loss'; expected one of"),
         (PLAIN + "type: command\n", "line 3, type is 'command'; expected automl."),
         (
             PLAIN + "validation_data: {folder: x}\n",

@@ -91,7 +91,7 @@ class Hyperparameters(BaseModel):
     )
     precision: Annotated[Literal["auto", "fp32", "bf16", "fp16"], LOWER_CASE] = Field(
         "auto",
-        description="The arithmetic of training; auto takes bf16 on GPUs that have it, and fp32 elsewhere.",
+        description="The arithmetic of training; auto takes bf16 where it is faster, which is measured on CPUs.",
         json_schema_extra=dict(OURS),
     )
 
