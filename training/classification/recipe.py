@@ -10,10 +10,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from data.dataset import CheckedImage
+from models.errors import first_line
 from models.images.preprocess import Preprocess
 from training.augmentation.crops import jitter_colours, random_crop
 from training.classification.targets import classification_loss, label_weights, target_matrix
 from training.decoded_images import Pixels, decode_images
+from training.errors import TrainingError
 from training.metrics.classification import evaluate_multiclass, evaluate_multilabel
 from training.moving_average import MovingAverage
 from training.recipe import Evaluation, StepPlan, TrainingSetup
@@ -46,6 +48,7 @@ class ClassifierRecipe:
         self._weights = None if weights is None else weights.to(setup.device)
         self._side = self._parameters.train_crop_size
         self._strength = float(self._parameters.augmentation_strength)
+        self._check_sides()
         self._images = self._training_images()
         self._valid_targets = target_matrix(setup.validation, setup.labels)
         self._valid_crops = self._decoded(setup.validation, preprocess.cropped, f"crop {preprocess}")
@@ -121,6 +124,21 @@ class ClassifierRecipe:
 
     def _evaluated(self, start: int) -> range:
         return range(start, min(start + self._parameters.validation_batch_size, len(self._valid_crops)))
+
+    def _check_sides(self) -> None:
+        """Raise TrainingError where the network cannot take images of a size that it will get."""
+        sides = {self._side, self._preprocess.crop, *(self._side_at(until - 0.01) for until, _ in _SMALL_STAGES)}
+        self.network.eval()
+        for side in sorted(sides):
+            try:
+                with torch.inference_mode():
+                    self.network(torch.zeros(2, 3, side, side, device=self._setup.device))
+            except (RuntimeError, ValueError, AssertionError) as error:
+                name, reason = self._setup.model_name, first_line(error).rstrip(".")
+                raise TrainingError(
+                    f"{name} cannot take images of {side}x{side} pixels: {reason}. Change train_crop_size and "
+                    "valid_crop_size, or switch progressive_sizes off."
+                ) from None
 
     def _side_at(self, progress: float) -> int:
         if not self._parameters.progressive_sizes:

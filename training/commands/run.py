@@ -1,7 +1,9 @@
 """training run: trains the model of a job file, or goes on where an earlier run was interrupted."""
 
 import argparse
+import sys
 from pathlib import Path
+from typing import Any
 
 from data.command import Command
 from data.progress import ProgressReport
@@ -36,14 +38,23 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     # imports PyTorch, which --help does not need
+    import torch
+
     from data.check import FaultPolicy
     from training.job import read_job
+    from training.loop.launch import launch
+    from training.loop.processes import Processes
     from training.runs.options import RunOptions
     from training.runs.run import run_job
 
     job = read_job(options.job)
+    processes = Processes.from_environment()
+    if processes.count == 1:
+        gpus = torch.cuda.device_count() if job.hyperparameters.distributed and _may_use_gpus(options, job) else 1
+        if (count := options.processes or gpus) > 1:
+            return launch(sys.argv[1:], count)
     policy = FaultPolicy(refuse=options.faults == "refuse", most_faults=options.most_faults, deep=options.deep)
-    report = ProgressReport()
+    report = ProgressReport(quiet=not processes.first)
     state = run_job(
         job,
         RunOptions(
@@ -62,6 +73,11 @@ def _run(options: argparse.Namespace) -> int:
     )
     report.line(_MESSAGES[state].format(outputs=options.runs / job.name / "outputs"))
     return 0
+
+
+def _may_use_gpus(options: argparse.Namespace, job: Any) -> bool:
+    """Return whether nothing names one device."""
+    return options.device is None and job.hyperparameters.device == "auto"
 
 
 COMMAND = Command("run", "train the model of a job file, or go on with it", _configure, _run)

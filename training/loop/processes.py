@@ -59,6 +59,14 @@ class Processes:
         distributed.all_reduce(total)
         return float(total.item()) / self.count
 
+    def agreed(self, value: str) -> str:
+        """Return what the first process says; all have to call this."""
+        if self.count == 1:
+            return value
+        said: list[str] = [value]
+        distributed.broadcast_object_list(said)
+        return said[0]
+
     def wait(self) -> None:
         """Return when all processes have called this."""
         if self.count > 1:

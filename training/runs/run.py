@@ -137,6 +137,7 @@ class _Run:
             return self._before
         job, seed = self._job, self._job.hyperparameters.seed
         order = BatchOrder(seed, recipe.example_count, job.hyperparameters.training_batch_size, 1)
+        precision = choose_precision(job.hyperparameters.precision, recipe, order, self._device)
         description = {
             "name": job.name,
             "state": "running",
@@ -146,7 +147,7 @@ class _Run:
             "data": prepared.fingerprints(),
             "labels": list(prepared.labels),
             "primary_metric": recipe.primary_metric,
-            "precision": choose_precision(job.hyperparameters.precision, recipe, order, self._device),
+            "precision": self._processes.agreed(precision),
             "device": str(self._device),
             "processes": self._processes.count,
             "versions": {"python": platform.python_version(), "torch": torch.__version__},
