@@ -86,7 +86,8 @@ def _ends(form: str, data: bytes) -> bool:
     """Return whether a file has its end; False may also be said of one that is whole."""
     match form:
         case "JPEG":  # previews in metadata have ends too, but before the last scan
-            return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
+            end = data.rfind(b"\xff\xd9")
+            return end >= 0 and data.find(b"\xff\xda", end) < 0
         case "PNG":
             return b"IEND" in data[-_TAIL:]
         case "GIF":

@@ -1,0 +1,1 @@
+"""What it takes to read, check and convert labelled images."""
