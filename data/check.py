@@ -69,16 +69,20 @@ def leaks(
     The faults are those of the training data's lines, which it has as well. DataRefusedError, with all its faults,
     where the policy refuses them or no image is left.
     """
-    held = {image.sha256: image.image for image in validation.images}
+    held = {key: image.image for image in validation.images for key in (image.sha256, image.pixels) if key}
     fault_log = FaultLog()
+    kept = []
     for each in training.images:
-        if (other := held.get(each.sha256)) is not None:
-            detail = f"The image is in the validation data too, there on line {other.line}."
-            fault_log.add(each.image, "split_leak", detail, IMAGE_DROPPED)
+        other = held.get(each.sha256) or held.get(each.pixels or "")
+        if other is None:
+            kept.append(each)
+            continue
+        detail = f"The image is in the validation data too, there on line {other.line}."
+        fault_log.add(each.image, "split_leak", detail, IMAGE_DROPPED)
     faults = fault_log.by_line()
     if not faults:
         return training, ()
-    images = tuple(image for image in training.images if image.sha256 not in held)
+    images = tuple(kept)
     every = tuple(sorted((*training.faults, *faults), key=lambda fault: fault.line))
     left = replace(training, images=images, labels=_labels([each.image for each in images]), faults=every)
     if not images:
@@ -93,13 +97,15 @@ def _checked(
 ) -> CheckedData:
     return CheckedData(
         task,
-        tuple(
-            CheckedImage(image, place.file, place.facts.size, place.facts.sha256, place.facts.orientation)
-            for image, place in ((image, found[image.url]) for image in images)
-        ),
+        tuple(_checked_image(image, found[image.url]) for image in images),
         _labels(images),
         faults,
     )
+
+
+def _checked_image(image: LabelledImage, place: FoundImage) -> CheckedImage:
+    facts = place.facts
+    return CheckedImage(image, place.file, facts.size, facts.sha256, facts.orientation, facts.pixels)
 
 
 def _labels(images: Sequence[LabelledImage]) -> tuple[Label, ...]:

@@ -32,7 +32,8 @@ class CheckedImage:
     """An image that exists, with its faults mended.
 
     `file` is where its bytes are on this machine, `size` its (width, height) in pixels as stored, `sha256` the hash of
-    its bytes in hexadecimal, `orientation` what EXIF says about turning it, from 1 to 8.
+    its bytes in hexadecimal, `orientation` what EXIF says about turning it, from 1 to 8. `pixels` is the hash of its
+    pixels, where they were looked at.
     """
 
     image: LabelledImage
@@ -40,6 +41,7 @@ class CheckedImage:
     size: tuple[int, int]
     sha256: str
     orientation: int = 1
+    pixels: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

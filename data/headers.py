@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.errors import ImageUnavailableError
 from data.format import Size, SizeFinder
@@ -52,7 +53,7 @@ def image_facts(file: Path, *, deep: bool = False) -> ImageFacts:
         pixels = None
         if deep or not _ends(header.format, data):
             decoded = np.asarray(decode(data, _LIMITS))
-            pixels = hashlib.sha256(repr(decoded.shape).encode() + decoded.tobytes()).hexdigest() if deep else None
+            pixels = _hash(decoded) if deep else None
     except OSError as error:
         raise ImageUnavailableError("image_unreadable", f"The file cannot be read: {error.strerror}.") from None
     except ImageError as error:
@@ -60,6 +61,12 @@ def image_facts(file: Path, *, deep: bool = False) -> ImageFacts:
         sentence = str(error).rpartition(". ")[0] or str(error)
         raise ImageUnavailableError("image_unreadable", f"{sentence.rstrip('.')}.") from None
     return ImageFacts(header.size, header.orientation, hashlib.sha256(data).hexdigest(), pixels)
+
+
+def _hash(pixels: NDArray[np.uint8]) -> str:
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
 
 
 def image_size(file: Path) -> tuple[int, int]:

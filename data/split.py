@@ -37,9 +37,9 @@ def split(
 ) -> tuple[Images, Images]:
     """Return the images to train on and those to validate with, each in their order; `share` are the latter, in (0, 1).
 
-    Images with the same bytes stay together, and so do those of a `group`. Another `seed` is another cut. For two kinds
-    of images, others do matter. An image whose label would not be trained on, though it has two images, is trained on;
-    and where there would be none to validate with, the next one is taken.
+    Images with the same bytes or pixels stay together, and so do those of a `group`. Another `seed` is another cut. For
+    two kinds of images, others do matter. An image whose label would not be trained on, though it has two images, is
+    trained on; and where there would be none to validate with, the next one is taken.
     """
     training, validation = parted(images, [share], group=group, seed=seed)
     return training, validation
@@ -87,9 +87,13 @@ def _units(
     first: dict[str, int] = {}
     for index, image in enumerate(images):
         keys = [f"image {image.sha256}"]
+        place = _place(keys[0], seed)
+        if image.pixels is not None:
+            keys.append(f"pixels {image.pixels}")
         if group is not None and (name := group(image)) is not None:
             keys.append(f"group {name}")
-        places.append(_place(keys[-1], seed))
+            place = _place(keys[-1], seed)
+        places.append(place)
         for key in keys:
             owner[root(index)] = root(first.setdefault(key, index))
     members = defaultdict(list)

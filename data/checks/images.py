@@ -42,14 +42,18 @@ def look_at(
     errors: dict[str, ImageUnavailableError] = {}
     threads = (cpu_count() or 1) if deep else _THREADS
     with report.bar(len(urls), "looking at images") as bar, ThreadPoolExecutor(threads) as pool:
-        for start in range(0, len(urls), _AT_ONCE * threads):
-            some = urls[start : start + _AT_ONCE * threads]
-            for url, result in zip(some, pool.map(look, some), strict=True):
-                if isinstance(result, FoundImage):
-                    found[url] = result
-                else:
-                    errors[url] = result
-                bar.advance()
+        try:
+            for start in range(0, len(urls), _AT_ONCE * threads):
+                some = urls[start : start + _AT_ONCE * threads]
+                for url, result in zip(some, pool.map(look, some), strict=True):
+                    if isinstance(result, FoundImage):
+                        found[url] = result
+                    else:
+                        errors[url] = result
+                    bar.advance()
+        except BaseException:  # such as Ctrl-C, which is not to wait for images that nobody wants
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     for image in images:
         if (error := errors.get(image.url)) is not None:
             fault_log.add(image, error.fault, str(error), IMAGE_DROPPED)

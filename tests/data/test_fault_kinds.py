@@ -318,7 +318,10 @@ class TestImages:
             (tmp_path / f"twin.{form}").write_bytes(encoded(painted(1, 20, 16), form))
         lines = [("twin.PNG", "can"), ("twin.BMP", "can")]
         assert found(checked(*lines)) == []
-        assert found(checked(*lines, policy=FaultPolicy(deep=True))) == [(2, "image_twice")]
+        deep = FaultPolicy(deep=True)
+        assert found(checked(*lines, policy=deep)) == [(2, "image_twice")]
+        training, validation = (checked(line, (url(place), "can"), policy=deep) for place, line in enumerate(lines, 1))
+        assert [fault.line for fault in leaks(training, validation)[1]] == [1]
 
     def test_turned_images_are_reported_unless_they_are_turned(self, checked: Checked, tmp_path: Path) -> None:
         exif = Image.Exif()

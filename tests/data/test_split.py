@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +70,10 @@ def test_twins_and_groups_stay_together() -> None:
         assert {each.sha256 for each in training} & {each.sha256 for each in validation} == set()
         assert min(len(training), len(validation)) > 20
     assert {line % 25 for line in lines(training)} & {line % 25 for line in lines(validation)} == set()
+    looked_at = [replace(each, pixels=f"pixels {each.image.line % 500}") for each in IMAGES]
+    training, validation = split(looked_at)
+    assert {line % 500 for line in lines(training)} & {line % 500 for line in lines(validation)} == set()
+    assert lines(split([replace(each, pixels=each.sha256) for each in IMAGES])[1]) == lines(split(IMAGES)[1])
     # groups that share an image stay together too, whatever side each of them would be on
     chained = [image(number, sha256=f"pixels {(number + 1) // 2}") for number in range(100)]
     training, validation = split(chained, group=lambda each: str(each.image.line // 2))
