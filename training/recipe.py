@@ -106,8 +106,13 @@ class Recipe(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RecipeFamily:
-    """The networks that one recipe trains. `names` are those of architectures, or hold a `*`."""
+    """The networks that one recipe trains. `names` are those of architectures, or hold a `*`.
+
+    `write` writes the network of a recipe to a folder in the form of its library. Without it, a model is written as
+    AutoML for Images does.
+    """
 
     names: tuple[str, ...]
     tasks: tuple[TaskName, ...]
     build: Callable[[TrainingSetup], Recipe]
+    write: Callable[[Recipe, nn.Module, Path], None] | None = None

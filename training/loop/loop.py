@@ -59,6 +59,7 @@ class TrainingLoop:
         precision: str,
         report: ProgressReport,
         writers: Sequence[MetricsWriter] = (),
+        primary_metric: str | None = None,
         timeout_s: float | None = None,
     ) -> None:
         self._recipe, self._parameters, self._folder = recipe, hyperparameters, folder
@@ -86,6 +87,7 @@ class TrainingLoop:
             enabled=hyperparameters.early_stopping,
         )
         self._progress = LoopProgress()
+        self._metric = primary_metric or recipe.primary_metric
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._network: nn.Module = recipe.network
         if processes.count > 1:
@@ -199,7 +201,7 @@ class TrainingLoop:
             evaluation = self._evaluate(network)
             line |= {**evaluation.metrics, "seconds_evaluation": time.monotonic() - started}
             self._progress.history.append(line)
-            score = evaluation.metrics[self._recipe.primary_metric]
+            score = evaluation.metrics[self._metric_of(evaluation)]
         best = self._stopping.add(line["epoch"], self._processes.mean(score, self._device) * self._processes.count)
         if self._processes.first:
             if best:
@@ -216,11 +218,15 @@ class TrainingLoop:
             network.train()
         return evaluation
 
+    def _metric_of(self, evaluation: Evaluation) -> str:
+        """Return the metric that decides: with one label alone, there are no others than the recipe's own."""
+        return self._metric if self._metric in evaluation.metrics else self._recipe.primary_metric
+
     def _keep(self, network: nn.Module, evaluation: Evaluation, epoch: int) -> None:
         confusion = None if evaluation.confusion is None else evaluation.confusion.tolist()
         described = {
             "epoch": epoch,
-            "primary_metric": self._recipe.primary_metric,
+            "primary_metric": self._metric_of(evaluation),
             "metrics": dict(evaluation.metrics),
             "per_label": {label: dict(values) for label, values in evaluation.per_label.items()},
             "confusion": confusion,
@@ -228,7 +234,7 @@ class TrainingLoop:
         self._folder.save_best({"network": network.state_dict()}, described, evaluation.predictions)
 
     def _described(self, line: Mapping[str, Any], best: bool) -> str:
-        metric = self._recipe.primary_metric
+        metric = self._metric if self._metric in line else self._recipe.primary_metric
         seconds = line["seconds_training"] + line["seconds_evaluation"]
         return (
             f"epoch {line['epoch'] + 1}/{self._parameters.number_of_epochs}: loss {line['log_loss_train']:.4g}, "

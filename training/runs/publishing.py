@@ -14,49 +14,31 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from models.definition import task_named
 from models.folder.manifest import MANIFEST, Manifest, TaskName
-from models.folder.registry import now
-from models.labels import Label
 from training.recipe import Recipe
 from training.runs.state_file import sync_folder
 
 _COLUMNS = {"multiclass": ("probs", "labels"), "multilabel": ("probs", "labels")}
 
 
-def publish(
-    folder: Path,
-    recipe: Recipe,
-    *,
-    task: TaskName,
-    model_name: str,
-    labels: tuple[Label, ...],
-    score: Mapping[str, Any],
-    origin: Mapping[str, str],
-    describe: Callable[[Path], None],
-) -> None:
-    """Write the network of a recipe to `folder`, whole or not at all, in place of what is there.
+def publish(folder: Path, manifest: Manifest, *writers: Callable[[Path], None]) -> None:
+    """Write a model folder, whole or not at all, in place of what is there; each writer adds files to it.
 
-    `score` is kept in the checkpoint as epoch, score and metrics; `origin` in the manifest. `describe` adds
-    files for people to the new folder. The manifest has no hashes, so that settings.json may still be edited.
+    The manifest has no hashes of files, so that settings.json may still be edited.
     """
     fresh = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
-        _write(fresh, recipe, task, model_name, score)
-        describe(fresh)
-        manifest = Manifest(
-            architecture=model_name,
-            labels=list(labels),
-            task=task,
-            created=now(),
-            origin=dict(origin),
-        )
+        fresh.mkdir()
+        for write in writers:
+            write(fresh)
         (fresh / MANIFEST).write_text(manifest.model_dump_json(indent=2, exclude_none=True) + "\n")
-        for file in fresh.rglob("*"):
-            if file.is_dir():
-                sync_folder(file)
+        for inner in (fresh, *fresh.rglob("*")):
+            if inner.is_dir():
+                sync_folder(inner)
         if folder.exists():
             shutil.rmtree(folder)
         fresh.replace(folder)
@@ -65,16 +47,19 @@ def publish(
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _write(fresh: Path, recipe: Recipe, task: TaskName, model_name: str, score: Mapping[str, Any]) -> None:
-    artifacts = fresh / "mlflow-model" / "artifacts"
+def write_hosted(
+    folder: Path, recipe: Recipe, network: nn.Module, *, task: TaskName, model_name: str, score: Mapping[str, Any]
+) -> None:
+    """Write a network as AutoML for Images does, and its weights as safetensors; `score` goes into the checkpoint."""
+    artifacts = folder / "mlflow-model" / "artifacts"
     artifacts.mkdir(parents=True)
-    checkpoint = recipe.checkpoint(recipe.network)
+    checkpoint = recipe.checkpoint(network)
     state = OrderedDict(checkpoint["model_state"])
     torch.save({"model_name": model_name, **checkpoint, **score, "model_state": state}, artifacts / "model.pt")
-    save_file({name: tensor.clone() for name, tensor in state.items()}, fresh / "model.safetensors")
+    save_file({name: tensor.clone() for name, tensor in state.items()}, folder / "model.safetensors")
     (artifacts / "settings.json").write_text(json.dumps(recipe.settings(), indent=2) + "\n")
     columns = json.dumps([{"name": name, "type": "string"} for name in _COLUMNS.get(task, ("boxes",))])
-    (fresh / "mlflow-model" / "MLmodel").write_text(
+    (folder / "mlflow-model" / "MLmodel").write_text(
         "flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\n"
         f"metadata:\n  azureml.automl.task: {task_named(task).hosted_name}\n"
         'signature:\n  inputs: \'[{"name": "image", "type": "binary"}]\'\n'

@@ -10,10 +10,12 @@ from typing import Any, Literal
 import torch
 
 from data.progress import ProgressReport
-from models.architecture.catalog import architecture
+from models.folder.manifest import Manifest
+from models.folder.registry import now
+from training.hyperparameters.resolution import trained_architecture
 from training.job import TrainingJob
 from training.loop.batches import BatchOrder
-from training.loop.device import find_device
+from training.loop.device import compute_deterministically, find_device
 from training.loop.loop import TrainingLoop
 from training.loop.precision import choose_precision
 from training.loop.processes import Processes
@@ -25,7 +27,7 @@ from training.reports.report import write_report
 from training.runs.folder import RunFolder, flattened, refuse_changes
 from training.runs.options import RunOptions
 from training.runs.preparation import PreparedData, prepare
-from training.runs.publishing import publish
+from training.runs.publishing import publish, write_hosted
 from training.runs.start import start_from, starting_weights
 from training.trackers.selection import select_trackers
 from training.trackers.tracker import TrackedRun
@@ -43,6 +45,8 @@ def run_job(job: TrainingJob, options: RunOptions, report: ProgressReport) -> Ru
     report = report if processes.first else ProgressReport(quiet=True)
     folder = RunFolder(options.runs / job.name)
     device = find_device(options.device or _wanted(job), processes.local_rank)
+    if job.hyperparameters.deterministic:
+        compute_deterministically(device)
     if not processes.first:
         with processes.connected(device):
             return _Run(job, options, folder, processes=processes, device=device, report=report).run()
@@ -69,6 +73,7 @@ class _Run:
     ) -> None:
         self._job, self._options, self._folder = job, options, folder
         self._processes, self._device, self._report = processes, device, report
+        self._family = recipe_family(trained_architecture(job.model_name).name, job.task)
         self._before = folder.description()
         self._asked = {
             "task": job.task,
@@ -109,7 +114,6 @@ class _Run:
 
     def _recipe(self, prepared: PreparedData, *, pretrained: bool) -> Recipe:
         """Build the recipe; the first process decodes the images before the others do."""
-        family = recipe_family(self._job.model_name, self._job.task)
         setup = TrainingSetup(
             task=self._job.task,
             model_name=self._job.model_name,
@@ -124,7 +128,7 @@ class _Run:
         )
         if not self._processes.first:
             self._processes.wait()
-        recipe = family.build(setup)
+        recipe = self._family.build(setup)
         if self._processes.first:
             self._processes.wait()
         return recipe
@@ -146,7 +150,7 @@ class _Run:
             "started_from": started_from,
             "data": prepared.fingerprints(),
             "labels": list(prepared.labels),
-            "primary_metric": recipe.primary_metric,
+            "primary_metric": self._job.primary_metric,
             "precision": self._processes.agreed(precision),
             "device": str(self._device),
             "processes": self._processes.count,
@@ -176,6 +180,7 @@ class _Run:
             precision=description["precision"],
             report=self._report,
             writers=(trackers,),
+            primary_metric=self._job.primary_metric,
             timeout_s=None if self._job.timeout_minutes is None else 60 * self._job.timeout_minutes,
         )
         trackers.start(TrackedRun(self._job.name, self._folder.path, flattened(self._asked), self._folder.next_epoch()))
@@ -202,26 +207,31 @@ class _Run:
 
     def _finish(self, recipe: Recipe, prepared: PreparedData, description: dict[str, Any]) -> None:
         """Publish the model with its card, draw the report, and say that the run has finished."""
-        recipe.network.load_state_dict(self._folder.best()["network"])
+        job, network = self._job, recipe.network
+        network.load_state_dict(self._folder.best()["network"])
         evaluation = self._folder.evaluation()
+        score = {name: evaluation[name] for name in ("epoch", "metrics")}
+        score["score"] = evaluation["metrics"][evaluation["primary_metric"]]
+        origin = {
+            "run": job.name,
+            "started_from": _source(description["started_from"]),
+            "training_data": description["data"]["training"]["sha256"],
+            "validation_data": description["data"]["validation"]["sha256"],
+        }
+        found = trained_architecture(job.model_name)
+        manifest = Manifest(
+            architecture=found.name, labels=list(prepared.labels), task=job.task, created=now(), origin=origin
+        )
+        write = self._family.write
         publish(
             self._folder.outputs,
-            recipe,
-            task=self._job.task,
-            model_name=self._job.model_name,
-            labels=prepared.labels,
-            score={
-                "epoch": evaluation["epoch"],
-                "score": evaluation["metrics"][recipe.primary_metric],
-                "metrics": evaluation["metrics"],
-            },
-            origin={
-                "run": self._job.name,
-                "started_from": _source(description["started_from"]),
-                "training_data": description["data"]["training"]["sha256"],
-                "validation_data": description["data"]["validation"]["sha256"],
-            },
-            describe=lambda outputs: write_card(self._folder.path, outputs / "README.md"),
+            manifest,
+            lambda folder: (
+                write(recipe, network, folder)
+                if write is not None
+                else write_hosted(folder, recipe, network, task=job.task, model_name=found.name, score=score)
+            ),
+            lambda folder: write_card(self._folder.path, folder / "README.md"),
         )
         write_report(self._folder.path, prepared.validation, exif=_turns_images(self._job.model_name))
         self._folder.describe({**description, "state": "finished"})
@@ -238,5 +248,5 @@ def _source(started_from: Any) -> str:
 
 def _turns_images(model_name: str) -> bool:
     """Return whether a server turns the images of this model by their EXIF orientation, unless a folder says else."""
-    exif = architecture(model_name).settings.model_fields.get("exif")
+    exif = trained_architecture(model_name).settings.model_fields.get("exif")
     return bool(exif is not None and exif.default)

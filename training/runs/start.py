@@ -1,9 +1,15 @@
 """The start of a run: the weights that it begins with, and what its log and run.json say of them."""
 
+from pathlib import Path
 from typing import Any
 
-from models.architecture.catalog import architecture
+from torch import nn
+
+from models.architecture.architecture import State
+from models.errors import ModelError
+from models.folder.layout import locate
 from models.labels import Label
+from training.hyperparameters.resolution import is_saved_model, trained_architecture
 from training.job import TrainingJob
 from training.recipe import Recipe
 from training.runs.options import RunOptions
@@ -25,6 +31,8 @@ def starting_weights(job: TrainingJob, options: RunOptions) -> StartingWeights |
         given = str(weights_of_run(options.source_run, options.runs))
     if given is None and (path := weights_of_job(job.hyperparameters, job.file.absolute().parent, options.runs)):
         given = str(path)
+    if given is None and is_saved_model(Path(job.model_name)) and not _has_weights(Path(job.model_name)):
+        return None  # a description of a network alone
     size = getattr(job.hyperparameters, "model_size", None)
     return find_weights(given, job.model_name, model_size=size, download=options.download)
 
@@ -38,7 +46,8 @@ def start_from(
     """
     if weights is None:
         return RANDOM, f"starts from {RANDOM}"
-    transfer = take_over(recipe.network, weights, labels, architecture(model_name).adapt)
+    adapt = _inside if is_saved_model(Path(model_name)) else trained_architecture(model_name).adapt
+    transfer = take_over(recipe.network, weights, labels, adapt)
     described = {
         "source": weights.source,
         "sha256": weights.sha256,
@@ -47,3 +56,16 @@ def start_from(
         "labels": list(transfer.labels),
     }
     return described, transfer.sentence(weights)
+
+
+def _has_weights(folder: Path) -> bool:
+    try:
+        locate(folder)
+    except ModelError:
+        return False
+    return True
+
+
+def _inside(network: nn.Module, state: State) -> State:
+    """Return tensors of transformers by their names inside the module that returns its logits."""
+    return {f"network.{name}": tensor for name, tensor in state.items()}
