@@ -1,6 +1,7 @@
 """Conversion: labelled images from one format to another, all or nothing, with an account of what was left out."""
 
 import os
+import posixpath
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -97,6 +98,7 @@ class _Placing:
 
     def __init__(self, folder: Path, target: Path, form: Format, task: TaskName, store: ImageStore) -> None:
         self._folder, self._target, self._store = folder, target.resolve(), store
+        self._stays = folder.resolve() == self._target
         self._needs_file = form.needs == "files"
         self._needs_size = form.needs != "nothing" and task in ("detection", "segmentation")
         self._found: dict[str, tuple[Path | None, Size | None, str]] = {}
@@ -132,11 +134,11 @@ class _Placing:
             return url
         if isinstance(address, LocalAddress):
             path = address.path
-            if Path(path).is_absolute():
+            if path.startswith("/"):
                 return url
             if file is None or file in (self._folder / path, self._folder / unquote(path)):
-                folder, name = os.path.split(path)
-                return url if self._folder.resolve() == self._target else self._joined(self._folder / folder, name)
+                folder, name = posixpath.split(path)
+                return url if self._stays else self._joined(self._folder / folder, name)
         if isinstance(address, (LocalAddress, LabelStudioAddress)) and file is not None:
             return self._joined(file.parent, file.name)
         return url

@@ -11,10 +11,12 @@ from data.errors import DataError
 from settings.byte_order_mark import as_utf8
 from settings.excerpt import shortened
 
+_OTHERS = {".jsonl", ".ndjson", ".csv", ".tsv"}
+
 
 def holds_document(path: Path, first: bytes, words: tuple[bytes, ...]) -> bool:
     """Return whether a file begins with a byte, after blanks, and has all `words` somewhere."""
-    if not path.is_file() or path.suffix.lower() != ".json" or not path.stat().st_size:
+    if path.suffix.lower() in _OTHERS or not path.is_file() or not path.stat().st_size:
         return False
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return content[:100].removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == first and all(

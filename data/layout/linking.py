@@ -16,6 +16,7 @@ class LinkedImages:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._taken: set[str] = set()
+        self._made: set[str] = set()
         self.clashes: list[str] = []
 
     def add(self, placed: PlacedImage, folder: str = "") -> PurePosixPath:
@@ -35,7 +36,9 @@ class LinkedImages:
         self._taken.add(key)
         path = PurePosixPath(folder, stem + suffix)
         target = self._folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if folder not in self._made:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(folder)
         _link(placed.file, target)
         return path
 
@@ -54,7 +57,8 @@ def _name(placed: PlacedImage) -> PurePosixPath:
 
 def _link(file: Path, target: Path) -> None:
     """Link a file, or copy it where it is on another disk or links are not allowed."""
-    real = file.resolve()
+    # The link itself would be linked, and lead nowhere from another folder
+    real = file.resolve() if file.is_symlink() else file
     try:
         os.link(real, target)
     except OSError:

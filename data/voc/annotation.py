@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
 from data.encodings.numbers import all_finite, finite, pixel_size
 from data.format import Size
@@ -14,6 +15,31 @@ from settings.excerpt import excerpt
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _MOST_BYTES = 2**24
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_IMAGE = """<?xml version="1.0" encoding="utf-8"?>
+<annotation>
+  <folder>JPEGImages</folder>
+  <filename>{name}</filename>
+  <size>
+    <width>{width}</width>
+    <height>{height}</height>
+    <depth>3</depth>
+  </size>
+  <segmented>{segmented}</segmented>
+"""
+_OBJECT = """  <object>
+    <name>{name}</name>
+    <pose>Unspecified</pose>
+    <truncated>0</truncated>
+    <difficult>{difficult}</difficult>
+    <bndbox>
+      <xmin>{xmin!r}</xmin>
+      <ymin>{ymin!r}</ymin>
+      <xmax>{xmax!r}</xmax>
+      <ymax>{ymax!r}</ymax>
+    </bndbox>
+  </object>
+"""
 
 
 class XmlError(Exception):
@@ -71,28 +97,20 @@ def can_be_written(label: Label) -> bool:
 
 def annotation(name: str, size: Size, objects: Sequence[LabelledObject], origin: int, *, masks: bool) -> bytes:
     """Return the XML of an image with a `name` and a `size` (width, height); corners are not rounded."""
-    root = ElementTree.Element("annotation")
-    _add(root, "folder", "JPEGImages")
-    _add(root, "filename", name)
-    sides = ElementTree.SubElement(root, "size")
-    for side, pixels in zip(("width", "height", "depth"), (*size, 3), strict=True):
-        _add(sides, side, pixels)
-    _add(root, "segmented", int(masks))
-    for each in objects:
-        element = ElementTree.SubElement(root, "object")
-        _add(element, "name", named(each.label))
-        _add(element, "pose", "Unspecified")
-        _add(element, "truncated", 0)
-        _add(element, "difficult", int(each.crowd))
-        box = ElementTree.SubElement(element, "bndbox")
-        left, top, right, bottom = each.box
-        corners = left * size[0] + origin, top * size[1] + origin, right * size[0], bottom * size[1]
-        for corner, value in zip(_CORNERS, corners, strict=True):
-            _add(box, corner, value)
-    ElementTree.indent(root)
-    text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
-    return text + b"\n"
+    return (
+        _IMAGE.format(name=escape(name), width=size[0], height=size[1], segmented=int(masks))
+        + "".join(_object(each, size, origin) for each in objects)
+        + "</annotation>\n"
+    ).encode()
 
 
-def _add(parent: ElementTree.Element, tag: str, value: object) -> None:
-    ElementTree.SubElement(parent, tag).text = str(value)
+def _object(each: LabelledObject, size: Size, origin: int) -> str:
+    left, top, right, bottom = each.box
+    return _OBJECT.format(
+        name=escape(named(each.label)),
+        difficult=int(each.crowd),
+        xmin=left * size[0] + origin,
+        ymin=top * size[1] + origin,
+        xmax=right * size[0],
+        ymax=bottom * size[1],
+    )

@@ -147,7 +147,7 @@ def test_annotations_of_unknown_images_and_broken_entries(tmp_path: Path) -> Non
 def test_an_image_that_loses_all_annotations_is_no_background(tmp_path: Path) -> None:
     dataset = read(tmp_path, [{**BOX, "bbox": "wide"}])
     assert dataset.images == ()
-    assert codes(dataset) == [(1, "box_not_number", "object dropped"), (1, "label_form", "image dropped")]
+    assert codes(dataset) == [(1, "box_not_number", "image dropped")]
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,6 @@ def test_rows_of_an_image_come_together_and_bad_ones_are_faults(tmp_path: Path) 
     assert (image.line, [each.label for each in image.objects]) == (2, ["can", "carton"])
     assert codes(dataset) == [
         (3, "box_not_number"),
-        (3, "label_form"),
         (5, "line_unreadable"),
         (6, "label_form"),
         (7, "image_missing"),

@@ -83,8 +83,7 @@ def test_what_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
         (1, "box_not_number", "object dropped"),
         (2, "line_unreadable", "image dropped"),
         (3, "line_unreadable", "image dropped"),
-        (4, "box_not_number", "object dropped"),
-        (4, "label_form", "image dropped"),
+        (4, "box_not_number", "image dropped"),
     ]
 
 

@@ -77,8 +77,7 @@ def test_lines_that_cannot_be_used_are_faults(line: str, code: str, tmp_path: Pa
     assert [len(image.objects) for image in dataset.images] == [1]
     assert codes(dataset) == [
         (1, code, "object dropped"),
-        (2, code, "object dropped"),
-        (2, "label_form", "image dropped"),
+        (2, code, "image dropped"),
     ]
     assert "Line 2 of a.txt" in dataset.faults[0].detail
 
