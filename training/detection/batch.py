@@ -53,9 +53,9 @@ class BatchMaker:
     progressive: bool = False
 
     def batch(self, examples: Sequence[DetectorExample], plan: StepPlan | None = None) -> DetectionBatch:
-        """Return a batch of the examples of a plan, or of all of them, as they are, where there is no plan."""
+        """Return a batch of the examples of a plan or, without one, of all of them, as they are at the end."""
         chosen = examples if plan is None else [examples[index] for index in plan.indexes.tolist()]
-        progress = 0.0 if plan is None else plan.progress
+        progress = 1.0 if plan is None else plan.progress
         share = SMALL if plan is not None and self.progressive and progress < SMALL_UNTIL else 1.0
         images, targets = [], []
         for place, example in enumerate(chosen):

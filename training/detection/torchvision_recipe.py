@@ -1,5 +1,6 @@
 """TorchvisionRecipe: how the detectors of torchvision are trained, as the parts of a Recipe."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from training.detection.examples import decode_examples
 from training.detection.region_heads import limit_regions
 from training.detection.trainable import freeze_layers, hold_norms, learn_norms, saved_state
 from training.hyperparameters.frozen_layers import frozen_prefixes
+from training.loop.device import moved
 from training.moving_average import MovingAverage
 from training.recipe import Evaluation, StepPlan, TrainingSetup
 
@@ -43,6 +45,7 @@ class TorchvisionRecipe:
         named = architecture(setup.model_name)
         assert isinstance(named, DetectorArchitecture) and isinstance(named.adapter, TorchvisionAdapter)
         self._architecture, self._adapter, self._given = named, named.adapter, setup.hyperparameters
+        self._device = setup.device
         self._settings = self._effective_settings()
         self._masks = isinstance(self._settings, SegmentationSettings)
         self._classes = (*((BACKGROUND,) if named.background else ()), *setup.labels)
@@ -50,16 +53,19 @@ class TorchvisionRecipe:
         self.network: Any = self._built()
         self._norms = self._trainable(pretrained=setup.pretrained)
         self.network.to(setup.device).to(memory_format=torch.channels_last)
-        self._examples = decode_examples(
-            setup.training,
+        decoded = partial(
+            decode_examples,
             labels=setup.labels,
-            settings=self._settings,
             fit=partial(shrunk, settings=self._settings),
             shown=f"a detector's input of {self._settings.min_size} to {self._settings.max_size} pixels",
             folder=setup.cache,
             report=setup.report,
         )
+        self._examples = decoded(setup.training, settings=self._settings)
         self.example_count = len(self._examples)
+        self._validation = decoded(
+            setup.validation, settings=self._settings.model_copy(update={"tile_grid_size": None})
+        )
         self._maker = BatchMaker(
             self._settings,
             self._masks,
@@ -85,8 +91,9 @@ class TorchvisionRecipe:
         return losses
 
     def evaluate(self, network: nn.Module) -> Evaluation:
-        """Detect objects in the validation images as a server does, and judge them."""
-        return self._evaluation.evaluate(saved_state(network))
+        """Detect objects in the validation images as a server does, and judge them; `log_loss` is the loss there."""
+        evaluation = self._evaluation.evaluate(saved_state(network))
+        return replace(evaluation, metrics={"log_loss": self._validation_loss(network), **evaluation.metrics})
 
     def checkpoint(self, network: nn.Module) -> dict[str, Any]:
         """Return what model.pt holds, apart from the name of the model."""
@@ -104,6 +111,19 @@ class TorchvisionRecipe:
         values = {name: getattr(self._settings, name, None) for name in (*_SPECS, *_INFERENCE, "exif")}
         set_here = {name: value for name, value in values.items() if value is not None and value is not False}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in set_here.items()}
+
+    def _validation_loss(self, network: nn.Module) -> float:
+        """Return the mean loss of the validation images, as they are."""
+        torch.manual_seed(0)  # regions are drawn, the same ones each time
+        network.train()
+        total, count, at_once = 0.0, len(self._validation), self._given.validation_batch_size
+        with torch.no_grad():
+            for start in range(0, count, at_once):
+                examples = self._validation[start : start + at_once]
+                losses = self.losses(network, moved(self._maker.batch(examples), self._device))
+                total += len(examples) * sum(value.item() for value in losses.values())
+        network.eval()
+        return total / max(count, 1)
 
     def _effective_settings(self) -> DetectionSettings:
         schema = self._architecture.settings

@@ -81,7 +81,7 @@ def detector_setup(
         schema(**{**(SMALL_YOLO if yolo else SMALL), **given}),
         labels,
         tuple(images),
-        tuple(validation),
+        tuple(validation or images[:1]),
         torch.device("cpu"),
         cache,
         ProgressReport(quiet=True),

@@ -112,7 +112,7 @@ def test_evaluation_says_what_a_server_replies(name: str, images: list[CheckedIm
     )
     recipe.network.load_state_dict(seeded_detector(name))
     evaluation = recipe.evaluate(recipe.network)
-    assert {"mean_average_precision", "recall", "coco_ap", "coco_ap50"} <= evaluation.metrics.keys()
+    assert {"log_loss", "mean_average_precision", "recall", "coco_ap", "coco_ap50"} <= evaluation.metrics.keys()
     assert list(evaluation.per_label) == list(SERVED_LABELS)
     model = load_detector(write_folder(tmp_path / "model", name, recipe))
     replied = 0
@@ -123,6 +123,20 @@ def test_evaluation_says_what_a_server_replies(name: str, images: list[CheckedIm
         assert_alike(prediction["boxes"], reply.boxes, 1e-6)
         replied += len(reply.boxes)
     assert replied > 4
+
+
+def test_evaluation_measures_the_same_loss_again_and_changes_nothing(
+    images: list[CheckedImage], tmp_path: Path
+) -> None:
+    recipe = recipe_of(FAST, images, tmp_path, validation=images[:3], validation_metric_type="none", min_size=32)
+    take_steps(recipe, [[0, 1]])
+    state = {name: tensor.clone() for name, tensor in recipe.network.state_dict().items()}
+    recipe.network.eval()
+    one, same = (recipe.evaluate(recipe.network).metrics for _ in range(2))
+    assert one == same
+    assert one.keys() == {"log_loss", "mean_average_precision"} and one["log_loss"] > 0
+    assert not recipe.network.training
+    assert all(torch.equal(tensor, state[name]) for name, tensor in recipe.network.state_dict().items())
 
 
 def test_evaluation_of_perfect_masks_is_perfect(images: list[CheckedImage], tmp_path: Path) -> None:
