@@ -4,6 +4,8 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TextIO, TypeVar
 
 from tqdm import tqdm
@@ -14,13 +16,24 @@ _LINE_SECONDS = 10.0
 
 @dataclass(slots=True)
 class ProgressReport:
-    """Where progress is shown; `quiet` shows nothing, as in all but the first process of a run."""
+    """Where progress is shown; `quiet` shows nothing, as in all but the first process of a run.
+
+    Lines also go to the file `log`, with the time; how far a bar is does not.
+    """
 
     quiet: bool = False
     stream: TextIO = field(default_factory=lambda: sys.stderr)
+    log: Path | None = None
 
     def line(self, text: str) -> None:
         """Print a line above a bar."""
+        self.show(text)
+        if self.log is not None and not self.quiet:
+            with self.log.open("a", encoding="utf-8") as log:
+                log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {text}\n")
+
+    def show(self, text: str) -> None:
+        """Print a line that is of use now only."""
         if not self.quiet:
             tqdm.write(text, file=self.stream)
             self.stream.flush()
@@ -65,4 +78,4 @@ class ProgressBar:
         if now - self._shown >= _LINE_SECONDS and self._done < self._total:
             self._shown = now
             left = (now - self._started) / self._done * (self._total - self._done)
-            self._report.line(f"{self._what}: {self._done} of {self._total}, {left:.0f} s left{note and ', ' + note}")
+            self._report.show(f"{self._what}: {self._done} of {self._total}, {left:.0f} s left{note and ', ' + note}")

@@ -3,15 +3,18 @@
 Nothing here has a state, so a run goes on at any step without one, and several processes share what one would do.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.recipe import StepPlan
+
+Item = TypeVar("Item")
 
 # What a generator is for, so that no two share their numbers
 _ORDER, _EXAMPLE, _BATCH = 0, 1, 2
@@ -59,6 +62,18 @@ class BatchOrder:
         order = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(self.example_count)
         bounds = np.linspace(0, self.example_count, self.steps_per_epoch + 1).round().astype(int)
         return int(bounds[step]), order[bounds[step] : bounds[step + 1]]
+
+
+def timed(items: Iterator[Item], waited: Callable[[float], None]) -> Iterator[Item]:
+    """Yield the items, and say how many seconds each was waited for."""
+    while True:
+        start = time.monotonic()
+        try:
+            item = next(items)
+        except StopIteration:
+            return
+        waited(time.monotonic() - start)
+        yield item
 
 
 def prefetched(

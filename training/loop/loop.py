@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from data.progress import ProgressBar, ProgressReport
 from training.errors import TrainingError
-from training.loop.batches import BatchOrder, prefetched
+from training.loop.batches import BatchOrder, prefetched, timed
 from training.loop.device import moved
 from training.loop.early_stopping import EarlyStopping
 from training.loop.optimizer import build_optimizer, clip, restore_optimizer
@@ -86,7 +86,7 @@ class TrainingLoop:
             strictly=recipe.primary_metric == "mean_average_precision",
             enabled=hyperparameters.early_stopping,
         )
-        self._progress = LoopProgress()
+        self._progress, self._waited = LoopProgress(), 0.0
         self._metric = primary_metric or recipe.primary_metric
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._network: nn.Module = recipe.network
@@ -125,7 +125,8 @@ class TrainingLoop:
         grouped = min(self._parameters.grad_accumulation_step, order.steps_per_epoch)
         plans = [partial(order.plan, progress.epoch, step) for step in range(progress.step, order.steps_per_epoch)]
         self._network.train()
-        for plan, batch in prefetched(plans, self._recipe.batch):
+        self._waited = 0.0
+        for plan, batch in timed(prefetched(plans, self._recipe.batch), self._wait_for):
             last_of_group = (progress.step + 1) % grouped == 0 or progress.step + 1 == order.steps_per_epoch
             self._step(plan, batch, grouped, last_of_group)
             progress.step += 1
@@ -170,6 +171,9 @@ class TrainingLoop:
                 )
             self._progress.losses[name] = self._progress.losses.get(name, 0.0) + value
 
+    def _wait_for(self, seconds: float) -> None:
+        self._waited += seconds
+
     def _mean_loss(self) -> float:
         return sum(self._progress.losses.values()) / max(1, self._progress.step)
 
@@ -185,7 +189,8 @@ class TrainingLoop:
             line = {"epoch": epoch, "log_loss_train": loss, "learning_rate": self._optimizer.param_groups[0]["lr"]}
             if len(parts) > 1:
                 line |= {f"{name}_train": value for name, value in parts.items()}
-            self._judge(network, line | {"seconds_training": seconds, "images_per_second": images_per_second})
+            times = {"seconds_training": seconds, "images_per_second": images_per_second}
+            self._judge(network, line | times | {"share_waiting_for_data": self._waited / seconds})
         if progress.epoch % self._parameters.checkpoint_frequency == 0 or last or self._stopping.stop:
             self._save()
 

@@ -51,6 +51,7 @@ def run_job(job: TrainingJob, options: RunOptions, report: ProgressReport) -> Ru
         with processes.connected(device):
             return _Run(job, options, folder, processes=processes, device=device, report=report).run()
     with folder.locked(), processes.connected(device):
+        report = replace(report, log=folder.path / "log.txt")
         return _Run(job, options, folder, processes=processes, device=device, report=report).run()
 
 
