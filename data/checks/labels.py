@@ -90,7 +90,7 @@ def report_alike(images: Sequence[LabelledImage], fault_log: FaultLog) -> None:
                 fault_log.add(
                     image,
                     "label_alike",
-                    f"{quoted(label)} ({_images(counts[label])}) is like {quoted(most)} ({_images(counts[most])}), and "
+                    f"{quoted(label)} ({counted(counts[label])}) is like {quoted(most)} ({counted(counts[most])}), and "
                     "another label. Write them alike, or use --rename.",
                 )
 
@@ -106,17 +106,18 @@ def report_rare(images: Sequence[LabelledImage], task: TaskName, fault_log: Faul
             if (folded := _folded(label)) in rare:
                 only = counts[folded] == 1
                 detail = (
-                    f"The label {label!r} has {_images(counts[folded])}. Add at least {_FEW_IMAGES}, or leave it out."
+                    f"The label {label!r} has {counted(counts[folded])}. Add at least {_FEW_IMAGES}, or leave it out."
                 )
                 fault_log.add(image, "label_rare", detail, REPORTED if only else WARNED)
     if others := sorted({label for image in images for label in labels_of(image) if _folded(label) in few}, key=named):
         others = [label for label in others if _folded(label) not in rare]
         if others:
-            fault_log.about_all(
-                "label_rare", f"Fewer than {_FEW_IMAGES} images have the labels {shown(others, _MOST_NAMED)}. Add some."
-            )
-    if len(images) < _FEW_IMAGES:
-        fault_log.about_all("images_few", f"There are {_images(len(images))}; at least {_FEW_IMAGES} are advised.")
+            names = shown(others, _MOST_NAMED)
+            fault_log.about_all("label_rare", f"Labels with fewer than {_FEW_IMAGES} images each: {names}. Add some.")
+    if 0 < len(images) < _FEW_IMAGES:
+        fault_log.about_all(
+            "images_few", f"The data set has {counted(len(images))}; at least {_FEW_IMAGES} are advised."
+        )
     if len(counts) == 1 and task == "multiclass":
         fault_log.about_all("label_single", "All images have the same label, so that there is nothing to tell apart.")
 
@@ -133,5 +134,6 @@ def _composed(label: Label) -> str:
     return unicodedata.normalize("NFC", named(label))
 
 
-def _images(count: int) -> str:
-    return f"{count} image{'' if count == 1 else 's'}"
+def counted(images: int) -> str:
+    """Return a number of images in words."""
+    return f"{images} image{'' if images == 1 else 's'}"

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from data.check import FaultPolicy, check
 from data.checks.fault_log import WARNED
+from data.checks.labels import counted
 from data.dataset import CheckedData, Dataset
 from data.errors import DataRefusedError
 from data.fault import Fault
@@ -73,4 +74,5 @@ class FaultReport:
             yield f"error: {self.refusal}"
         else:
             labels = shown(self.checked.labels, _MOST_LABELS)
-            yield f"{self.dataset.source}: {len(self.checked.images)} images for {self.checked.task}, labels {labels}"
+            images = counted(len(self.checked.images))
+            yield f"{self.dataset.source}: {images} for {self.checked.task}, labels {labels}"

@@ -55,7 +55,9 @@ def test_twenty_kinds_are_known(faulty: dict[TaskName, FaultyData]) -> None:
     assert len(set.union(*(data.kinds for data in faulty.values()))) >= 20
 
 
-def test_the_command_prints_a_json_object_a_fault(faulty: dict[TaskName, FaultyData]) -> None:
+def test_the_command_prints_a_json_object_a_fault(
+    faulty: dict[TaskName, FaultyData], capsys: pytest.CaptureFixture[str]
+) -> None:
     done = run(faulty["detection"].file, "--most-faults", "0.05")
     assert done.returncode == 2
     lines = [json.loads(line) for line in done.stdout.splitlines()]
@@ -63,11 +65,13 @@ def test_the_command_prints_a_json_object_a_fault(faulty: dict[TaskName, FaultyD
     assert {(line["line"], line["fault"]) for line in lines} == faulty["detection"].faults
     assert "box_swapped" in done.stderr
     for options in (["--faults", "refuse"], ["--most-faults", "0.01"]):
-        refused = run(faulty["detection"].file, *options)
-        assert (refused.returncode, len(refused.stdout.splitlines())) == (3, 50)
+        assert main(["check", str(faulty["detection"].file), *options]) == 3
+        assert len(capsys.readouterr().out.splitlines()) == 50
 
 
-def test_a_clean_file_exits_with_0_and_prints_nothing(faulty: dict[TaskName, FaultyData], tmp_path: Path) -> None:
+def test_a_clean_file_exits_with_0_and_prints_nothing(
+    faulty: dict[TaskName, FaultyData], capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = faulty["detection"].file.parent
     lines = faulty["detection"].file.read_text().splitlines()
     broken = {line for line, _ in faulty["detection"].faults}
@@ -80,9 +84,8 @@ def test_a_clean_file_exits_with_0_and_prints_nothing(faulty: dict[TaskName, Fau
     done = run(folder / "clean.jsonl", "--faults", "refuse", "--validation", folder / "valid.jsonl")
     assert (done.returncode, done.stdout) == (0, "")
     (folder / "leaking.jsonl").write_text("\n".join([lines[1], lines[0], lines[200]]))
-    done = run(folder / "clean.jsonl", "--validation", folder / "leaking.jsonl")
-    faults = [json.loads(line) for line in done.stdout.splitlines()]
-    assert done.returncode == 2
+    assert main(["check", str(folder / "clean.jsonl"), "--validation", str(folder / "leaking.jsonl")]) == 2
+    faults = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(fault["line"], fault["fault"], fault["done"]) for fault in faults] == [
         (1, "split_leak", "image dropped"),
         (2, "split_leak", "image dropped"),
