@@ -5,11 +5,13 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import get_args
 
-from examples.fridge.dataset import write_dataset
+from examples.fridge.dataset import LABEL_FILE, write_dataset
 from examples.fridge.folder import DemoError, build, fingerprint, read_card
 from examples.fridge.scene import MOST_OBJECTS
 from examples.fridge.task import find_task, task_names
+from models.folder.manifest import TaskName
 
 _FIRST = "multiclass"
 
@@ -47,8 +49,12 @@ def _build(options: argparse.Namespace) -> int:
 
 def _draw(options: argparse.Namespace) -> int:
     width, height = options.size
-    annotations = write_dataset(options.folder, options.seed, options.count, (width, height), options.objects)
-    print(json.dumps({"folder": str(options.folder), "images": len(annotations)}))
+    size = (width, height)
+    annotations = write_dataset(
+        options.folder, options.seed, options.count, size, objects=options.objects, task=options.task
+    )
+    found = {"folder": str(options.folder), "images": len(annotations), "labels": str(options.folder / LABEL_FILE)}
+    print(json.dumps(found))
     return 0
 
 
@@ -63,14 +69,20 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=_seed, default=0, help="another seed draws other images and trains again")
     command.add_argument("--force", action="store_true", help="build even if the folder is up to date")
     command.set_defaults(run=_build)
-    command = commands.add_parser("draw", help="write images, masks and annotations.json")
+    command = commands.add_parser("draw", help="write labelled images, in the form that training reads")
     command.add_argument("folder", type=Path, metavar="FOLDER", help="a folder that does not exist yet")
-    command.add_argument("--count", type=int, default=12, help="how many images")
-    command.add_argument("--size", type=_size, default=(640, 480), metavar="WxH")
     command.add_argument(
-        "--objects", type=int, choices=range(1, MOST_OBJECTS + 1), help="objects per image (default: 1 to 4 at random)"
+        "--task", choices=get_args(TaskName), default="detection", help="what to label them for (default: detection)"
     )
-    command.add_argument("--seed", type=_seed, default=0, help="seed of the first image")
+    command.add_argument("--count", type=_count, default=12, help="how many images (default: 12)")
+    command.add_argument("--size", type=_size, default=(640, 480), metavar="WxH", help="in pixels (default: 640x480)")
+    command.add_argument(
+        "--objects",
+        type=int,
+        choices=range(1, MOST_OBJECTS + 1),
+        help="objects per image (default: 1 for multiclass, else 1 to 4 at random)",
+    )
+    command.add_argument("--seed", type=_seed, default=0, help="seed of the first image (default: 0)")
     command.set_defaults(run=_draw)
     return parser
 
@@ -79,6 +91,13 @@ def _seed(text: str) -> int:
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"expected 0 or more, not {value}")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, not {value}")
     return value
 
 

@@ -10,6 +10,7 @@ from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.progress import progress_bar
 
 MOST_PROCESSES = 8
+_CHUNK = 16  # numbers that one process gets at a time
 Result = TypeVar("Result")
 
 
@@ -19,10 +20,12 @@ def parallel_map(what: str, work: Callable[[int], Result], numbers: Sequence[int
     `work` runs in other processes, so it and its results must be picklable, and a result must not depend on the
     process it comes from.
     """
+    if len(numbers) <= _CHUNK:
+        return [work(number) for number in numbers]
     # Forking a process in which PyTorch has started its threads can hang; a fresh one costs a third of a second.
     fresh, count = get_context("spawn"), min(_cores(), MOST_PROCESSES)
     with ProcessPoolExecutor(count, mp_context=fresh, initializer=keep_freed_memory) as pool:
-        return list(progress_bar(what, pool.map(work, numbers, chunksize=16), total=len(numbers)))
+        return list(progress_bar(what, pool.map(work, numbers, chunksize=_CHUNK), total=len(numbers)))
 
 
 def _cores() -> int:

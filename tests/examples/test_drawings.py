@@ -3,15 +3,23 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from hashlib import sha256
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from data.check import FaultPolicy, check
+from data.outlines import pixels_of
+from data.reading import read_dataset
+from data.sources.image_store import ImageStore
 from examples.fridge.__main__ import main
+from examples.fridge.dataset import LABEL_FILE, write_dataset
 from examples.fridge.scene import LABELS, MOST_OBJECTS, draw_scene
+from models.folder.manifest import TaskName
 from tests.support.repository import ROOT
 
 SMALL = (160, 120)
@@ -96,7 +104,38 @@ def test_a_dataset_holds_images_masks_and_annotations(tmp_path: Path, capsys: py
     assert "exists already" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["draw"], ["draw", "x", "--size", "640"], ["build", "--seed", "-1"]])
+@pytest.mark.parametrize("task", get_args(TaskName))
+def test_a_dataset_is_labelled_for_its_task(tmp_path: Path, task: TaskName) -> None:
+    count = 18 if task == "multiclass" else 12  # more than 16 are drawn by several processes
+    annotations = write_dataset(tmp_path / "drawn", 4, count, SMALL, task=task)
+    dataset = read_dataset(tmp_path / "drawn" / LABEL_FILE)
+    checked = check(dataset, ImageStore(dataset.folder), FaultPolicy(deep=True))
+    assert (dataset.task, len(checked.images)) == (task, count)
+    assert {fault.fault for fault in checked.faults} <= {"label_rare"}
+    for image, entry in zip(dataset.images, annotations, strict=True):
+        scene = draw_scene(entry["seed"], size=SMALL, labels=[item["label"] for item in entry["objects"]])
+        assert (image.url, image.size) == (entry["image"], SMALL)
+        if task in ("multiclass", "multilabel"):
+            assert image.labels == tuple(sorted({item.label for item in scene.objects}))
+            continue
+        for item, found in zip(scene.objects, image.objects, strict=True):
+            assert (found.label, np.multiply(found.box, SMALL * 2)) == (item.label, pytest.approx(item.box))
+            assert task == "detection" or np.array_equal(pixels_of(found, SMALL[::-1]), item.mask)
+    if task == "multiclass":
+        counts = Counter(image.labels[0] for image in dataset.images)
+        assert counts == {"can": 5, "carton": 5, "milk_bottle": 4, "water_bottle": 4}, "the labels take turns"
+
+
+def test_several_objects_have_no_one_label(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["draw", str(tmp_path / "drawn"), "--task", "multiclass", "--objects", "2"]) == 1
+    assert "An image of one label shows one object, not 2" in capsys.readouterr().err
+    assert not (tmp_path / "drawn").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["draw"], ["draw", "x", "--size", "640"], ["build", "--seed", "-1"], ["draw", "x", "--count", "0"]],
+)
 def test_bad_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as error:
         main(arguments)
