@@ -6,8 +6,9 @@ Hugging Face's Trainer. All make the same random crops, flips and colours, and u
 and epochs. For detection, a Faster R-CNN learns to find objects, by ours and by a loop as in torchvision's recipe; each
 augments in its own way, since what is compared is the time that an image takes.
 
-Contestants take turns, each as a process of its own, with another seed each round. Of the others, the better of 0 and 2
-workers counts. Rates are images a second from the second epoch on, without evaluation; ratios are taken within a round.
+Contestants take turns, each as a process of its own, with another seed each round. Ours runs twice: in the precision
+that it chooses, and in fp32 as all others. Of the others, the better of 0 and 2 workers counts. Rates are images a
+second from the second epoch on, without evaluation; ratios are taken within a round.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from pathlib import Path
 from benchmarks.harness.machine import describe_machine
 from benchmarks.harness.report import write_report
 from benchmarks.training.comparison import TrainingComparison
-from benchmarks.training.contestant import OURS, PEERS, TrainedOnce, train
+from benchmarks.training.contestant import OURS, OURS_EXACT, PEERS, TrainedOnce, train
 from benchmarks.training.drawn_images import write_images
 from benchmarks.training.plan import METRICS, PlannedTask, TrainingPlan
 
@@ -103,7 +104,7 @@ def _names(text: str) -> list[str]:
 
 
 def _rounds(options: argparse.Namespace, folder: Path, scratch: Path) -> dict[str, list[TrainedOnce]]:
-    names = [OURS, *(f"{peer} {workers}" for peer in options.peers for workers in options.workers)]
+    names = [OURS, OURS_EXACT, *(f"{peer} {workers}" for peer in options.peers for workers in options.workers)]
     taken: dict[str, list[TrainedOnce]] = {name: [] for name in names}
     for number in range(options.rounds):
         plan = TrainingPlan(

@@ -45,7 +45,7 @@ class TrainingComparison:
             f"  {name:<14} {spread([one.rate for one in taken])} images/s, ours {spread(self._ratios(name), 2)}x, "
             f"{self.metric} {self._quality(name):.3f} ({spread([one.qualities[-1] for one in taken], 3)}), "
             f"{_TARGET:.2f} after {', '.join('never' if each is None else f'{each:.0f} s' for each in reached)}, "
-            f"{max(one.peak_mib for one in taken):.0f} MiB"
+            f"{max(one.peak_mib for one in taken):.0f} MiB, {'/'.join(sorted({one.precision for one in taken}))}"
         )
 
     def _ratios(self, name: str) -> list[float]:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import yaml
 from benchmarks.training.plan import METRICS, PlannedTask, TrainingPlan
 
 OURS = "sightglass"
+OURS_EXACT = "sightglass fp32"
 PEERS: dict[PlannedTask, dict[str, str]] = {
     "classification": {
         "torchvision": "benchmarks.training.torchvision_loop",
@@ -35,7 +36,7 @@ class TrainedOnce:
 
     `rates` are training images a second and `qualities` shares in [0, 1], one an epoch. `seconds` is how long the
     process took, `ends` after how many seconds each epoch and its evaluation had ended. `peak_mib` is the largest
-    memory of any of its processes.
+    memory of any of its processes. `precision` is that of its layers.
     """
 
     rates: list[float]
@@ -43,6 +44,7 @@ class TrainedOnce:
     ends: list[float]
     seconds: float
     peak_mib: float
+    precision: str
 
     @property
     def rate(self) -> float:
@@ -56,23 +58,24 @@ class TrainedOnce:
 
 
 def train(name: str, plan: TrainingPlan, scratch: Path) -> TrainedOnce:
-    """Run a contestant, such as "sightglass" or "trainer 2", whose number is that of its workers.
+    """Run a contestant: "sightglass" with the precision that it chooses or names, or "trainer 2" with 2 workers.
 
     RuntimeError with what it said last where it fails.
     """
     scratch.mkdir(parents=True)
-    program, _, workers = name.partition(" ")
+    program, _, variant = name.partition(" ")
     if program == OURS:
         job = scratch / "job.yml"
-        job.write_text(yaml.safe_dump(own_job(plan)))
-        lines = scratch / "runs" / _JOB / "metrics.jsonl"
-        return _watched(["-m", "training", "run", str(job)], scratch, lines, METRICS[plan.task])
+        job.write_text(yaml.safe_dump(own_job(plan, variant or "auto")))
+        run = scratch / "runs" / _JOB
+        trained = _watched(["-m", "training", "run", str(job)], scratch, run / "metrics.jsonl", METRICS[plan.task])
+        return replace(trained, precision=json.loads((run / "run.json").read_text())["precision"])
     plan.write(scratch / "plan.json")
-    command = ["-m", PEERS[plan.task][program], str(scratch / "plan.json"), "--workers", workers or "0"]
+    command = ["-m", PEERS[plan.task][program], str(scratch / "plan.json"), "--workers", variant or "0"]
     return _watched(command, scratch, scratch / "output", METRICS[plan.task])
 
 
-def own_job(plan: TrainingPlan) -> dict[str, Any]:
+def own_job(plan: TrainingPlan, precision: str) -> dict[str, Any]:
     """Return the job file of ours."""
     general = {
         "learning_rate": plan.learning_rate,
@@ -80,6 +83,7 @@ def own_job(plan: TrainingPlan) -> dict[str, Any]:
         "training_batch_size": plan.batch_size,
         "validation_batch_size": plan.batch_size,
         "early_stopping": False,
+        "precision": precision,
         "seed": plan.seed,
     }
     of_task: dict[PlannedTask, dict[str, Any]] = {
@@ -134,4 +138,5 @@ def _watched(command: Sequence[str], scratch: Path, lines: Path, metric: str) ->
         ends=ends,
         seconds=now,
         peak_mib=usage.ru_maxrss / 1024,
+        precision="fp32",
     )

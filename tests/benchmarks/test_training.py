@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,7 +25,7 @@ def ours(tmp_path: Path) -> object:
     job = tmp_path / "job.yml"
     for name in ("train.jsonl", "valid.jsonl"):
         (tmp_path / name).touch()
-    job.write_text(yaml.safe_dump(own_job(replace(PLAN, folder=str(tmp_path)))))
+    job.write_text(yaml.safe_dump(own_job(replace(PLAN, folder=str(tmp_path)), "auto")))
     return read_job(job).hyperparameters
 
 
@@ -49,13 +50,23 @@ def test_all_use_the_same_optimizer_and_rates(ours: object) -> None:
     assert [rates.lr_lambdas[0](step) for step in steps] == pytest.approx([factor(step) for step in steps])
 
 
+def test_a_detector_is_told_the_size_that_the_other_uses(tmp_path: Path) -> None:
+    plan = TrainingPlan("detection", str(tmp_path), side=320, batch_size=2, epochs=2, learning_rate=5e-3, seed=0)
+    (tmp_path / "job.yml").write_text(yaml.safe_dump(own_job(plan, "fp32")))
+    for name in ("train.jsonl", "valid.jsonl"):
+        (tmp_path / name).touch()
+    job = read_job(tmp_path / "job.yml")
+    sizes: Any = job.hyperparameters
+    assert (job.model_name, sizes.min_size, sizes.max_size) == ("fasterrcnn_resnet50_fpn", 320, 533)
+
+
 def test_the_same_crops_are_evaluated(ours: object) -> None:
     sizes = [getattr(ours, name) for name in ("train_crop_size", "valid_crop_size", "valid_resize_size")]
     assert sizes == [PLAN.side, PLAN.side, PLAN.resize]
 
 
 def once(rates: list[float], accuracies: list[float]) -> TrainedOnce:
-    return TrainedOnce(rates, accuracies, [10.0 * (each + 1) for each in range(len(rates))], 100.0, 900.0)
+    return TrainedOnce(rates, accuracies, [10.0 * (each + 1) for each in range(len(rates))], 100.0, 900.0, "fp32")
 
 
 def test_the_first_epoch_does_not_count() -> None:
