@@ -30,7 +30,7 @@ def image_folders(plan: TrainingPlan) -> tuple[ImageFolder, ImageFolder]:
         ]
     )
     validation = v2.Compose([v2.Resize(plan.resize), v2.CenterCrop(plan.side), *to_tensor])
-    folder = Path(plan.folder)
+    folder = Path(plan.folder, "by_label")
     return ImageFolder(folder / "train", training), ImageFolder(folder / "valid", validation)
 
 

@@ -105,8 +105,8 @@ def own_job(plan: TrainingPlan, precision: str) -> dict[str, Any]:
         "task": {"classification": "image_classification", "detection": "image_object_detection"}[plan.task],
         "name": _JOB,
         "target_column_name": "label",
-        "training_data": {"path": f"{plan.folder}/train.jsonl", "type": "uri_file"},
-        "validation_data": {"path": f"{plan.folder}/valid.jsonl", "type": "uri_file"},
+        "training_data": {"path": str(plan.files[0]), "type": "uri_file"},
+        "validation_data": {"path": str(plan.files[1]), "type": "uri_file"},
         "training_parameters": general | of_task[plan.task],
     }
 

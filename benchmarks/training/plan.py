@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from examples.fridge.dataset import LABEL_FILE
+
 PlannedTask = Literal["classification", "detection"]
 
 METRICS: dict[PlannedTask, str] = {"classification": "accuracy", "detection": "mean_average_precision"}
@@ -16,8 +18,9 @@ METRICS: dict[PlannedTask, str] = {"classification": "accuracy", "detection": "m
 class TrainingPlan:
     """The same images, network, sizes, batches, optimizer and epochs for all.
 
-    `folder` holds train.jsonl and valid.jsonl with the images of `task`, which for classification lie in folders
-    train/LABEL and valid/LABEL. `side` is that of a crop in pixels, or of a detector's input its shorter one.
+    `folder` holds the images and JSONL files of `task` and, for classification, folders by_label/train/LABEL and
+    by_label/valid/LABEL with links to the images. `side` is that of a crop in pixels, or of a detector's input its
+    shorter one.
     """
 
     task: PlannedTask
@@ -27,6 +30,11 @@ class TrainingPlan:
     epochs: int
     learning_rate: float
     seed: int
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """The JSONL files for training and validation, each beside its images."""
+        return Path(self.folder, "train", LABEL_FILE), Path(self.folder, "valid", LABEL_FILE)
 
     @property
     def resize(self) -> int:

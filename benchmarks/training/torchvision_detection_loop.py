@@ -90,16 +90,16 @@ def main() -> None:
 
 def labels_of(plan: TrainingPlan) -> list[str]:
     """Return the labels of the training images, sorted."""
-    lines = Path(plan.folder, "train.jsonl").read_text().splitlines()
+    lines = plan.files[0].read_text().splitlines()
     return sorted({each["label"] for line in lines for each in json.loads(line)["label"]})
 
 
 def _images(plan: TrainingPlan) -> tuple[BoxedImages, BoxedImages]:
     """Return the images as torchvision's recipe changes them: flipped at random, and for validation not at all."""
     to_tensor = [v2.ToImage(), v2.ToDtype(torch.float, scale=True), v2.ToPureTensor()]
-    labels, folder = labels_of(plan), Path(plan.folder)
-    training = BoxedImages(folder / "train.jsonl", labels, v2.Compose([v2.RandomHorizontalFlip(), *to_tensor]))
-    return training, BoxedImages(folder / "valid.jsonl", labels, v2.Compose(to_tensor))
+    labels = labels_of(plan)
+    training = BoxedImages(plan.files[0], labels, v2.Compose([v2.RandomHorizontalFlip(), *to_tensor]))
+    return training, BoxedImages(plan.files[1], labels, v2.Compose(to_tensor))
 
 
 def _collated(examples: list[Example]) -> tuple[tuple[Tensor, ...], tuple[dict[str, Tensor], ...]]:

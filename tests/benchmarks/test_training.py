@@ -23,8 +23,9 @@ PLAN = TrainingPlan("classification", "/images", side=96, batch_size=8, epochs=5
 @pytest.fixture
 def ours(tmp_path: Path) -> object:
     job = tmp_path / "job.yml"
-    for name in ("train.jsonl", "valid.jsonl"):
-        (tmp_path / name).touch()
+    for file in replace(PLAN, folder=str(tmp_path)).files:
+        file.parent.mkdir()
+        file.touch()
     job.write_text(yaml.safe_dump(own_job(replace(PLAN, folder=str(tmp_path)), "auto")))
     return read_job(job).hyperparameters
 
@@ -53,8 +54,9 @@ def test_all_use_the_same_optimizer_and_rates(ours: object) -> None:
 def test_a_detector_is_told_the_size_that_the_other_uses(tmp_path: Path) -> None:
     plan = TrainingPlan("detection", str(tmp_path), side=320, batch_size=2, epochs=2, learning_rate=5e-3, seed=0)
     (tmp_path / "job.yml").write_text(yaml.safe_dump(own_job(plan, "fp32")))
-    for name in ("train.jsonl", "valid.jsonl"):
-        (tmp_path / name).touch()
+    for file in plan.files:
+        file.parent.mkdir()
+        file.touch()
     job = read_job(tmp_path / "job.yml")
     sizes: Any = job.hyperparameters
     assert (job.model_name, sizes.min_size, sizes.max_size) == ("fasterrcnn_resnet50_fpn", 320, 533)
