@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import get_args
 
 from examples.fridge.dataset import LABEL_FILE, write_dataset
-from examples.fridge.folder import DemoError, build, fingerprint, read_card
+from examples.fridge.errors import DemoError
+from examples.fridge.folder import build, fingerprint, read_card
 from examples.fridge.scene import MOST_OBJECTS
 from examples.fridge.task import find_task, task_names
 from models.folder.manifest import TaskName

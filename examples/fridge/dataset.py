@@ -19,7 +19,7 @@ from data.format import PlacedImage
 from data.json_lines.writing import write_lines
 from data.outlines import traced
 from data.record import LabelledImage, LabelledObject
-from examples.fridge.folder import DemoError
+from examples.fridge.errors import DemoError
 from examples.fridge.parallel import parallel_map
 from examples.fridge.scene import LABELS, FridgeScene, SceneObject, draw_scene
 from models.folder.manifest import TaskName

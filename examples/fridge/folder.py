@@ -1,7 +1,8 @@
-"""Builds the folder of a demo: a model in the layout of AutoML for Images, images to try, and a card.
+"""Builds the folder of a demo: a trained model, images to try, the report of its training, and a card.
 
-outputs/mlflow-model/{MLmodel, artifacts/{model.pt, settings.json}}
-images/*.jpg                 drawn like the training images, but not among them
+outputs/                       the model folder that training left
+pictures/*.jpg                 drawn like the training images, but not among them
+report.html                    how the training went
 card.json                      how good the model is, and what it was made from
 """
 
@@ -11,25 +12,25 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from examples.fridge.errors import DemoError
 from examples.fridge.scene import LABELS, MOST_OBJECTS, draw_scene
 from examples.fridge.seeds import SAMPLE_BLOCK, seeds
-from examples.fridge.task import DemoTask, TrainedModel
+from examples.fridge.task import DemoTask
+from examples.fridge.training import train_demo
+from settings.version import product_version
 
 CARD = "card.json"
 _IMAGES = 12
 _TRIES = 2
 _SOURCE = Path(__file__).parent
-
-
-class DemoError(Exception):
-    """The demo cannot be built; the message says why and what to do."""
 
 
 def read_card(folder: Path) -> dict[str, Any] | None:
@@ -50,9 +51,9 @@ def read_card(folder: Path) -> dict[str, Any] | None:
 
 
 def fingerprint(task: DemoTask, seed: int) -> str:
-    """Return a hash of what decides the result: the recipe, the seed, and the code that draws and trains."""
-    digest = hashlib.sha256(json.dumps([task.automl_name, task.recipe, seed], sort_keys=True).encode())
-    for file in sorted(_SOURCE.rglob("*.py")):
+    """Return a hash of what decides the result: what is drawn, the jobs, the seed, and the code that draws."""
+    digest = hashlib.sha256(json.dumps([asdict(task), seed, product_version()], sort_keys=True).encode())
+    for file in sorted([*_SOURCE.rglob("*.py"), *task.job_files()]):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
@@ -65,57 +66,43 @@ def build(folder: Path, task: DemoTask, seed: int) -> dict[str, Any]:
     """
     read_card(folder)
     start = time.monotonic()
-    for used in range(seed, seed + _TRIES):
-        trained = task.train(used)
-        if trained.score >= task.least:
-            break
-        print(f"{task.metric} {trained.score:.1%} is less than {task.least:.0%}", file=sys.stderr)
-    else:
-        raise DemoError(
-            f"No training reached {task.metric} {task.least:.0%}, the last one {trained.score:.1%}. Try another --seed."
-        )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _replacing(folder) as fresh:
-        _write_model(fresh / "outputs/mlflow-model", task, trained)
-        _write_images(fresh / "pictures", used, task.several_objects)
-        card = _card(task, trained, (seed, used), time.monotonic() - start)
-        (fresh / CARD).write_text(json.dumps(card, indent=2) + "\n")
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-training-", dir=folder.parent) as workspace:
+        for used in range(seed, seed + _TRIES):
+            place = Path(workspace, str(used))
+            place.mkdir()
+            run = train_demo(task, used, place)
+            evaluation = json.loads((run / "evaluation.json").read_text())
+            score = evaluation["metrics"][task.metric]
+            if score >= task.least:
+                break
+            print(f"{task.metric} {score:.1%} is less than {task.least:.0%}", file=sys.stderr)
+        else:
+            raise DemoError(
+                f"No training reached {task.metric} {task.least:.0%}, the last one {score:.1%}. Try another --seed."
+            )
+        with _replacing(folder) as fresh:
+            for name in ("outputs", "report.html"):
+                (run / name).replace(fresh / name)
+            _write_images(fresh / "pictures", used, task.several_objects)
+            card = _card(task, run, evaluation, (seed, used)) | {"seconds": round(time.monotonic() - start, 1)}
+            (fresh / CARD).write_text(json.dumps(card, indent=2) + "\n")
     return card
 
 
-def _card(task: DemoTask, trained: TrainedModel, seeds: tuple[int, int], seconds: float) -> dict[str, Any]:
-    import torch
-
+def _card(task: DemoTask, run: Path, evaluation: dict[str, Any], seeds: tuple[int, int]) -> dict[str, Any]:
+    described = json.loads((run / "run.json").read_text())
+    names = (task.metric, *task.more_metrics)
     return {
-        "task": task.automl_name,
-        task.metric: trained.score,
-        **trained.details,
+        "task": task.task,
+        "architecture": described["model_name"],
+        **{name: evaluation["metrics"][name] for name in names},
+        "per_label": evaluation["per_label"],
+        "test_images": described["data"]["validation"]["images"],
         "seed": seeds[1],
-        "seconds": round(seconds, 1),
-        "torch": torch.__version__,
-        "recipe": task.recipe,
+        "torch": described["versions"]["torch"],
         "fingerprint": fingerprint(task, seeds[0]),
     }
-
-
-def _write_model(folder: Path, task: DemoTask, trained: TrainedModel) -> None:
-    import torch
-
-    artifacts = folder / "artifacts"
-    artifacts.mkdir(parents=True)
-    columns = json.dumps([{"name": name, "type": "string"} for name in task.outputs])
-    (folder / "MLmodel").write_text(
-        "flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\n"
-        f"metadata:\n  azureml.automl.task: {task.automl_name}\n"
-        'signature:\n  inputs: \'[{"name": "image", "type": "binary"}]\'\n'
-        f"  outputs: '{columns}'\n"
-    )
-    torch.save(_plain(trained.checkpoint), artifacts / "model.pt")
-    (artifacts / "settings.json").write_text(json.dumps(dict(trained.settings), indent=2) + "\n")
-
-
-def _plain(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: dict(value) if isinstance(value, Mapping) else value for key, value in checkpoint.items()}
 
 
 def _write_images(folder: Path, seed: int, several_objects: bool) -> None:

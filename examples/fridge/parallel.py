@@ -6,8 +6,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TypeVar
 
-from examples.fridge.allocator import keep_freed_memory
 from examples.fridge.progress import progress_bar
+from training.loop.memory import keep_freed_memory
 
 MOST_PROCESSES = 8
 _CHUNK = 16  # numbers that one process gets at a time

@@ -1,46 +1,52 @@
 """The kinds of demo model. Each file in `tasks/` defines one as `TASK`."""
 
 import pkgutil
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from pathlib import Path
 
 from examples.fridge import tasks
+from models.folder.manifest import TaskName
+
+JOBS = Path(__file__).parent / "jobs"
 
 
 @dataclass(frozen=True, slots=True)
-class TrainedModel:
-    """A trained model, and how good it is on images that training never saw.
+class DrawnSet:
+    """Images that are drawn for a demo into the folder `name`.
 
-    checkpoint: the content of model.pt. settings: the content of settings.json. score: the main metric, in [0, 1].
-    details: more figures for card.json, plain JSON values.
+    block: which block of seeds. count: how many. size: width and height in pixels. closeups: whether the images are
+    afterwards crops of the objects, with a label each, in place of the scenes.
     """
 
-    checkpoint: Mapping[str, Any]
-    settings: Mapping[str, float]
-    score: float
-    details: Mapping[str, Any]
+    name: str
+    block: int
+    count: int
+    size: tuple[int, int]
+    closeups: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DemoTask:
     """A kind of model.
 
-    automl_name: the task in MLmodel. outputs: the columns that it predicts. recipe: all numbers that decide the result,
-    plain JSON values. metric: what the score is, such as "accuracy". least: the lowest score of a usable model. train:
-    makes the model from a seed; only this call imports PyTorch. more_metrics: other numbers in [0, 1] among the details
-    that are printed. several_objects: whether the images to try show 1 to 4 objects instead of one.
+    task: what its images are labelled for. sets: what is drawn; the last one is only evaluated with. jobs: names of
+    files in `jobs/`; each job starts from the model of the one before it, and the last one's is the demo. metric: how
+    good the model is, by its name in metrics.jsonl. least: the lowest of a usable model. more_metrics: others that are
+    printed. several_objects: whether the images to try show 1 to 4 objects instead of one.
     """
 
-    automl_name: str
-    outputs: tuple[str, ...]
-    recipe: Mapping[str, Any]
+    task: TaskName
+    sets: tuple[DrawnSet, ...]
+    jobs: tuple[str, ...]
     metric: str
     least: float
-    train: Callable[[int], TrainedModel]
     more_metrics: tuple[str, ...] = ()
     several_objects: bool = False
+
+    def job_files(self) -> list[Path]:
+        """Return the job files, in the order in which they run."""
+        return [JOBS / f"{name}.yml" for name in self.jobs]
 
 
 def task_names() -> list[str]:

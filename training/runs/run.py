@@ -17,6 +17,7 @@ from training.job import TrainingJob
 from training.loop.batches import BatchOrder
 from training.loop.device import compute_deterministically, find_device
 from training.loop.loop import TrainingLoop
+from training.loop.memory import keep_freed_memory
 from training.loop.precision import choose_precision
 from training.loop.processes import Processes
 from training.loop.stopping import StopRequest
@@ -45,6 +46,7 @@ def run_job(job: TrainingJob, options: RunOptions, report: ProgressReport) -> Ru
     report = report if processes.first else ProgressReport(quiet=True)
     folder = RunFolder(options.runs / job.name)
     device = find_device(options.device or _wanted(job), processes.local_rank)
+    keep_freed_memory()
     if job.hyperparameters.deterministic:
         compute_deterministically(device)
     if not processes.first:

@@ -1,22 +1,19 @@
-"""Several objects per image, with a box and a label each: a Faster R-CNN on a resnet18."""
+"""Several objects per image, with a box and a label each: a Faster R-CNN that starts from a network of close-ups."""
 
-from examples.fridge.detector.schedule import recipe
-from examples.fridge.task import DemoTask, TrainedModel
-
-
-def _train(seed: int) -> TrainedModel:
-    # PyTorch takes seconds to load, and a model that is up to date does not need it
-    from examples.fridge.detector.detector import train_detector
-
-    return train_detector(seed, masks=False)
-
+from examples.fridge.seeds import TEST_BLOCK
+from examples.fridge.task import DemoTask, DrawnSet
 
 TASK = DemoTask(
-    automl_name="image-object-detection",
-    outputs=("boxes",),
-    recipe=recipe(),
-    metric="box_map50",
+    task="detection",
+    sets=(
+        DrawnSet("closeups", 0, 1000, (320, 240), closeups=True),
+        DrawnSet("unseen_closeups", TEST_BLOCK, 50, (320, 240), closeups=True),
+        DrawnSet("images", 0, 1000, (320, 240)),
+        DrawnSet("unseen", TEST_BLOCK, 100, (640, 480)),
+    ),
+    jobs=("closeups", "detection"),
+    metric="coco_ap50",
     least=0.8,
-    train=_train,
+    more_metrics=("mean_average_precision",),
     several_objects=True,
 )

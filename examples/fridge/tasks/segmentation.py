@@ -1,23 +1,19 @@
-"""Several objects per image, with a box, a label and a mask each: a Mask R-CNN on a resnet18."""
+"""Several objects per image, with a box, a label and a mask each: a Mask R-CNN."""
 
-from examples.fridge.detector.schedule import recipe
-from examples.fridge.task import DemoTask, TrainedModel
-
-
-def _train(seed: int) -> TrainedModel:
-    # PyTorch takes seconds to load, and a model that is up to date does not need it
-    from examples.fridge.detector.detector import train_detector
-
-    return train_detector(seed, masks=True)
-
+from examples.fridge.seeds import TEST_BLOCK
+from examples.fridge.task import DemoTask, DrawnSet
 
 TASK = DemoTask(
-    automl_name="image-instance-segmentation",
-    outputs=("boxes",),
-    recipe=recipe(),
-    metric="mask_map50",
+    task="segmentation",
+    sets=(
+        DrawnSet("closeups", 0, 1000, (320, 240), closeups=True),
+        DrawnSet("unseen_closeups", TEST_BLOCK, 50, (320, 240), closeups=True),
+        DrawnSet("images", 0, 1000, (320, 240)),
+        DrawnSet("unseen", TEST_BLOCK, 100, (640, 480)),
+    ),
+    jobs=("closeups", "segmentation"),
+    metric="coco_ap50",
     least=0.7,
-    train=_train,
-    more_metrics=("box_map50",),
+    more_metrics=("coco_box_ap50", "mean_average_precision"),
     several_objects=True,
 )

@@ -1,4 +1,4 @@
-"""Keeps memory that training frees: each step needs as much again at once. For glibc only."""
+"""Memory: what keeps a training on a CPU from giving memory back that its next step needs again. For glibc only."""
 
 import ctypes
 

@@ -1,1 +1,0 @@
-"""The multiclass demo model."""

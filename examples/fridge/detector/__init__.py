@@ -1,1 +1,0 @@
-"""The Faster R-CNN and Mask R-CNN demo models."""

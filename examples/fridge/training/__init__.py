@@ -1,1 +1,0 @@
-"""What the training of every task uses."""

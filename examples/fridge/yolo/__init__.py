@@ -1,1 +1,0 @@
-"""The yolov5 demo model."""
