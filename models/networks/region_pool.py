@@ -50,8 +50,9 @@ class RegionPool(MultiScaleRoIAlign):  # type: ignore[misc]  # its package has n
     def _sums(self, values: Tensor, corners: Tensor, image: Tensor) -> Tensor:
         """Pool from one map, [N, C, h, w], by corners in pixels of the map: [K, side * side, C]."""
         height, width = values.shape[2:]
-        # sums of rows that are not contiguous take ten times as long
-        rows = values.permute(0, 2, 3, 1).contiguous()
+        # sums of rows that are not contiguous take ten times as long; in float32, like the boxes, also where autocast
+        # computed the maps in a smaller type
+        rows = values.permute(0, 2, 3, 1).contiguous().to(corners.dtype)
         left, top, right, bottom = corners.unbind(1)
         column, across = _places(left, right, self.side, width)
         row, down = _places(top, bottom, self.side, height)

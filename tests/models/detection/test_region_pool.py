@@ -51,3 +51,13 @@ def test_images_without_regions() -> None:
     given = maps()
     alone = RegionPool(7)({name: values[1:] for name, values in given.items()}, [some], SIZES[1:])
     assert torch.allclose(RegionPool(7)(given, [some[:0], some], SIZES), alone, atol=1e-5)
+
+
+def test_maps_of_a_smaller_type_are_pooled_in_float32() -> None:
+    small = {name: values.detach().bfloat16().requires_grad_() for name, values in maps().items()}
+    with torch.autocast("cpu", torch.bfloat16):
+        pooled = RegionPool(7)(small, regions(), SIZES)
+    pooled.sum().backward()
+    assert pooled.dtype == torch.float32
+    assert torch.allclose(pooled, RegionPool(7)(maps(), regions(), SIZES), atol=0.1)
+    assert all(values.grad is not None and values.grad.abs().max() > 0 for values in small.values())
