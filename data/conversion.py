@@ -134,7 +134,7 @@ class _Placing:
             return url
         if isinstance(address, LocalAddress):
             path = address.path
-            if path.startswith("/"):
+            if path.startswith("/") or "\0" in path:
                 return url
             if file is None or file in (self._folder / path, self._folder / unquote(path)):
                 folder, name = posixpath.split(path)

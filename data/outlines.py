@@ -19,6 +19,7 @@ Pixels = NDArray[np.bool_]
 # No centre of a pixel is nearer to an outline than 0.354, so that simplified ones still have the same pixels inside
 _TOLERANCE = 0.35
 _FEWEST_POINTS = 3
+_FAR = 1e6  # widths of an image: points farther outside are as far, for numbers may be too large to calculate with
 
 
 def hull(polygons: Sequence[Outline]) -> Box:
@@ -35,7 +36,7 @@ def rasterised(polygons: Sequence[Outline], size: tuple[int, int]) -> Pixels:
     """
     pixels = np.zeros(size, bool)
     for polygon in polygons:
-        points = np.asarray(polygon, np.float64).reshape(-1, 2) * (size[1], size[0])
+        points = np.asarray(polygon, np.float64).reshape(-1, 2).clip(-_FAR, _FAR) * (size[1], size[0])
         low, high = np.floor(points.min(0)), np.ceil(points.max(0))
         left, top = (int(value) for value in np.clip(low, 0, (size[1], size[0])))
         right, bottom = (int(value) for value in np.clip(high, 0, (size[1], size[0])))

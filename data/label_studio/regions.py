@@ -59,7 +59,8 @@ def read_regions(result: list[Any], find_size: Callable[[], Size | None]) -> Rea
         read.size = read.size or size
         if kind == "choices":
             read.has_choices = True
-            read.choices += [label for label in value.get("choices", []) if is_label(label)]
+            choices = value.get("choices")
+            read.choices += filter(is_label, choices if isinstance(choices, list) else [])
             continue
         read.given += 1
         try:
@@ -90,7 +91,7 @@ def _join(read: ReadRegions, parts: dict[str, list[int]]) -> None:
 
 
 def _object(entry: dict[str, Any], value: dict[str, Any], kind: Any, size: Size | None) -> LabelledObject:
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise RegionError("label_form", f"it is of the type {excerpt(kind)}; expected one of {', '.join(_KINDS)}")
     labels = value.get(kind)
     if not isinstance(labels, list) or len(labels) != 1 or not is_label(labels[0]):

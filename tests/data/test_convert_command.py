@@ -178,8 +178,14 @@ def test_labels_there_and_back(form: str, folder: Path) -> None:
 def test_urls_stay_right_or_as_they_are(folder: Path) -> None:
     Image.new("1", (40, 20)).save(folder / "a b.png")
     urls = ("a%20b.png", "lost/3.png", "file://2.png")
-    kept = ("https://example.org/1.png", "azureml://datastores/d/paths/1.png", str(folder / "1.png"), "odd://x/1.png")
-    source = write(folder, *["can"] * 9, urls=("1.png", "./2.png", *urls, *kept))
+    kept = (
+        "https://example.org/1.png",
+        "azureml://datastores/d/paths/1.png",
+        str(folder / "1.png"),
+        "odd://x/1.png",
+        "a\0/b.png",
+    )
+    source = write(folder, *["can"] * 10, urls=("1.png", "./2.png", *urls, *kept))
     assert run(source, folder / "same.jsonl", "jsonl") == 0
     assert [image.url for image in read_dataset(folder / "same.jsonl").images][2:] == [*urls, *kept]
     assert run(source, folder / "far" / "away" / "out.jsonl", "jsonl") == 0

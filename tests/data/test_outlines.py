@@ -57,6 +57,7 @@ def test_polygons_may_overlap_cross_themselves_and_leave_the_image() -> None:
     assert rasterised([bow_tie], (100, 100)).sum() == pytest.approx(5000, abs=100)
     assert not rasterised([(2.0, 2.0, 3.0, 2.0, 3.0, 3.0)], (4, 4)).any()
     assert not rasterised([(0.5, 0.5)], (4, 4)).any()
+    assert rasterised([(-1e308, -1e308, 1e308, -1e308, 1e308, 1e308, -1e308, 1e308)], (4, 4)).all()
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
