@@ -78,5 +78,6 @@ def too_large(name: str) -> ImageUnavailableError:
 
 
 def _unavailable(address: StoreAddress, error: Exception) -> ImageUnavailableError:
-    reason = "it does not exist" if isinstance(error, FileNotFoundError) else shortened(first_line(error), 200)
+    missing = isinstance(error, FileNotFoundError)
+    reason = "it does not exist" if missing else shortened(first_line(error).rstrip(".!"), 200)
     return ImageUnavailableError("image_missing", f"{shortened(address.name, 300)} cannot be read: {reason}.")
