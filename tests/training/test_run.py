@@ -159,3 +159,15 @@ def test_a_job_that_cannot_run_is_refused_and_writes_nothing(
     assert message in refused.stderr
     assert "Traceback" not in refused.stderr
     assert not (tmp_path / "runs" / "colours" / "outputs").exists()
+
+
+def test_sigterm_before_the_first_step_ends_a_run_well(tmp_path: Path) -> None:
+    write_coloured_job(tmp_path, count=1500)
+    command = [sys.executable, "-m", "training", "run", "colours.yml"]
+    with subprocess.Popen(command, cwd=tmp_path, env=training_environment(), stderr=subprocess.PIPE) as process:
+        _wait((tmp_path / "runs" / "colours" / ".lock").exists)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert b"stopped; the same command goes on" in errors
+    assert b"epoch 1" not in errors

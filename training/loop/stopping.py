@@ -1,9 +1,27 @@
-"""StopRequest: SIGTERM and ctrl-C ask a run to finish its step, save and end."""
+"""StopRequest: SIGTERM and Ctrl-C ask a run to finish its step, save and end. Outside of steps, it ends at once."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+
+class StoppedOutsideSteps(BaseException):
+    """SIGTERM came while a run was prepared or published, which the same command does again."""
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Raise StoppedOutsideSteps on SIGTERM within a `with` block, so that temporary files are removed."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise StoppedOutsideSteps
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class StopRequest:

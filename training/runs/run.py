@@ -3,6 +3,7 @@
 import platform
 import shutil
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from training.loop.loop import TrainingLoop
 from training.loop.memory import keep_freed_memory
 from training.loop.precision import choose_precision
 from training.loop.processes import Processes
-from training.loop.stopping import StopRequest
+from training.loop.stopping import StoppedOutsideSteps, StopRequest, ended_by_sigterm
 from training.recipe import Recipe, TrainingSetup
 from training.recipe_catalog import recipe_family
 from training.reports.card import write_card
@@ -49,12 +50,14 @@ def run_job(job: TrainingJob, options: RunOptions, report: ProgressReport) -> Ru
     keep_freed_memory()
     if job.hyperparameters.deterministic:
         compute_deterministically(device)
-    if not processes.first:
-        with processes.connected(device):
+    lock = folder.locked() if processes.first else nullcontext()
+    try:
+        with ended_by_sigterm(), lock, processes.connected(device):
+            if processes.first:
+                report = replace(report, log=folder.path / "log.txt")
             return _Run(job, options, folder, processes=processes, device=device, report=report).run()
-    with folder.locked(), processes.connected(device):
-        report = replace(report, log=folder.path / "log.txt")
-        return _Run(job, options, folder, processes=processes, device=device, report=report).run()
+    except StoppedOutsideSteps:
+        return "stopped"
 
 
 def _wanted(job: TrainingJob) -> str | None:
