@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 
 from settings.errors import SettingsError
+from tests.support.repository import ROOT
 from training.job import TrainingJob, read_job
 from training.job_files.primary_metrics import PRIMARY_METRICS
 from training.metrics.classification import evaluate_multiclass, evaluate_multilabel
@@ -282,3 +284,13 @@ def test_what_changes_nothing_is_noted(folder: Path) -> None:
     notes = [note.replace(f"{folder}/", "") for note in job(folder, text).notes]
     assert notes[0].startswith("job.yml, line 4, training_parameters.num_workers: 'num_workers' changes nothing")
     assert notes[1].startswith("job.yml, line 3, limits.max_trials is 5: one model is trained")
+
+
+def test_the_jobs_of_the_documentation_are_read(folder: Path) -> None:
+    (blocks,) = re.findall(r"```yaml\n(.+?)```", (ROOT / "docs/training.md").read_text(), re.DOTALL)
+    (folder / "training-mltable-folder").mkdir()
+    for name in ("valid.jsonl", "instances.json"):
+        (folder / name).touch()
+    jobs = [job(folder, text) for text in blocks.split("---\n")]
+    assert [each.task for each in jobs] == ["multiclass", "multilabel", "detection", "segmentation"]
+    assert len({each.name for each in jobs}) == len(jobs)
