@@ -1,22 +1,18 @@
 """Conversion: labelled images from one format to another, all or nothing, with an account of what was left out."""
 
 import os
-import posixpath
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote
 
 from data.dataset import Dataset
 from data.errors import DataError, ImageUnavailableError
-from data.format import Format, Omission, PlacedImage, Size, WriteOptions, WriteReport
-from data.headers import image_size
+from data.format import Format, Omission, PlacedImage, WriteOptions, WriteReport
+from data.layout.placing import ImagePlacing, PlacingNeeds
 from data.progress import ProgressReport
 from data.record import LabelledImage
-from data.sources.address import LabelStudioAddress, LocalAddress, address_of
 from data.sources.image_store import ImageStore
 from models.folder.manifest import TaskName
 from models.labels import Label
@@ -49,10 +45,13 @@ def convert(
     store: ImageStore,
     *,
     voc_origin: int = 0,
+    is_turned: bool = False,
+    exif: bool = False,
     report: ProgressReport | None = None,
 ) -> Conversion:
     """Write a data set in another format to a path that does not exist, or nothing at all.
 
+    `is_turned` is that of the format that was read. With `exif`, all formats are taken to be for turned images.
     DataError where the path exists or cannot be written, or the format has no place for what is labelled.
     """
     if target.exists() or target.is_symlink():
@@ -61,7 +60,14 @@ def convert(
     conversion = Conversion(task, [])
     if task != dataset.task:
         conversion.report.notes.append(f"{form.title} has boxes alone, so outlines were left out.")
-    placing = _Placing(dataset.folder, target if form.is_folder else target.parent, form, task, store)
+    in_image = task in ("detection", "segmentation")
+    needs = PlacingNeeds(
+        form.needs == "files",
+        in_image and form.needs != "nothing",
+        in_image and (exif or is_turned),
+        in_image and (exif or form.is_turned),
+    )
+    placing = ImagePlacing(dataset.folder, target if form.is_folder else target.parent, needs, store)
     placed: list[PlacedImage] = []
     for image in (report or ProgressReport(quiet=True)).each(dataset.images, "finding images"):
         try:
@@ -91,64 +97,6 @@ def _labels(dataset: Dataset) -> tuple[Label, ...]:
     labels = {label for image in dataset.images for label in image.labels}
     labels |= {each.label for image in dataset.images for each in image.objects}
     return (*dataset.labels, *sorted(labels - set(dataset.labels)))
-
-
-class _Placing:
-    """Finds the images of a data set, as far as a format needs them, and gives them URLs that hold beside its files."""
-
-    def __init__(self, folder: Path, target: Path, form: Format, task: TaskName, store: ImageStore) -> None:
-        self._folder, self._target, self._store = folder, target.resolve(), store
-        self._stays = folder.resolve() == self._target
-        self._needs_file = form.needs == "files"
-        self._needs_size = form.needs != "nothing" and task in ("detection", "segmentation")
-        self._found: dict[str, tuple[Path | None, Size | None, str]] = {}
-        self._relative = lru_cache(maxsize=1024)(self._relative_folder)
-
-    def place(self, image: LabelledImage) -> PlacedImage:
-        """Return an image with its file, size and new URL; ImageUnavailableError where they are needed and missing."""
-        if image.url not in self._found:
-            self._found[image.url] = self._look(image)
-        file, size, url = self._found[image.url]
-        if not self._needs_file and url != image.url:
-            image = replace(image, url=url)
-        return PlacedImage(image, file, size)
-
-    def _look(self, image: LabelledImage) -> tuple[Path | None, Size | None, str]:
-        try:
-            address = address_of(image.url)
-            local = isinstance(address, (LocalAddress, LabelStudioAddress))
-            is_needed = self._needs_file or (self._needs_size and image.size is None)
-            file = self._store.file(image.url) if local or is_needed else None
-            size = image_size(file) if self._needs_size and file is not None else image.size
-        except ImageUnavailableError:
-            if self._needs_file or (self._needs_size and image.size is None):
-                raise
-            return None, image.size, self._url(image.url, None)
-        return file, size, self._url(image.url, file)
-
-    def _url(self, url: str, file: Path | None) -> str:
-        """Return a URL that leads to the same image from the folder of the new file."""
-        try:
-            address = address_of(url)
-        except ImageUnavailableError:
-            return url
-        if isinstance(address, LocalAddress):
-            path = address.path
-            if path.startswith("/") or "\0" in path:
-                return url
-            if file is None or file in (self._folder / path, self._folder / unquote(path)):
-                folder, name = posixpath.split(path)
-                return url if self._stays else self._joined(self._folder / folder, name)
-        if isinstance(address, (LocalAddress, LabelStudioAddress)) and file is not None:
-            return self._joined(file.parent, file.name)
-        return url
-
-    def _joined(self, folder: Path, name: str) -> str:
-        relative = self._relative(folder)
-        return name if relative == "." else f"{relative}/{name}"
-
-    def _relative_folder(self, folder: Path) -> str:
-        return Path(os.path.relpath(folder.resolve(), self._target)).as_posix()
 
 
 def _write(placed: Sequence[PlacedImage], target: Path, form: Format, options: WriteOptions) -> WriteReport:

@@ -88,7 +88,8 @@ class Format:
     `tasks` are those that it can hold. `recognises` looks at a path, and into it, without reading all of it. `read`
     reports bad lines and annotations as faults and goes on; it raises DataError where nothing can be read. `write`
     writes to a path that does not exist: a folder or a file, as `is_folder` says. It needs of each image what `needs`
-    names: its size, or its file, which includes the size.
+    names: its size, or its file, which includes the size. `is_turned` says that boxes are for images as EXIF turns
+    them, whatever others take them for.
     """
 
     name: str
@@ -99,3 +100,4 @@ class Format:
     recognises: Callable[[Path], bool]
     read: Callable[[Path, ReadOptions], Dataset]
     write: Callable[[Sequence[PlacedImage], Path, WriteOptions], WriteReport]
+    is_turned: bool = False

@@ -11,7 +11,7 @@ from data.errors import ImageUnavailableError
 from data.format import Size, SizeFinder
 from data.sources.image_store import ImageStore
 from models.errors import ImageError
-from models.images.decoding import ImageLimits, decode, read_header
+from models.images.decoding import ImageHeader, ImageLimits, decode, read_header
 from models.images.formats.tiff import read_layout
 from models.images.formats.tiff_directory import marked_order, read_directory
 
@@ -69,8 +69,8 @@ def _hash(pixels: NDArray[np.uint8]) -> str:
     return digest.hexdigest()
 
 
-def image_size(file: Path) -> tuple[int, int]:
-    """Return the (width, height) that the header of an image tells, without reading all of the file.
+def image_header(file: Path) -> ImageHeader:
+    """Return what the header of an image tells, without reading all of the file.
 
     ImageUnavailableError `image_unreadable` where it cannot be read.
     """
@@ -78,11 +78,11 @@ def image_size(file: Path) -> tuple[int, int]:
         with file.open("rb") as stream:
             data = stream.read(_HEAD)
             try:
-                return read_header(data, _LIMITS).size
+                return read_header(data, _LIMITS)
             except ImageError:
                 # a TIFF may have its header at its end, and a JPEG behind large metadata
                 data += stream.read(_LIMITS.max_bytes)
-        return read_header(data, _LIMITS).size
+        return read_header(data, _LIMITS)
     except OSError as error:
         raise ImageUnavailableError("image_unreadable", f"{file} cannot be read: {error.strerror}.") from None
     except ImageError:
@@ -114,7 +114,7 @@ def size_finder(store: ImageStore) -> SizeFinder:
 
     def size_of(url: str) -> Size | None:
         try:
-            return image_size(store.file(url))
+            return image_header(store.file(url)).size
         except ImageUnavailableError:
             return None
 

@@ -39,6 +39,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="the number of the first pixel in Pascal VOC, read and written; default: 0, as at the hosted service",
     )
+    parser.add_argument(
+        "--exif", action="store_true", help="boxes are for images turned as their EXIF says, as in Label Studio"
+    )
     add_source_options(parser)
 
 
@@ -58,7 +61,16 @@ def _run(options: argparse.Namespace) -> int:
         _print(fault)
     store = image_store(options, dataset.folder)
     target = named_format(options.to)
-    conversion = convert(dataset, options.target, target, store, voc_origin=options.voc_origin, report=ProgressReport())
+    conversion = convert(
+        dataset,
+        options.target,
+        target,
+        store,
+        voc_origin=options.voc_origin,
+        is_turned=form.is_turned,
+        exif=options.exif,
+        report=ProgressReport(),
+    )
     for each in conversion.report.omissions:
         done = "image dropped" if each.objects is None else f"{each.objects} objects dropped"
         _print(Fault(each.image.line, each.image.url, each.fault, each.reason, done))

@@ -118,4 +118,5 @@ FORMAT = Format(
     recognises=_recognises,
     read=_read,
     write=_write,
+    is_turned=True,
 )
