@@ -74,3 +74,16 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(TrackerError, match="pip install tensorboardX"):
         TensorBoardTracker()
+
+
+def test_a_full_disk_is_an_error_and_not_an_endless_wait(tmp_path: Path) -> None:
+    tracker = TensorBoardTracker()
+    tracker.start(run(tmp_path))
+    tracker.end("stopped")
+    with Path("/dev/full").open("wb") as full:
+        tracker._file._py_recordio_writer._writer = full
+        for epoch in range(20):
+            with pytest.raises(OSError, match="No space left"):
+                tracker.log(epoch, {"accuracy": 0.5})
+        with pytest.raises(OSError, match="No space left"):
+            full.close()
