@@ -14,6 +14,7 @@ import torchvision
 import yaml
 from safetensors.torch import load_file
 
+from models.folder.registration import register
 from models.images.decoding import ImageLimits
 from models.loaded import load
 from tests.support.training.command import run_training, training_environment, write_coloured_job
@@ -83,6 +84,20 @@ def test_stock_torchvision_loads_the_weights(site: Path) -> None:
     network.load_state_dict(checkpoint["model_state"], strict=True)
     assert checkpoint["model_name"] == "resnet18"
     assert checkpoint["specs"]["labels"] == ["blue", "green", "red"]
+
+
+def test_a_registered_model_still_says_where_it_comes_from(site: Path, tmp_path: Path) -> None:
+    registered = register(site / "runs" / "colours" / "outputs", tmp_path / "root", "colours")
+    described = json.loads((site / "runs" / "colours" / "run.json").read_text())
+    assert registered.manifest.task == "multiclass"
+    assert registered.manifest.origin == {
+        "run": "colours",
+        "started_from": "random weights",
+        "training_data": described["data"]["training"]["sha256"],
+        "validation_data": described["data"]["validation"]["sha256"],
+    }
+    card = (registered.path / "README.md").read_text()
+    assert "colours" in card
 
 
 def test_a_finished_run_asked_again_ends_well_and_another_job_is_refused(site: Path, tmp_path: Path) -> None:
