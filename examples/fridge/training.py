@@ -18,8 +18,7 @@ def train_demo(task: DemoTask, seed: int, workspace: Path) -> Path:
     from training.runs.options import RunOptions
     from training.runs.run import run_job
 
-    for drawn in task.sets:
-        _draw(drawn, task, seed, workspace)
+    draw_sets(task, seed, workspace)
     source = None
     for job_file in task.job_files():
         shutil.copy(job_file, workspace)
@@ -29,6 +28,12 @@ def train_demo(task: DemoTask, seed: int, workspace: Path) -> Path:
         source = workspace / "runs" / job.name
     assert source is not None
     return source
+
+
+def draw_sets(task: DemoTask, seed: int, workspace: Path) -> None:
+    """Draw the images of a demo into an empty folder, where its jobs look for them."""
+    for drawn in task.sets:
+        _draw(drawn, task, seed, workspace)
 
 
 def _draw(drawn: DrawnSet, task: DemoTask, seed: int, workspace: Path) -> None:
