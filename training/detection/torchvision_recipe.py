@@ -145,11 +145,9 @@ class TorchvisionRecipe:
 
     def _trainable(self, *, pretrained: bool) -> list[nn.BatchNorm2d]:
         """Decide which layers learn, and return the batch norms among them."""
-        if not pretrained:
-            freeze_layers(self.network, ())
-            return learn_norms(self.network)
-        freeze_layers(self.network, frozen_prefixes(self._architecture.name, self._given.layers_to_freeze))
-        return []
+        frozen = frozen_prefixes(self._architecture.name, self._given.layers_to_freeze) if pretrained else ()
+        freeze_layers(self.network, frozen)
+        return learn_norms(self.network, frozen) if self._given.learn_batch_norms or not pretrained else []
 
 
 class PreparedImages(nn.Module):

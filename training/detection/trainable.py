@@ -1,8 +1,8 @@
 """Makes a detector that was built for scoring trainable: batch norms that learn, layers that do not.
 
-Whoever trains from random weights needs batch norms that learn. Whoever starts from trained weights has few images in a
-batch, whose statistics would harm more than help: as in torchvision and AutoML for Images, batch norms then stay as
-they are. Either way the tensors are saved as those of frozen ones.
+Whoever trains from random weights needs batch norms that learn. Whoever starts from weights for photographs has few
+images in a batch, whose statistics would harm more than help: as in torchvision and AutoML for Images, batch norms then
+stay as they are. Either way the tensors are saved as those of frozen ones.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,9 +23,16 @@ def freeze_layers(network: nn.Module, prefixes: Sequence[str]) -> None:
         parameter.requires_grad_(not name.startswith(tuple(prefixes)))
 
 
-def learn_norms(network: nn.Module) -> list[nn.BatchNorm2d]:
-    """Replace the frozen batch norms of a network in place by ones that learn, and return these."""
-    found = [(name, module) for name, module in network.named_modules() if isinstance(module, FrozenBatchNorm2d)]
+def learn_norms(network: nn.Module, kept: Sequence[str] = ()) -> list[nn.BatchNorm2d]:
+    """Replace frozen batch norms of a network in place by ones that learn, and return these.
+
+    Those whose names begin like one of `kept` stay frozen.
+    """
+    found = [
+        (name, module)
+        for name, module in network.named_modules()
+        if isinstance(module, FrozenBatchNorm2d) and not f"{name}.".startswith(tuple(kept))
+    ]
     norms = []
     for name, frozen in found:
         norm = nn.BatchNorm2d(len(frozen.weight), eps=frozen.eps, momentum=1.0)

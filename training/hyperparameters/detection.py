@@ -81,6 +81,11 @@ class RegionHyperparameters(BoxHyperparameters):
     progressive_sizes: Switch = Field(
         False, description="Whether training starts at smaller images, which is quicker.", json_schema_extra=dict(OURS)
     )
+    learn_batch_norms: Switch = Field(
+        False,
+        description="Whether batch norms learn where training starts from weights; without weights they do.",
+        json_schema_extra=dict(OURS),
+    )
     regions_per_image: Positive = Field(
         512,
         description="Regions of an image that the heads of an R-CNN learn from in a step; few are quicker.",

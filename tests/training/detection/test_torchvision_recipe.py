@@ -237,6 +237,16 @@ def test_trained_weights_keep_batch_norms_and_the_first_layers(
     assert moved(state, recipe, "roi_heads")
 
 
+def test_batch_norms_of_layers_that_learn_may_learn_from_weights_too(
+    images: list[CheckedImage], tmp_path: Path
+) -> None:
+    recipe = recipe_of(FAST, images, tmp_path, pretrained=True, learn_batch_norms=True)
+    state = saved_state(recipe.network)
+    take_steps(recipe, [[0, 1]])
+    changed = [moved(state, recipe, f"{layer}.running_mean") for layer in ("body.bn1", "layer1.0.bn1", "layer2.0.bn1")]
+    assert changed == [False, False, True]
+
+
 def moved(before: Mapping[str, Tensor], recipe: TorchvisionRecipe, part: str) -> bool:
     after = saved_state(recipe.network)
     return any(part in name and not torch.equal(value, after[name]) for name, value in before.items())
