@@ -15,13 +15,14 @@ from settings.excerpt import excerpt
 
 _PARTS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 _OTHERS = ("MLTable", "Annotations", "labels", "data.yaml", "classes.txt", "obj.names")  # what other formats have
+_NO_LABELS = {"images", "image", "img", "imgs", "pics", "pictures", "photos", "jpegimages"}
 _MOST_NAME = 200  # bytes
 
 
 def _recognises(path: Path) -> bool:
     if not path.is_dir() or any((path / name).exists() for name in _OTHERS):
         return False
-    folders = subfolders(path)
+    folders = [folder for folder in subfolders(path) if folder.name.lower() not in _NO_LABELS]
     if any((folder / "labels").is_dir() for folder in folders):
         return False
     return any(has_images(inner) for folder in folders for inner in (folder, *subfolders(folder)))

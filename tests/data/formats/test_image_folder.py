@@ -57,6 +57,8 @@ def test_folders_of_another_kind(tmp_path: Path) -> None:
     assert not FORMAT.recognises(touch(tmp_path / "flat", "1.jpg"))
     assert not FORMAT.recognises(touch(tmp_path / "voc", "Annotations/1.xml", "JPEGImages/1.jpg"))
     assert not FORMAT.recognises(touch(tmp_path / "yolo", "valid/images/1.jpg", "valid/labels/1.txt"))
+    # images of a file that lies beside them
+    assert not FORMAT.recognises(touch(tmp_path / "listed", "images/1.jpg", "train.jsonl"))
     for name in ("flat", "empty/can"):
         (tmp_path / name).mkdir(parents=True, exist_ok=True)
         with pytest.raises(DataError, match=r"no folders|no images"):
