@@ -30,6 +30,11 @@ class EarlyStopping:
             self.best_score, self.best_epoch = score, epoch
         return best
 
+    def add_unmeasured(self, epoch: int) -> bool:
+        """Take an epoch of which nothing was measured as the best one; such epochs end no run."""
+        self.best_epoch = epoch
+        return True
+
     @property
     def stop(self) -> bool:
         """Whether the run should end."""

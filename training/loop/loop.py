@@ -200,14 +200,14 @@ class TrainingLoop:
 
     def _judge(self, network: nn.Module, line: dict[str, Any]) -> None:
         """Evaluate, note the result, and keep the network where it is the best one so far."""
-        score = 0.0
+        score = None
         if self._processes.first:
             started = time.monotonic()
             evaluation = self._evaluate(network)
             line |= {**evaluation.metrics, "seconds_evaluation": time.monotonic() - started}
             self._progress.history.append(line)
-            score = evaluation.metrics[self._metric_of(evaluation)]
-        best = self._stopping.add(line["epoch"], self._processes.mean(score, self._device) * self._processes.count)
+            score = evaluation.metrics.get(self._metric_of(evaluation))
+        best = self._is_best(line["epoch"], score)
         if self._processes.first:
             if best:
                 self._keep(network, evaluation, line["epoch"])
@@ -215,6 +215,12 @@ class TrainingLoop:
             for writer in self._writers:
                 writer.log(line["epoch"], {name: value for name, value in line.items() if name != "epoch"})
             self._report.line(self._described(line, best))
+
+    def _is_best(self, epoch: int, score: float | None) -> bool:
+        """Tell all processes the score, which the first one knows, if there is one; return whether it is the best."""
+        if not self._processes.any(score is not None, self._device):
+            return self._stopping.add_unmeasured(epoch)
+        return self._stopping.add(epoch, self._processes.mean(score or 0.0, self._device) * self._processes.count)
 
     def _evaluate(self, network: nn.Module) -> Evaluation:
         network.eval()
@@ -241,9 +247,10 @@ class TrainingLoop:
     def _described(self, line: Mapping[str, Any], best: bool) -> str:
         metric = self._metric if self._metric in line else self._recipe.primary_metric
         seconds = line["seconds_training"] + line["seconds_evaluation"]
+        score = f", {metric} {line[metric]:.4f}{' (best)' if best else ''}" if metric in line else ""
         return (
-            f"epoch {line['epoch'] + 1}/{self._parameters.number_of_epochs}: loss {line['log_loss_train']:.4g}, "
-            f"{metric} {line[metric]:.4f}{' (best)' if best else ''}, {seconds:.1f} s, "
+            f"epoch {line['epoch'] + 1}/{self._parameters.number_of_epochs}: loss {line['log_loss_train']:.4g}{score}, "
+            f"{seconds:.1f} s, "
             f"{line['images_per_second']:.1f} images/s"
         )
 

@@ -217,7 +217,7 @@ class _Run:
         network.load_state_dict(self._folder.best()["network"])
         evaluation = self._folder.evaluation()
         score = {name: evaluation[name] for name in ("epoch", "metrics")}
-        score["score"] = evaluation["metrics"][evaluation["primary_metric"]]
+        score["score"] = evaluation["metrics"].get(evaluation["primary_metric"], 0.0)
         origin = {
             "run": job.name,
             "started_from": _source(description["started_from"]),

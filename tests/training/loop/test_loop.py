@@ -138,3 +138,21 @@ def test_time_that_is_over_ends_the_run_after_its_epoch(tmp_path: Path) -> None:
     )
     assert loop.run(StopRequest())
     assert 1 <= len(run.metrics()) < 50
+
+
+def test_without_metrics_every_epoch_is_the_best_and_none_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.classification.recipe.ClassifierRecipe.evaluate", lambda *_: Evaluation({}))
+    loop, _, run = _loop(
+        tmp_path / "run",
+        tmp_path,
+        number_of_epochs=4,
+        early_stopping=True,
+        early_stopping_patience=1,
+        early_stopping_delay=0,
+    )
+    assert loop.run(StopRequest())
+    assert [line["epoch"] for line in run.metrics()] == [0, 1, 2, 3]
+    assert loop.best_epoch == 3
+    assert json.loads((run.path / "evaluation.json").read_text())["epoch"] == 3
