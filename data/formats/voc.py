@@ -11,7 +11,17 @@ from data.format import Format, Omission, PlacedImage, ReadOptions, WriteOptions
 from data.layout.linking import LinkedImages
 from data.layout.listing import SUFFIXES
 from data.record import LabelledImage, LabelledObject, RunLengths
-from data.voc.annotation import XmlError, annotation, box_of, can_be_written, is_difficult, read_xml, size_of, text_of
+from data.voc.annotation import (
+    XmlError,
+    annotation,
+    box_of,
+    can_be_written,
+    is_difficult,
+    polygons_of,
+    read_xml,
+    size_of,
+    text_of,
+)
 from data.voc.masks import MOST_OBJECTS, read_masks, write_masks
 from settings.excerpt import excerpt
 
@@ -58,7 +68,8 @@ def _read_file(path: Path, file: Path, number: int, options: ReadOptions, builde
         return
     objects: list[LabelledObject] = []
     masks: list[RunLengths | None] = [None] * len(elements)
-    if size is not None and (picture := path / _MASKS / f"{file.stem}.png").is_file():
+    picture = path / _MASKS / f"{file.stem}.png"
+    if size is not None and any(each.find("polygon") is None for each in elements) and picture.is_file():
         try:
             masks = read_masks(picture, len(elements), size)
         except ValueError as error:
@@ -68,12 +79,15 @@ def _read_file(path: Path, file: Path, number: int, options: ReadOptions, builde
         try:
             assert size is not None
             box = box_of(element, size, options.voc_origin)
+            polygons = polygons_of(element, size, options.voc_origin)
         except ValueError as error:
             builder.fault(
                 number, url, "box_not_number", f"Object {place} ({excerpt(label)}): {error}.", "object dropped"
             )
             continue
-        objects.append(LabelledObject(label, box, mask=mask, crowd=is_difficult(element)))
+        # Polygons may overlap, where masks have lost what others cover
+        exact = None if polygons else mask
+        objects.append(LabelledObject(label, box, polygons, exact, is_difficult(element)))
     builder.add_objects(LabelledImage(url, number, (), tuple(objects), size), len(elements))
 
 
@@ -99,26 +113,25 @@ def _write(images: Sequence[PlacedImage], target: Path, options: WriteOptions) -
     for placed in images:
         assert placed.size is not None
         objects = placed.image.objects
-        if outlined and len(objects) > MOST_OBJECTS:
-            reason = f"Masks of Pascal VOC have at most {MOST_OBJECTS} objects an image."
-            report.omissions.append(Omission(placed.image, reason))
-            continue
         if odd := [each.label for each in objects if not can_be_written(each.label)]:
             reason = f"The label {excerpt(odd[0])} has characters that XML has not."
             report.omissions.append(Omission(placed.image, reason))
             continue
         file = linked.add(placed)
-        if outlined:
+        if outlined and len(objects) <= MOST_OBJECTS:
             covered += write_masks(target / _MASKS / f"{file.stem}.png", objects, placed.size)
-        text = annotation(file.name, placed.size, objects, options.voc_origin, masks=outlined)
+        text = annotation(file.name, placed.size, objects, options.voc_origin, outlined=outlined)
         (target / _ANNOTATIONS / f"{file.stem}.xml").write_bytes(text)
         stems.append(file.stem)
     (target / "ImageSets/Main/trainval.txt").write_text("".join(f"{stem}\n" for stem in stems))
     report.notes += linked.clashes
-    if covered:
+    crowded = sum(len(placed.image.objects) > MOST_OBJECTS for placed in images) if outlined else 0
+    if crowded:
         report.notes.append(
-            f"{covered} objects lost pixels to others before them: in Pascal VOC a pixel has one object."
+            f"{crowded} images of more than {MOST_OBJECTS} objects have polygons, and no picture of masks."
         )
+    if covered:
+        report.notes.append(f"{covered} objects are partly covered in the pictures of masks; their polygons are whole.")
     return report
 
 

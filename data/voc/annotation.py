@@ -8,7 +8,8 @@ from xml.sax.saxutils import escape
 
 from data.encodings.numbers import all_finite, finite, pixel_size
 from data.format import Size
-from data.record import Box, LabelledObject
+from data.outlines import outlines_of
+from data.record import Box, LabelledObject, Outline
 from models.labels import Label, named
 from settings.excerpt import excerpt
 
@@ -38,7 +39,7 @@ _OBJECT = """  <object>
       <xmax>{xmax!r}</xmax>
       <ymax>{ymax!r}</ymax>
     </bndbox>
-  </object>
+{polygons}  </object>
 """
 
 
@@ -85,6 +86,23 @@ def box_of(element: ElementTree.Element, size: Size, origin: int) -> Box:
     return (left - origin) / size[0], (top - origin) / size[1], right / size[0], bottom / size[1]
 
 
+def polygons_of(element: ElementTree.Element, size: Size, origin: int) -> tuple[Outline, ...]:
+    """Return the polygons of an object, which some programs write: elements x1, y1, x2, y2 and so on, in pixels.
+
+    ValueError where they are not pairs of numbers.
+    """
+    polygons = []
+    for polygon in element.iterfind("polygon"):
+        values = {child.tag: (child.text or "").strip() for child in polygon}
+        names = [f"{axis}{number}" for number in range(1, len(values) // 2 + 1) for axis in "xy"]
+        numbers = all_finite(values.get(name) for name in names)
+        if not numbers or len(values) != len(names):
+            raise ValueError(f"its polygon is {excerpt(values)}; expected x1, y1, x2, y2 and so on")
+        sides = size * (len(numbers) // 2)
+        polygons.append(tuple((value - origin) / side for value, side in zip(numbers, sides, strict=True)))
+    return tuple(polygons)
+
+
 def is_difficult(element: ElementTree.Element) -> bool:
     """Return whether an object is marked as difficult, which the hosted service reads as a crowd."""
     return finite(text_of(element, "difficult")) == 1
@@ -95,16 +113,19 @@ def can_be_written(label: Label) -> bool:
     return not _NO_XML.search(named(label))
 
 
-def annotation(name: str, size: Size, objects: Sequence[LabelledObject], origin: int, *, masks: bool) -> bytes:
-    """Return the XML of an image with a `name` and a `size` (width, height); corners are not rounded."""
+def annotation(name: str, size: Size, objects: Sequence[LabelledObject], origin: int, *, outlined: bool) -> bytes:
+    """Return the XML of an image with a `name` and a `size` (width, height); corners are not rounded.
+
+    Objects that are `outlined` have their polygons too.
+    """
     return (
-        _IMAGE.format(name=escape(name), width=size[0], height=size[1], segmented=int(masks))
-        + "".join(_object(each, size, origin) for each in objects)
+        _IMAGE.format(name=escape(name), width=size[0], height=size[1], segmented=int(outlined))
+        + "".join(_object(each, size, origin, outlines_of(each) if outlined else ()) for each in objects)
         + "</annotation>\n"
     ).encode()
 
 
-def _object(each: LabelledObject, size: Size, origin: int) -> str:
+def _object(each: LabelledObject, size: Size, origin: int, outlines: Sequence[Outline]) -> str:
     left, top, right, bottom = each.box
     return _OBJECT.format(
         name=escape(named(each.label)),
@@ -113,4 +134,13 @@ def _object(each: LabelledObject, size: Size, origin: int) -> str:
         ymin=top * size[1] + origin,
         xmax=right * size[0],
         ymax=bottom * size[1],
+        polygons="".join(_polygon(outline, size, origin) for outline in outlines),
     )
+
+
+def _polygon(outline: Outline, size: Size, origin: int) -> str:
+    points = []
+    for number, at in enumerate(range(0, len(outline) - 1, 2), 1):
+        x, y = outline[at] * size[0] + origin, outline[at + 1] * size[1] + origin
+        points.append(f"<x{number}>{x}</x{number}><y{number}>{y}</y{number}>")
+    return f"    <polygon>{''.join(points)}</polygon>\n"

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from data.dataset import Dataset
 from data.errors import DataError
 from data.format import PlacedImage, WriteOptions
 from data.formats.voc import FORMAT
+from data.outlines import pixels_of
 from data.reading import read_dataset
 from data.record import LabelledImage, LabelledObject
 
@@ -151,16 +153,53 @@ def test_corners_are_written_unrounded(tmp_path: Path) -> None:
     assert f"<xmax>{2 / 3 * 200}</xmax>" in text
 
 
+def test_objects_that_overlap_stay_whole(tmp_path: Path) -> None:
+    square = LabelledObject("can", (0, 0, 0.5, 0.5), ((0, 0, 0.5, 0, 0.5, 0.5, 0, 0.5),))
+    parts = ((0.1, 0.1, 0.2, 0.1, 0.2, 0.2), (0.6, 0.6, 0.9, 0.6, 0.9, 0.9))
+    objects = (square, LabelledObject("can", (0.1, 0.1, 0.9, 0.9), parts))
+    for origin in (0, 1):
+        options = WriteOptions("segmentation", ("can",), origin)
+        report = FORMAT.write([placed(tmp_path / "in", *objects)], tmp_path / f"out{origin}", options)
+        assert report.notes == ["1 objects are partly covered in the pictures of masks; their polygons are whole."]
+        found = read_dataset(tmp_path / f"out{origin}", voc_origin=origin).images[0].objects
+        for each, wanted in zip(found, objects, strict=True):
+            assert each.box == pytest.approx(wanted.box)
+            assert [pytest.approx(outline) for outline in wanted.polygons] == list(each.polygons)
+
+
+def test_pictures_of_masks_say_the_same_as_polygons(tmp_path: Path) -> None:
+    triangle = LabelledObject("can", (0.1, 0.1, 0.4, 0.9), ((0.1, 0.1, 0.4, 0.1, 0.4, 0.9),))
+    square = LabelledObject("can", (0.5, 0.5, 0.9, 0.9), ((0.5, 0.5, 0.9, 0.5, 0.9, 0.9, 0.5, 0.9),))
+    FORMAT.write([placed(tmp_path / "in", triangle, square)], tmp_path / "out", WriteOptions("segmentation", ("can",)))
+    file = tmp_path / "out" / "Annotations" / "a.xml"
+    file.write_text(re.sub("<polygon>.*</polygon>", "", file.read_text()))
+    found = read_dataset(tmp_path / "out").images[0].objects
+    assert [each.polygons for each in found] == [(), ()]
+    for each, wanted in zip(found, (triangle, square), strict=True):
+        assert (pixels_of(each, (100, 200)) == pixels_of(wanted, (100, 200))).all()
+
+
+def test_polygons_that_cannot_be_used_are_faults(tmp_path: Path) -> None:
+    good, odd, wide = (
+        can().replace("</object>", f"<polygon>{points}</polygon></object>")
+        for points in ("<y1>10</y1><x1>20</x1>", "<x1>20</x1>", "<x1>wide</x1><y1>10</y1>")
+    )
+    dataset = read_dataset(write(tmp_path, a=xml(good, odd, wide)))
+    assert [each.polygons for each in dataset.images[0].objects] == [((0.1, 0.1),)]
+    assert codes(dataset) == [(1, "box_not_number", "object dropped")] * 2
+
+
 def test_what_has_no_place_is_told(tmp_path: Path) -> None:
     square = LabelledObject("can", (0, 0, 0.5, 0.5), ((0, 0, 0.5, 0, 0.5, 0.5, 0, 0.5),))
     images = [
-        placed(tmp_path / "in", square, square),
+        placed(tmp_path / "in", square),
         placed(tmp_path / "more", square, url="more/a.png"),
         placed(tmp_path / "in", *[square] * 255, url="b.png"),
         placed(tmp_path / "in", LabelledObject("c\0", (0, 0, 1, 1), square.polygons), url="c.png"),
     ]
     report = FORMAT.write(images, tmp_path / "out", WriteOptions("segmentation", ("can",)))
-    assert [each.image.url for each in report.omissions] == ["b.png", "c.png"]
-    assert sorted(file.name for file in (tmp_path / "out" / "JPEGImages").iterdir()) == ["a-2.png", "a.png"]
+    assert [each.image.url for each in report.omissions] == ["c.png"]
+    assert sorted(file.name for file in (tmp_path / "out" / "JPEGImages").iterdir()) == ["a-2.png", "a.png", "b.png"]
     assert any("more/a.png is named a-2.png" in note for note in report.notes)
-    assert any(note.startswith("1 objects lost pixels") for note in report.notes)
+    assert any("1 images of more than 254 objects" in note for note in report.notes)
+    assert len(read_dataset(tmp_path / "out").images[2].objects) == 255
