@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-import numpy as np
 import torch
 
 from training.loop.batches import BatchOrder
@@ -37,25 +36,27 @@ def choose_precision(wanted: str, recipe: Recipe, order: BatchOrder, device: tor
     if not any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16")):
         return "fp32"
     plan = order.plan(0, 0)
-    batch = recipe.batch(StepPlan(plan.indexes[:_MEASURED], plan.rngs[:_MEASURED], plan.shared, 0.999))
+    batch = recipe.batch(StepPlan(plan.indexes[:_MEASURED], plan.rngs[:_MEASURED], plan.shared, plan.progress))
     before = {name: tensor.clone() for name, tensor in recipe.network.state_dict().items()}
-    seconds = {precision: _seconds(recipe, moved(batch, device), precision, device) for precision in ("fp32", "bf16")}
+    recipe.network.train()
+    seconds: dict[str, list[float]] = {"fp32": [], "bf16": []}
+    # By turns, so that other work on the machine slows both down alike; the first of each only warms up
+    for _ in range(1 + _ROUNDS):
+        for precision, taken in seconds.items():
+            taken.append(_seconds(recipe, moved(batch, device), precision, device))
     recipe.network.load_state_dict(before)
     recipe.network.zero_grad(set_to_none=True)
-    return "bf16" if seconds["bf16"] * _PAYS < seconds["fp32"] else "fp32"
+    fastest = {precision: min(taken[1:]) for precision, taken in seconds.items()}
+    return "bf16" if fastest["bf16"] * _PAYS < fastest["fp32"] else "fp32"
 
 
 def _seconds(recipe: Recipe, batch: Any, precision: str, device: torch.device) -> float:
-    recipe.network.train()
-    taken = []
-    for _ in range(_ROUNDS):
-        torch.manual_seed(0)
-        start = time.perf_counter()
-        with autocast(precision, device)():
-            losses = recipe.losses(recipe.network, batch)
-        torch.stack([each.float() for each in losses.values()]).sum().backward()  # type: ignore[no-untyped-call]
-        taken.append(time.perf_counter() - start)
-    return float(np.min(taken))
+    torch.manual_seed(0)
+    start = time.perf_counter()
+    with autocast(precision, device)():
+        losses = recipe.losses(recipe.network, batch)
+    torch.stack([each.float() for each in losses.values()]).sum().backward()  # type: ignore[no-untyped-call]
+    return time.perf_counter() - start
 
 
 def gradient_scaler(precision: str, device: torch.device) -> torch.amp.GradScaler:
