@@ -97,7 +97,8 @@ def test_crowds_are_left_out_where_there_are_none(
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_coco_means_to_pycocotools_what_it_means_to_us(outlines: Path, tmp_path: Path) -> None:
+def test_coco_means_to_pycocotools_what_it_means_to_us(tmp_path: Path) -> None:
+    outlines = write_scenes(tmp_path / "scenes", 200, outlined=True)
     target = convert(outlines, tmp_path / "out.json", "coco")
     coco = COCO(str(target))
     assert {each["name"] for each in coco.loadCats(coco.getCatIds())} == set(LABELS)
