@@ -10,7 +10,9 @@ import pytest
 
 from benchmarks.failures import families
 from benchmarks.failures.scenario import FailureFamily
+from data import commands as data_commands
 from data import formats
+from data.command import Command
 from data.format import Format
 from explain import algorithms
 from explain.algorithm import Algorithm
@@ -21,6 +23,9 @@ from models.task import Task
 from server import protocols
 from server.protocol import Protocol
 from tests.support.repository import ROOT
+from training import commands as training_commands
+from training import recipes
+from training.recipe import RecipeFamily
 
 PACKAGES = ("settings", "models", "explain", "server", "data", "training")
 SOURCES = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
@@ -47,8 +52,14 @@ MOST_FILES = 15
         (algorithms, "ALGORITHM", Algorithm),
         (families, "FAMILY", FailureFamily),
         (formats, "FORMAT", Format),
+        (recipes, "RECIPE", RecipeFamily),
+        (data_commands, "COMMAND", Command),
+        (training_commands, "COMMAND", Command),
     ],
-    ids=["architectures", "tasks", "protocols", "algorithms", "failures", "formats"],
+    ids=[
+        *("architectures", "tasks", "protocols", "algorithms", "failures", "formats"),
+        *("recipes", "data commands", "training commands"),
+    ],
 )
 def test_every_catalog_file_holds_its_constant(package: object, constant: str, kind: type) -> None:
     found = dict(constants(package, constant))  # type: ignore[arg-type]
@@ -61,6 +72,8 @@ def test_names_equal_file_names() -> None:
         *constants(tasks, "TASK"),
         *constants(protocols, "PROTOCOL"),
         *constants(algorithms, "ALGORITHM"),
+        *constants(data_commands, "COMMAND"),
+        *constants(training_commands, "COMMAND"),
     ]
     assert [value.name for _, value in found] == [stem for stem, _ in found]
 
