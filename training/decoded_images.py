@@ -7,12 +7,14 @@ in one file that is mapped into memory, so they may be more than fit into it, an
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,8 @@ from training.errors import TrainingError
 
 Pixels = NDArray[np.uint8]
 
+_GROWING = ".growing"
+_ABANDONED_S = 3600.0  # since the last write
 _LIMITS = ImageLimits(max_bytes=2**30, max_pixels=2**28)
 
 
@@ -62,15 +66,26 @@ def decode_images(
     """
     name = _name(images, what, exif)
     file, index = folder / f"{name}.pixels", folder / f"{name}.json"
-    if not (index.is_file() and file.is_file()):
-        try:
+    try:
+        shapes = _shapes(file, index)
+        if shapes is None:
             _write(images, partial(_decoded, prepare=prepare, exif=exif), file, index, report)
-        except OSError as error:
-            raise TrainingError(
-                f"The decoded images cannot be kept in {folder}: {error.strerror}. Name another folder with --cache."
-            ) from None
-    shapes = [(height, width) for height, width in json.loads(index.read_bytes())]
+            shapes = _shapes(file, index)
+    except OSError as error:
+        raise TrainingError(
+            f"The decoded images cannot be kept in {folder}: {error.strerror}. Name another folder with --decoded."
+        ) from None
+    assert shapes is not None
     return DecodedImages(np.memmap(file, np.uint8, "r"), shapes)
+
+
+def _shapes(file: Path, index: Path) -> list[tuple[int, int]] | None:
+    """Return the heights and widths of the images in a file; None where it is not there, or not whole."""
+    try:
+        shapes = [(int(height), int(width)) for height, width in json.loads(index.read_bytes())]
+        return shapes if file.stat().st_size == sum(3 * height * width for height, width in shapes) else None
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
 
 
 def _decoded(image: CheckedImage, prepare: Callable[[Image.Image], Pixels], exif: bool) -> Pixels:
@@ -97,11 +112,12 @@ def _write(
     report: ProgressReport,
 ) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(file.parent)
     shapes = []
     # A name of its own, since another run may decode the same images at this moment
-    growing = file.with_suffix(f".{os.getpid()}")
+    growing = file.with_suffix(f".{uuid4().hex}{_GROWING}")
     try:
-        with growing.open("wb") as stream, ThreadPoolExecutor(os.cpu_count()) as threads:
+        with growing.open("xb") as stream, ThreadPoolExecutor(os.cpu_count()) as threads:
             with report.bar(len(images), "decoding images") as bar:
                 for start, end in pairwise([*range(0, len(images), 64), len(images)]):
                     for pixels in threads.map(decoded, images[start:end]):
@@ -115,3 +131,10 @@ def _write(
         growing.replace(index)
     finally:
         growing.unlink(missing_ok=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what processes have left that were killed as they wrote."""
+    for file in folder.glob(f"*{_GROWING}"):
+        if time.time() - file.stat().st_mtime > _ABANDONED_S:
+            file.unlink(missing_ok=True)

@@ -23,7 +23,7 @@ from settings.errors import SettingsError
 from settings.excerpt import excerpt
 from settings.json_file import JsonFile
 from training.errors import TrainingError
-from training.runs.state_file import load_state, replaced, save_state
+from training.runs.state_file import load_state, remove_leftovers, replaced, save_state
 
 _STATE = "state.safetensors"
 
@@ -53,6 +53,8 @@ class RunFolder:
                 raise TrainingError(
                     f"{self.path} is in use by another process. Wait for it, or give the job another name."
                 ) from None
+            for part in (self.path, self.path / "last", self.path / "best"):
+                remove_leftovers(part)
             yield
 
     def description(self) -> dict[str, Any] | None:

@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from models.definition import task_named
 from models.folder.manifest import MANIFEST, Manifest, TaskName
 from training.recipe import Recipe
-from training.runs.state_file import sync_folder
+from training.runs.state_file import sync
 
 _COLUMNS = {"multiclass": ("probs", "labels"), "multilabel": ("probs", "labels")}
 
@@ -36,13 +36,12 @@ def publish(folder: Path, manifest: Manifest, *writers: Callable[[Path], None]) 
         for write in writers:
             write(fresh)
         (fresh / MANIFEST).write_text(manifest.model_dump_json(indent=2, exclude_none=True) + "\n")
-        for inner in (fresh, *fresh.rglob("*")):
-            if inner.is_dir():
-                sync_folder(inner)
+        for file in [*fresh.rglob("*"), fresh]:
+            sync(file)
         if folder.exists():
             shutil.rmtree(folder)
         fresh.replace(folder)
-        sync_folder(folder.parent)
+        sync(folder.parent)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
@@ -56,7 +55,7 @@ def write_hosted(
     checkpoint = recipe.checkpoint(network)
     state = OrderedDict(checkpoint["model_state"])
     torch.save({"model_name": model_name, **checkpoint, **score, "model_state": state}, artifacts / "model.pt")
-    save_file({name: tensor.clone() for name, tensor in state.items()}, folder / "model.safetensors")
+    save_file(_unshared(state), folder / "model.safetensors")
     (artifacts / "settings.json").write_text(json.dumps(recipe.settings(), indent=2) + "\n")
     columns = json.dumps([{"name": name, "type": "string"} for name in _COLUMNS.get(task, ("boxes",))])
     (folder / "mlflow-model" / "MLmodel").write_text(
@@ -65,3 +64,13 @@ def write_hosted(
         'signature:\n  inputs: \'[{"name": "image", "type": "binary"}]\'\n'
         f"  outputs: '{columns}'\n"
     )
+
+
+def _unshared(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors as safetensors writes them: contiguous, and no two in the same memory."""
+    found: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in state.items():
+        found[name] = tensor.clone() if tensor.untyped_storage().data_ptr() in seen else tensor.contiguous()
+        seen.add(tensor.untyped_storage().data_ptr())
+    return found

@@ -50,17 +50,23 @@ def replaced(file: Path) -> Iterator[Path]:
     fresh = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         yield fresh
-        with fresh.open("rb") as stream:
-            os.fsync(stream.fileno())
+        sync(fresh)
         fresh.replace(file)
-        sync_folder(file.parent)
+        sync(file.parent)
     finally:
         fresh.unlink(missing_ok=True)
 
 
-def sync_folder(folder: Path) -> None:
-    """Write the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def remove_leftovers(folder: Path) -> None:
+    """Remove what processes have left of `replaced` in a folder that were killed as they wrote."""
+    for file in folder.glob(".*.*"):
+        if file.suffix[1:].isdigit():
+            file.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Write a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
