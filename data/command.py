@@ -38,7 +38,9 @@ def run_command(
     The code is 3, with a sentence on standard error, for what cannot be read or done at all: `refusals`, files, or
     arguments. It is 130 after Ctrl-C, and 141 where nobody reads the output to its end.
     """
-    parser = _CommandParser(prog=prog, description=description)
+    parser = _CommandParser(
+        prog=prog, description=description, epilog=f"{prog} COMMAND --help lists the options of a command."
+    )
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     for _, command in constants(package, "COMMAND"):
         verb = verbs.add_parser(command.name, help=command.help, description=f"{command.help.capitalize()}.")

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from data.check import FaultPolicy
 from data.dataset import Dataset
@@ -16,36 +16,62 @@ from models.folder.manifest import TaskName
 from models.labels import Label
 from settings.excerpt import excerpt
 
+_FORMATS = ", ".join(sorted(FORMATS))
+_TASKS = ", ".join(get_args(TaskName))
+
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
     """Add FILE, what is in it, and where its images are."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="labelled images in any format that is read")
-    parser.add_argument("--task", choices=get_args(TaskName), help="what the labels are for; by default, most decide")
-    parser.add_argument("--format", choices=sorted(FORMATS), help="by default, the format is recognised")
-    parser.add_argument("--label-column", default="label", metavar="NAME", help="the key or column with the labels")
+    parser.add_argument("file", type=Path, metavar="FILE", help="labelled images: a file or folder in any format")
+    group = parser.add_argument_group("what FILE is")
+    group.add_argument("--format", choices=sorted(FORMATS), metavar="NAME", help=f"{_FORMATS} (default: as recognised)")
+    add_label_options(group)
     add_source_options(parser)
+
+
+def add_label_options(group: Any) -> None:
+    """Add what the labels are for, and where they stand, to a parser or a group."""
+    group.add_argument(
+        "--task", choices=get_args(TaskName), metavar="TASK", help=f"{_TASKS} (default: what most labels are for)"
+    )
+    group.add_argument(
+        "--label-column", default="label", metavar="NAME", help="the key or column with the labels (default: label)"
+    )
 
 
 def add_policy_options(parser: argparse.ArgumentParser) -> None:
     """Add what is done about faults."""
-    parser.add_argument(
+    group = parser.add_argument_group("what is done about faults")
+    add_refusal_options(group)
+    group.add_argument(
+        "--twice",
+        choices=("last", "merge", "refuse"),
+        help="which of several lines about an image counts (default: the last for labels, all for boxes and masks)",
+    )
+    group.add_argument(
+        "--rename", type=Path, metavar="FILE", help="JSON or YAML with a new name for each of some labels"
+    )
+    group.add_argument("--exif", action="store_true", help="images are turned by their EXIF, here and in training")
+    group.add_argument("--order-corners", action="store_true", help="mend boxes whose corners are swapped")
+
+
+def add_refusal_options(group: Any) -> None:
+    """Add how many faults are too many, and how closely images are looked at, to a parser or a group."""
+    group.add_argument(
         "--faults",
         choices=("skip", "refuse"),
         default="skip",
-        help="leave out what is faulty, or refuse all; default: skip",
+        help="leave out what is faulty, or refuse all (default: skip)",
     )
-    parser.add_argument(
-        "--most-faults", type=share, metavar="SHARE", help="refuse where more of the lines, from 0 to 1, are left out"
+    group.add_argument(
+        "--most-faults",
+        type=share,
+        metavar="SHARE",
+        help="refuse where more of the lines, from 0 to 1, are left out or changed",
     )
-    parser.add_argument("--deep", action="store_true", help="decode all images, and compare their pixels")
-    parser.add_argument(
-        "--twice", choices=("last", "merge", "refuse"), help="which of several lines about an image counts"
+    group.add_argument(
+        "--deep", action="store_true", help="decode all images, to find damaged ones and those with the same pixels"
     )
-    parser.add_argument(
-        "--rename", type=Path, metavar="FILE", help="JSON or YAML with a new name for each of some labels"
-    )
-    parser.add_argument("--exif", action="store_true", help="images are turned as their EXIF says, also in training")
-    parser.add_argument("--order-corners", action="store_true", help="mend boxes whose corners are swapped")
 
 
 def share(text: str) -> float:

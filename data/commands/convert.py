@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import get_args
 
 from data.command import Command
+from data.command_line.options import add_label_options
 from data.conversion import Conversion, convert
 from data.dataset import Dataset
 from data.fault import Fault
@@ -18,7 +18,6 @@ from data.progress import ProgressReport
 from data.reading import FORMATS, named_format, read_dataset, recognised
 from data.sources.image_store import ImageStore
 from data.sources.options import add_source_options, image_store
-from models.folder.manifest import TaskName
 from settings.excerpt import shortened
 
 _WITH_FAULTS = 2
@@ -28,16 +27,25 @@ _MOST_NOTES = 20
 def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, metavar="FROM", help="a file or folder, whose format is recognised")
     parser.add_argument("target", type=Path, metavar="TO", help="a file or folder that does not exist")
-    parser.add_argument("--to", required=True, choices=sorted(FORMATS), help="the format of TO")
-    parser.add_argument("--from", "--format", dest="form", choices=sorted(FORMATS), help="the format of FROM")
-    parser.add_argument("--task", choices=get_args(TaskName), help="what the labels are for; by default, most decide")
-    parser.add_argument("--label-column", default="label", metavar="NAME", help="the key or column with the labels")
+    names = sorted(FORMATS)
+    parser.add_argument(
+        "--to", required=True, choices=names, metavar="NAME", help=f"the format of TO: {', '.join(names)}"
+    )
+    parser.add_argument(
+        "--from",
+        "--format",
+        dest="form",
+        choices=names,
+        metavar="NAME",
+        help="the format of FROM (default: as recognised)",
+    )
+    add_label_options(parser)
     parser.add_argument(
         "--voc-origin",
         type=int,
         choices=(0, 1),
         default=0,
-        help="the number of the first pixel in Pascal VOC, read and written; default: 0, as at the hosted service",
+        help="the number of the first pixel in Pascal VOC, read and written (default: 0, as at the hosted service)",
     )
     parser.add_argument(
         "--exif", action="store_true", help="boxes are for images turned as their EXIF says, as in Label Studio"

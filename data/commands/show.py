@@ -6,37 +6,30 @@ from pathlib import Path
 
 from data.check import FaultPolicy, check
 from data.command import Command
+from data.command_line.options import add_reading_options, read
 from data.dataset import CheckedData, Dataset
 from data.drawing.gallery import Gallery, write_gallery
 from data.drawing.shown_image import ShownImage, sampled, shown_images
 from data.drawing.statistics import count_images
 from data.errors import DataError, DataRefusedError
-from data.headers import size_finder
 from data.progress import ProgressReport
-from data.reading import FORMATS, read_dataset
 from data.sources.image_store import ImageStore
-from data.sources.options import add_source_options, image_store
 from models.labels import named
 from models.labels import shown as listed
 
 _IMAGES = 96
 _MOST_LABELS = 20
-_TASKS = ("multiclass", "multilabel", "detection", "segmentation")
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="labelled images in any format that is read")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write; default: show/NAME of the file")
+    add_reading_options(parser)
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write (default: show/NAME of the file)")
     parser.add_argument(
-        "--images", type=_count, default=_IMAGES, metavar="N", help=f"how many images to show; default: {_IMAGES}"
+        "--images", type=_count, default=_IMAGES, metavar="N", help=f"how many images to show (default: {_IMAGES})"
     )
     parser.add_argument("--label", action="append", default=[], metavar="LABEL", help="show images with this label")
     parser.add_argument("--only-faults", action="store_true", help="show images with faults alone")
-    parser.add_argument("--task", choices=_TASKS, help="what they are labelled for; without it, the labels decide")
-    parser.add_argument("--format", choices=sorted(FORMATS), help="without it, the format is recognised")
-    parser.add_argument("--label-column", default="label", metavar="NAME", help="key or column of the labels")
-    parser.add_argument("--exif", action="store_true", help="images are turned as their EXIF says, also in training")
-    add_source_options(parser)
+    parser.add_argument("--exif", action="store_true", help="images are turned by their EXIF, here and in training")
 
 
 def _count(text: str) -> int:
@@ -48,15 +41,7 @@ def _count(text: str) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     report = ProgressReport()
-    folder = options.file if options.file.is_dir() else options.file.parent
-    dataset = read_dataset(
-        options.file,
-        task=options.task,
-        format=options.format,
-        label_column=options.label_column,
-        size_of=size_finder(image_store(options, folder)),
-    )
-    store = image_store(options, dataset.folder)
+    dataset, store = read(options.file, options)
     checked = _checked(dataset, store, report, exif=options.exif)
     everything = shown_images(dataset, checked.images, checked.faults)
     fitting = _fitting(everything, options)

@@ -25,10 +25,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="where train.jsonl and valid.jsonl go"
     )
-    parser.add_argument("--share", type=share, default=0.2, help="of images in valid.jsonl; default: 0.2")
-    parser.add_argument("--test", type=share, default=0.0, metavar="SHARE", help="of images in test.jsonl; default: 0")
+    parser.add_argument("--share", type=share, default=0.2, help="of the images, for valid.jsonl (default: 0.2)")
+    parser.add_argument(
+        "--test", type=share, default=0.0, metavar="SHARE", help="of the images, for test.jsonl (default: 0)"
+    )
     parser.add_argument("--group", metavar="KEY", help="a key of the lines: images with the same value stay together")
-    parser.add_argument("--seed", type=int, default=0, help="another number is another cut; default: 0")
+    parser.add_argument("--seed", type=int, default=0, help="another number is another cut (default: 0)")
     add_policy_options(parser)
 
 

@@ -11,21 +11,22 @@ from settings.excerpt import excerpt
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
-    """Add --root, --roots, --allow-http and --cache."""
-    parser.add_argument(
+    """Add --root, --roots, --allow-http and --cache, as a group of their own."""
+    group = parser.add_argument_group("where images are")
+    group.add_argument(
         "--root",
         action="append",
         default=[],
         metavar="[NAME=]FOLDER",
         help="another folder with images; with NAME, the root of that datastore: a folder, or a URL such as s3://b/p",
     )
-    parser.add_argument("--roots", type=Path, metavar="FILE", help="JSON or YAML with the root of each datastore")
-    parser.add_argument("--allow-http", action="store_true", help="fetch images of http:// and https://")
-    parser.add_argument(
+    group.add_argument("--roots", type=Path, metavar="FILE", help="JSON or YAML with the root of each datastore")
+    group.add_argument("--allow-http", action="store_true", help="fetch images of http:// and https://")
+    group.add_argument(
         "--cache",
         type=Path,
         metavar="FOLDER",
-        help="where fetched images are kept; default: ~/.cache/sightglass/images",
+        help="where fetched images are kept (default: ~/.cache/sightglass/images)",
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from data.command import Command
+from data.command_line.options import add_refusal_options
 from data.progress import ProgressReport
 from data.sources.options import add_source_options, image_store
 
@@ -18,21 +19,30 @@ _MESSAGES = {
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("job", type=Path, metavar="JOB", help="a job file of the hosted service, YAML or JSON")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="FOLDER", help="default: runs")
-    start = parser.add_mutually_exclusive_group()
-    start.add_argument("--weights", metavar="PATH", help="weights to start from: a model folder or a file")
-    start.add_argument("--from", dest="source_run", metavar="RUN", help="a finished run to start from: name or folder")
-    parser.add_argument("--download", action="store_true", help="fetch pretrained weights that are not on this machine")
-    parser.add_argument("--device", help="cpu, cuda or cuda:N; default: what the job says, or a GPU where there is one")
     parser.add_argument(
-        "--processes", type=int, metavar="N", help="train in N processes; default: one for each GPU of the machine"
+        "--runs",
+        type=Path,
+        default=Path("runs"),
+        metavar="FOLDER",
+        help="where the folders of runs are (default: runs)",
     )
-    parser.add_argument("--faults", choices=("skip", "refuse"), default="skip", help="default: skip")
-    parser.add_argument("--most-faults", type=float, metavar="SHARE", help="refuse data with more faulty lines")
-    parser.add_argument("--deep", action="store_true", help="decode all images before training, to find damaged ones")
-    parser.add_argument("--decoded", type=Path, metavar="FOLDER", help="keep decoded images here, for other runs too")
-    parser.add_argument("--tensorboard", action="store_true", help="write event files for TensorBoard")
-    parser.add_argument("--tracking", metavar="URL", help="send metrics to this MLflow server")
+    group = parser.add_argument_group("what it starts from")
+    start = group.add_mutually_exclusive_group()
+    start.add_argument("--weights", metavar="PATH", help="a model folder or a file of weights")
+    start.add_argument("--from", dest="source_run", metavar="RUN", help="a finished run, by its name or folder")
+    group.add_argument("--download", action="store_true", help="fetch pretrained weights that are not on this machine")
+    group = parser.add_argument_group("where it computes")
+    group.add_argument(
+        "--device", help="cpu, cuda or cuda:N (default: what the job says, or all GPUs, or else the CPU)"
+    )
+    group.add_argument(
+        "--processes", type=int, metavar="N", help="train in N processes (default: one for each GPU of the machine)"
+    )
+    group.add_argument("--decoded", type=Path, metavar="FOLDER", help="keep decoded images here, for other runs too")
+    add_refusal_options(parser.add_argument_group("what is done about faults in the data"))
+    group = parser.add_argument_group("where metrics are shown as well")
+    group.add_argument("--tensorboard", action="store_true", help="in event files for TensorBoard, in the run's folder")
+    group.add_argument("--tracking", metavar="URL", help="at this MLflow server")
     add_source_options(parser)
 
 
