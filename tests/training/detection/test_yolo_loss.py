@@ -103,7 +103,7 @@ def targets(*objects: tuple[int, int, Box], crowds: tuple[tuple[int, Box], ...] 
         pytest.param(targets((1, 2, (20, 20, 14, 12)), (1, 0, (21, 21, 16, 30))), id="two-in-a-cell"),
         pytest.param(targets(), id="backgrounds"),
         pytest.param(
-            targets((0, 1, (30, 30, 20, 20)), crowds=((0, (32, 32, 40, 24)), (1, (8, 8, 16, 16)))), id="crowds"
+            targets((0, 1, (30, 30, 20, 20)), crowds=((0, (32, 32, 60, 24)), (1, (8, 8, 16, 16)))), id="crowds"
         ),
     ],
 )
