@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 Item = TypeVar("Item")
 _LINE_SECONDS = 10.0
+_BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt}, {remaining} left{postfix}"
 
 
 @dataclass(slots=True)
@@ -45,19 +46,27 @@ class ProgressReport:
                 yield item
                 bar.advance()
 
-    def bar(self, total: int, what: str) -> "ProgressBar":
-        """Return a bar of `total` units of work."""
-        return ProgressBar(self, total, what)
+    def bar(self, total: int, what: str, done: int = 0) -> "ProgressBar":
+        """Return a bar of `total` units of work, of which some are `done` before it begins."""
+        return ProgressBar(self, total, what, done)
 
 
 class ProgressBar:
     """Shows how much of some work is done and how long the rest will take."""
 
-    def __init__(self, report: ProgressReport, total: int, what: str) -> None:
+    def __init__(self, report: ProgressReport, total: int, what: str, done: int = 0) -> None:
         self._report, self._total, self._what = report, total, what
         self._terminal = report.stream.isatty() and not report.quiet
-        self._bar = tqdm(total=total, desc=what, file=report.stream, leave=False, disable=not self._terminal)
-        self._done, self._started = 0, time.monotonic()
+        self._bar = tqdm(
+            total=total,
+            desc=what,
+            initial=done,
+            file=report.stream,
+            leave=False,
+            disable=not self._terminal,
+            bar_format=_BAR,
+        )
+        self._done, self._before, self._started = done, done, time.monotonic()
         self._shown = self._started
 
     def __enter__(self) -> "ProgressBar":
@@ -77,5 +86,5 @@ class ProgressBar:
         now = time.monotonic()
         if now - self._shown >= _LINE_SECONDS and self._done < self._total:
             self._shown = now
-            left = (now - self._started) / self._done * (self._total - self._done)
+            left = (now - self._started) / (self._done - self._before) * (self._total - self._done)
             self._report.show(f"{self._what}: {self._done} of {self._total}, {left:.0f} s left{note and ', ' + note}")

@@ -109,8 +109,8 @@ class TrainingLoop:
         self._restore()
         epochs = self._parameters.number_of_epochs
         steps = self._order.steps_per_epoch
-        with self._report.bar(epochs * steps, "training") as bar:
-            bar.advance(self._progress.epoch * steps + self._progress.step)
+        before = self._progress.epoch * steps + self._progress.step
+        with self._report.bar(epochs * steps, "training", before) as bar:
             while self._progress.epoch < epochs and not self._stopping.stop and not self._late():
                 started, first = time.monotonic(), self._progress.step
                 if not self._train_epoch(bar, stop):

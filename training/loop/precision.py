@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from data.progress import ProgressReport
 from training.loop.batches import BatchOrder
 from training.loop.device import moved
 from training.recipe import Recipe, StepPlan
@@ -23,7 +24,9 @@ def autocast(precision: str, device: torch.device) -> Callable[[], AbstractConte
     return lambda: torch.autocast(device.type, kind, enabled=kind is not None)
 
 
-def choose_precision(wanted: str, recipe: Recipe, order: BatchOrder, device: torch.device) -> str:
+def choose_precision(
+    wanted: str, recipe: Recipe, order: BatchOrder, device: torch.device, report: ProgressReport
+) -> str:
     """Return the precision of a run: the wanted one or, for "auto", bf16 where it is measured to be faster.
 
     The network is afterwards as it was before.
@@ -41,7 +44,7 @@ def choose_precision(wanted: str, recipe: Recipe, order: BatchOrder, device: tor
     recipe.network.train()
     seconds: dict[str, list[float]] = {"fp32": [], "bf16": []}
     # By turns, so that other work on the machine slows both down alike; the first of each only warms up
-    for _ in range(1 + _ROUNDS):
+    for _ in report.each(range(1 + _ROUNDS), "comparing bf16 with fp32"):
         for precision, taken in seconds.items():
             taken.append(_seconds(recipe, moved(batch, device), precision, device))
     recipe.network.load_state_dict(before)

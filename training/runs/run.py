@@ -147,7 +147,7 @@ class _Run:
             return self._before
         job, seed = self._job, self._job.hyperparameters.seed
         order = BatchOrder(seed, recipe.example_count, job.hyperparameters.training_batch_size, 1)
-        precision = choose_precision(job.hyperparameters.precision, recipe, order, self._device)
+        precision = choose_precision(job.hyperparameters.precision, recipe, order, self._device, self._report)
         description = {
             "name": job.name,
             "state": "running",
