@@ -32,6 +32,8 @@ p{{margin:0 0 12px;max-width:76ch}}
 .facts div{{font-size:22px;font-weight:600;line-height:1.25;overflow-wrap:anywhere}}
 .facts span{{display:block;font-size:13px;font-weight:400;color:var(--faint)}}
 .charts{{display:flex;flex-wrap:wrap;gap:28px 44px;align-items:flex-start}}
+.curves{{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(480px,100%),1fr));gap:28px 44px}}
+.curves svg{{width:100%;max-width:660px}}
 svg{{max-width:100%;overflow:visible;height:auto;display:block;font-family:inherit}}
 .scroll{{overflow:auto;max-height:420px}}
 table{{border-collapse:collapse;font-size:14px}}

@@ -74,7 +74,7 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
 
 def _charts(title: str, drawings: Sequence[VectorDrawing]) -> str:
     inside = "".join(f"<div>{drawing.svg()}</div>" for drawing in drawings)
-    return f'<h2>{escaped(title)}</h2><div class="charts">{inside}</div>' if drawings else ""
+    return f'<h2>{escaped(title)}</h2><div class="curves">{inside}</div>' if drawings else ""
 
 
 def _confusion(record: RunRecord, charts: Mapping[str, VectorDrawing]) -> str:
