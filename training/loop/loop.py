@@ -184,13 +184,19 @@ class TrainingLoop:
         progress.epoch, progress.step, progress.losses = epoch + 1, 0, {}
         frequency = self._parameters.evaluation_frequency
         last = progress.epoch == self._parameters.number_of_epochs or self._late()
+        line: dict[str, Any] = {
+            "epoch": epoch,
+            "log_loss_train": loss,
+            "learning_rate": self._optimizer.param_groups[0]["lr"],
+            **({f"{name}_train": value for name, value in parts.items()} if len(parts) > 1 else {}),
+            "seconds_training": seconds,
+            "images_per_second": images_per_second,
+            "share_waiting_for_data": self._waited / seconds,
+        }
         if epoch % frequency == 0 or last:
-            network = self._average.network if self._average is not None else self._recipe.network
-            line = {"epoch": epoch, "log_loss_train": loss, "learning_rate": self._optimizer.param_groups[0]["lr"]}
-            if len(parts) > 1:
-                line |= {f"{name}_train": value for name, value in parts.items()}
-            times = {"seconds_training": seconds, "images_per_second": images_per_second}
-            self._judge(network, line | times | {"share_waiting_for_data": self._waited / seconds})
+            self._judge(self._average.network if self._average is not None else self._recipe.network, line)
+        else:
+            self._report.line(self._described(line, best=False))
         if progress.epoch % self._parameters.checkpoint_frequency == 0 or last or self._stopping.stop:
             self._save()
 
@@ -246,12 +252,11 @@ class TrainingLoop:
 
     def _described(self, line: Mapping[str, Any], best: bool) -> str:
         metric = self._metric if self._metric in line else self._recipe.primary_metric
-        seconds = line["seconds_training"] + line["seconds_evaluation"]
+        seconds = line["seconds_training"] + line.get("seconds_evaluation", 0.0)
         score = f", {metric} {line[metric]:.4f}{' (best)' if best else ''}" if metric in line else ""
         return (
             f"epoch {line['epoch'] + 1}/{self._parameters.number_of_epochs}: loss {line['log_loss_train']:.4g}{score}, "
-            f"{seconds:.1f} s, "
-            f"{line['images_per_second']:.1f} images/s"
+            f"{seconds:.1f} s, {line['images_per_second']:.1f} images/s"
         )
 
     def _save(self) -> None:
