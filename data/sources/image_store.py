@@ -187,7 +187,7 @@ class ImageStore:
         return fetch_from_web(address.url, self._cache), "on the web"
 
     def _searched(self) -> str:
-        return " or ".join(map(str, self._folders))
+        return " or ".join("the working directory" if each == Path() else str(each) for each in self._folders)
 
 
 def _spellings(path: str) -> Iterator[str]:

@@ -39,6 +39,10 @@ class TestPaths:
         assert store.file("../other/b.jpg").read_text() == "other/b.jpg"
         assert store.found == {"beside the data set": 2, f"in {tmp_path}/other": 1}
 
+    def test_where_was_looked_is_said(self, tmp_path: Path) -> None:
+        said = refused(ImageStore(Path(), more_folders=[tmp_path]), "no.jpg")
+        assert f"There is no file no.jpg in the working directory or {tmp_path}. " in said
+
     def test_a_name_is_taken_as_written_before_it_is_decoded(self, tmp_path: Path) -> None:
         write(tmp_path, "a b.jpg", "a%20b.jpg", "c d.jpg", "10:30.jpg")
         store = ImageStore(tmp_path)
