@@ -120,7 +120,8 @@ def _refuse(dataset: Dataset, checked: CheckedData, policy: FaultPolicy) -> None
     touched = {fault.line for fault in counted if fault.line and fault.done != REPORTED}
     twice = policy.twice == "refuse" and [fault.line for fault in faults if fault.fault == "line_twice"]
     if policy.refuse and counted:
-        raise DataRefusedError(f"{dataset.source} has {len(counted)} faults. Mend them, or use --faults skip.", faults)
+        said = f"{dataset.source} has {len(counted)} faults. Mend them, or use --faults skip.{_first(counted)}"
+        raise DataRefusedError(said, faults)
     if twice:
         raise DataRefusedError(
             f"{dataset.source} has {len(twice)} lines about images of other lines, such as line {twice[0]}. Leave "
@@ -134,6 +135,19 @@ def _refuse(dataset: Dataset, checked: CheckedData, policy: FaultPolicy) -> None
             faults,
         )
     if not checked.images:
-        raise DataRefusedError(f"{dataset.source} has no image that can be used.", faults)
+        raise DataRefusedError(f"{dataset.source} has no image that can be used.{_first(counted)}", faults)
     if not checked.labels:
         raise DataRefusedError(f"No image of {dataset.source} has a label. Label some of them.", faults)
+
+
+def _first(faults: Sequence[Fault]) -> str:
+    """Return a sentence on the first of the faults, for those who see no list of them."""
+    if not faults:
+        return ""
+    first = faults[0]
+    line = f" on line {first.line}" if first.line else ""
+    return (
+        f" The first of {len(faults)}, {first.fault}{line}: {first.detail}"
+        if len(faults) > 1
+        else (f" It is {first.fault}{line}: {first.detail}")
+    )

@@ -75,7 +75,15 @@ class ClassifierRecipe:
 
     def losses(self, network: nn.Module, batch: ClassifierBatch) -> dict[str, Tensor]:
         """Return the cross entropy of one label an image, or the binary one of several."""
-        logits = network(batch.inputs)
+        try:
+            logits = network(batch.inputs)
+        except ValueError as error:
+            if len(batch.inputs) > 1:
+                raise
+            raise TrainingError(
+                f"{self._setup.model_name} cannot train with a batch of one image: {first_line(error).rstrip('.')}. "
+                "Change training_batch_size, add images, or make train_crop_size larger."
+            ) from None
         return {"loss": classification_loss(logits.float(), batch.targets, self._weights, self._multilabel)}
 
     def evaluate(self, network: nn.Module) -> Evaluation:

@@ -36,7 +36,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--device", help="cpu, cuda or cuda:N (default: what the job says, or all GPUs, or else the CPU)"
     )
     group.add_argument(
-        "--processes", type=int, metavar="N", help="train in N processes (default: one for each GPU of the machine)"
+        "--processes", type=_count, metavar="N", help="train in N processes (default: one for each GPU of the machine)"
     )
     group.add_argument("--decoded", type=Path, metavar="FOLDER", help="keep decoded images here, for other runs too")
     add_refusal_options(parser.add_argument_group("what is done about faults in the data"))
@@ -44,6 +44,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tensorboard", action="store_true", help="in event files for TensorBoard, in the run's folder")
     group.add_argument("--tracking", metavar="URL", help="at this MLflow server")
     add_source_options(parser)
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{count} is less than 1")
+    return count
 
 
 def _run(options: argparse.Namespace) -> int:

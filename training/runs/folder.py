@@ -91,8 +91,13 @@ class RunFolder:
         self.write_lines("predictions.jsonl", predictions)
 
     def evaluation(self) -> dict[str, Any]:
-        """Return what the evaluation of the best epoch said."""
-        return JsonFile.read(self.path / "evaluation.json").content
+        """Return what the evaluation of the best epoch said; TrainingError where it is damaged."""
+        try:
+            evaluation: dict[str, Any] = json.loads((self.path / "evaluation.json").read_bytes())
+            evaluation["epoch"], evaluation["primary_metric"], {**evaluation["metrics"]}
+        except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+            raise self._damaged("evaluation.json", error) from None
+        return evaluation
 
     def write_images(
         self, training: Sequence[CheckedImage], validation: Sequence[CheckedImage], task: TaskName
@@ -104,14 +109,23 @@ class RunFolder:
                 write_lines(placed, task, stream)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return the lines of metrics.jsonl."""
+        """Return the lines of metrics.jsonl; TrainingError where it is damaged."""
         file = self.path / "metrics.jsonl"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        try:
+            lines = [json.loads(line) for line in file.read_bytes().splitlines()] if file.exists() else []
+        except ValueError as error:
+            raise self._damaged(file.name, error) from None
+        if not all(isinstance(line, dict) and isinstance(line.get("epoch"), int) for line in lines):
+            raise self._damaged(file.name, "a line without epoch")
+        return lines
 
     def next_epoch(self) -> int:
         """Return the epoch after the last one in metrics.jsonl, counted from 0; not every epoch is evaluated."""
         lines = self.metrics()
         return int(lines[-1]["epoch"]) + 1 if lines else 0
+
+    def _damaged(self, name: str, why: object) -> TrainingError:
+        return TrainingError(f"{self.path / name} is damaged ({why}). Remove the folder {self.path} to start anew.")
 
     def write_lines(self, name: str, lines: Iterable[Any]) -> None:
         """Write a file with a line of JSON for each value."""

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.definition import task_named
+from models.errors import first_line
 from models.folder.manifest import MANIFEST, Manifest, TaskName
 from training.recipe import Recipe
 from training.runs.state_file import sync
@@ -54,8 +56,11 @@ def write_hosted(
     artifacts.mkdir(parents=True)
     checkpoint = recipe.checkpoint(network)
     state = OrderedDict(checkpoint["model_state"])
-    torch.save({"model_name": model_name, **checkpoint, **score, "model_state": state}, artifacts / "model.pt")
-    save_file(_unshared(state), folder / "model.safetensors")
+    try:
+        torch.save({"model_name": model_name, **checkpoint, **score, "model_state": state}, artifacts / "model.pt")
+        save_file(_unshared(state), folder / "model.safetensors")
+    except (RuntimeError, SafetensorError) as error:  # how both say that the disk is full
+        raise OSError(None, first_line(error), str(folder)) from None
     (artifacts / "settings.json").write_text(json.dumps(recipe.settings(), indent=2) + "\n")
     columns = json.dumps([{"name": name, "type": "string"} for name in _COLUMNS.get(task, ("boxes",))])
     (folder / "mlflow-model" / "MLmodel").write_text(

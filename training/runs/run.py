@@ -13,6 +13,7 @@ import torch
 from data.progress import ProgressReport
 from models.folder.manifest import Manifest
 from models.folder.registry import now
+from training.errors import TrainingError
 from training.hyperparameters.resolution import trained_architecture
 from training.job import TrainingJob
 from training.loop.batches import BatchOrder
@@ -58,6 +59,11 @@ def run_job(job: TrainingJob, options: RunOptions, report: ProgressReport) -> Ru
             return _Run(job, options, folder, processes=processes, device=device, report=report).run()
     except StoppedOutsideSteps:
         return "stopped"
+    except OSError as error:
+        raise TrainingError(
+            f"{error.filename or folder.path} cannot be written or read: {error.strerror or error}. Mend that, such as "
+            "by making room on the disk; the same command goes on."
+        ) from None
 
 
 def _wanted(job: TrainingJob) -> str | None:
@@ -102,6 +108,9 @@ class _Run:
         recipe = self._recipe(prepared, pretrained=weights is not None)
         started_from, sentence = start_from(weights, recipe, self._job.model_name, prepared.labels)
         description = self._described(prepared, recipe, started_from)
+        if count := len(prepared.faults):
+            listed = f"{count} faults in the data are" if count > 1 else "A fault in the data is"
+            self._report.line(f"{listed} listed in {self._folder.path}/faults.jsonl")
         self._report.line(f"{self._job.name}: {self._job.model_name} for {self._job.task} {sentence}")
         return self._train(recipe, prepared, description)
 
@@ -111,10 +120,6 @@ class _Run:
         if self._before is not None:
             refuse_changes(
                 self._folder.path, flattened(self._before["data"], "data."), flattened(prepared.fingerprints(), "data.")
-            )
-        if prepared.faults:
-            self._report.line(
-                f"{len(prepared.faults)} faults in the data are listed in {self._folder.path}/faults.jsonl"
             )
         return prepared
 

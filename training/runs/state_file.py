@@ -40,7 +40,7 @@ def load_state(file: Path) -> dict[str, Any]:
             names = stored.keys()
             loaded: dict[str, Any] = _with_tensors(values, {name: stored.get_tensor(name) for name in names})
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{file} is damaged ({error}). Remove it to start that part of the run anew.") from None
+        raise TrainingError(f"{file} is damaged ({error}). Remove the folder of the run to start anew.") from None
     return loaded
 
 
@@ -53,6 +53,8 @@ def replaced(file: Path) -> Iterator[Path]:
         sync(fresh)
         fresh.replace(file)
         sync(file.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(file)) from None
     finally:
         fresh.unlink(missing_ok=True)
 
