@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from data.dataset import CheckedImage
 from data.outlines import pixels_of_runs
+from models.architecture.architecture import DetectorArchitecture
+from models.assembly import assemble
 from models.images.decoding import ImageLimits
-from models.predictions import Boxes
+from models.runtime.precision import FP32
 from tests.support.folders.checkpoints import LABELS as SERVED_LABELS
 from tests.support.folders.checkpoints import write_json
 from tests.support.folders.detector_folders import NAMES, assert_alike, build, load_detector, seeded_detector
@@ -83,11 +85,16 @@ def test_every_name_trains_and_is_served(name: str, images: list[CheckedImage], 
     recipe = recipe_of(name, images, tmp_path / "cache", min_size=32)
     before = recipe.network.backbone.body.conv1.weight.detach().clone()
     assert np.isfinite(take_steps(recipe, [[0, 1], [2]])).all()
-    model = load_detector(write_folder(tmp_path / "model", name, recipe))
-    assert model.definition.labels == LABELS
-    assert not torch.equal(model.network.state_dict()["backbone.body.conv1.weight"], before)
-    decoded = model.read(images[0].file.read_bytes(), LIMITS, model.settings({}))
-    assert isinstance(model.combine(decoded, model.outputs([each.data for each in decoded.inputs])), Boxes)
+    definition, network = assemble(write_folder(tmp_path / "model", name, recipe))
+    assert definition.labels == LABELS
+    assert not torch.equal(network.state_dict()["backbone.body.conv1.weight"], before)
+    assert isinstance(definition.architecture, DetectorArchitecture)
+    adapter = definition.architecture.adapter
+    pixels = torch.from_numpy(np.array(Image.open(images[0].file)))
+    with torch.inference_mode():
+        graph = adapter.graph_source(network, FP32).module
+        (found,) = adapter.detect(network, graph, [adapter.prepare(pixels, definition.settings.values)])
+    assert found.boxes.shape == (len(found.scores), 4)
     with torch.device("meta"):
         stock = build(name, len(LABELS))
     state = torch.load(tmp_path / "model/artifacts/model.pt", weights_only=True)["model_state"]
