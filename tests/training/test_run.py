@@ -1,6 +1,7 @@
 """The command `training run`, from a job file to a model that is served."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from models.folder.registration import register
 from models.images.decoding import ImageLimits
 from models.loaded import load
 from tests.support.training.command import run_training, training_environment, write_coloured_job
+from training.__main__ import main
 
 _LIMITS = ImageLimits(2**20, 2**20)
 
@@ -186,3 +188,14 @@ def test_sigterm_before_the_first_step_ends_a_run_well(tmp_path: Path) -> None:
     assert process.returncode == 0, errors
     assert b"stopped; the same command goes on" in errors
     assert b"epoch 1" not in errors
+
+
+@pytest.mark.parametrize(("given", "taken"), [(None, "20000"), ("7", "7")])
+def test_threads_wait_for_each_other_as_those_of_engines_do(
+    given: str | None, taken: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GOMP_SPINCOUNT", given or "")
+    if given is None:
+        monkeypatch.delenv("GOMP_SPINCOUNT")
+    assert main(["run", str(tmp_path / "none.yml")]) == 3
+    assert os.environ["GOMP_SPINCOUNT"] == taken

@@ -1,6 +1,7 @@
 """training run: trains the model of a job file, or goes on where an earlier run was interrupted."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,9 @@ def _count(text: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    # Read when PyTorch is loaded: beside other programs, threads that spin take three times as long
+    # (docs/decisions/011-spinning.md)
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     # imports PyTorch, which --help does not need
     import torch
 
