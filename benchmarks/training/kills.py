@@ -78,9 +78,11 @@ class KilledRun:
     def __init__(self, folder: Path) -> None:
         self.folder, self.run = folder, folder / "runs" / _JOB
         self._log = folder / "log.txt"
+        self._trains = ""
 
     def start(self) -> "subprocess.Popen[bytes]":
         """Start the command, with one thread."""
+        self._trains = "going on at" if (self.run / "last/state.safetensors").exists() else "images to train with"
         with self._log.open("wb") as log:
             command = [sys.executable, "-m", "training", "run", f"{_JOB}.yml"]
             return subprocess.Popen(command, cwd=self.folder, env=training_environment(), stderr=log)
@@ -96,8 +98,7 @@ class KilledRun:
 
     def trains(self) -> bool:
         """Return whether the last process has begun to train, or has gone on."""
-        waited = "going on at" if (self.run / "last/state.safetensors").exists() else "images to train with"
-        return waited in self.log()
+        return self._trains in self.log()
 
     def writes(self, phase: Phase) -> bool:
         """Return whether a state, or the model, is being written."""
