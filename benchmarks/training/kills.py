@@ -164,7 +164,7 @@ def compare(unbroken: KilledRun, killed: KilledRun, kills: Sequence[Kill]) -> Ma
         "every epoch is in metrics.jsonl once": [line["epoch"] for line in lines[1]] == list(range(_EPOCHS)),
         "all metrics are those of the unbroken run": _untimed(lines[0]) == _untimed(lines[1]),
         "a kill costs at most one epoch": all(kill.again <= 1 for kill in kills),
-        "nothing half-written is left": unbroken.files() == killed.files(),
+        "the files are those of the unbroken run": unbroken.files() == killed.files(),
     }
 
 
@@ -263,7 +263,8 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _untimed(lines: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
-    return [{name: value for name, value in line.items() if "second" not in name} for line in lines]
+    timed = ("second", "share_waiting")
+    return [{name: value for name, value in line.items() if not any(word in name for word in timed)} for line in lines]
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ class RunFolder:
                 raise TrainingError(
                     f"{self.path} is in use by another process. Wait for it, or give the job another name."
                 ) from None
-            for part in (self.path, self.path / "last", self.path / "best"):
+            for part in (self.path, *(self.path / name for name in ("last", "best", "charts"))):
                 remove_leftovers(part)
             yield
 

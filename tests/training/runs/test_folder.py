@@ -13,9 +13,10 @@ def test_the_next_epoch_follows_the_last_evaluated_one(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    left = [tmp_path / ".run.json.4711", tmp_path / "last" / ".state.safetensors.4711"]
+    left = [tmp_path / name for name in (".run.json.4711", "last/.state.safetensors.4711", "charts/.loss.png.4711")]
     kept = [tmp_path / ".note", tmp_path / "last" / "state.safetensors"]
     (tmp_path / "last").mkdir()
+    (tmp_path / "charts").mkdir()
     for file in left + kept:
         file.touch()
     with RunFolder(tmp_path).locked():
