@@ -21,7 +21,7 @@ from training.moving_average import MovingAverage
 from training.recipe import Evaluation, StepPlan, TrainingSetup
 
 # Small images are cheap: the share of training up to which a share of the full side is used
-_SMALL_STAGES = ((0.7, 4 / 9), (0.9, 2 / 3))
+_SMALL_STAGES = ((0.66, 4 / 9), (0.86, 2 / 3))
 _STEP = 16  # pixels, of the sides of smaller images
 
 
