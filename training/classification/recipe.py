@@ -10,8 +10,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from data.dataset import CheckedImage
+from models.classifier import classifier_graph
 from models.errors import first_line
 from models.images.preprocess import Preprocess
+from models.runtime.precision import FP32
+from models.runtime.runtime import ComputeOptions
+from models.runtimes.eager import folded_graph
 from training.augmentation.crops import jitter_colours, random_crop
 from training.classification.targets import classification_loss, label_weights, target_matrix
 from training.decoded_images import Pixels, decode_images
@@ -122,16 +126,19 @@ class ClassifierRecipe:
         return labels if self._multilabel else labels[0]
 
     def _probabilities(self, network: nn.Module) -> NDArray[np.float32]:
+        """Return float32 [N, C], computed as a server does, which folds batch norms, so that it gives the same scores.
+
+        On a CPU one image at a time, which is hardly slower there: scores of a batch differ in the sixth digit.
+        """
+        graph = folded_graph(classifier_graph(self._preprocess, network), ComputeOptions(self._setup.device, FP32))
+        count = 1 if self._setup.device.type == "cpu" else self._parameters.validation_batch_size
         rows = []
         with torch.inference_mode():
-            for start in range(0, len(self._valid_crops), self._parameters.validation_batch_size):
-                crops = np.stack([self._valid_crops[index] for index in self._evaluated(start)])
-                logits = network(self._preprocess.inputs(torch.from_numpy(crops).to(self._setup.device))).float()
+            for start in range(0, len(self._valid_crops), count):
+                chosen = range(start, min(start + count, len(self._valid_crops)))
+                (logits,) = graph(torch.from_numpy(np.stack([self._valid_crops[index] for index in chosen])))
                 rows.append((logits.sigmoid() if self._multilabel else logits.softmax(1)).cpu().numpy())
         return np.concatenate(rows)
-
-    def _evaluated(self, start: int) -> range:
-        return range(start, min(start + self._parameters.validation_batch_size, len(self._valid_crops)))
 
     def _check_sides(self) -> None:
         """Raise TrainingError where the network cannot take images of a size that it will get."""

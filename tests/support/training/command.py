@@ -22,7 +22,7 @@ def write_coloured_job(folder: Path, name: str = "colours", *, count: int = 45, 
     lines = [{"image_url": f"images/{each.image.url}", "label": each.image.labels[0]} for each in images]
     (folder / "all.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     # One that is measured could be another in the next run of the same job
-    usual = {"model_name": "resnet18", "number_of_epochs": 3, "training_batch_size": 12, "precision": "bf16"}
+    usual = {"model_name": "resnet18", "number_of_epochs": 3, "training_batch_size": 12, "precision": "fp32"}
     parameters = {**usual, **SIZES, **given}
     return write_job(folder / f"{name}.yml", "image_classification", "all.jsonl", parameters, name=name)
 
