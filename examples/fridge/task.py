@@ -15,15 +15,15 @@ JOBS = Path(__file__).parent / "jobs"
 class DrawnSet:
     """Images that are drawn for a demo into the folder `name`.
 
-    block: which block of seeds. count: how many. size: width and height in pixels. closeups: whether the images are
-    afterwards crops of the objects, with a label each, in place of the scenes.
+    block: which block of seeds. count: how many. size: width and height in pixels. closeups: a folder for crops of the
+    objects, with a label each, if the demo also learns from these.
     """
 
     name: str
     block: int
     count: int
     size: tuple[int, int]
-    closeups: bool = False
+    closeups: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

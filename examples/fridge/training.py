@@ -38,11 +38,6 @@ def draw_sets(task: DemoTask, seed: int, workspace: Path) -> None:
 
 def _draw(drawn: DrawnSet, task: DemoTask, seed: int, workspace: Path) -> None:
     first = seeds(seed, drawn.block, drawn.count)[0]
-    folder = workspace / drawn.name
-    if not drawn.closeups:
-        write_dataset(folder, first, drawn.count, drawn.size, task=task.task)
-        return
-    scenes = folder.with_name(f"{drawn.name}-scenes")
-    write_dataset(scenes, first, drawn.count, drawn.size, task=task.task)
-    write_closeups(scenes, folder)
-    shutil.rmtree(scenes)
+    write_dataset(workspace / drawn.name, first, drawn.count, drawn.size, task=task.task)
+    if drawn.closeups is not None:
+        write_closeups(workspace / drawn.name, workspace / drawn.closeups)

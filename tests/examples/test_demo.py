@@ -127,7 +127,7 @@ def test_progress_is_written_in_lines_where_there_is_no_terminal(capsys: pytest.
 @pytest.mark.parametrize("name", task_names())
 def test_every_demo_has_images_for_its_jobs(name: str) -> None:
     task = find_task(name)
-    drawn = {each.name for each in task.sets}
+    drawn = {name for each in task.sets for name in (each.name, each.closeups)}
     for file in task.job_files():
         # Paths are looked up when the job is read, beside a copy of it
         wanted = {line.split()[1].split("/")[0] for line in file.read_text().splitlines() if "path:" in line}

@@ -6,10 +6,8 @@ from examples.fridge.task import DemoTask, DrawnSet
 TASK = DemoTask(
     task="segmentation",
     sets=(
-        DrawnSet("closeups", 0, 1000, (320, 240), closeups=True),
-        DrawnSet("unseen_closeups", TEST_BLOCK, 50, (320, 240), closeups=True),
-        DrawnSet("images", 0, 1000, (320, 240)),
-        DrawnSet("unseen", TEST_BLOCK, 100, (640, 480)),
+        DrawnSet("images", 0, 1300, (320, 240), closeups="closeups"),
+        DrawnSet("unseen", TEST_BLOCK, 100, (640, 480), closeups="unseen_closeups"),
     ),
     jobs=("closeups", "segmentation"),
     metric="coco_ap50",
