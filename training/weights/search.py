@@ -103,9 +103,7 @@ def _downloaded(model_name: str, files: LibraryFiles) -> Path:
             torch.hub.download_url_to_file(files.url, str(path), tail[1] if tail else None, progress=False)
             return path
         if files.hub is not None:
-            from huggingface_hub import hf_hub_download
-
-            return Path(hf_hub_download(files.hub, _HUB_FILES[0]))
+            return _from_hub(files.hub)
     except Exception as error:  # libraries of HTTP raise types of their own
         where = files.url or f"{files.hub} of the Hugging Face hub"
         raise TrainingError(
@@ -113,3 +111,14 @@ def _downloaded(model_name: str, files: LibraryFiles) -> Path:
             "and name it with --weights, or train without --download from random weights."
         ) from None
     raise TrainingError(f"No library publishes weights of {model_name}. Name a file with --weights.")
+
+
+def _from_hub(repository: str) -> Path:
+    from huggingface_hub import constants, hf_hub_download
+
+    # Whoever loads folders of transformers keeps that library offline; here somebody asked for a download
+    offline, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, False
+    try:
+        return Path(hf_hub_download(repository, _HUB_FILES[0]))
+    finally:
+        constants.HF_HUB_OFFLINE = offline

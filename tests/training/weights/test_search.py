@@ -215,6 +215,8 @@ def test_weights_are_downloaded_from_the_hub(publisher: tuple[str, Path], monkey
     save_file(STATE, folder / "model.safetensors")
     template = url + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+    # as it is after a folder of transformers has been loaded
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     publish(monkeypatch, LibraryFiles((), None, "timm/any"))
     weights = found("resnet18", download=True)
     assert weights.source.endswith("models--timm--any/snapshots/" + "0" * 40 + "/model.safetensors")
