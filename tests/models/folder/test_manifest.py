@@ -16,6 +16,7 @@ WHOLE: dict[str, Any] = {
     "version": 3,
     "created": "2030-01-01T00:00:00+00:00",
     "sizes": {"resize": 256, "crop": 224},
+    "origin": {"run": "fridge", "started_from": "random weights"},
     "files": {"model.safetensors": "00ff"},
 }
 
