@@ -39,7 +39,8 @@ def choose_precision(
     if not any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16")):
         return "fp32"
     plan = order.plan(0, 0)
-    batch = recipe.batch(StepPlan(plan.indexes[:_MEASURED], plan.rngs[:_MEASURED], plan.shared, plan.progress))
+    # At the end of the training, where progressive sizes have become the full size
+    batch = recipe.batch(StepPlan(plan.indexes[:_MEASURED], plan.rngs[:_MEASURED], plan.shared, 0.999))
     before = {name: tensor.clone() for name, tensor in recipe.network.state_dict().items()}
     recipe.network.train()
     seconds: dict[str, list[float]] = {"fp32": [], "bf16": []}
