@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -43,25 +44,35 @@ class BatchOrder:
 
     def plan(self, epoch: int, step: int) -> StepPlan:
         """Return what our process trains on in a step of an epoch, both counted from 0."""
-        start, places = self._places(epoch, step)
-        mine = np.array_split(np.arange(len(places)), self.processes)[self.rank]
+        places = self._places(step)
         return StepPlan(
-            indexes=places[mine],
-            rngs=[np.random.default_rng((self.seed, _EXAMPLE, epoch, start + int(place))) for place in mine],
+            indexes=_permutation(self.seed, epoch, self.example_count)[places],
+            rngs=[np.random.default_rng((self.seed, _EXAMPLE, epoch, int(place))) for place in places],
             shared=np.random.default_rng((self.seed, _BATCH, epoch, step)),
             progress=(epoch * self.steps_per_epoch + step) / (self.epochs * self.steps_per_epoch),
         )
 
-    def share(self, epoch: int, step: int) -> float:
+    def share(self, step: int) -> float:
         """Return by what our loss is multiplied, so that the mean over the processes is that over the examples."""
-        _, places = self._places(epoch, step)
-        mine = len(np.array_split(places, self.processes)[self.rank])
-        return mine * self.processes / len(places)
+        first, last = self._bounds(step)
+        return len(self._places(step)) * self.processes / (last - first)
 
-    def _places(self, epoch: int, step: int) -> tuple[int, NDArray[np.int64]]:
-        order = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(self.example_count)
-        bounds = np.linspace(0, self.example_count, self.steps_per_epoch + 1).round().astype(int)
-        return int(bounds[step]), order[bounds[step] : bounds[step + 1]]
+    def _places(self, step: int) -> NDArray[np.int64]:
+        """Return our places of a step in the order of an epoch."""
+        return np.array_split(np.arange(*self._bounds(step)), self.processes)[self.rank]
+
+    def _bounds(self, step: int) -> tuple[int, int]:
+        """Return the first place of a step of all processes, and that of the next step."""
+        first, last = np.linspace(0, self.example_count, self.steps_per_epoch + 1)[step : step + 2].round()
+        return int(first), int(last)
+
+
+@lru_cache(maxsize=2)
+def _permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    """Return the order of an epoch, which all its steps share."""
+    order = np.random.default_rng((seed, _ORDER, epoch)).permutation(count)
+    order.flags.writeable = False
+    return order
 
 
 def timed(items: Iterator[Item], waited: Callable[[float], None]) -> Iterator[Item]:

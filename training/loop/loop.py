@@ -72,10 +72,8 @@ class TrainingLoop:
             rank=processes.rank,
             processes=processes.count,
         )
-        self._optimizer = build_optimizer(
-            recipe.network, hyperparameters, hyperparameters.learning_rate * processes.count
-        )
         self._rate = hyperparameters.learning_rate * processes.count
+        self._optimizer = build_optimizer(recipe.network, hyperparameters, self._rate)
         self._schedule = schedule(hyperparameters, self._order.steps_per_epoch, hyperparameters.number_of_epochs)
         self._autocast, self._scaler = autocast(precision, device), gradient_scaler(precision, device)
         self._average = recipe.average(recipe.network)
@@ -145,7 +143,7 @@ class TrainingLoop:
             group["lr"] = rate
         with self._autocast():
             losses = self._recipe.losses(self._network, moved(batch, self._device))
-        share = order.share(progress.epoch, progress.step)
+        share = order.share(progress.step)
         total = torch.stack([each.float() for each in losses.values()]).sum() * share
         self._note(losses, share, rate)
         self._scaler.scale(total / grouped).backward()  # type: ignore[no-untyped-call]

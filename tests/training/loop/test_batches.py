@@ -31,6 +31,6 @@ def test_processes_share_what_one_would_draw() -> None:
         drawn = [rng.random() for each in shared for rng in each.rngs]
         assert drawn == [rng.random() for rng in plan.rngs]
         assert {each.shared.random() for each in shared} == {plan.shared.random()}
-        counted = [len(each.indexes) * part.share(0, step) for each, part in zip(shared, parts, strict=True)]
+        counted = [len(each.indexes) * part.share(step) for each, part in zip(shared, parts, strict=True)]
         assert counted[0] > 0
-        assert sum(part.share(0, step) for part in parts) == pytest.approx(2)
+        assert sum(part.share(step) for part in parts) == pytest.approx(2)
