@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 
 from data.progress import ProgressReport
+from models.architecture.architecture import Architecture
 from models.folder.manifest import Manifest
 from models.folder.registry import now
 from training.errors import TrainingError
@@ -85,7 +86,8 @@ class _Run:
     ) -> None:
         self._job, self._options, self._folder = job, options, folder
         self._processes, self._device, self._report = processes, device, report
-        self._family = recipe_family(trained_architecture(job.model_name).name, job.task)
+        self._architecture = trained_architecture(job.model_name)
+        self._family = recipe_family(self._architecture.name, job.task)
         self._before = folder.description()
         self._asked = {
             "task": job.task,
@@ -106,7 +108,7 @@ class _Run:
         prepared = self._prepared()
         weights = starting_weights(self._job, self._options)
         recipe = self._recipe(prepared, pretrained=weights is not None)
-        started_from, sentence = start_from(weights, recipe, self._job.model_name, prepared.labels)
+        started_from, sentence = start_from(weights, recipe, self._architecture, prepared.labels)
         description = self._described(prepared, recipe, started_from)
         if count := len(prepared.faults):
             listed = f"{count} faults in the data are" if count > 1 else "A fault in the data is"
@@ -115,7 +117,7 @@ class _Run:
         return self._train(recipe, prepared, description)
 
     def _prepared(self) -> PreparedData:
-        policy = replace(self._options.policy, exif=_turns_images(self._job.model_name))
+        policy = replace(self._options.policy, exif=_turns_images(self._architecture))
         prepared = prepare(self._job, policy, self._options.stores, self._report)
         if self._before is not None:
             refuse_changes(
@@ -229,9 +231,9 @@ class _Run:
             "training_data": description["data"]["training"]["sha256"],
             "validation_data": description["data"]["validation"]["sha256"],
         }
-        found = trained_architecture(job.model_name)
+        model_name = self._architecture.name
         manifest = Manifest(
-            architecture=found.name, labels=list(prepared.labels), task=job.task, created=now(), origin=origin
+            architecture=model_name, labels=list(prepared.labels), task=job.task, created=now(), origin=origin
         )
         write = self._family.write
         publish(
@@ -240,11 +242,11 @@ class _Run:
             lambda folder: (
                 write(recipe, network, folder)
                 if write is not None
-                else write_hosted(folder, recipe, network, task=job.task, model_name=found.name, score=score)
+                else write_hosted(folder, recipe, network, task=job.task, model_name=model_name, score=score)
             ),
             lambda folder: write_card(self._folder.path, folder / "README.md"),
         )
-        write_report(self._folder.path, prepared.validation, exif=_turns_images(self._job.model_name))
+        write_report(self._folder.path, prepared.validation, exif=_turns_images(self._architecture))
         self._folder.describe({**description, "state": "finished"})
         if self._options.cache is None:
             shutil.rmtree(self._folder.path / "decoded", ignore_errors=True)
@@ -257,7 +259,7 @@ def _source(started_from: Any) -> str:
     return f"{started_from['source']} (sha256 {started_from['sha256']})"
 
 
-def _turns_images(model_name: str) -> bool:
+def _turns_images(architecture: Architecture) -> bool:
     """Return whether a server turns the images of this model by their EXIF orientation, unless a folder says else."""
-    exif = trained_architecture(model_name).settings.model_fields.get("exif")
+    exif = architecture.settings.model_fields.get("exif")
     return bool(exif is not None and exif.default)

@@ -5,11 +5,11 @@ from typing import Any
 
 from torch import nn
 
-from models.architecture.architecture import State
+from models.architecture.architecture import Architecture, State
 from models.errors import ModelError
 from models.folder.layout import locate
 from models.labels import Label
-from training.hyperparameters.resolution import is_saved_model, trained_architecture
+from training.hyperparameters.resolution import is_saved_model
 from training.job import TrainingJob
 from training.recipe import Recipe
 from training.runs.options import RunOptions
@@ -38,7 +38,7 @@ def starting_weights(job: TrainingJob, options: RunOptions) -> StartingWeights |
 
 
 def start_from(
-    weights: StartingWeights | None, recipe: Recipe, model_name: str, labels: tuple[Label, ...]
+    weights: StartingWeights | None, recipe: Recipe, architecture: Architecture, labels: tuple[Label, ...]
 ) -> tuple[dict[str, Any] | str, str]:
     """Copy the weights that fit into the network; return what run.json says, and a sentence for the log.
 
@@ -46,7 +46,7 @@ def start_from(
     """
     if weights is None:
         return RANDOM, f"starts from {RANDOM}"
-    adapt = _inside if is_saved_model(Path(model_name)) else trained_architecture(model_name).adapt
+    adapt = _inside if architecture.load is not None else architecture.adapt
     transfer = take_over(recipe.network, weights, labels, adapt)
     described = {
         "source": weights.source,
