@@ -15,7 +15,8 @@ from models.images.decoding import ImageHeader, ImageLimits, decode, read_header
 from models.images.formats.tiff import read_layout
 from models.images.formats.tiff_directory import marked_order, read_directory
 
-_LIMITS = ImageLimits(max_bytes=2**30, max_pixels=2**28)
+LIMITS = ImageLimits(max_bytes=2**30, max_pixels=2**28)
+"""The largest image of a data set that is read."""
 _HEAD = 2**17  # bytes that are enough for the header of most files
 _TAIL = 2**16  # bytes after the end of an image that some cameras and programs write
 
@@ -46,13 +47,13 @@ def image_facts(file: Path, *, deep: bool = False) -> ImageFacts:
     that fails.
     """
     try:
-        if file.stat().st_size > _LIMITS.max_bytes:
-            raise ImageUnavailableError("image_unreadable", f"The file has more than {_LIMITS.max_bytes} bytes.")
+        if file.stat().st_size > LIMITS.max_bytes:
+            raise ImageUnavailableError("image_unreadable", f"The file has more than {LIMITS.max_bytes} bytes.")
         data = file.read_bytes()
-        header = read_header(data, _LIMITS)
+        header = read_header(data, LIMITS)
         pixels = None
         if deep or not _ends(header.format, data):
-            decoded = np.asarray(decode(data, _LIMITS))
+            decoded = np.asarray(decode(data, LIMITS))
             pixels = _hash(decoded) if deep else None
     except OSError as error:
         raise ImageUnavailableError("image_unreadable", f"The file cannot be read: {error.strerror}.") from None
@@ -78,11 +79,11 @@ def image_header(file: Path) -> ImageHeader:
         with file.open("rb") as stream:
             data = stream.read(_HEAD)
             try:
-                return read_header(data, _LIMITS)
+                return read_header(data, LIMITS)
             except ImageError:
                 # a TIFF may have its header at its end, and a JPEG behind large metadata
-                data += stream.read(_LIMITS.max_bytes)
-        return read_header(data, _LIMITS)
+                data += stream.read(LIMITS.max_bytes)
+        return read_header(data, LIMITS)
     except OSError as error:
         raise ImageUnavailableError("image_unreadable", f"{file} cannot be read: {error.strerror}.") from None
     except ImageError:

@@ -21,16 +21,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from data.dataset import CheckedImage
+from data.headers import LIMITS
 from data.progress import ProgressReport
 from models.errors import ImageError
-from models.images.decoding import ImageLimits, decode
+from models.images.decoding import decode
 from training.errors import TrainingError
 
 Pixels = NDArray[np.uint8]
 
 _GROWING = ".growing"
 _ABANDONED_S = 3600.0  # since the last write
-_LIMITS = ImageLimits(max_bytes=2**30, max_pixels=2**28)
 
 
 class DecodedImages(Sequence[Pixels]):
@@ -90,7 +90,7 @@ def _shapes(file: Path, index: Path) -> list[tuple[int, int]] | None:
 
 def _decoded(image: CheckedImage, prepare: Callable[[Image.Image], Pixels], exif: bool) -> Pixels:
     try:
-        return prepare(decode(image.file.read_bytes(), _LIMITS, exif=exif))
+        return prepare(decode(image.file.read_bytes(), LIMITS, exif=exif))
     except (ImageError, OSError) as error:
         raise TrainingError(
             f"{image.file} cannot be decoded: {error} Run `python -m data check --deep`, or repair the file."

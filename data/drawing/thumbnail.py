@@ -1,13 +1,15 @@
 """Thumbnails: an image decoded no larger than it is shown."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
-from models.images.decoding import ImageLimits, decode
+from data.headers import LIMITS
+from models.images.decoding import decode
 
-_LIMITS = ImageLimits(max_bytes=2**30, max_pixels=2**28, scaled=True)
+_LIMITS = replace(LIMITS, scaled=True)
 _CLEAR = 3  # from this factor on, enlarged pixels stay squares
 
 

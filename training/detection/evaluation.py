@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from data.dataset import CheckedImage
+from data.headers import LIMITS
 from models.architecture.architecture import DetectorArchitecture
 from models.architecture.building import build_network
 from models.definition import task_named
@@ -20,7 +21,7 @@ from models.detection.inputs import detector_inputs
 from models.detection.instances import Instances, join
 from models.detection.masks import PlacedMask, paste_probabilities
 from models.errors import ImageError
-from models.images.decoding import ImageLimits, decode
+from models.images.decoding import decode
 from models.images.model_input import DecodedImage
 from models.images.pixels import rgb_array
 from models.runtime.precision import FP32
@@ -38,7 +39,6 @@ from training.recipe import Evaluation, TrainingSetup
 # COCO's numbers count boxes of nearly any score. Each box costs a mask, which takes as long as a small image
 LOWEST_SCORE, LOWEST_SCORE_WITH_MASK = 0.001, 0.05
 
-_LIMITS = ImageLimits(max_bytes=2**30, max_pixels=2**28)
 _AT_ONCE = 8  # images that are decoded ahead
 
 
@@ -98,7 +98,7 @@ class DetectorEvaluation:
 
     def _read(self, image: CheckedImage) -> DecodedImage:
         try:
-            pixels = rgb_array(decode(image.file.read_bytes(), _LIMITS, exif=self._settings.exif))
+            pixels = rgb_array(decode(image.file.read_bytes(), LIMITS, exif=self._settings.exif))
             return detector_inputs(torch.from_numpy(pixels), self._architecture.adapter, self._generous)
         except (ImageError, OSError) as error:
             raise TrainingError(f"{image.file} cannot be evaluated: {error}") from None
