@@ -1,15 +1,16 @@
 """The options of commands that read labelled images and check them, and what they say."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 from data.check import FaultPolicy
 from data.dataset import Dataset
 from data.errors import DataError
-from data.headers import size_finder
-from data.reading import FORMATS, read_dataset
+from data.reading import FORMATS
 from data.sources.image_store import ImageStore
+from data.sources.located_reading import read_located
 from data.sources.mapping_file import read_mapping
 from data.sources.options import add_source_options, image_store
 from models.folder.manifest import TaskName
@@ -100,15 +101,8 @@ def fault_policy(options: argparse.Namespace) -> FaultPolicy:
 
 def read(file: Path, options: argparse.Namespace) -> tuple[Dataset, ImageStore]:
     """Read labelled images; return where their images are looked for, too. DataError where nothing can be read."""
-    folder = file if file.is_dir() else file.parent
-    dataset = read_dataset(
-        file,
-        task=options.task,
-        format=options.format,
-        label_column=options.label_column,
-        size_of=size_finder(image_store(options, folder)),
-    )
-    return dataset, image_store(options, dataset.folder)
+    stores = partial(image_store, options)
+    return read_located(file, stores, task=options.task, format=options.format, label_column=options.label_column)
 
 
 def _names(file: Path) -> dict[str, Label]:

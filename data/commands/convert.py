@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from data.command import Command
@@ -13,10 +14,10 @@ from data.command_line.options import add_label_options
 from data.conversion import Conversion, convert
 from data.dataset import Dataset
 from data.fault import Fault
-from data.headers import size_finder
 from data.progress import ProgressReport
-from data.reading import FORMATS, named_format, read_dataset, recognised
+from data.reading import FORMATS, named_format, recognised
 from data.sources.image_store import ImageStore
+from data.sources.located_reading import read_located
 from data.sources.options import add_source_options, image_store
 from settings.excerpt import shortened
 
@@ -56,18 +57,16 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     source: Path = options.source
     form = named_format(options.form) if options.form else recognised(source)
-    folder = source if source.is_dir() else source.parent
-    dataset = read_dataset(
+    dataset, store = read_located(
         source,
+        partial(image_store, options),
         task=options.task,
         format=form.name,
         label_column=options.label_column,
         voc_origin=options.voc_origin,
-        size_of=size_finder(image_store(options, folder)),
     )
     for fault in dataset.faults:
         _print(fault)
-    store = image_store(options, dataset.folder)
     target = named_format(options.to)
     conversion = convert(
         dataset,

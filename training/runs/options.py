@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.check import FaultPolicy
-from training.runs.preparation import Stores
+from data.sources.located_reading import Stores
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,25 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from data.check import FaultPolicy, check, leaks
-from data.dataset import CheckedData, CheckedImage, Dataset
+from data.dataset import CheckedData, CheckedImage
 from data.fault import Fault
-from data.headers import size_finder
 from data.progress import ProgressReport
-from data.reading import read_dataset
-from data.sources.image_store import ImageStore
+from data.sources.located_reading import Stores, read_located
 from data.split import split
 from models.labels import Label
 from training.errors import TrainingError
 from training.job import TrainingJob
-
-Stores = Callable[[Path], ImageStore]
-"""Returns where the images of a data set in a folder are looked for."""
 
 _LEAST_LABELS = 2
 
@@ -51,24 +47,19 @@ def prepare(job: TrainingJob, policy: FaultPolicy, stores: Stores, report: Progr
 
     DataError where data cannot be read or has more faults than allowed; TrainingError where too little is left.
     """
-    training = check(*_read(job, job.training_data, stores), policy, report)
+    read = partial(read_located, stores=stores, task=job.task, label_column=job.target_column)
+    training = check(*read(job.training_data), policy, report)
     if job.validation_data is None:
         kept, held = split(training.images, job.hyperparameters.validation_size)
         validation = CheckedData(training.task, held, training.labels)
         training = CheckedData(training.task, kept, training.labels, training.faults)
     else:
-        validation = check(*_read(job, job.validation_data, stores), policy, report)
+        validation = check(*read(job.validation_data), policy, report)
         training, _ = leaks(training, validation, policy)
     labels = _labels(training, validation, job)
     faults = [(job.training_data, fault) for fault in training.faults]
     faults += [(job.validation_data or job.training_data, fault) for fault in validation.faults]
     return PreparedData(training.images, validation.images, labels, tuple(faults))
-
-
-def _read(job: TrainingJob, path: Path, stores: Stores) -> tuple[Dataset, ImageStore]:
-    sizes = size_finder(stores(path if path.is_dir() else path.parent))
-    dataset = read_dataset(path, task=job.task, label_column=job.target_column, size_of=sizes)
-    return dataset, stores(dataset.folder)
 
 
 def _labels(training: CheckedData, validation: CheckedData, job: TrainingJob) -> tuple[Label, ...]:
