@@ -1,0 +1,49 @@
+/** Asks again where the server says that a later try may succeed: busy, loading, restarting, shutting down. */
+
+const PASSING = new Set([
+    "queue_full",
+    "engine_unavailable",
+    "draining",
+    "too_many_connections",
+    "unreachable",
+]);
+const LEAST_MS = 500;
+const MOST_MS = 5_000;
+const PATIENCE_MS = 600_000;
+
+/**
+ * Call `ask` until it succeeds, is aborted, or fails for good; return what it returned.
+ * @param {() => Promise} ask sends the request anew
+ * @param {AbortSignal} signal ends the waiting, too
+ * @param {(error: Error, retryAt: number) => void} onWait told before each pause, which ends at `retryAt` of Date.now()
+ */
+export async function withRetries(ask, signal, onWait) {
+    const started = Date.now();
+    for (let pause = LEAST_MS; ; pause = Math.min(MOST_MS, 2 * pause)) {
+        try {
+            return await ask();
+        } catch (error) {
+            if (!PASSING.has(error.code) || Date.now() - started > PATIENCE_MS) throw error;
+            const ms = Math.max(error.retryAfterMs ?? 0, pause);
+            onWait(error, Date.now() + ms);
+            await sleep(ms, signal);
+        }
+    }
+}
+
+/** Wait, or throw the reason of a signal that ends the waiting. */
+export function sleep(ms, signal) {
+    return new Promise((resolve, reject) => {
+        const timer = setTimeout(done, ms);
+        function done() {
+            signal?.removeEventListener("abort", ended);
+            resolve();
+        }
+        function ended() {
+            clearTimeout(timer);
+            reject(signal.reason);
+        }
+        if (signal?.aborted) ended();
+        else signal?.addEventListener("abort", ended, { once: true });
+    });
+}
