@@ -1,0 +1,23 @@
+/** Samples: the images that the server offers to try. */
+
+import { html, nothing } from "../vendor/lit-html.js";
+
+/** Draw a button for each sample of the server. */
+export function samplesView({ catalog }, actions) {
+    const names = catalog?.samples ?? [];
+    if (!names.length) return nothing;
+    return html`
+        <div class="samples" role="group" aria-label="Samples">
+            <span class="soft">Try one:</span>
+            ${names.map((name) => sampleView(name, actions))}
+        </div>
+    `;
+}
+
+function sampleView(name, actions) {
+    return html`<button type="button" @click=${() => actions.addSample(name)}>${withoutEnding(name)}</button>`;
+}
+
+function withoutEnding(name) {
+    return name.replace(/\.\w+$/, "").replaceAll("_", " ");
+}
