@@ -1,6 +1,7 @@
 /** A session to keep: images, predictions and maps in one HTML file that opens offline and without scripts. */
 
 import { encodeOnce } from "../images/base64.js";
+import { unturned } from "../images/oriented.js";
 import { deploymentOf } from "../store.js";
 import { download, timeInName } from "./download.js";
 import { sessionPage } from "./session_page.js";
@@ -22,28 +23,28 @@ export async function sessionText(state) {
 /** Return an image with data URLs: `whole`, the file, and `smallOf`, smaller ones by deployment; null if not shown. */
 async function withPixels(image, state) {
     const smallOf = {};
-    if (!image.url) return { ...image, whole: null, smallOf };
+    if (!image.shown) return { ...image, whole: null, smallOf };
     const names = new Set(Object.keys(image.answers));
     for (const pane of state.panes.filter(({ imageId }) => imageId === image.id)) names.add(pane.deployment);
-    for (const name of names) smallOf[name] = await drawn(image, deploymentOf(state, name)?.exif, SMALL);
-    const whole = image.animated
-        ? await drawn(image, false, Infinity)
-        : `data:${image.mediaType};base64,${await image.base64()}`;
-    return { ...image, whole, smallOf };
+    for (const name of names) smallOf[name] = await small(image, deploymentOf(state, name)?.exif);
+    return { ...image, whole: await dataUrl(image.shown), smallOf };
 }
 
-/** Return the data URL of an image's first frame, no larger than `most` pixels; null where it cannot be decoded. */
-async function drawn({ file }, turned, most) {
+/** Return a small copy of an image as a data URL, turned by EXIF or not; null where browsers cannot decode it. */
+async function small(image, turned) {
     try {
-        const frame = await createImageBitmap(file, { imageOrientation: turned ? "from-image" : "none" });
-        const scale = Math.min(1, most / Math.max(frame.width, frame.height));
+        const frame = await createImageBitmap(turned ? image.shown : await unturned(image));
+        const scale = Math.min(1, SMALL / Math.max(frame.width, frame.height));
         const size = [frame.width, frame.height].map((side) => Math.max(1, Math.round(side * scale)));
         const canvas = new OffscreenCanvas(...size);
         canvas.getContext("2d").drawImage(frame, 0, 0, ...size);
         frame.close();
-        const blob = await canvas.convertToBlob({ type: "image/webp", quality: 0.9 });
-        return `data:${blob.type};base64,${await encodeOnce(blob)()}`;
+        return await dataUrl(await canvas.convertToBlob({ type: "image/webp", quality: 0.9 }));
     } catch {
         return null;
     }
+}
+
+async function dataUrl(file) {
+    return `data:${file.type};base64,${await encodeOnce(file)()}`;
 }

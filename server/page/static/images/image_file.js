@@ -4,6 +4,7 @@ import { encodeOnce } from "./base64.js";
 import { ByteReader } from "./headers/byte_reader.js";
 import { formatOf, kindOf, TAKEN } from "./media_type.js";
 import { notesOf } from "./notes.js";
+import { turnable } from "./oriented.js";
 import { still } from "./still.js";
 
 const HEAD_BYTES = 4096;
@@ -18,29 +19,31 @@ const USUAL = { max_body_bytes: 64 * 2 ** 20, max_image_bytes: 32 * 2 ** 20, max
  * @param {string} name as the person knows it; foreign text
  * @param {{max_body_bytes: number, max_image_bytes: number, max_image_pixels: number}} [limits] of the server
  * @returns {Promise<object>} an image of the strip without `id` and `answers`: `file` with its true media type, `name`,
- *     `url` (null where it cannot or must not be shown), `mediaType`, `format`, `width` and `height` in pixels as
- *     stored, `orientation` 1 to 8, `bits` a channel, `animated`, `transparent` (null where unknown), `refusal` (why it
- *     is not sent, or null), `notes`, and `base64()`, a promise of the text, made once
+ *     `shown`, the file for browsers, its `url` (both null where it cannot or must not be shown), `mediaType`,
+ *     `format`, `width` and `height` in pixels as stored, `orientation` 1 to 8, `bits` a channel, `animated`,
+ *     `transparent` (null where unknown), `refusal` (why it is not sent, or null), `notes`, and `base64()`, a promise of
+ *     the text, made once
  */
 export async function readImageFile(file, name, limits = USUAL) {
-    let image = { ...EMPTY, file, name: name || "image without a name", base64: encodeOnce(file) };
-    let refusal = null;
+    let image = { ...EMPTY, file, name: name || "image without a name" };
+    let refusal = tooManyBytes(file.size, limits);
     try {
-        const head = readerOf(await file.slice(0, HEAD_BYTES).arrayBuffer());
-        const format = formatOf(head);
-        if (!format) return { ...image, refusal: wrongFormat(head) };
+        const start = new Uint8Array(await (refusal ? file.slice(0, HEAD_BYTES) : file).arrayBuffer());
+        const reader = new ByteReader(start);
+        const format = formatOf(reader);
+        if (!format) return { ...image, refusal: wrongFormat(reader) };
         image = { ...image, format: format.name, mediaType: format.mediaType };
-        refusal = tooManyBytes(file.size, limits);
         if (refusal) return { ...image, refusal };
-        const facts = factsOf(readerOf(await file.arrayBuffer()), format);
-        image = { ...image, ...facts, file: file.slice(0, file.size, format.mediaType) };
+        const typed = file.slice(0, file.size, format.mediaType);
+        image = { ...image, ...factsOf(reader, format), file: typed, base64: encodeOnce(typed, start) };
     } catch (error) {
         if (error.name !== "NotReadableError" && error.name !== "NotFoundError") throw error;
         return { ...image, refusal: UNREADABLE };
     }
     refusal = unusable(image, limits);
     if (refusal) return { ...image, refusal };
-    return { ...image, url: await urlOf(image), notes: notesOf(image) };
+    const shown = image.showable ? await shownOf(image) : null;
+    return { ...image, shown, url: shown && URL.createObjectURL(shown), notes: notesOf(image) };
 }
 
 const EMPTY = Object.freeze({
@@ -54,18 +57,15 @@ const EMPTY = Object.freeze({
     animated: false,
     transparent: null,
     pages: false,
-    shown: false,
+    showable: false,
+    shown: null,
     refusal: null,
     notes: [],
 });
 
-function readerOf(buffer) {
-    return new ByteReader(new Uint8Array(buffer));
-}
-
 /** Return what a header tells; what it told before it broke off, where it does. */
 function factsOf(file, format) {
-    const facts = { width: 0, height: 0, orientation: 1, transparent: false, shown: format.shown };
+    const facts = { width: 0, height: 0, orientation: 1, transparent: false, showable: format.showable };
     try {
         format.read(file, facts);
     } catch (error) {
@@ -74,10 +74,11 @@ function factsOf(file, format) {
     return facts;
 }
 
-async function urlOf(image) {
-    if (!image.shown) return null;
-    if (image.animated) return still(image);
-    return URL.createObjectURL(image.file);
+/** Return the file that the page shows: of one frame, and turned alike by all browsers. */
+async function shownOf(image) {
+    const isTurned = image.orientation > 1;
+    if (image.animated || (isTurned && image.format === "WebP")) return still(image);
+    return isTurned ? turnable(image) : image.file;
 }
 
 function wrongFormat(head) {

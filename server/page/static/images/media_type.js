@@ -7,15 +7,15 @@ import { readPng } from "./headers/png.js";
 import { readTiff } from "./headers/tiff.js";
 import { readWebp } from "./headers/webp.js";
 
-/** The formats that are taken; `shown` where browsers can show them, `read` reads the header. */
+/** The formats that are taken; `showable` where browsers can show them, `read` reads the header. */
 const FORMATS = [
-    { name: "JPEG", mediaType: "image/jpeg", shown: true, read: readJpeg, signature: /^\xff\xd8/ },
-    { name: "PNG", mediaType: "image/png", shown: true, read: readPng, signature: /^\x89PNG/ },
-    { name: "GIF", mediaType: "image/gif", shown: true, read: readGif, signature: /^GIF8[79]a/ },
-    { name: "WebP", mediaType: "image/webp", shown: true, read: readWebp, signature: /^RIFF.{4}WEBP/s },
-    { name: "TIFF", mediaType: "image/tiff", shown: false, read: readTiff, signature: /^(II[*+]\0|MM\0[*+])/ },
+    { name: "JPEG", mediaType: "image/jpeg", showable: true, read: readJpeg, signature: /^\xff\xd8/ },
+    { name: "PNG", mediaType: "image/png", showable: true, read: readPng, signature: /^\x89PNG/ },
+    { name: "GIF", mediaType: "image/gif", showable: true, read: readGif, signature: /^GIF8[79]a/ },
+    { name: "WebP", mediaType: "image/webp", showable: true, read: readWebp, signature: /^RIFF.{4}WEBP/s },
+    { name: "TIFF", mediaType: "image/tiff", showable: false, read: readTiff, signature: /^(II[*+]\0|MM\0[*+])/ },
     // Two letters begin many texts: the size of the second header follows
-    { name: "BMP", mediaType: "image/bmp", shown: true, read: readBmp, signature: /^BM.{12}[\x0c-\xff]\0\0\0/s },
+    { name: "BMP", mediaType: "image/bmp", showable: true, read: readBmp, signature: /^BM.{12}[\x0c-\xff]\0\0\0/s },
 ];
 
 /** The names of the formats, for sentences. */

@@ -17,7 +17,7 @@ export function notesOf(image) {
         image.pages && "The file has several pages. The model sees the first one.",
         image.transparent && "The image may be transparent in parts. There the model sees the colours stored beneath.",
         image.bits > 8 && `The image has ${image.bits} bits a channel. The server scales them to 8, as models need.`,
-        !image.shown && `Browsers do not show this kind of ${image.format}. The server reads it.`,
+        !image.showable && `Browsers do not show this kind of ${image.format}. The server reads it.`,
     ].filter(Boolean);
 }
 

@@ -1,16 +1,15 @@
-/** The first frame of an animation, which is what a model sees. */
+/** The first frame of an image, which is what a model sees of an animation. */
 
-/**
- * Return the URL of a still PNG of an image's first frame; null where the browser cannot decode it.
- * @param {{file: Blob}} image with its true media type
- */
-export async function still({ file }) {
+import { turnable, unturned } from "./oriented.js";
+
+/** Return a PNG of the first frame of an image, or null where browsers cannot decode it. */
+export async function still(image) {
     try {
-        const frame = await createImageBitmap(file, { imageOrientation: "none" });
+        const frame = await createImageBitmap(await unturned(image));
         const canvas = new OffscreenCanvas(frame.width, frame.height);
         canvas.getContext("2d").drawImage(frame, 0, 0);
         frame.close();
-        return URL.createObjectURL(await canvas.convertToBlob());
+        return turnable({ ...image, file: await canvas.convertToBlob(), format: "PNG" });
     } catch {
         return null; // it is sent all the same, and the server says what is wrong with it
     }

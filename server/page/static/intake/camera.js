@@ -16,7 +16,7 @@ export function cameraView(state, actions) {
     if (!window.isSecureContext || !navigator.mediaDevices) {
         return html`<p class="soft">The camera works only over https, or on localhost.</p>`;
     }
-    return html`<button type="button" class="camera-button" @click=${() => openCamera(actions)}>Camera</button>`;
+    return html`<button type="button" @click=${() => openCamera(actions)}>Camera</button>`;
 }
 
 async function openCamera(actions) {

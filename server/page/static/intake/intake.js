@@ -1,8 +1,9 @@
 /** Intake: how images come in, wherever on the page the focus or the pointer is. */
 
 import { html, nothing } from "../vendor/lit-html.js";
-import { canPaste, installPaste, pasteFromClipboard } from "./paste.js";
+import { cameraView } from "./camera.js";
 import { installDrop } from "./drop.js";
+import { canPaste, installPaste, pasteFromClipboard } from "./paste.js";
 
 /** What a file dialog offers first. What a file really is, its bytes decide. */
 const ACCEPTED = "image/jpeg,image/png,image/webp,image/gif,image/bmp,image/tiff,.tif,.tiff";
@@ -13,7 +14,7 @@ export function installIntake(actions) {
     installPaste(actions);
 }
 
-/** Draw the ways to give an image that need no camera: choose files, drop, paste. */
+/** Draw the ways to give an image: choose files, paste, the camera, and in words the drop. */
 export function intakeView(state, actions) {
     const choose = (event) => {
         const files = [...event.target.files];
@@ -29,6 +30,7 @@ export function intakeView(state, actions) {
             ${canPaste()
                 ? html`<button type="button" @click=${() => pasteFromClipboard(actions)}>Paste an image</button>`
                 : nothing}
+            ${cameraView(state, actions)}
             <p class="soft">or drop images and folders anywhere here, or paste with <kbd>Ctrl</kbd>+<kbd>V</kbd></p>
         </div>
     `;

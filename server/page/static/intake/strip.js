@@ -1,5 +1,6 @@
 /** Strip: the images of this visit, of which one is looked at. */
 
+import { deploymentOf } from "../store.js";
 import { html, nothing } from "../vendor/lit-html.js";
 
 const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
@@ -27,6 +28,7 @@ export function stripView(state, actions) {
 function itemView(image, current, standing, state, actions) {
     const words = WORDS[standing] ?? standing;
     const stop = current ? "0" : "-1";
+    const how = deploymentOf(state)?.exif ? "turned" : "stored";
     return html`
         <li class="${standing}${current ? " current" : ""}">
             <button
@@ -38,7 +40,7 @@ function itemView(image, current, standing, state, actions) {
                 @click=${() => actions.selectImage(image.id)}
             >
                 ${image.url
-                    ? html`<img src=${image.url} alt="" loading="lazy" decoding="async">`
+                    ? html`<img class=${how} src=${image.url} alt="" loading="lazy" decoding="async">`
                     : html`<span class="no-thumbnail" aria-hidden="true">${image.format || "?"}</span>`}
                 <span class="name">${image.name}</span>
                 <span class="standing">${words}</span>

@@ -2,7 +2,7 @@
 
 import { codeView } from "../exchange/code.js";
 import { replyView } from "../exchange/reply.js";
-import { cameraView } from "../intake/camera.js";
+import { notesView } from "../intake/image_notes.js";
 import { intakeView } from "../intake/intake.js";
 import { samplesView } from "../intake/samples.js";
 import { stripView } from "../intake/strip.js";
@@ -31,9 +31,9 @@ export function appView(state, actions) {
         ${noticesView(state, actions)}
         <main class=${image ? "with-image" : "without-image"}>
             <section class="side-image" aria-label="Image">
-                ${intakeView(state, actions)} ${cameraView(state, actions)} ${samplesView(state, actions)}
+                ${intakeView(state, actions)} ${samplesView(state, actions)}
                 ${state.images.length ? stripView(state, actions) : nothing}
-                ${image ? viewerView(state, actions) : nothing}
+                ${image ? viewerView(state, actions) : nothing} ${notesView(state)}
             </section>
             <section class="side-answers" id="answers" tabindex="-1" aria-label="Answers">
                 ${state.asksKey ? keyFormView(state, actions) : nothing} ${modelsView(state, actions)}

@@ -8,7 +8,7 @@ const END = 0xd9;
 const XMP = "http://ns.adobe.com/xap/1.0/\0";
 const NO_FRAME = [0xc4, 0xc8, 0xcc]; // tables and an extension, among the numbers of frames
 const MOST_STEPS = 65536; // from segment to segment, and over bytes between them
-const SHOWN = [0xc0, 0xc1, 0xc2]; // baseline, extended and progressive, which browsers decode
+const SHOWABLE = [0xc0, 0xc1, 0xc2]; // baseline, extended and progressive, which browsers decode
 
 /** Read the header into `facts`. RangeError where the file breaks off. */
 export function readJpeg(file, facts) {
@@ -32,7 +32,7 @@ export function readJpeg(file, facts) {
             facts.bits = segment.u8(0);
             facts.height = segment.u16(1);
             facts.width = segment.u16(3);
-            facts.shown = SHOWN.includes(marker) && facts.bits === 8;
+            facts.showable = SHOWABLE.includes(marker) && facts.bits === 8;
         } else if (marker === APP1 && segment.says(0, "Exif\0")) {
             inExif ??= exifOrientation(segment);
         } else if (marker === APP1 && segment.says(0, XMP)) {
