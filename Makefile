@@ -14,7 +14,7 @@ DEMO := demo/fridge$(if $(filter-out multiclass,$(TASK)),_$(TASK))
 
 serve: $(VENV)/.serve ## install, build the demo model once, serve it on port 5001 (TASK=detection PORT=N ARGS="--flags")
 	$(RUN) -m examples.fridge build --task $(TASK) --output $(DEMO)
-	exec $(RUN) -m server --model $(DEMO) --port $(PORT) $(ARGS)
+	exec $(RUN) -m server --model $(DEMO) --page-samples $(DEMO)/pictures --port $(PORT) $(ARGS)
 
 test: $(VENV)/.dev $(VENV)/.tools ## install, run all tests, up to four at once (ARGS="-k name", ARGS="-n 0" for one after the other)
 	$(KEPT) $(RUN) -m $(TESTS) $(ARGS)

@@ -1,5 +1,7 @@
 """Finds algorithms by name."""
 
+from importlib import import_module
+
 from explain import algorithms
 from explain.algorithm import Algorithm
 from explain.errors import ExplanationError
@@ -10,6 +12,11 @@ from settings.expectation import did_you_mean
 def algorithm_names() -> tuple[str, ...]:
     """List the names that `algorithm` accepts."""
     return tuple(name for name, _ in constants(algorithms, "ALGORITHM"))
+
+
+def algorithm_summary(name: str) -> str:
+    """Return what a known algorithm shows, in one sentence: the first line of its file."""
+    return (import_module(f"{algorithms.__name__}.{name}").__doc__ or "").partition("\n")[0]
 
 
 def algorithm(name: str) -> Algorithm:

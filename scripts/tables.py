@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from prometheus_client.metrics import MetricWrapperBase
 
 from data.checks.catalog import faults_table
-from explain.catalog import algorithm
+from explain.catalog import algorithm, algorithm_summary
 from explain.request.describe import ALGORITHMS, colour_maps_table, hosted_table, parameters_table, visualizations_table
 from explain.request.parameters import read_parameters
 from models.architecture.architecture import ClassifierArchitecture, DetectorArchitecture
@@ -98,7 +98,11 @@ def _endpoints() -> str:
         if isinstance(route, APIRoute) and route.include_in_schema
     ]
     rows = [f"| `{'/'.join(sorted(route.methods or ()))} {route.path}` | {_summary(route)} |" for route in routes]
-    extra = ["| `GET /docs` | The API, to read and to try. |", "| `GET /openapi.json` | The same for programs. |"]
+    extra = [
+        "| `GET /docs` | The API, to read and to try. |",
+        "| `GET /openapi.json` | The same for programs. |",
+        "| `GET /ui` | [The page](page.md), to score and explain images in a browser. |",
+    ]
     return "\n".join(["| endpoint | answer |", "|---|---|", *rows, *extra])
 
 
@@ -147,14 +151,15 @@ def _architectures() -> str:
 def _algorithms() -> str:
     rows = []
     for name in ALGORITHMS:
-        summary, _, details = (import_module(f"explain.algorithms.{name}").__doc__ or "").partition("\n")
-        paper = re.search(r"https://arxiv\.org/abs/([\d.]+\d)", details)
+        paper = re.search(
+            r"https://arxiv\.org/abs/([\d.]+\d)", import_module(f"explain.algorithms.{name}").__doc__ or ""
+        )
         assert paper is not None, f"explain/algorithms/{name}.py names no paper"
         ours, hosted = (
             algorithm(name).passes(read_parameters({"xai_algorithm": name} | more), 1).most
             for more in ({}, {"compatibility": "azureml"})
         )
-        rows.append(f"| `{name}` | {summary} | [{paper[1]}]({paper[0]}) | {ours} | {hosted} |")
+        rows.append(f"| `{name}` | {algorithm_summary(name)} | [{paper[1]}]({paper[0]}) | {ours} | {hosted} |")
     head = "| algorithm | in a sentence | paper | passes, at most | with `azureml` |"
     return "\n".join([head, "|---|---|---|---|---|", *rows])
 

@@ -14,6 +14,7 @@ from models.errors import ModelError
 from server.api.auth import Keys
 from server.ipc.process_config import ProcessConfig
 from server.logs import configure_logs, escape_output
+from server.page.samples import Samples
 from server.scripts.check import check_script
 from server.supervisor.child import CANNOT_SERVE
 from server.supervisor.launcher import ENGINE_COMMAND, check_model, locate
@@ -92,6 +93,8 @@ def _settings(options: argparse.Namespace) -> Resolved[ServerSettings]:
         )
     for keys_file in (values.keys_file, values.admin_keys_file):
         Keys(keys_file)
+    if values.page == "on":
+        Samples(values.page_samples)
     return resolved
 
 

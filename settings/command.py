@@ -28,6 +28,7 @@ _GROUPS = {
     "max_body_bytes": "limits of a request",
     "keys_file": "keys",
     "log_format": "logs",
+    "page": "page",
     "drain_delay_ms": "stopping",
 }
 _EPILOG = f"""Each flag can also be set by an environment variable: --queue-limit-ms is {ENV_PREFIX}QUEUE_LIMIT_MS.

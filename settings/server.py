@@ -225,6 +225,10 @@ class ServerSettings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe log lines to write; debug adds tracebacks."
     )
+    page: Literal["on", "off"] = Field("on", description="Serve the page at /ui.")
+    page_samples: Path | None = Field(
+        None, description="A folder of images that the page offers to try; anyone with a scoring key may see them."
+    )
     drain_delay_ms: Milliseconds = Field(
         500, description="After SIGTERM, keep accepting this long while readiness already answers 503."
     )

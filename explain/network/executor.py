@@ -59,6 +59,15 @@ class Executor:
 
         return ExplainedImage(pixels, normalise(pixels), normalise, select_targets, out_of_time, self.cache)
 
+    @property
+    def has_cam_layer(self) -> bool:
+        """Whether the network has a layer that Grad-CAM can read."""
+        try:
+            self.cam_layer(self.network)
+        except ModelError:
+            return False
+        return True
+
     def required_cam_layer(self) -> CamLayer:
         """Return the layer that Grad-CAM reads; ExplanationError, code `algorithm_unsupported`, where there is none."""
         try:

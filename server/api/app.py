@@ -20,6 +20,7 @@ from server.api.fast_path import FastPath
 from server.api.middleware import RequestMiddleware, routing_error, service_error, unforeseen_error
 from server.api.routes import admin, description, health, scoring
 from server.api.routes import hosted as hosted_routes
+from server.api.routes import page as page_routes
 from server.api.routes.allowed_methods import methods_by_path
 from server.api.state import AppState
 from server.codecs.bodies_in_flight import BodiesInFlight
@@ -129,10 +130,12 @@ def create_app(
     routers = create_routers()
     for router in routers:
         app.include_router(router, responses=ERRORS)
-    of_page = [page.router, description.router]
-    for router in of_page:
+    unlisted = [page.router, description.router]
+    if settings.page == "on":
+        unlisted.append(page_routes.create_router(state))
+    for router in unlisted:
         app.include_router(router)
-    app.state.methods = methods_by_path(route for router in [*routers, *of_page] for route in router.routes)
+    app.state.methods = methods_by_path(route for router in [*routers, *unlisted] for route in router.routes)
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(HTTPException, routing_error)
     app.add_exception_handler(Exception, unforeseen_error)

@@ -23,7 +23,7 @@ _NOT_READY = 503
 # routes that somebody asks every few seconds, whose answer is no failure of a request
 PROBES = frozenset(
     {"/", "/health", "/health/live", "/health/ready", "/ping", "/v2/health/live", "/v2/health/ready"}
-    | {"/v1/models/{model}", "/v2/models/{model}/ready", "/v2/models/{model}/versions/{version}/ready"}
+    | {"/ui/state", "/v1/models/{model}", "/v2/models/{model}/ready", "/v2/models/{model}/versions/{version}/ready"}
 )
 
 

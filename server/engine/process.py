@@ -40,6 +40,8 @@ from settings.errors import SettingsError
 
 logger = logging.getLogger("server.engine")
 
+_READY = {"ready": True, "reason": "ready"}
+
 
 def main() -> None:
     """Run one engine or one decode worker.
@@ -95,7 +97,8 @@ async def serve(config: ProcessConfig) -> None:
         device, explainer, thread.pool, scheduler, metrics=counted, settings=settings
     )
     freeze_objects()
-    listener.announce({"ready": True, "reason": "ready"})
+    listener.set_model(facts_of(chosen))
+    listener.announce(_READY)
     logger.info(
         "engine ready device=%s runtime=%s precision=%s batch=%d seconds=%.1f",
         model.device,
@@ -108,8 +111,13 @@ async def serve(config: ProcessConfig) -> None:
     Heartbeat(device, hang_limit_s(settings), replace_process).start()
     if explainer is not None:
         await asyncio.to_thread(_warm_up_explanations, explainer, max_images, thread, pipeline)
+
+    def changed(model: LoadedModel) -> None:
+        listener.set_model(facts_of(model))
+        listener.announce(_READY)
+
     if tuner is not None:
-        await asyncio.to_thread(tune, tuner, sizes_to_try(timings, overhead_s), pipeline, settings)
+        await asyncio.to_thread(tune, tuner, sizes_to_try(timings, overhead_s), pipeline, settings, changed)
     await asyncio.Event().wait()
 
 

@@ -70,6 +70,16 @@ class Deployments:
         """Why `ready` is false."""
         return "; ".join(deployment.engines.reason for deployment in self._in_traffic()) or "there is no model"
 
+    @property
+    def heeds_names(self) -> bool:
+        """Whether a request goes to the deployment that its header names."""
+        return self._table.named
+
+    @property
+    def traffic(self) -> Mapping[str, float]:
+        """The percentage of requests that each deployment gets which has a share."""
+        return self._table.traffic
+
     def connect(self) -> None:
         """Connect to all engines in the background, and reconnect whenever a connection breaks."""
         for deployment in self:

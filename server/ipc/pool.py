@@ -59,6 +59,10 @@ class EnginePool:
         )
         return queue_full(full_s) if full_s > 0 else None
 
+    def finish_s(self, images: int) -> float:
+        """Predict the seconds until so many more images are scored: see EngineClient."""
+        return self._fastest(images, False).finish_s(images, False)
+
     async def answer(self, request: RawRequest, deadline: float) -> RawReply:
         """See EngineClient.answer."""
         return await self._fastest(1, False).answer(request, deadline)

@@ -5,12 +5,16 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from explain.catalog import algorithm, algorithm_names, algorithm_summary
+from explain.network.executor import Executor
+from explain.request.parameters import read_parameters
+from models.classifier import Classifier
 from models.loaded import LoadedModel, load
 from models.runtime.agreement import check_precision, precision_agreement
 from models.runtime.precision import precisions
 from server.cores import cpu_threads, usable_cores
 from server.engine.device_lock import DeviceLock
-from server.ipc.model_facts import ModelFacts
+from server.ipc.model_facts import AlgorithmFacts, ModelFacts
 from server.ipc.process_config import ProcessConfig
 from settings.model import ClassificationSettings
 
@@ -35,13 +39,36 @@ def load_model(config: ProcessConfig) -> LoadedModel:
 def facts_of(model: LoadedModel) -> ModelFacts:
     """Return the facts of a model that HTTP processes need."""
     definition, settings = model.definition, model.definition.settings.values
+    classifier = model if isinstance(model, Classifier) else None
     return ModelFacts(
-        definition.architecture.name,
-        definition.task.name,
-        definition.labels,
-        tuple(definition.sizes().items()),
-        definition.signature,
-        isinstance(settings, ClassificationSettings) and settings.reply_format == "ranked",
+        architecture=definition.architecture.name,
+        task=definition.task.name,
+        labels=definition.labels,
+        sizes=tuple(definition.sizes().items()),
+        signature=definition.signature,
+        ranks_labels=isinstance(settings, ClassificationSettings) and settings.reply_format == "ranked",
+        exif=definition.preprocess.statistics.exif if classifier else getattr(settings, "exif", False),
+        score_threshold=getattr(settings, "box_score_thresh", None),
+        per_request=settings.per_request,
+        algorithms=_algorithms(classifier) if classifier else (),
+        device=str(model.device),
+        runtime=model.runtime,
+        precision=model.precision.name,
+    )
+
+
+def _algorithms(model: Classifier) -> tuple[AlgorithmFacts, ...]:
+    """Return the algorithms that can explain a model: those for networks with a CAM layer need one."""
+    executor = Executor.for_model(model)
+    return tuple(
+        AlgorithmFacts(
+            name,
+            algorithm_summary(name),
+            algorithm(name).passes(read_parameters({"xai_algorithm": name}), 1).most,
+            default=name == read_parameters(None).xai_algorithm,
+        )
+        for name in algorithm_names()
+        if executor.has_cam_layer or not algorithm(name).needs_cam_layer
     )
 
 

@@ -54,11 +54,21 @@ def build_tuner(config: ProcessConfig, model: LoadedModel, fallback: Path, on_de
     return Tuner(config.folder, model, options, cache, precisions=choices, on_device=on_device)
 
 
-def tune(tuner: Tuner, sizes: Sequence[int], pipeline: Pipeline, settings: ServerSettings) -> None:
-    """Find the fastest runtime for batches of these sizes, and use it. Each step waits until no explanation is left."""
+def tune(
+    tuner: Tuner,
+    sizes: Sequence[int],
+    pipeline: Pipeline,
+    settings: ServerSettings,
+    changed: Callable[[LoadedModel], None],
+) -> None:
+    """Find the fastest runtime for batches of these sizes, and use it. Each step waits until no explanation is left.
+
+    `changed` is called with the model as each new runtime computes it.
+    """
 
     def adopt(model: LoadedModel, timings: Timings) -> None:
         pipeline.replace_model(model, batch_limits(model, timings, settings), costs(model, timings))
+        changed(model)
 
     try:
         tuner.tune(sizes, adopt, _after_explanations(pipeline))
