@@ -1,0 +1,1 @@
+"""What the page at /ui costs, measured in a browser."""
