@@ -70,7 +70,11 @@ const actions = {
         if ("deployment" in change || "beside" in change) scoring.askAll();
         if (OF_MAPS.some((name) => name in change)) explaining.askAll();
     },
-    explain: (question, options) => explaining.explain(question, options),
+    explain(question, options) {
+        explaining.explain(question, options);
+        // After it is drawn; on small screens it begins below what is seen
+        queueMicrotask(() => document.getElementById("why")?.scrollIntoView({ block: "nearest" }));
+    },
     setPane: (id, question) => explaining.change(id, question),
     closePane: (id) => explaining.close(id),
     askAgain: (imageId, deployment) => scoring.ask(imageId, deployment),

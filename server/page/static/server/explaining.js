@@ -2,7 +2,7 @@
 
 import { deploymentOf, panePatch } from "../store.js";
 import { client } from "./client.js";
-import { withRetries } from "./retries.js";
+import { untilReady, withRetries } from "./retries.js";
 import { leastScore, requestText, scoreRequest, sendScore } from "./scoring.js";
 
 const MOST_PANES = 4;
@@ -122,7 +122,10 @@ export class Explaining {
         const image = this.#store.state.images.find((each) => each.id === pane.imageId);
         const body = requestText(question.request.body, await image.base64());
         const found = await withRetries(
-            () => sendScore(question.request.headers, body, signal),
+            async () => {
+                await untilReady(this.#store, pane.deployment, signal);
+                return sendScore(question.request.headers, body, signal);
+            },
             signal,
             (error, retryAt) =>
                 signal.aborted ||

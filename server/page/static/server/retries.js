@@ -10,6 +10,7 @@ const PASSING = new Set([
 const LEAST_MS = 500;
 const MOST_MS = 5_000;
 const PATIENCE_MS = 600_000;
+const LOOK_MS = 50;
 
 /**
  * Call `ask` until it succeeds, is aborted, or fails for good; return what it returned.
@@ -29,6 +30,13 @@ export async function withRetries(ask, signal, onWait) {
             await sleep(ms, signal);
         }
     }
+}
+
+/** Wait until the server says that a deployment can answer: a question sent before would only be refused. */
+export async function untilReady(store, deployment, signal) {
+    const ready = ({ server }) =>
+        server.reachable && !server.draining && server.deployments.find((each) => each.name === deployment)?.ready !== false;
+    while (!ready(store.state)) await sleep(LOOK_MS, signal);
 }
 
 /** Wait, or throw the reason of a signal that ends the waiting. */

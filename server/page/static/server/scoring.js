@@ -3,7 +3,7 @@
 import { deploymentOf, imagePatch } from "../store.js";
 import { client, stagesOf } from "./client.js";
 import { predictionOf } from "./replies.js";
-import { withRetries } from "./retries.js";
+import { untilReady, withRetries } from "./retries.js";
 
 const AT_ONCE = 4;
 const LEAST_SCORE = 0.05; // of objects that are asked for; the threshold filters them in the page
@@ -77,7 +77,10 @@ export class Scoring {
             const facts = deploymentOf(this.#store.state, deployment);
             const request = scoreRequest(facts, deployment);
             const body = requestText(request.body, await image.base64());
-            const send = () => sendScore(request.headers, body, signal);
+            const send = async () => {
+                await untilReady(this.#store, deployment, signal);
+                return sendScore(request.headers, body, signal);
+            };
             const found = await withRetries(send, signal, (error, retryAt) =>
                 answer({ state: "retrying", error: { ...error, message: error.message, retryAt } }),
             );

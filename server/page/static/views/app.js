@@ -40,7 +40,7 @@ export function appView(state, actions) {
                 ${image ? answersView(state, actions, image) : welcomeView(state)}
             </section>
             ${state.panes.length
-                ? html`<section class="whole-width" aria-label="Explanations">${panesView(state, actions)}</section>`
+                ? html`<section class="whole-width" id="why" aria-label="Explanations">${panesView(state, actions)}</section>`
                 : nothing}
             ${image ? exchangeView(state, actions, image) : nothing}
         </main>
