@@ -5,23 +5,28 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+from server.page.joining import joined_script, joined_style
 from server.static_files import MEDIA_TYPES, StaticFile
 
 _STATIC = Path(__file__).parent / "static"
-_START = "index.html"
+_START, _SCRIPT, _STYLE = "index.html", "main.js", "style.css"
+_VENDOR = "vendor"  # its files are served byte by byte
 _PLACE = b"{assets}"  # in the start page, where the folder of all other files goes
 
 
 class Assets:
-    """The files in `folder` by their paths within it, and `start`, the page that asks for them.
+    """What a browser gets of `folder`: the start page, one script, one style sheet, and the files of others.
 
-    `edition` is a hash of all paths and contents. The start page asks for every file below it: a file that refers to
-    others by relative paths gets those of its own edition, and browsers keep all of them for ever.
+    `files` has them by their paths, and `start` asks for them below `edition`, a hash of all: so a browser never mixes
+    two editions, and may keep them for ever. JoiningError as joining raises.
     """
 
     def __init__(self, folder: Path) -> None:
-        paths = sorted(path for path in folder.rglob("*") if path.suffix in MEDIA_TYPES)
-        contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+        vendored = (path for path in (folder / _VENDOR).iterdir() if path.suffix in MEDIA_TYPES)
+        whole = sorted([folder / _START, *folder.glob("*.svg"), *vendored])
+        contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in whole}
+        contents[_SCRIPT] = joined_script(folder / _SCRIPT, folder / _VENDOR).encode()
+        contents[_STYLE] = joined_style(folder / _STYLE).encode()
         self.edition = _hash(contents)
         page = contents.pop(_START).replace(_PLACE, f"ui/{self.edition}".encode())
         self.start = StaticFile(page, MEDIA_TYPES[".html"])

@@ -65,7 +65,7 @@ class PageDescription:
             "ready": engines.ready,
             "reason": "" if engines.ready else engines.reason,
             "traffic": self._deployments.traffic.get(deployment.name, 0.0),
-            "queue_ms": round(1000 * engines.finish_s(1)),
+            "queue_ms": round(1000 * engines.finish_s(0)) if engines.busy else 0,
             "facts": self._facts_of(deployment)[1],
         }
 

@@ -18,12 +18,18 @@ def reply(file: StaticFile, **headers: str) -> Response:
     return file.response(Request({"type": "http", "headers": named}), CURRENT)
 
 
-def folder(path: Path, **contents: bytes) -> Path:
-    path.mkdir()
-    (path / "index.html").write_bytes(b'<script src="{assets}/main.js"></script>')
-    (path / "views").mkdir()
+def folder(path: Path, **contents: str) -> Path:
+    for name in ("views", "vendor", "style"):
+        (path / name).mkdir(parents=True)
+    (path / "index.html").write_text('<script src="{assets}/main.js"></script>')
+    (path / "icon.svg").write_text("<svg/>")
+    (path / "vendor/words.js").write_text("export const words = [];\n")
+    imports = "".join(f'import {{ {name} }} from "./views/{name}.js";\n' for name in contents)
+    (path / "main.js").write_text(f"{imports}console.log({', '.join(contents)});\n")
+    (path / "style.css").write_text('@import "./style/one.css";\n')
+    (path / "style/one.css").write_text("p { margin: 0 }\n")
     for name, content in contents.items():
-        (path / "views" / f"{name}.js").write_bytes(content)
+        (path / "views" / f"{name}.js").write_text(f"export const {name} = {content};\n")
     return path
 
 
@@ -63,12 +69,12 @@ def test_a_browser_that_has_a_file_gets_it_no_second_time() -> None:
 
 
 def test_any_change_moves_all_files_to_another_folder(tmp_path: Path) -> None:
-    before = Assets(folder(tmp_path / "before", one=b"1", two=b"2"))
-    assert Assets(folder(tmp_path / "equal", one=b"1", two=b"2")).edition == before.edition
-    for number, others in enumerate(({"one": b"1", "two": b"3"}, {"one": b"12", "two": b""}, {"one": b"1"})):
+    before = Assets(folder(tmp_path / "before", one="1", two="2"))
+    assert Assets(folder(tmp_path / "equal", one="1", two="2")).edition == before.edition
+    for number, others in enumerate(({"one": "1", "two": "3"}, {"one": "12", "two": "2"}, {"one": "1"})):
         assert Assets(folder(tmp_path / str(number), **others)).edition != before.edition
     assert before.start.content == f'<script src="ui/{before.edition}/main.js"></script>'.encode()
-    assert set(before.files) == {"views/one.js", "views/two.js"}
+    assert set(before.files) == {"icon.svg", "main.js", "style.css", "vendor/words.js"}
 
 
 def test_every_file_that_the_page_names_is_there() -> None:
@@ -77,12 +83,19 @@ def test_every_file_that_the_page_names_is_there() -> None:
     below = f"ui/{assets.edition}/"
     assert "{assets}" not in start
     named = [each.removeprefix(below) for each in re.findall(r'(?:src|href)="([^"]+)"', start) if each != "docs"]
-    for name, file in assets.files.items():
-        if name.endswith(".js") and not name.startswith("vendor/"):
-            imported = re.findall(r'(?:from|import) "(\.[^"]+)"', file.content.decode())
-            named += [_within(name, each) for each in imported]
+    named += [
+        each.removeprefix("./") for each in re.findall(r'from "([^"]+)"', assets.files["main.js"].content.decode())
+    ]
     assert [each for each in named if each not in assets.files] == []
+    assert set(named) | {"vendor/lit-html.LICENSE.txt"} == set(assets.files)
 
 
-def _within(importing: str, relative: str) -> str:
-    return (Path("/") / importing).parent.joinpath(relative).resolve().as_posix().removeprefix("/")
+def test_all_modules_and_styles_are_joined() -> None:
+    static = Path("server/page/static")
+    script, style = (page_assets().files[name].content.decode() for name in ("main.js", "style.css"))
+    for module in static.rglob("*.js"):
+        if module.parent.name != "vendor":
+            exported = re.findall(r"^export (?:async )?(?:function|class|const) \w+", module.read_text(), re.M)
+            assert [each for each in exported if each.removeprefix("export ") not in script] == [], module
+    for sheet in static.glob("style/*.css"):
+        assert sheet.read_text().splitlines()[-1] in style
