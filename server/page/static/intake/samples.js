@@ -15,7 +15,10 @@ export function samplesView({ catalog }, actions) {
 }
 
 function sampleView(name, actions) {
-    return html`<button type="button" @click=${() => actions.addSample(name)}>${withoutEnding(name)}</button>`;
+    const words = withoutEnding(name);
+    return html`<button type="button" aria-label="Sample ${words}" @click=${() => actions.addSample(name)}>
+        ${words}
+    </button>`;
 }
 
 function withoutEnding(name) {

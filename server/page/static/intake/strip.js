@@ -36,6 +36,7 @@ function itemView(image, current, standing, state, actions) {
                 class="thumbnail"
                 tabindex=${stop}
                 aria-current=${current ? "true" : nothing}
+                aria-label="Image ${image.name}, ${words}"
                 title=${image.name}
                 @click=${() => actions.selectImage(image.id)}
             >
