@@ -27,6 +27,7 @@ _SHARING = {
     "tests/server/protocols/test_wide_requests.py": "fridge_server",
     "tests/server/protocols/": "site",
     "tests/server/proxies/": "keyed_server",
+    "tests/server/page/": "page_site",
     "tests/server/api/test_api_page.py": "site",
     "tests/server/api/test_routing.py": "site",
     "tests/server/supervisor/test_start_log.py": "site",

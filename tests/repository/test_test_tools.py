@@ -84,9 +84,17 @@ def test_make_goes_on_without_the_tools(tmp_path: Path) -> None:
     assert not (tmp_path / ".venv/.tools").exists()
 
 
-def test_a_missing_tool_skips_a_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_continuous_integration_skips_no_test_in_a_browser() -> None:
+    assert "\nREQUIRED_TOOLS=chromium make test\n" in (ROOT / ".ci/run").read_text()
+    assert " chromium:chromium\n" in (ROOT / "scripts/test_tools").read_text()
+
+
+def test_a_missing_tool_skips_a_test_or_fails_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Machine(tmp_path).add("sightglass-proxy")
     with pytest.raises(pytest.skip.Exception, match="needs sightglass-proxy"):
+        system_tool("sightglass-proxy")
+    monkeypatch.setenv("REQUIRED_TOOLS", "another sightglass-proxy")
+    with pytest.raises(pytest.fail.Exception, match="REQUIRED_TOOLS"):
         system_tool("sightglass-proxy")
     monkeypatch.setenv("PATH", os.pathsep.join((os.environ["PATH"], str(tmp_path))))
     assert system_tool("sightglass-proxy") == str(tmp_path / "sightglass-proxy")
