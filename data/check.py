@@ -16,6 +16,7 @@ from data.record import LabelledImage
 from data.sources.image_store import ImageStore
 from models.folder.manifest import TaskName
 from models.labels import Label
+from settings.excerpt import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,9 @@ def leaks(
     if not images:
         raise DataRefusedError("All images of the training data are in the validation data too.", every)
     if policy.refuse:
-        raise DataRefusedError(f"{len(faults)} images are in the training data and in the validation data.", every)
+        raise DataRefusedError(
+            f"The training data and the validation data have {counted(len(faults), 'image')} in common.", every
+        )
     return left, faults
 
 
@@ -115,27 +118,29 @@ def _labels(images: Sequence[LabelledImage]) -> tuple[Label, ...]:
 
 def _refuse(dataset: Dataset, checked: CheckedData, policy: FaultPolicy) -> None:
     faults = checked.faults
-    counted = [fault for fault in faults if fault.done != WARNED]
+    serious = [fault for fault in faults if fault.done != WARNED]
     lines = {image.line for image in dataset.images} | {fault.line for fault in faults if fault.line}
-    touched = {fault.line for fault in counted if fault.line and fault.done != REPORTED}
+    touched = {fault.line for fault in serious if fault.line and fault.done != REPORTED}
     twice = policy.twice == "refuse" and [fault.line for fault in faults if fault.fault == "line_twice"]
-    if policy.refuse and counted:
-        said = f"{dataset.source} has {len(counted)} faults. Mend them, or use --faults skip.{_first(counted)}"
+    if policy.refuse and serious:
+        said = (
+            f"{dataset.source} has {counted(len(serious), 'fault')}. Mend them, or use --faults skip.{_first(serious)}"
+        )
         raise DataRefusedError(said, faults)
     if twice:
         raise DataRefusedError(
-            f"{dataset.source} has {len(twice)} lines about images of other lines, such as line {twice[0]}. Leave "
-            "one line for each image, or use --twice last or --twice merge.",
+            f"{dataset.source} has {counted(len(twice), 'line')} about images of other lines, such as line {twice[0]}. "
+            "Leave one line for each image, or use --twice last or --twice merge.",
             faults,
         )
     if policy.most_faults is not None and len(touched) > policy.most_faults * len(lines):
         raise DataRefusedError(
-            f"{len(touched)} of the {len(lines)} lines of {dataset.source} have faults for which they are left out or "
-            f"changed, more than a share of {policy.most_faults:g}. Mend them, or allow a larger share.",
+            f"{dataset.source} has {counted(len(touched), 'faulty line')} of {len(lines):,}, left out or changed, more "
+            f"than a share of {policy.most_faults:g}. Mend them, or allow a larger share.",
             faults,
         )
     if not checked.images:
-        raise DataRefusedError(f"{dataset.source} has no image that can be used.{_first(counted)}", faults)
+        raise DataRefusedError(f"{dataset.source} has no image that can be used.{_first(serious)}", faults)
     if not checked.labels:
         raise DataRefusedError(f"No image of {dataset.source} has a label. Label some of them.", faults)
 

@@ -75,7 +75,7 @@ def convert(
         except ImageUnavailableError as error:
             conversion.report.omissions.append(Omission(image, str(error), fault=error.fault))
     if not placed:
-        raise DataError(f"None of the {len(dataset.images)} images of {dataset.source} can be written as {form.title}.")
+        raise DataError(f"No image of {dataset.source} can be written as {form.title}.")
     written = _write(placed, target, form, WriteOptions(task, _labels(dataset), voc_origin))
     conversion.report.omissions += written.omissions
     conversion.report.notes += written.notes

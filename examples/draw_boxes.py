@@ -135,7 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ReplyError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{options.output}: {len(objects)} objects", file=sys.stderr)
+    print(f"{options.output}: {len(objects)} object{'' if len(objects) == 1 else 's'}", file=sys.stderr)
     return 0
 
 

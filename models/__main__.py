@@ -8,6 +8,7 @@ from pathlib import Path
 from models.errors import ModelError
 from models.folder.registry import Registered, look_up, registered
 from settings.errors import SettingsError
+from settings.excerpt import counted
 
 _CANNOT_SERVE = 3
 
@@ -56,7 +57,7 @@ def _register(options: argparse.Namespace) -> int:
 def _list(options: argparse.Namespace) -> int:
     def describe(model: Registered) -> str:
         manifest = model.manifest
-        return f"{manifest.task}  {manifest.architecture}  {len(manifest.labels)} labels  {manifest.created}"
+        return f"{manifest.task}  {manifest.architecture}  {counted(len(manifest.labels), 'label')}  {manifest.created}"
 
     return _each(registered(options.model_root), describe)
 

@@ -24,7 +24,7 @@ from models.huggingface.saved import SavedModel, saved_model
 from models.images.preprocess import Preprocess
 from models.labels import Label, checked_labels
 from models.task import Task
-from settings.excerpt import excerpt
+from settings.excerpt import counted, excerpt
 from settings.load import load_model_settings, override
 from settings.model import ClassificationSettings, ModelSettings
 from settings.resolved import Resolved
@@ -147,8 +147,9 @@ def _labels(content: FolderContent, saved: SavedModel) -> tuple[Any, ...]:
         return saved.labels
     if manifest.architecture != saved.name or len(manifest.labels) != len(saved.labels):
         raise ModelError(
-            f"{content.folder.manifest} describes {manifest.architecture} with {len(manifest.labels)} labels, but "
-            f"{content.folder.config} {saved.name} with {len(saved.labels)}. Both must agree."
+            f"{content.folder.manifest} describes {manifest.architecture} with "
+            f"{counted(len(manifest.labels), 'label')}, but {content.folder.config} {saved.name} with "
+            f"{len(saved.labels)}. Both must agree."
         )
     return tuple(manifest.labels)
 
@@ -174,9 +175,9 @@ def _from_checkpoint(content: FolderContent) -> tuple[Architecture, TaskName, An
 
 def _checked(architecture: Architecture, given: Any, folder: ModelFolder) -> tuple[Label, ...]:
     """Check labels, and leave out the background, which some detectors count as their first class."""
-    counted = isinstance(architecture, DetectorArchitecture) and architecture.background
+    has_background = isinstance(architecture, DetectorArchitecture) and architecture.background
     labels = list(given)
-    if counted and isinstance(labels[0], str) and labels[0] == BACKGROUND:
+    if has_background and isinstance(labels[0], str) and labels[0] == BACKGROUND:
         labels = labels[1:]
         if not labels:
             raise ModelError(f"{folder.weights} names the background only; expected labels after it.")

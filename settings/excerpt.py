@@ -1,4 +1,4 @@
-"""Quotes what somebody gave in error messages, which have to stay short however long that is."""
+"""Words of messages: quotes of what somebody gave, which stay short however long that is, and counts of things."""
 
 from reprlib import Repr
 
@@ -20,3 +20,8 @@ def shortened(text: str, most: int = _MOST_TEXT) -> str:
         return text
     head = (most - 3) // 2
     return f"{text[:head]}...{text[len(text) - (most - 3 - head) :]}"
+
+
+def counted(count: int, thing: str) -> str:
+    """Return "1 image" or "1,920 images"; the plural of `thing` ends in s."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

@@ -10,6 +10,7 @@ from data.errors import DataError
 from data.record import LabelledImage
 from models.folder.manifest import TaskName
 from models.labels import Label, named, shown
+from settings.excerpt import counted
 
 BACKGROUND = "--bg--"
 """What the hosted service calls the background, as the first class of its detectors."""
@@ -90,8 +91,8 @@ def report_alike(images: Sequence[LabelledImage], fault_log: FaultLog) -> None:
                 fault_log.add(
                     image,
                     "label_alike",
-                    f"{quoted(label)} ({counted(counts[label])}) is like {quoted(most)} ({counted(counts[most])}), and "
-                    "another label. Write them alike, or use --rename.",
+                    f"{quoted(label)} ({counted(counts[label], 'image')}) is like {quoted(most)} "
+                    f"({counted(counts[most], 'image')}), and another label. Write them alike, or use --rename.",
                 )
 
 
@@ -105,9 +106,8 @@ def report_rare(images: Sequence[LabelledImage], task: TaskName, fault_log: Faul
         for label in labels_of(image) if rare else ():
             if (folded := _folded(label)) in rare:
                 only = counts[folded] == 1
-                detail = (
-                    f"The label {label!r} has {counted(counts[folded])}. Add at least {_FEW_IMAGES}, or leave it out."
-                )
+                share = counted(counts[folded], "image")
+                detail = f"The label {label!r} has {share}. Add at least {_FEW_IMAGES}, or leave it out."
                 fault_log.add(image, "label_rare", detail, REPORTED if only else WARNED)
     if others := sorted({label for image in images for label in labels_of(image) if _folded(label) in few}, key=named):
         others = [label for label in others if _folded(label) not in rare]
@@ -116,7 +116,7 @@ def report_rare(images: Sequence[LabelledImage], task: TaskName, fault_log: Faul
             fault_log.about_all("label_rare", f"Labels with fewer than {_FEW_IMAGES} images each: {names}. Add some.")
     if 0 < len(images) < _FEW_IMAGES:
         fault_log.about_all(
-            "images_few", f"The data set has {counted(len(images))}; at least {_FEW_IMAGES} are advised."
+            "images_few", f"The data set has {counted(len(images), 'image')}; at least {_FEW_IMAGES} are advised."
         )
     if len(counts) == 1 and task == "multiclass":
         fault_log.about_all("label_single", "All images have the same label, so that there is nothing to tell apart.")
@@ -132,8 +132,3 @@ def _folded(label: Label) -> str:
 
 def _composed(label: Label) -> str:
     return unicodedata.normalize("NFC", named(label))
-
-
-def counted(images: int) -> str:
-    """Return a number of images in words."""
-    return f"{images} image{'' if images == 1 else 's'}"

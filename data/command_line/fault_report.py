@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 
 from data.check import FaultPolicy, check
 from data.checks.fault_log import WARNED
-from data.checks.labels import counted
 from data.dataset import CheckedData, Dataset
 from data.errors import DataRefusedError
 from data.fault import Fault
 from data.progress import ProgressReport
 from data.sources.image_store import ImageStore
 from models.labels import shown
+from settings.excerpt import counted
 
 WITH_FAULTS = 2
 _MOST_LABELS = 20
@@ -74,5 +74,5 @@ class FaultReport:
             yield f"error: {self.refusal}"
         else:
             labels = shown(self.checked.labels, _MOST_LABELS)
-            images = counted(len(self.checked.images))
+            images = counted(len(self.checked.images), "image")
             yield f"{self.dataset.source}: {images} for {self.checked.task}, labels {labels}"

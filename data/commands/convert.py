@@ -19,7 +19,7 @@ from data.reading import FORMATS, named_format, recognised
 from data.sources.image_store import ImageStore
 from data.sources.located_reading import read_located
 from data.sources.options import add_source_options, image_store
-from settings.excerpt import shortened
+from settings.excerpt import counted, shortened
 
 _WITH_FAULTS = 2
 _MOST_NOTES = 20
@@ -79,7 +79,7 @@ def _run(options: argparse.Namespace) -> int:
         report=ProgressReport(),
     )
     for each in conversion.report.omissions:
-        done = "image dropped" if each.objects is None else f"{each.objects} objects dropped"
+        done = "image dropped" if each.objects is None else f"{counted(each.objects, 'object')} dropped"
         _print(Fault(each.image.line, each.image.url, each.fault, each.reason, done))
     print(f"{source} ({form.title}) -> {options.target} ({target.title}), {conversion.task}", file=sys.stderr)
     for line in _account(dataset, conversion, store):

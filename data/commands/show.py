@@ -16,6 +16,7 @@ from data.progress import ProgressReport
 from data.sources.image_store import ImageStore
 from models.labels import named
 from models.labels import shown as listed
+from settings.excerpt import counted
 
 _IMAGES = 96
 _MOST_LABELS = 20
@@ -58,7 +59,10 @@ def _run(options: argparse.Namespace) -> int:
     out = options.out or Path("show", options.file.stem or "data")
     page = write_gallery(gallery, store, out, report)
     print(page)
-    print(f"{len(chosen)} of {len(everything)} images shown, {len(checked.faults)} faults", file=sys.stderr)
+    print(
+        f"{len(chosen):,} of {counted(len(everything), 'image')} shown, {counted(len(checked.faults), 'fault')}",
+        file=sys.stderr,
+    )
     return 0
 
 
@@ -84,7 +88,7 @@ def _fitting(images: list[ShownImage], options: argparse.Namespace) -> list[Show
 def _choice(chosen: int, fitting: int, total: int, options: argparse.Namespace) -> str:
     kinds = ["with faults"] * options.only_faults
     kinds += [f"with the label {' or '.join(options.label)}"] * bool(options.label)
-    what = f"{fitting:,} images {' and '.join(kinds)} (of {total:,})" if kinds else f"{fitting:,} images"
+    what = counted(fitting, "image") + (f" {' and '.join(kinds)} (of {total:,})" if kinds else "")
     if chosen == fitting:
         return f"All {what}."
     return f"{chosen:,} of {what}: one of each label, rare labels first, then others in the order of a hash."

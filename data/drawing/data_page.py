@@ -12,6 +12,7 @@ from data.drawing.statistics import DataStatistics
 from data.drawing.vector_drawing import VectorDrawing
 from data.fault import Fault
 from models.labels import Label, named
+from settings.excerpt import counted
 
 _MOST_LISTED = 300  # faults
 _TASKS = {
@@ -140,7 +141,8 @@ def _fault_tables(faults: Sequence[Fault]) -> str:
     ]
     listed = table(["line", "image", "fault", "detail", "what was done"], rows, numbers=[0])
     first = f"The first {_MOST_LISTED}" if len(faults) > _MOST_LISTED else "All"
-    return f"{summary}<details><summary>{first} of {len(faults):,} faults, line by line</summary>{listed}</details>"
+    said = f"{first} of {counted(len(faults), 'fault')}"
+    return f"{summary}<details><summary>{said}, line by line</summary>{listed}</details>"
 
 
 def _controls(statistics: DataStatistics) -> str:

@@ -24,6 +24,7 @@ from data.progress import ProgressReport
 from data.sources.image_store import ImageStore
 from models.errors import ImageError
 from models.labels import Label
+from settings.excerpt import counted
 
 PAGE = "index.html"
 
@@ -74,7 +75,7 @@ def _write_sheets(gallery: Gallery, store: ImageStore, folder: Path, report: Pro
     with ThreadPoolExecutor(os.cpu_count()) as threads, report.bar(len(gallery.images), "drawing images") as bar:
         for number, images in enumerate(_parts(gallery.images), start=1):
             tiles = list(threads.map(partial(_tile, store=store, exif=gallery.exif), images))
-            note = f"sheet {number} of {sheets}, {len(gallery.images):,} of {gallery.total:,} images"
+            note = f"sheet {number} of {sheets}, {len(gallery.images):,} of {counted(gallery.total, 'image')}"
             save_png(draw_sheet(gallery.title, note, tiles), folder / f"sheet_{number:0{max(2, len(str(sheets)))}}.png")
             figures += threads.map(partial(_figure, labels=labels), tiles[: _MOST_EMBEDDED - len(figures)])
             bar.advance(len(tiles))

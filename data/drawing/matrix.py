@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from data.drawing.axes import TEXT, shown_number
 from data.drawing.vector_drawing import SPARE, Paint, Point, VectorDrawing, text_width
+from settings.excerpt import counted
 
 _PLOT = 520
 _LARGEST_CELL, _SMALLEST_CELL = 56, 9  # in smaller ones, names of rows could not be read
@@ -81,7 +82,8 @@ def together(names: Sequence[str], counts: NDArray[np.int64]) -> Matrix:
         shares,
         lambda row, column: [shown_number(int(counts[row, column]))] if counts[row, column] else [],
         lambda row, column: (
-            f"{int(counts[row, column]):,} of {int(counts[row, row]):,} images with {names[row]} have {names[column]}"
+            f"{names[column]} in {int(counts[row, column]):,} of {counted(int(counts[row, row]), 'image')} "
+            f"with {names[row]}"
         ),
         "images with",
         "also have",

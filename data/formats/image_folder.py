@@ -11,7 +11,7 @@ from data.layout.linking import LinkedImages
 from data.layout.listing import has_images, images_below, is_image_name, subfolders
 from data.record import LabelledImage
 from models.labels import Label, named
-from settings.excerpt import excerpt
+from settings.excerpt import counted, excerpt
 
 _PARTS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 _OTHERS = ("MLTable", "Annotations", "labels", "data.yaml", "classes.txt", "obj.names")  # what other formats have
@@ -61,7 +61,9 @@ def _read(path: Path, options: ReadOptions) -> Dataset:
             nested += file.parent != folder
             builder.add(LabelledImage(url, number, (folder.name,)), "one label")
     if nested:
-        builder.notes.append(f"{nested} images in further folders are labelled with the outermost one.")
+        builder.notes.append(
+            f"{counted(nested, 'image')} in further folders: the label is the name of the outermost one."
+        )
     if not number:
         raise DataError(f"{path} has no images in its folders {excerpt(builder.labels)}.")
     return builder.dataset(options.task)

@@ -23,7 +23,7 @@ from data.voc.annotation import (
     text_of,
 )
 from data.voc.masks import MOST_OBJECTS, read_masks, write_masks
-from settings.excerpt import excerpt
+from settings.excerpt import counted, excerpt
 
 _ANNOTATIONS, _IMAGES, _MASKS = "Annotations", "JPEGImages", "SegmentationObject"
 _MOST_TRIED = 5
@@ -128,10 +128,12 @@ def _write(images: Sequence[PlacedImage], target: Path, options: WriteOptions) -
     crowded = sum(len(placed.image.objects) > MOST_OBJECTS for placed in images) if outlined else 0
     if crowded:
         report.notes.append(
-            f"{crowded} images of more than {MOST_OBJECTS} objects have polygons, and no picture of masks."
+            f"{counted(crowded, 'image')} of more than {MOST_OBJECTS} objects: polygons, but no picture of masks."
         )
     if covered:
-        report.notes.append(f"{covered} objects are partly covered in the pictures of masks; their polygons are whole.")
+        report.notes.append(
+            f"{counted(covered, 'object')} partly covered in the pictures of masks, but whole as polygons."
+        )
     return report
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 from data.format import Size
 from data.outlines import pixels_of, run_lengths
 from data.record import LabelledObject, RunLengths
+from settings.excerpt import counted
 
 MOST_OBJECTS = 254
 _EDGE = 255  # around objects, and what nobody has decided about
@@ -33,7 +34,7 @@ def read_masks(file: Path, count: int, size: Size) -> list[RunLengths | None]:
     found = [int(number) for number in np.unique(numbers) if number not in (0, _EDGE)]
     if found and found[-1] > count:
         if len(found) != count:
-            raise ValueError(f"{len(found)} objects, where the XML has {count}")
+            raise ValueError(f"{counted(len(found), 'object')}, where the XML has {count}")
         wanted = found
     else:
         wanted = list(range(1, count + 1))

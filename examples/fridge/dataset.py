@@ -23,6 +23,7 @@ from examples.fridge.errors import DemoError
 from examples.fridge.parallel import parallel_map
 from examples.fridge.scene import LABELS, FridgeScene, SceneObject, draw_scene
 from models.folder.manifest import TaskName
+from settings.excerpt import counted
 
 LABEL_FILE = "labels.jsonl"
 
@@ -51,7 +52,7 @@ def write_dataset(
         fresh = Path(temporary, "fresh")
         fresh.mkdir()
         drawing = _Drawing(fresh, first_seed, size, 1 if task == "multiclass" else objects, task)
-        drawn = parallel_map(f"drawing {count} images", drawing.draw, range(count))
+        drawn = parallel_map(f"drawing {counted(count, 'image')}", drawing.draw, range(count))
         with (fresh / LABEL_FILE).open("xb") as stream:
             write_lines((PlacedImage(each.labelled) for each in drawn), task, stream)
         annotations = [each.annotation for each in drawn]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from settings.excerpt import excerpt, shortened
+from settings.excerpt import counted, excerpt, shortened
 
 
 @pytest.mark.parametrize("value", [None, 7, -0.5, "text", "it's", ["a", 1], {"b": [True]}, b"bytes"])
@@ -24,3 +24,7 @@ def test_a_text_loses_its_middle() -> None:
     assert shortened("abcdefghij", 9) == "abc...hij"
     assert shortened("abcdefghij", 8) == "ab...hij"
     assert shortened("abcdefghij", 10) == "abcdefghij"
+
+
+def test_one_thing_has_no_plural() -> None:
+    assert [counted(count, "fault") for count in (0, 1, 2, 1920)] == ["0 faults", "1 fault", "2 faults", "1,920 faults"]

@@ -43,7 +43,7 @@ def evaluate_detections(
         return Evaluation({})
     if not any((~image.crowd).any() for image in truth):
         raise TrainingError(
-            f"None of the {len(truth)} validation images has an object besides crowds, so nothing can be measured. "
+            "No validation image has an object besides crowds, so nothing can be measured. "
             "Give other validation data, or set validation_metric_type to none."
         )
     if masks:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from settings.excerpt import counted
 from training.reports.report_page import duration, origin
 from training.reports.run_record import RunRecord, Values, number
 
@@ -77,7 +78,7 @@ def _quality(record: RunRecord) -> list[str]:
             [(_line(label), *(_number(values.get(name)) for name in columns)) for label, values in shown],
         )
         if len(per_label) > len(shown):
-            lines += [f"And {len(per_label) - len(shown)} more labels.", ""]
+            lines += [f"And {counted(len(per_label) - len(shown), 'more label')}.", ""]
     return lines
 
 

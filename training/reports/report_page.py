@@ -62,7 +62,7 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
     for part in ("training", "validation"):
         count = number(((run.get("data") or {}).get(part) or {}).get("images"))
         if count is not None:
-            found.append((f"{count:,.0f}", f"{part} images"))
+            found.append((f"{count:,.0f}", f"{part} image{'' if count == 1 else 's'}"))
     if record.labels:
         found.append((f"{len(record.labels):,}", "labels"))
     seconds = number(run.get("seconds"))

@@ -14,6 +14,7 @@ from data.progress import ProgressReport
 from models.architecture.architecture import Architecture
 from models.folder.manifest import Manifest
 from models.folder.registry import now
+from settings.excerpt import counted
 from training.errors import TrainingError
 from training.hyperparameters.resolution import trained_architecture
 from training.job import TrainingJob
@@ -111,8 +112,7 @@ class _Run:
         started_from, sentence = start_from(weights, recipe, self._architecture, prepared.labels)
         description = self._described(prepared, recipe, started_from)
         if count := len(prepared.faults):
-            listed = f"{count} faults in the data are" if count > 1 else "A fault in the data is"
-            self._report.line(f"{listed} listed in {self._folder.path}/faults.jsonl")
+            self._report.line(f"{counted(count, 'fault')} in the data, listed in {self._folder.path}/faults.jsonl")
         self._report.line(f"{self._job.name}: {self._job.model_name} for {self._job.task} {sentence}")
         return self._train(recipe, prepared, description)
 
@@ -214,8 +214,8 @@ class _Run:
 
     def _first_line(self, prepared: PreparedData, description: dict[str, Any]) -> str:
         return (
-            f"{len(prepared.training)} images to train with, {len(prepared.validation)} to evaluate with, "
-            f"{len(prepared.labels)} labels; {description['device']}, {description['precision']}"
+            f"{counted(len(prepared.training), 'image')} to train with, {len(prepared.validation)} to evaluate with, "
+            f"{counted(len(prepared.labels), 'label')}; {description['device']}, {description['precision']}"
         )
 
     def _finish(self, recipe: Recipe, prepared: PreparedData, description: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from models.architecture.architecture import State
 from models.labels import Label
+from settings.excerpt import counted
 from training.errors import TrainingError
 from training.weights.heads import HeadLayout, head_layouts, same_labels
 from training.weights.starting_weights import StartingWeights
@@ -37,7 +38,7 @@ class Transfer:
         """Say it for the log, with the hash of the file."""
         fresh = f"; {_listed(self.fresh)} start fresh" if self.fresh else ""
         labels = f", the head for {_listed(tuple(map(str, self.labels)))}" if self.labels else ""
-        count = f"{len(self.taken)} of {len(self.taken) + len(self.fresh)} tensors"
+        count = f"{len(self.taken)} of {counted(len(self.taken) + len(self.fresh), 'tensor')}"
         return f"starts from {weights.source} (sha256 {weights.sha256}): {count}{labels}{fresh}"
 
 
@@ -63,10 +64,10 @@ def take_over(
         if head is not None:
             merged[name] = head
     _copy(network, merged)
-    counted = [name for name in own if not name.endswith(_COUNTERS)]
+    learned = [name for name in own if not name.endswith(_COUNTERS)]
     return Transfer(
-        tuple(name for name in counted if name in merged),
-        tuple(name for name in counted if name not in merged),
+        tuple(name for name in learned if name in merged),
+        tuple(name for name in learned if name not in merged),
         tuple(labels[place] for place in sorted(rows)) if any(name in merged for name in layouts) else (),
     )
 
@@ -107,8 +108,8 @@ def _check_fit(own: State, fitting: State, layouts: dict[str, HeadLayout], weigh
         model = f", which are those of {weights.model_name}," if weights.model_name is not None else ""
         raise TrainingError(
             f"The weights in {weights.source}{model} do not fit this network: {len(wanted) - len(missing)} of "
-            f"{len(wanted)} tensors of its body have the same name and shape; {_listed(missing)} are missing. Name "
-            "weights of the same network, or train without them."
+            f"{counted(len(wanted), 'tensor')} of its body have the same name and shape; {_listed(missing)} are "
+            "missing. Name weights of the same network, or train without them."
         )
 
 

@@ -117,7 +117,8 @@ def test_a_matrix_shows_its_counts(count: int) -> None:
     found = rectangles(drawing)
     assert len(found) == count
     if count:
-        assert f"{count} of {count} images with label {count - 1} have label {count - 1}" in found
+        images = "1 image" if count == 1 else f"{count} images"
+        assert f"label {count - 1} in {count} of {images} with label {count - 1}" in found
     assert max(drawing.png().size) < 2500
     assert (f">{count}</text>" in drawing.svg()) == (0 < count <= 30)
 

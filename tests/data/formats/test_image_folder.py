@@ -29,7 +29,7 @@ def test_folders_are_labels(tmp_path: Path) -> None:
         ("carton/1.webp", ("carton",)),
     ]
     assert [image.line for image in dataset.images] == [1, 2, 3, 4]
-    assert "1 images in further folders" in dataset.notes[0]
+    assert "1 image in further folders" in dataset.notes[0]
 
 
 def test_links_out_of_the_tree_and_images_beside_folders_are_faults(tmp_path: Path) -> None:

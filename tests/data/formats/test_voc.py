@@ -160,7 +160,7 @@ def test_objects_that_overlap_stay_whole(tmp_path: Path) -> None:
     for origin in (0, 1):
         options = WriteOptions("segmentation", ("can",), origin)
         report = FORMAT.write([placed(tmp_path / "in", *objects)], tmp_path / f"out{origin}", options)
-        assert report.notes == ["1 objects are partly covered in the pictures of masks; their polygons are whole."]
+        assert report.notes == ["1 object partly covered in the pictures of masks, but whole as polygons."]
         found = read_dataset(tmp_path / f"out{origin}", voc_origin=origin).images[0].objects
         for each, wanted in zip(found, objects, strict=True):
             assert each.box == pytest.approx(wanted.box)
@@ -201,5 +201,5 @@ def test_what_has_no_place_is_told(tmp_path: Path) -> None:
     assert [each.image.url for each in report.omissions] == ["c.png"]
     assert sorted(file.name for file in (tmp_path / "out" / "JPEGImages").iterdir()) == ["a-2.png", "a.png", "b.png"]
     assert any("more/a.png is named a-2.png" in note for note in report.notes)
-    assert any("1 images of more than 254 objects" in note for note in report.notes)
+    assert any("1 image of more than 254 objects" in note for note in report.notes)
     assert len(read_dataset(tmp_path / "out").images[2].objects) == 255
