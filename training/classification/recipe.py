@@ -27,6 +27,8 @@ from training.recipe import Evaluation, StepPlan, TrainingSetup
 # Small images are cheap: the share of training up to which a share of the full side is used
 _SMALL_STAGES = ((0.66, 4 / 9), (0.86, 2 / 3))
 _STEP = 16  # pixels, of the sides of smaller images
+# The shorter side of kept images, in sides of a crop: small crops of smaller ones are blurs that scoring never sees
+_KEPT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +170,15 @@ class ClassifierRecipe:
         if not self._strength:
             centre = Preprocess(self._preprocess.resize, self._side, self._preprocess.statistics)
             return self._decoded(self._setup.training, centre.cropped, f"crop {centre}")
-        shorter = max(self._preprocess.resize, self._side)
+        shorter = max(self._preprocess.resize, _KEPT * self._side)
 
-        def resized(image: Image.Image) -> Pixels:
-            scale = shorter / min(image.size)
+        def shrunk(image: Image.Image) -> Pixels:
+            scale = min(1.0, shorter / min(image.size))
             size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-            return np.asarray(image.resize(size, Image.Resampling.BILINEAR))
+            # Not bilinear as the crops are, since resizing linearly twice blurs more than the once of scoring
+            return np.asarray(image.resize(size, Image.Resampling.BICUBIC))
 
-        return self._decoded(self._setup.training, resized, f"shorter side {shorter}")
+        return self._decoded(self._setup.training, shrunk, f"shorter side at most {shorter}, bicubic")
 
     def _decoded(self, images: Any, prepare: Any, what: str) -> Any:
         return decode_images(
