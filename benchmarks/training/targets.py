@@ -54,8 +54,9 @@ def _write_digits(folder: Path) -> None:
 
 
 def _write_multilabel(folder: Path) -> None:
-    write_dataset(folder / "images", 0, 2400, (256, 192), task="multilabel")
-    write_dataset(folder / "unseen", 50_000, 200, (320, 240), task="multilabel")
+    # Square, so that the centre that is scored shows every object that there is a label for
+    write_dataset(folder / "images", 0, 2400, (192, 192), task="multilabel")
+    write_dataset(folder / "unseen", 50_000, 200, (240, 240), task="multilabel")
 
 
 def _demo(name: str, most_seconds: float | None = None) -> TrainingTarget:
