@@ -12,7 +12,16 @@ from typing import Any
 
 import yaml
 
-from benchmarks.training.plan import METRICS, PlannedTask, TrainingPlan
+from benchmarks.training.plan import (
+    BETA2,
+    CYCLES,
+    METRICS,
+    STRENGTH,
+    WARM_UP_EPOCHS,
+    WEIGHT_DECAY,
+    PlannedTask,
+    TrainingPlan,
+)
 
 OURS = "sightglass"
 OURS_EXACT = "sightglass fp32"
@@ -90,6 +99,11 @@ def own_job(plan: TrainingPlan, precision: str) -> dict[str, Any]:
         "classification": {
             "model_name": "resnet18",
             "optimizer": "adamw",
+            "beta2": BETA2,
+            "weight_decay": WEIGHT_DECAY,
+            "warmup_cosine_lr_warmup_epochs": WARM_UP_EPOCHS,
+            "warmup_cosine_lr_cycles": CYCLES,
+            "augmentation_strength": STRENGTH,
             "training_crop_size": plan.side,
             "validation_crop_size": plan.side,
             "validation_resize_size": plan.resize,

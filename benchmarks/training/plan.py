@@ -13,6 +13,18 @@ PlannedTask = Literal["classification", "detection"]
 METRICS: dict[PlannedTask, str] = {"classification": "accuracy", "detection": "mean_average_precision"}
 """What counts as the quality of a network, as metrics.jsonl calls it."""
 
+STRENGTH = 0.3
+"""Of the augmentation of classifiers, from 0 to 1: weaker than what is hosted, since epochs are few."""
+LEAST_AREA, PROPORTIONS = 1 - 0.92 * STRENGTH, (0.75**STRENGTH, (4 / 3) ** STRENGTH)
+"""Of crops: their least share of an image, and the least and largest proportion."""
+FLIPPED = min(0.5, STRENGTH)
+"""The share of images that are mirrored."""
+JITTER = 0.4 * STRENGTH
+"""By how much brightness, contrast and saturation change, up and down."""
+BETA2, WEIGHT_DECAY = 0.95, 0.02
+WARM_UP_EPOCHS, CYCLES = 1, 0.45
+"""Of AdamW and of its learning rate."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:

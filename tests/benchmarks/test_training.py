@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -11,8 +12,9 @@ import yaml
 from benchmarks.training.classifier_parts import initial_network, optimizer_and_schedule
 from benchmarks.training.comparison import TrainingComparison
 from benchmarks.training.contestant import OURS, TrainedOnce, own_job
-from benchmarks.training.plan import TrainingPlan
+from benchmarks.training.plan import JITTER, LEAST_AREA, PROPORTIONS, TrainingPlan
 from models.architecture.catalog import classifier_architecture
+from training.augmentation.crops import _JITTER, _random_box
 from training.job import read_job
 from training.loop.optimizer import build_optimizer
 from training.loop.schedule import schedule
@@ -65,6 +67,16 @@ def test_a_detector_is_told_the_size_that_the_other_uses(tmp_path: Path) -> None
 def test_the_same_crops_are_evaluated(ours: object) -> None:
     sizes = [getattr(ours, name) for name in ("train_crop_size", "valid_crop_size", "valid_resize_size")]
     assert sizes == [PLAN.side, PLAN.side, PLAN.resize]
+
+
+def test_all_change_images_alike(ours: object) -> None:
+    strength = ours.augmentation_strength  # type: ignore[attr-defined]
+    boxes = [_random_box(np.random.default_rng(seed), 400, 400, strength) for seed in range(2000)]
+    sides = np.array([(right - left, bottom - top) for left, top, right, bottom in boxes])
+    assert sides.prod(1).min() / 400**2 == pytest.approx(LEAST_AREA, abs=0.01)
+    proportions = sides[:, 0] / sides[:, 1]
+    assert (proportions.min(), proportions.max()) == pytest.approx(PROPORTIONS, abs=0.01)
+    assert pytest.approx(_JITTER * strength) == JITTER
 
 
 def once(rates: list[float], accuracies: list[float]) -> TrainedOnce:
