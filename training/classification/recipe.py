@@ -22,10 +22,9 @@ from training.decoded_images import Pixels, decode_images
 from training.errors import TrainingError
 from training.metrics.classification import evaluate_multiclass, evaluate_multilabel
 from training.moving_average import MovingAverage
+from training.progressive_sizes import CLASSIFIER_STAGES, share_of_side
 from training.recipe import Evaluation, StepPlan, TrainingSetup
 
-# Small images are cheap: the share of training up to which a share of the full side is used
-_SMALL_STAGES = ((0.66, 4 / 9), (0.86, 2 / 3))
 _STEP = 16  # pixels, of the sides of smaller images
 # The shorter side of kept images, in sides of a crop: small crops of smaller ones are blurs that scoring never sees
 _KEPT = 2
@@ -144,7 +143,7 @@ class ClassifierRecipe:
 
     def _check_sides(self) -> None:
         """Raise TrainingError where the network cannot take images of a size that it will get."""
-        sides = {self._side, self._preprocess.crop, *(self._side_at(until - 0.01) for until, _ in _SMALL_STAGES)}
+        sides = {self._side, self._preprocess.crop, *(self._side_at(until - 0.01) for until, _ in CLASSIFIER_STAGES)}
         self.network.eval()
         for side in sorted(sides):
             try:
@@ -160,10 +159,8 @@ class ClassifierRecipe:
     def _side_at(self, progress: float) -> int:
         if not self._parameters.progressive_sizes:
             return int(self._side)
-        for until, share in _SMALL_STAGES:
-            if progress < until:
-                return max(_STEP, int(self._side * share / _STEP) * _STEP)
-        return int(self._side)
+        share = share_of_side(CLASSIFIER_STAGES, progress)
+        return int(self._side) if share == 1 else max(_STEP, int(self._side * share / _STEP) * _STEP)
 
     def _training_images(self) -> Any:
         """Decode the images at the size that crops are taken from; at strength 0 to the only crop there is."""

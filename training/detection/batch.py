@@ -14,13 +14,11 @@ from models.detection.torchvision_adapter import fitted_size, padded_size
 from settings.model import DetectionSettings
 from training.augmentation.detection import Window, random_window, whole_window
 from training.detection.examples import DetectorExample
+from training.progressive_sizes import DETECTOR_STAGES, share_of_side
 from training.recipe import StepPlan
 
 # Masks of one image may have so many pixels together; a larger image is shrunk
 MOST_MASK_PIXELS = 5e8
-
-# With progressive sizes, the sides of an image are this share of their later length up to that share of the training
-SMALL, SMALL_UNTIL = 0.6, 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ class BatchMaker:
         """Return a batch of the examples of a plan or, without one, of all of them, as they are at the end."""
         chosen = examples if plan is None else [examples[index] for index in plan.indexes.tolist()]
         progress = 1.0 if plan is None else plan.progress
-        share = SMALL if plan is not None and self.progressive and progress < SMALL_UNTIL else 1.0
+        share = share_of_side(DETECTOR_STAGES, progress) if self.progressive else 1.0
         images, targets = [], []
         for place, example in enumerate(chosen):
             pixels = example.pixels

@@ -21,14 +21,13 @@ from training.augmentation.mosaic import (
 )
 from training.detection.examples import DetectorExample
 from training.detection.yolo_targets import YoloTargets
+from training.progressive_sizes import DETECTOR_STAGES, share_of_side
 from training.recipe import StepPlan
 
 CELL = STRIDES[-1]
 _IMAGES = 4  # of a mosaic
 # Images of changing size: from which to which share of the side
 _MULTI_SCALE = 0.5, 1.5
-# Training that begins with small images: for which share of it, and how small
-_SMALL_UNTIL, _SMALL = 0.7, 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +67,8 @@ class YoloBatches:
         """Return the side of a step's images in pixels, a multiple of the coarsest cell, at least two of them."""
         cells = self.side // CELL
         least = min(2, cells)
-        if self.progressive and plan.progress < _SMALL_UNTIL:
-            cells = max(least, round(cells * _SMALL))
+        if self.progressive:
+            cells = max(least, round(cells * share_of_side(DETECTOR_STAGES, plan.progress)))
         if self.multi_scale:
             low, high = math.ceil(cells * _MULTI_SCALE[0]), math.floor(cells * _MULTI_SCALE[1])
             cells = int(plan.shared.integers(max(least, low), max(least, high), endpoint=True))
