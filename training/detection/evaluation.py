@@ -33,7 +33,7 @@ from training.detection.true_objects import TrueObjects, true_objects
 from training.errors import TrainingError
 from training.metrics.detection import evaluate_detections
 from training.metrics.detections import DetectedImage, TrueImage
-from training.metrics.mask_runs import run_lengths
+from training.metrics.mask_runs import placed_run_lengths
 from training.recipe import Evaluation, TrainingSetup
 
 # COCO's numbers count boxes of nearly any score. Each box costs a mask, which takes as long as a small image
@@ -124,7 +124,7 @@ class DetectorEvaluation:
             width, height = seen_size(image, self._settings.exif)
             threshold = self._settings.mask_pixel_score_threshold
             masks = [
-                run_lengths(
+                placed_run_lengths(
                     paste_probabilities(box * (width, height, width, height), mask, (height, width), threshold),
                     (height, width),
                 )
@@ -137,7 +137,7 @@ class DetectorEvaluation:
         objects = true_objects(image.image, self._setup.labels)
         masks = None
         if self._masks:
-            masks = [run_lengths(mask, size[::-1]) for mask in _placed(objects, size)]
+            masks = [placed_run_lengths(mask, size[::-1]) for mask in _placed(objects, size)]
         return TrueImage(objects.boxes, objects.labels, objects.crowd, size, masks)
 
 

@@ -16,7 +16,7 @@ class EncodedMask(TypedDict):
     counts: bytes
 
 
-def run_lengths(mask: PlacedMask, size: tuple[int, int]) -> RunLengths:
+def placed_run_lengths(mask: PlacedMask, size: tuple[int, int]) -> RunLengths:
     """Return a mask that lies in an image of (height, width). Only its own pixels are looked at."""
     height, width = size
     columns = np.pad(mask.pixels.T, ((0, 0), (1, 1))).astype(np.int8)

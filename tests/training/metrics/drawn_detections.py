@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models.detection.masks import PlacedMask
 from training.metrics.detections import DetectedImage, TrueImage
-from training.metrics.mask_runs import run_lengths
+from training.metrics.mask_runs import placed_run_lengths
 
 LABELS = ("can", "carton", "milk_bottle", "water_bottle")
 NEVER_TRUE, NEVER_DETECTED = 2, 3
@@ -55,7 +55,7 @@ def _draw(rng: np.random.Generator, objects: int, ties: bool) -> DrawnImage:
 
 def masked(pixels: NDArray[np.bool_]) -> Any:
     """Return the run lengths of a mask of a whole image."""
-    return run_lengths(PlacedMask(pixels, 0, 0), pixels.shape)
+    return placed_run_lengths(PlacedMask(pixels, 0, 0), pixels.shape)
 
 
 def _boxes(rng: np.random.Generator, count: int, width: int, height: int) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as reference
 
 from models.detection.masks import PlacedMask
-from training.metrics.mask_runs import encoded, run_lengths
+from training.metrics.mask_runs import encoded, placed_run_lengths
 
 SIZE = (12, 9)
 
@@ -23,7 +23,7 @@ def test_runs_are_those_of_the_whole_image(left: int, top: int, height: int, wid
     rng = np.random.default_rng(3)
     for _ in range(5):
         pixels = rng.random((height, width)) < share
-        found = run_lengths(PlacedMask(pixels, left, top), SIZE)
+        found = placed_run_lengths(PlacedMask(pixels, left, top), SIZE)
         canvas = pasted(pixels, left, top)
         assert sum(found.counts) == canvas.size
         assert 0 not in found.counts[1:], "no run is empty, but for the first"
