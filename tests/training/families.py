@@ -14,14 +14,14 @@ from data.json_lines.writing import write_lines
 from models.folder.manifest import TaskName
 from tests.support.training.coloured_images import coloured_images
 from tests.support.training.command import SIZES, write_job
-from tests.training.detection.scenes import SMALL, SMALL_YOLO, write_scene
+from tests.training.detection.scenes import FEW_REGIONS, SMALL_YOLO, write_scene
 from training.__main__ import main
 
 Family = tuple[str, str, dict[str, Any]]  # a task, a folder of images, hyperparameters
 
 # Heads that have learned next to nothing find objects of low scores alone
 _OBJECTS = {"min_size": 32, "max_size": 80, "box_score_thresh": 0.001, "box_detections_per_img": 12}
-_REGIONS = {**_OBJECTS, "regions_per_image": SMALL["regions_per_image"]}
+_REGIONS = _OBJECTS | FEW_REGIONS
 FAMILIES: dict[str, Family] = {
     "multiclass": ("image_classification", "colours", {"model_name": "resnet18", **SIZES}),
     "multilabel": ("image_classification_multilabel", "colour_lists", {"model_name": "mobilenetv2", **SIZES}),

@@ -124,6 +124,12 @@ def test_null_is_not_decided() -> None:
             "belongs to Faster R-CNN, RetinaNet and Mask R-CNN, not",
         ),
         ("yolov5", "detection", {"weighted_loss": 1}, "belongs to classifiers, not to yolov5"),
+        (
+            "retinanet_resnet50_fpn",
+            "detection",
+            {"regions_per_image": 48},
+            "belongs to Faster R-CNN and Mask R-CNN, not to retinanet_resnet50_fpn",
+        ),
         ("maskrcnn_resnet18_fpn", "segmentation", {"tile_grid_size": "3x2"}, "belongs to Faster R-CNN"),
         ("resnet18", "multiclass", {"learning_rate": 3}, "'learning_rate' is 3; expected a number from 0 to 1."),
         ("resnet18", "multiclass", {"learning_rate": "nan"}, "'learning_rate' is 'nan'; expected a number from 0 to 1"),

@@ -17,7 +17,8 @@ _TASKS: tuple[TaskName, ...] = ("multiclass", "multilabel", "detection", "segmen
 _SHOWN: Mapping[str, tuple[str, TaskName]] = MappingProxyType(
     {
         "classifiers": ("resnet50", "multiclass"),
-        "Faster R-CNN, RetinaNet": ("fasterrcnn_resnet50_fpn", "detection"),
+        "Faster R-CNN": ("fasterrcnn_resnet50_fpn", "detection"),
+        "RetinaNet": ("retinanet_resnet50_fpn", "detection"),
         "Mask R-CNN": ("maskrcnn_resnet50_fpn", "segmentation"),
         "yolov5": ("yolov5", "detection"),
     }

@@ -62,7 +62,7 @@ class TilingHyperparameters(BoxHyperparameters):
     )
 
 
-class RegionHyperparameters(BoxHyperparameters):
+class TorchvisionHyperparameters(BoxHyperparameters):
     """What the detectors of torchvision share."""
 
     training_batch_size: Positive = Field(2, description="Images in a step of training, for each device.")
@@ -86,21 +86,30 @@ class RegionHyperparameters(BoxHyperparameters):
         description="Whether batch norms learn where training starts from weights; without weights they do.",
         json_schema_extra=dict(OURS),
     )
+
+    @model_validator(mode="after")
+    def _sizes_are_ordered(self) -> "TorchvisionHyperparameters":
+        if self.min_size > self.max_size:
+            raise ValueError(f"min_size {self.min_size} is larger than max_size {self.max_size}")
+        return self
+
+
+class RetinaNetHyperparameters(TorchvisionHyperparameters, TilingHyperparameters):
+    """RetinaNet."""
+
+
+class RegionHyperparameters(TorchvisionHyperparameters):
+    """What Faster R-CNN and Mask R-CNN share, whose heads look at regions."""
+
     regions_per_image: Positive = Field(
         512,
         description="Regions of an image that the heads of an R-CNN learn from in a step; few are quicker.",
         json_schema_extra=dict(OURS),
     )
 
-    @model_validator(mode="after")
-    def _sizes_are_ordered(self) -> "RegionHyperparameters":
-        if self.min_size > self.max_size:
-            raise ValueError(f"min_size {self.min_size} is larger than max_size {self.max_size}")
-        return self
-
 
 class DetectionHyperparameters(RegionHyperparameters, TilingHyperparameters):
-    """Faster R-CNN and RetinaNet."""
+    """Faster R-CNN."""
 
 
 class SegmentationHyperparameters(RegionHyperparameters):

@@ -1,6 +1,7 @@
 """Resolving: a model name and what a job gives for it -> the hyperparameters of its kind of network."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
@@ -22,21 +23,37 @@ from settings.load import spellings
 from settings.model import ClassificationSettings, DetectionSettings, ModelSettings, SegmentationSettings, YoloSettings
 from training.hyperparameters.advanced_settings import ADVANCED, flattened
 from training.hyperparameters.classification import ClassificationHyperparameters
-from training.hyperparameters.detection import DetectionHyperparameters, SegmentationHyperparameters
+from training.hyperparameters.detection import (
+    DetectionHyperparameters,
+    RetinaNetHyperparameters,
+    SegmentationHyperparameters,
+)
 from training.hyperparameters.frozen_layers import most_frozen
 from training.hyperparameters.general import Hyperparameters
 from training.hyperparameters.model_defaults import DEFAULT_MODELS, model_defaults
 from training.hyperparameters.source import Source, place_of, refusal
 from training.hyperparameters.yolo import YoloHyperparameters
 
-# By the settings with which a kind of network is served: what it is called, and its hyperparameters
-KINDS: Mapping[type[ModelSettings], tuple[str, type[Hyperparameters]]] = MappingProxyType(
-    {
-        ClassificationSettings: ("classifiers", ClassificationHyperparameters),
-        DetectionSettings: ("Faster R-CNN, RetinaNet", DetectionHyperparameters),
-        SegmentationSettings: ("Mask R-CNN", SegmentationHyperparameters),
-        YoloSettings: ("yolov5", YoloHyperparameters),
-    }
+
+@dataclass(frozen=True, slots=True)
+class NetworkKind:
+    """Networks with the same hyperparameters: what they are called, and how they are told from others.
+
+    They are served with `settings`, and their names match the pattern `names`.
+    """
+
+    title: str
+    settings: type[ModelSettings]
+    schema: type[Hyperparameters]
+    names: str = "*"
+
+
+KINDS = (
+    NetworkKind("classifiers", ClassificationSettings, ClassificationHyperparameters),
+    NetworkKind("Faster R-CNN", DetectionSettings, DetectionHyperparameters, "fasterrcnn_*"),
+    NetworkKind("RetinaNet", DetectionSettings, RetinaNetHyperparameters, "retinanet_*"),
+    NetworkKind("Mask R-CNN", SegmentationSettings, SegmentationHyperparameters),
+    NetworkKind("yolov5", YoloSettings, YoloHyperparameters),
 )
 
 # Hosted parameters that are accepted for any model and change nothing here -> why
@@ -65,7 +82,8 @@ def resolve(
     transformers is named by its folder. SettingsError where a name, a value or a combination does not fit.
     """
     name, found = model_for(model_name, task, source)
-    _, schema = KINDS[found.settings]
+    schema = _schema(found)
+    assert schema is not None  # model_for has refused the others
     values = _sorted(schema, name, flattened(given, source), source)
     own = model_defaults(name, task) | _sizes(found)
     resolved = _validated(schema, {key: (value, key) for key, value in own.items()} | values, source)
@@ -80,7 +98,7 @@ def model_for(model_name: str | None, task: TaskName, source: Source) -> tuple[s
         found = trained_architecture(name)
     except ModelError as error:
         raise refusal(source, "model_name", _unknown_model(name, task, error)) from None
-    if task not in found.tasks or found.settings not in KINDS:
+    if task not in found.tasks or _schema(found) is None:
         known = ", ".join(model_names(task))
         raise refusal(
             source, "model_name", f"the model {name!r} is not trained for the task {task}. Models for it: {known}."
@@ -130,6 +148,12 @@ def unused(given: Mapping[str, Any], source: Source) -> tuple[str, ...]:
     )
 
 
+def _schema(found: Architecture) -> type[Hyperparameters] | None:
+    """Return the hyperparameters of a network; None where it cannot be trained."""
+    fitting = (kind for kind in KINDS if kind.settings is found.settings and fnmatchcase(found.name, kind.names))
+    return next((kind.schema for kind in fitting), None)
+
+
 def _unknown_model(name: str, task: TaskName, error: ModelError) -> str:
     if "/" in name:  # of a library, which says what it lacks
         return str(error)
@@ -170,7 +194,7 @@ def _sorted(schema: type[Hyperparameters], model_name: str, given: Mapping[str, 
 
 
 def _unknown(key: str, schema: type[Hyperparameters], model_name: str) -> str:
-    owners = [other for other, kind in KINDS.values() if kind is not schema and key in spellings(kind)]
+    owners = [kind.title for kind in KINDS if kind.schema is not schema and key in spellings(kind.schema)]
     quoted = excerpt(key)
     if owners:
         whose = f"belongs to {_listed(owners)}, not to {model_name}"
@@ -180,8 +204,7 @@ def _unknown(key: str, schema: type[Hyperparameters], model_name: str) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    words = ", ".join(names).split(", ")
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 
 def _validated(schema: type[Hyperparameters], values: Given, source: Source) -> Hyperparameters:

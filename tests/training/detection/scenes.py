@@ -14,14 +14,25 @@ from data.outlines import box_of_runs, hull, rasterised, run_lengths
 from data.progress import ProgressReport
 from data.record import LabelledImage, LabelledObject, Outline
 from models.labels import Label
-from training.hyperparameters.detection import DetectionHyperparameters, SegmentationHyperparameters
+from training.hyperparameters.detection import (
+    DetectionHyperparameters,
+    RetinaNetHyperparameters,
+    SegmentationHyperparameters,
+)
 from training.hyperparameters.yolo import YoloHyperparameters
 from training.recipe import StepPlan, TrainingSetup
 
 LABELS: tuple[Label, ...] = ("can", "carton")
 _GROUND, _COLOURS = (40, 60, 80), ((250, 20, 30), (20, 240, 30))
-SMALL: dict[str, Any] = {"min_size": 48, "max_size": 80, "regions_per_image": 16, "box_score_thresh": 0.1}
+SMALL: dict[str, Any] = {"min_size": 48, "max_size": 80, "box_score_thresh": 0.1}
+FEW_REGIONS: dict[str, Any] = {"regions_per_image": 16}
 SMALL_YOLO: dict[str, Any] = {"img_size": 64, "model_size": "small"}
+_FAMILIES: dict[str, tuple[type[Any], dict[str, Any]]] = {
+    "fasterrcnn": (DetectionHyperparameters, SMALL | FEW_REGIONS),
+    "retinanet": (RetinaNetHyperparameters, SMALL),
+    "maskrcnn": (SegmentationHyperparameters, SMALL | FEW_REGIONS),
+    "yolov5": (YoloHyperparameters, SMALL_YOLO),
+}
 
 
 def star(rng: np.random.Generator, middle: tuple[float, float], radius: float, size: tuple[int, int]) -> Outline:
@@ -73,12 +84,12 @@ def detector_setup(
     **given: Any,
 ) -> TrainingSetup:
     """What a recipe for the network `name` is built from, for images a few dozen pixels wide."""
-    masks, yolo = name.startswith("maskrcnn"), name == "yolov5"
-    schema = YoloHyperparameters if yolo else SegmentationHyperparameters if masks else DetectionHyperparameters
+    family = name.partition("_")[0]
+    schema, small = _FAMILIES[family]
     return TrainingSetup(
-        "segmentation" if masks else "detection",
+        "segmentation" if family == "maskrcnn" else "detection",
         name,
-        schema(**{**(SMALL_YOLO if yolo else SMALL), **given}),
+        schema(**{**small, **given}),
         labels,
         tuple(images),
         tuple(validation or images[:1]),
