@@ -1,7 +1,7 @@
 """TrainingJob: what a job file asks for, resolved: a task, data, a model and its hyperparameters."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ def read_job(file: Path) -> TrainingJob:
     given.gather(description)
     model_name = _model_name(given.values.pop("model_name", None), home)
     name, hyperparameters = resolve(model_name, task, given.values, given.place)
+    metric = _metric(located, description.primary_metric, task)
     validation = description.validation_data
     return TrainingJob(
         file=file,
@@ -71,10 +72,14 @@ def read_job(file: Path) -> TrainingJob:
             data_path(validation.path, home, roots, located.place("validation_data")) if validation else None
         ),
         target_column=description.target_column_name,
-        primary_metric=_metric(located, description.primary_metric, task),
+        primary_metric=metric,
         timeout_minutes=description.limits.trial_timeout_minutes or description.limits.timeout_minutes,
         roots=roots,
-        notes=(*unused(given.values, given.place), *_notes(located, description)),
+        notes=(
+            *unused(given.values, given.place),
+            *_notes(located, description),
+            *_unmeasured(hyperparameters, metric, given.place),
+        ),
     )
 
 
@@ -134,6 +139,13 @@ def _metric(file: LocatedContent, given: str | None, task: TaskName) -> str:
             f"{file.place('primary_metric')} is {excerpt(given)}; expected one of {', '.join(known)}.{hint}"
         )
     return metric
+
+
+def _unmeasured(hyperparameters: Hyperparameters, metric: str, place: Callable[[str], str]) -> Iterator[str]:
+    """Yield a sentence where the epochs of a job cannot be compared by its primary metric."""
+    kind = "validation_metric_type"
+    if getattr(hyperparameters, kind, None) == "none":
+        yield f"{place(kind)}: {kind!r} is none, so no {metric} is computed, and the last epoch is kept as the best."
 
 
 def _model_name(given: Any, home: Path) -> str | None:

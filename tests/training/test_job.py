@@ -72,6 +72,11 @@ def test_a_job_of_the_hosted_command_line_is_read(folder: Path) -> None:
     assert read.notes == ()
 
 
+def test_where_nothing_is_measured_the_last_epoch_is_kept_and_said_to_be(folder: Path) -> None:
+    (note,) = job(folder, HOSTED + "  validation_metric_type: none\n").notes
+    assert "validation_metric_type' is none, so no mean_average_precision is computed, and the last epoch" in note
+
+
 def test_a_short_job_has_defaults(folder: Path) -> None:
     read = job(folder, PLAIN, "fridge labels.yml")
     assert (read.name, read.task, read.model_name) == ("fridge-labels", "multiclass", "vitb16r224")

@@ -74,9 +74,7 @@ class DetectorEvaluation:
             iou_threshold=given.validation_iou_threshold,
             metric_type=given.validation_metric_type,
         )
-        # where nothing is measured, all epochs are equally good, of which the last is kept
-        metrics = evaluation.metrics or {"mean_average_precision": 0.0}
-        return replace(evaluation, metrics=metrics, predictions=predictions)
+        return replace(evaluation, predictions=predictions)
 
     def _instances(self, state: Mapping[str, Tensor]) -> Iterator[Instances]:
         """Yield what a server finds in each image."""
