@@ -102,24 +102,28 @@ def test_a_registered_model_still_says_where_it_comes_from(site: Path, tmp_path:
     assert "colours" in card
 
 
-def test_a_finished_run_asked_again_ends_well_and_another_job_is_refused(site: Path, tmp_path: Path) -> None:
-    again = run_training(site, "run", "colours.yml")
-    assert again.returncode == 0
-    assert "had finished already" in again.stderr
+def test_a_finished_run_asked_again_ends_well_and_another_job_is_refused(
+    site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(site)
+    assert main(["run", "colours.yml"]) == 0
+    assert "had finished already" in capsys.readouterr().err
     job = yaml.safe_load((site / "colours.yml").read_text())
     job["training_parameters"]["number_of_epochs"] = 7
     (site / "other.yml").write_text(yaml.safe_dump(job))
-    refused = run_training(site, "run", "other.yml")
-    assert refused.returncode == 3
-    assert "hyperparameters.number_of_epochs was 3 and is 7" in refused.stderr
+    assert main(["run", "other.yml"]) == 3
+    assert "hyperparameters.number_of_epochs was 3 and is 7" in capsys.readouterr().err
 
 
-def test_a_run_goes_on_from_another_with_labels_by_name(site: Path) -> None:
+def test_a_run_goes_on_from_another_with_labels_by_name(
+    site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(site)
     write_coloured_job(site, "more", number_of_epochs=1, checkpoint_run_id="colours", seed=1)
-    done = run_training(site, "run", "more.yml")
-    assert done.returncode == 0, done.stderr
-    assert "starts from runs/colours/outputs (sha256 " in done.stderr
-    assert "the head for blue, green, red" in done.stderr
+    assert main(["run", "more.yml"]) == 0
+    said = capsys.readouterr().err
+    assert "starts from runs/colours/outputs (sha256 " in said
+    assert "the head for blue, green, red" in said
     described = json.loads((site / "runs" / "more" / "run.json").read_text())
     assert described["started_from"]["fresh"] == []
 
@@ -166,15 +170,18 @@ def _wait(happened: Any) -> None:
     ids=["data", "task", "model", "parameter"],
 )
 def test_a_job_that_cannot_run_is_refused_and_writes_nothing(
-    site: Path, tmp_path: Path, change: dict[str, Any], message: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, Any],
+    message: str,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     write_coloured_job(tmp_path)
     job = yaml.safe_load((tmp_path / "colours.yml").read_text())
     (tmp_path / "colours.yml").write_text(yaml.safe_dump({**job, **change}))
-    refused = run_training(tmp_path, "run", "colours.yml")
-    assert refused.returncode == 3
-    assert message in refused.stderr
-    assert "Traceback" not in refused.stderr
+    assert main(["run", "colours.yml"]) == 3
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "runs" / "colours" / "outputs").exists()
 
 
