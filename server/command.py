@@ -1,4 +1,4 @@
-"""sightglass serve | check | models | completion: the command of an installation.
+"""sightglass serve | check | models | data | training | completion: the command of an installation.
 
 Only what a command needs is imported, and nothing before it is known that this is Linux.
 """
@@ -13,7 +13,7 @@ from settings.version import product_version
 
 _BAD_USAGE = 2
 _SHELLS = ("bash", "zsh", "fish")
-_DESCRIPTION = "Serve image models, and explain their scores."
+_DESCRIPTION = "Train and serve image models, and explain their scores."
 _EPILOG = """Every command has a --help of its own.
 
 example:
@@ -76,6 +76,8 @@ def _parser_of_all() -> argparse.ArgumentParser:
     }
     for name, part in parts.items():
         commands.add_parser(name, parents=[part], add_help=False)
+    for name in ("data", "training"):  # whose own arguments this process does not know
+        commands.add_parser(name)
     return parser
 
 
@@ -93,6 +95,20 @@ def _models(arguments: Sequence[str], prog: str) -> int:
     from models.__main__ import main as models
 
     return models(arguments, prog=prog)
+
+
+def _data(arguments: Sequence[str], prog: str) -> int:
+    return _become("data", arguments)
+
+
+def _training(arguments: Sequence[str], prog: str) -> int:
+    return _become("training", arguments)
+
+
+def _become(package: str, arguments: Sequence[str]) -> int:
+    """Replace this process by a package that a server never imports; nothing is imported from the current folder."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-P", "-m", package, *arguments])
 
 
 def _completion(arguments: Sequence[str], prog: str) -> int:
@@ -118,5 +134,7 @@ _COMMANDS: Mapping[str, tuple[Callable[[Sequence[str], str], int], str]] = {
     "serve": (_serve, "serve a model folder or a scoring script"),
     "check": (_check, "load it, score once, print every setting and where it came from, and open no port"),
     "models": (_models, "register, list and check models"),
+    "data": (_data, "check, split, convert and show labelled images"),
+    "training": (_training, "train a model on labelled images"),
     "completion": (_completion, "print code that makes a shell complete commands and flags"),
 }

@@ -94,6 +94,8 @@ def test_the_command_answers_outside_the_repository(command: Path, folder: Path)
     assert run("--version").stdout == run("serve", "--version").stdout == f"sightglass {PROJECT['version']}\n"
     assert "usage: sightglass serve" in run("serve", "--help").stdout
     assert "usage: sightglass models" in run("models", "--help").stdout
+    for name in ("data", "training"):
+        assert f"usage: python -m {name}" in run(name, "--help").stdout
     done = run("check", "--model", "nowhere")
     assert (done.returncode, done.stderr.startswith("error: The model folder nowhere does not exist.")) == (3, True)
 

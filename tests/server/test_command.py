@@ -15,7 +15,10 @@ from tests.support.repository import ROOT
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["serv"], "'serv' is no command. Commands: serve, check, models, completion. Did you mean 'serve'?"),
+        (
+            ["serv"],
+            "'serv' is no command. Commands: serve, check, models, data, training, completion. Did you mean 'serve'?",
+        ),
         (["--model", "x"], "'--model' is no command."),
         (["serve", "--modle", "x"], "Unknown arguments: --modle x. Did you mean '--model'"),
         (["check"], "No model is named."),
@@ -53,6 +56,16 @@ def test_every_command_has_a_help(words: list[str], usage: str, capsys: pytest.C
     assert capsys.readouterr().out.startswith(usage)
 
 
+@pytest.mark.parametrize("name", ["data", "training"])
+def test_what_a_server_never_imports_takes_the_place_of_this_process(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda program, words: started.append([program, *words]))
+    main([name, "check", "--deep", "a.jsonl"])
+    assert started == [[sys.executable, sys.executable, "-P", "-m", name, "check", "--deep", "a.jsonl"]]
+
+
 def test_python_m_server_is_serve() -> None:
     def run(*words: str) -> str:
         return subprocess.check_output([sys.executable, "-m", "server", *words], cwd=ROOT, text=True)
@@ -80,6 +93,7 @@ def test_nothing_that_only_linux_has_is_imported_before_it_says_so() -> None:
     ("line", "found"),
     [
         ("sightglass mo", ["models"]),
+        ("sightglass tr", ["training"]),
         ("sightglass serve --runt", ["--runtime"]),
         ("sightglass serve --runtime c", ["compiled", "cuda_graphs"]),
         ("sightglass check --log-format ", ["json", "text"]),

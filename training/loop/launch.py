@@ -28,9 +28,11 @@ def launch(arguments: Sequence[str], count: int) -> int:
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
     # PyTorch would else start a thread for each core in each process
     threads = os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+    # as we were started: from an installation, nothing is imported from the current folder
+    safe = ["-P"] if sys.flags.safe_path else []
     children = [
         subprocess.Popen(
-            [sys.executable, "-m", "training", *arguments],
+            [sys.executable, *safe, "-m", "training", *arguments],
             env=os.environ | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": threads},
         )
         for rank in range(count)
