@@ -2,6 +2,7 @@
 
 import { encodeOnce } from "../images/base64.js";
 import { unturned } from "../images/oriented.js";
+import { addressOf } from "../server/client.js";
 import { deploymentOf } from "../store.js";
 import { download, timeInName } from "./download.js";
 import { sessionPage } from "./session_page.js";
@@ -17,7 +18,7 @@ export async function saveSession(state) {
 export async function sessionText(state) {
     const images = [];
     for (const image of state.images) images.push(await withPixels(image, state));
-    return String(sessionPage({ ...state, images }, { time: new Date(), address: document.baseURI }));
+    return String(sessionPage({ ...state, images }, { time: new Date(), address: addressOf("ui") }));
 }
 
 /** Return an image with data URLs: `whole`, the file, and `smallOf`, smaller ones by deployment; null if not shown. */

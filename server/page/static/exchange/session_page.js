@@ -17,6 +17,7 @@ const FIRST = 10; // rows of a table that are not folded
  * @param {{time: Date, address: string}} about when and where
  */
 export function sessionPage(state, { time, address }) {
+    const { algorithm, colourMap, sign, opacity } = state.choices;
     return markup`<!doctype html>
 <html lang="en">
 <head>
@@ -32,9 +33,10 @@ ${factsOf([
     ["Saved", time.toISOString()],
     ["Server", address],
     ["Version", state.server.version],
-    ...Object.entries(state.choices)
-        .filter(([, value]) => value !== null && value !== "")
-        .map(([name, value]) => [`Choice: ${name}`, String(value)]),
+    ["Algorithm", algorithm],
+    ["Colours of maps", colourMap],
+    ["Maps show", sign],
+    ["Opacity of maps", opacity],
 ])}
 ${(state.catalog?.deployments ?? []).map(deploymentPart)}
 ${state.images.map((image) => imagePart(image, state))}

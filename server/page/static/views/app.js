@@ -6,7 +6,7 @@ import { notesView } from "../intake/image_notes.js";
 import { intakeView } from "../intake/intake.js";
 import { samplesView } from "../intake/samples.js";
 import { stripView } from "../intake/strip.js";
-import { answerOf, currentImage, deploymentOf } from "../store.js";
+import { answerOf, currentImage } from "../store.js";
 import { html, nothing } from "../vendor/lit-html.js";
 import { modelsComparedView } from "../viewer/models_compared.js";
 import { objectsView } from "../viewer/objects.js";
@@ -42,7 +42,7 @@ export function appView(state, actions) {
             ${state.panes.length
                 ? html`<section class="whole-width" id="why" aria-label="Explanations">${panesView(state, actions)}</section>`
                 : nothing}
-            ${image ? exchangeView(state, actions, image) : nothing}
+            ${image ? exchangeView(state, actions) : nothing}
         </main>
         ${state.help ? helpView(state, actions) : nothing}
     `;
@@ -115,8 +115,7 @@ function predictionView(state, actions, answer) {
         ${timesView(answer)}`;
 }
 
-function exchangeView(state, actions, image) {
-    if (!answerOf(state, image) || !deploymentOf(state)) return nothing;
+function exchangeView(state, actions) {
     return html`
         <section class="whole-width exchange" aria-label="Request and reply">
             ${codeView(state, actions)} ${replyView(state, actions)}
