@@ -25,7 +25,7 @@ _FLAGS = (
     # what a page asks of another origin is noticed, and gets no answer even where there is one
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
-_PATIENCE_MS = 60_000  # however slow and busy the machine is
+_PATIENCE_MS = 120_000  # however slow and busy the machine is
 _OF_PAGE = ("about", "blob", "data")
 # a policy that is violated is told in the console, too, but not everywhere
 _TELL_VIOLATIONS = """
