@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,17 @@ import torchvision
 import yaml
 from safetensors.torch import load_file
 
+from data.progress import ProgressReport
+from data.sources.image_store import ImageStore
 from models.folder.registration import register
 from models.images.decoding import ImageLimits
 from models.loaded import load
 from tests.support.training.command import run_training, training_environment, write_coloured_job
 from training.__main__ import main
+from training.job import read_job
+from training.runs.folder import RunFolder
+from training.runs.options import RunOptions
+from training.runs.run import run_job
 
 _LIMITS = ImageLimits(2**20, 2**20)
 
@@ -195,6 +202,20 @@ def test_sigterm_before_the_first_step_ends_a_run_well(tmp_path: Path) -> None:
     assert process.returncode == 0, errors
     assert b"stopped; the same command goes on" in errors
     assert b"epoch 1" not in errors
+
+
+def test_nothing_is_left_to_remove_after_the_last_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = read_job(write_coloured_job(tmp_path, count=12, number_of_epochs=1))
+    describe, left = RunFolder.describe, []
+
+    def watched(folder: RunFolder, description: dict[str, Any]) -> None:
+        if description["state"] == "finished":
+            left.append((folder.path / "decoded").exists())
+        describe(folder, description)
+
+    monkeypatch.setattr(RunFolder, "describe", watched)
+    run_job(job, RunOptions(ImageStore, tmp_path / "runs"), ProgressReport(stream=StringIO()))
+    assert left == [False], "a run that is killed now is finished"
 
 
 @pytest.mark.parametrize(("given", "taken"), [(None, "20000"), ("7", "7")])

@@ -247,9 +247,10 @@ class _Run:
             lambda folder: write_card(self._folder.path, folder / "README.md"),
         )
         write_report(self._folder.path, prepared.validation, exif=_turns_images(self._architecture))
-        self._folder.describe({**description, "state": "finished"})
+        # Before the last word: nobody would remove them for a run that was killed after it
         if self._options.cache is None:
             shutil.rmtree(self._folder.path / "decoded", ignore_errors=True)
+        self._folder.describe({**description, "state": "finished"})
 
 
 def _source(started_from: Any) -> str:
