@@ -133,7 +133,10 @@ def main() -> None:
         pace = _unbroken(unbroken)
         kills = list(_killed(killed, moments(options.kills, options.seed), pace))
         verdicts = compare(unbroken, killed, kills)
+        different = sorted(set(unbroken.files()) ^ set(killed.files()))
     print("\n".join(f"  {what}: {'met' if met else 'MISSED'}" for what, met in verdicts.items()))
+    if different:
+        print(f"  files of one run alone: {', '.join(different)}")
     lines = [asdict(kill) | {"again": kill.again} for kill in kills]
     content = {"machine": machine, "options": vars(options), "pace": asdict(pace), "kills": lines, "verdicts": verdicts}
     write_report("kills", content)
