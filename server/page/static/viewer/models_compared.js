@@ -55,7 +55,7 @@ function scoresView(actions, sides) {
                 return html`<tr class=${Math.abs(change) >= DIFFERS ? "differs" : ""}>
                     <td>
                         <button type="button" class="row-button" @click=${explain}>
-                            ${label}<span class="unseen">: explain both</span>
+                            ${label} <span class="unseen">(explain both)</span>
                         </button>
                     </td>
                     ${found.map((entry) => html`<td class="score">${entry ? percent(entry.score) : "no label"}</td>`)}

@@ -60,12 +60,12 @@ function rowView(state, actions, object, mark) {
         <td class="index">${swatchView(mark)} ${index + 1}</td>
         <td>
             <button type="button" class="row-button" @click=${press}>
-                ${label}<span class="unseen">, object ${index + 1}, ${percent(score)}: explain</span>
+                ${label} <span class="unseen">(object ${index + 1}, ${percent(score)}; explain)</span>
             </button>
         </td>
         <td class="score">
             <meter min="0" max="1" value=${score} aria-label="Score of object ${index + 1}, ${label}"></meter>
-            ${percent(score)}
+            <span class="number">${percent(score)}</span>
         </td>
     </tr>`;
 }

@@ -112,7 +112,7 @@ function groupView(state, actions, title, pairs, sides, keyOf) {
                 >
                     <td>
                         <button type="button" class="row-button" @click=${() => explainBoth(actions, sides, found)}>
-                            ${label}<span class="unseen">: explain</span>
+                            ${label} <span class="unseen">(explain)</span>
                         </button>
                     </td>
                     ${found.map(

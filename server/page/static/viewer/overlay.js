@@ -70,5 +70,6 @@ function tagView({ index, label, box }, named, lit) {
     const right = box.topX > FAR_RIGHT;
     const place = ["tag", box.topY < NEAR_TOP && "inside", right && "right", lit && "lit"].filter(Boolean).join(" ");
     const style = `left: ${100 * (right ? box.bottomX : box.topX)}%; top: ${100 * box.topY}%`;
-    return html`<span class=${place} .style=${style}>${index + 1} ${named ? html`<span>${label}</span>` : nothing}</span>`;
+    const name = named ? html`<span>${label}</span>` : nothing;
+    return html`<span class=${place} .style=${style}>${index + 1} ${name}</span>`;
 }

@@ -1,14 +1,15 @@
 /** ImageStage: the view onto an image, `<image-stage>`. Gestures zoom and pan; the state hears of it when they end. */
 
-import { FITTED, moved, scaled, zoomStyle } from "./zoom.js";
+import { FITTED, moved, scaled, zoomTransform } from "./zoom.js";
 
 const SETTLED_MS = 150; // after the last turn of a wheel
 const DRAG_PIXELS = 4; // below, it is a click
 const DOUBLE = 3;
 
 /**
- * While a gesture lasts, it changes the transform of all `.zoomed` elements of the page, since views are linked. At its
- * end the event `zoomed` carries the zoom in `detail`. A wheel zooms with Ctrl, and else scrolls.
+ * While a gesture lasts, it changes the transform of all `.zoomed` elements of the page, since views are linked, and
+ * nothing is painted anew: lines and numbers grow with the image. At its end the event `zoomed` carries the zoom in
+ * `detail`, and they get their size back. A wheel zooms with Ctrl, and else scrolls.
  */
 export class ImageStage extends HTMLElement {
     /** The zoom as the state has it. */
@@ -121,13 +122,17 @@ export class ImageStage extends HTMLElement {
 
     #apply(zoom) {
         this.#live = zoom;
-        const style = zoomStyle(zoom);
-        document.querySelectorAll("image-stage .zoomed").forEach((element) => (element.style.cssText = style));
+        const transform = zoomTransform(zoom);
+        for (const element of document.querySelectorAll("image-stage .zoomed")) {
+            element.classList.add("moving");
+            element.style.transform = transform;
+        }
     }
 
     #commit() {
         clearTimeout(this.#settling);
         if (!this.#live) return;
+        document.querySelectorAll("image-stage .moving").forEach((element) => element.classList.remove("moving"));
         this.dispatchEvent(new CustomEvent("zoomed", { detail: this.#live }));
         this.#live = null;
     }

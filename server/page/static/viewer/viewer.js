@@ -22,7 +22,7 @@ const BUTTONS = [
 /** Return the current image with the objects that are found in it; nothing before there is one. */
 export function viewerView(state, actions) {
     const image = currentImage(state);
-    if (!image) return nothing;
+    if (!image || image.refusal) return nothing;
     const facts = deploymentOf(state);
     const answer = answerOf(state, image);
     const busy = answer?.state === "waiting" || answer?.state === "retrying";

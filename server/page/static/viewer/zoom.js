@@ -51,8 +51,12 @@ export function zoomAfterKey(zoom, key) {
     }
 }
 
-/** Return the style of an element of class `zoomed`, which fills its view. Lines and numbers divide by the scale. */
-export function zoomStyle({ scale, x, y }) {
-    const [left, top] = [50 - 100 * x * scale, 50 - 100 * y * scale];
-    return `transform: translate(${left}%, ${top}%) scale(${scale}); --zoom-scale: ${scale}`;
+/** Return the transform of an element that fills its view. */
+export function zoomTransform({ scale, x, y }) {
+    return `translate(${50 - 100 * x * scale}%, ${50 - 100 * y * scale}%) scale(${scale})`;
+}
+
+/** Return the style of an element of class `zoomed`. Lines and numbers in it divide their size by the scale. */
+export function zoomStyle(zoom) {
+    return `transform: ${zoomTransform(zoom)}; --zoom-scale: ${zoom.scale}`;
 }

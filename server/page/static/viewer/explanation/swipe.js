@@ -1,7 +1,7 @@
 /** Swipe: two sides over each other in one frame, parted by a line that a pointer, keys and a slider move. */
 
 import { deploymentOf } from "../../store.js";
-import { html } from "../../vendor/lit-html.js";
+import { html, nothing } from "../../vendor/lit-html.js";
 import { frameView, imageView, proportions } from "../frame.js";
 import { paneLayer, paneName } from "./pane.js";
 import { selectView } from "./question.js";
@@ -55,7 +55,7 @@ export function swipeView(state, actions) {
             ${selectView("Left", options, sides.indexOf(left), (index) => choose({ left: sides[index].key }))}
             ${selectView("Right", options, sides.indexOf(right), (index) => choose({ right: sides[index].key }))}
         </div>
-        ${turned ? html`<p class="soft">The two models turn this image differently, so the sides do not match.</p>` : ""}
+        ${turned ? html`<p class="soft">The two models turn this image differently: the sides do not match.</p>` : nothing}
     </div>`;
 }
 
