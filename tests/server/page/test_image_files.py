@@ -136,6 +136,7 @@ def test_a_tiff_is_turned_already(read: Reader) -> None:
     ("start", "words"),
     [
         (b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "an SVG drawing"),
+        (b"<svg/>", "an SVG drawing"),
         (b"<!DOCTYPE html><script>alert(1)</script>", "an HTML page"),
         (b"%PDF-1.7", "a PDF document"),
         (b"\0\0\0\x18ftypheic", "a HEIC image"),

@@ -31,7 +31,7 @@ const OTHERS = [
     ["a Photoshop document", /^8BPS/],
     ["an icon", /^\0\0\x01\0/],
     ["a ZIP archive or an office document", /^PK\x03\x04/],
-    ["an SVG drawing", /<svg[\s>]/i],
+    ["an SVG drawing", /<svg[\s/>]/i],
     ["an HTML page", /<(!doctype html|html|head|body|script)[\s>]/i],
     ["a file of an unknown kind", /[\0-\x08\x0e-\x1a]/],
     ["a text", /./s],
