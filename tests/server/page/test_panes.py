@@ -55,7 +55,9 @@ def explain(page: Page, place: int = 0, *modifiers: Any) -> str:
 
 
 def rectangle(found: Locator) -> list[float]:
-    return found.evaluate("(e) => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.width, r.height]; }")
+    script = "(e) => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.width, r.height]; }"
+    sides: list[float] = found.evaluate(script)
+    return sides
 
 
 def test_a_label_shows_its_map_exactly_over_the_image(page: Page) -> None:

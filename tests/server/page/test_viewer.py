@@ -58,7 +58,9 @@ def shapes(page: Page) -> Locator:
 
 
 def rectangle(found: Locator) -> list[float]:
-    return found.evaluate("(e) => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.width, r.height]; }")
+    script = "(e) => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.width, r.height]; }"
+    sides: list[float] = found.evaluate(script)
+    return sides
 
 
 def zoom(page: Page) -> float:
