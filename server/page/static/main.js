@@ -50,7 +50,6 @@ const actions = {
     selectImage(id) {
         if (id === store.state.currentId) return;
         store.update({ currentId: id, lit: null, zoom: FIT });
-        explaining.closeAll((pane) => pane.imageId !== id);
     },
     nextImage: () => step(1),
     previousImage: () => step(-1),
@@ -59,16 +58,19 @@ const actions = {
         const place = images.findIndex((image) => image.id === id);
         const left = images.filter((image) => image.id !== id);
         const url = images[place]?.url;
+        explaining.closeAll((pane) => pane.imageId === id);
         store.update({ images: left });
         if (id === currentId) actions.selectImage(left[Math.min(place, left.length - 1)]?.id ?? null);
         scoring.askAll();
         if (url) URL.revokeObjectURL(url);
     },
     choose(change) {
-        store.update((state) => ({ choices: { ...state.choices, ...change } }));
-        if ("deployment" in change) explaining.closeAll(() => true);
-        if ("deployment" in change || "beside" in change) scoring.askAll();
-        if (OF_MAPS.some((name) => name in change)) explaining.askAll();
+        const before = store.state.choices;
+        const differs = (name) => name in change && change[name] !== before[name];
+        store.update({ choices: { ...before, ...change } });
+        if (differs("deployment")) explaining.closeAll(() => true);
+        if (differs("deployment") || differs("beside")) scoring.askAll();
+        if (OF_MAPS.some(differs)) explaining.askAll();
     },
     explain(question, options) {
         explaining.explain(question, options);

@@ -75,6 +75,11 @@ export function answerOf(state, image, name = state.choices.deployment) {
     return image?.answers[name] ?? null;
 }
 
+/** Return the panes of the image that is looked at. Those of the others wait until it is looked at again. */
+export function currentPanes(state) {
+    return state.panes.filter((pane) => pane.imageId === state.currentId);
+}
+
 /** Return a patch that changes one image; nothing where it was removed meanwhile. */
 export function imagePatch(state, id, change) {
     return {

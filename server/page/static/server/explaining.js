@@ -1,6 +1,6 @@
 /** Asks why: a fast map first, then the asked one. A new question to a pane cancels its old one. */
 
-import { deploymentOf, panePatch } from "../store.js";
+import { currentPanes, deploymentOf, panePatch } from "../store.js";
 import { client } from "./client.js";
 import { untilReady, withRetries } from "./retries.js";
 import { leastScore, requestText, scoreRequest, sendScore } from "./scoring.js";
@@ -37,18 +37,18 @@ export class Explaining {
      * @param {{beside?: boolean}} options beside: in a further pane, where there is room, instead of the last one
      */
     explain(question, { beside = false } = {}) {
-        const { panes, currentId } = this.#store.state;
-        const facts = deploymentOf(this.#store.state, question.deployment);
-        const asked = question.algorithm ?? this.#store.state.choices.algorithm;
-        const kept = beside && panes.length < MOST_PANES ? panes : panes.slice(0, -1);
-        this.#closeAll((pane) => !kept.includes(pane));
+        const { state } = this.#store;
+        const panes = currentPanes(state);
+        const facts = deploymentOf(state, question.deployment);
+        const asked = question.algorithm ?? state.choices.algorithm;
+        if (!beside || panes.length === MOST_PANES) this.closeAll((pane) => pane === panes.at(-1));
         const pane = {
             id: this.#nextId++,
-            imageId: currentId,
+            imageId: state.currentId,
             ...question,
             algorithm: chosenAlgorithm(facts, asked),
         };
-        this.#store.update({ panes: [...kept, pane] });
+        this.#store.update(({ panes: others }) => ({ panes: [...others, pane] }));
         this.#ask(pane.id);
     }
 
@@ -64,8 +64,7 @@ export class Explaining {
 
     /** Close a pane, and cancel what it asks. */
     close(id) {
-        this.#closeAll((pane) => pane.id === id);
-        this.#store.update((state) => ({ panes: state.panes.filter((pane) => pane.id !== id) }));
+        this.closeAll((pane) => pane.id === id);
     }
 
     /** Ask all panes again, after the colours or the sign were chosen anew. */
@@ -73,17 +72,13 @@ export class Explaining {
         this.#store.state.panes.forEach((pane) => this.#ask(pane.id));
     }
 
-    /** Close the panes that `chosen` names, such as those of an image that is looked at no more. */
+    /** Close the panes for which `chosen(pane)` holds, such as those of a removed image. */
     closeAll(chosen) {
-        this.#closeAll(chosen);
-        this.#store.update((state) => ({ panes: state.panes.filter((pane) => !chosen(pane)) }));
-    }
-
-    #closeAll(chosen) {
         for (const pane of this.#store.state.panes.filter(chosen)) {
             this.#controllers.get(pane.id)?.abort();
             this.#controllers.delete(pane.id);
         }
+        this.#store.update((state) => ({ panes: state.panes.filter((pane) => !chosen(pane)) }));
     }
 
     async #ask(id) {

@@ -6,7 +6,7 @@ import { notesView } from "../intake/image_notes.js";
 import { intakeView } from "../intake/intake.js";
 import { samplesView } from "../intake/samples.js";
 import { stripView } from "../intake/strip.js";
-import { answerOf, currentImage } from "../store.js";
+import { answerOf, currentImage, currentPanes } from "../store.js";
 import { html, nothing } from "../vendor/lit-html.js";
 import { modelsComparedView } from "../viewer/models_compared.js";
 import { objectsView } from "../viewer/objects.js";
@@ -22,6 +22,7 @@ import { modelsView, statusView, timesView } from "./status.js";
 /** Draw the page. */
 export function appView(state, actions) {
     const image = currentImage(state);
+    const panes = currentPanes(state);
     return html`
         <a class="skip" href="#answers">Skip to the answers</a>
         <header class="top">
@@ -39,8 +40,10 @@ export function appView(state, actions) {
                 ${state.asksKey ? keyFormView(state, actions) : nothing} ${modelsView(state, actions)}
                 ${image ? answersView(state, actions, image) : welcomeView(state)}
             </section>
-            ${state.panes.length
-                ? html`<section class="whole-width" id="why" aria-label="Explanations">${panesView(state, actions)}</section>`
+            ${panes.length
+                ? html`<section class="whole-width" id="why" aria-label="Explanations">
+                      ${panesView({ ...state, panes }, actions)}
+                  </section>`
                 : nothing}
             ${image ? exchangeView(state, actions) : nothing}
         </main>

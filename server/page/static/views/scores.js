@@ -1,18 +1,22 @@
 /** The scores of a classifier: a bar for each label, the best first; pressing a label shows why. */
 
 import { percent } from "../server/replies.js";
+import { currentPanes } from "../store.js";
 import { html, nothing } from "../vendor/lit-html.js";
 
 const FIRST = 5;
 const MOST = 500; // rows at once; a search finds the others
 
 /** Draw the bars of an answer whose prediction is of labels. */
-export function scoresView({ choices, panes }, actions, answer) {
+export function scoresView(state, actions, answer) {
+    const { choices } = state;
     const { entries } = answer.prediction;
     const found = matching(entries, choices.search);
     const shown = choices.allLabels || choices.search ? found.slice(0, MOST) : found.slice(0, FIRST);
     const explained = new Set(
-        panes.filter((pane) => pane.deployment === answer.deployment).map((pane) => pane.target),
+        currentPanes(state)
+            .filter((pane) => pane.deployment === answer.deployment)
+            .map((pane) => pane.target),
     );
     return html`
         <div class="card scores">

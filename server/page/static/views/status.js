@@ -53,7 +53,7 @@ function selectView(words, key, { catalog, choices }, actions, optional) {
     return html`
         <label class="field">
             <span>${words}</span>
-            <select @change=${choose}>
+            <select aria-label=${words} @change=${choose}>
                 ${optional ? html`<option value="" ?selected=${!choices[key]}>nothing</option>` : nothing}
                 ${others.map(
                     ({ name, version }) => html`<option value=${name} ?selected=${choices[key] === name}>
