@@ -12,6 +12,7 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import Any
 
 VENDOR = Path(__file__).parent.parent / "server/page/static/vendor"
 SOURCES = "SOURCES"
@@ -41,7 +42,7 @@ def main(package: str) -> None:
 def _download(package: str, folder: Path) -> Path:
     """Download a package, and compare it with the checksum that its registry publishes."""
     packed = _npm("pack", package, "--json", "--pack-destination", str(folder))
-    archive = folder / packed[0]["filename"]
+    archive = folder / str(packed[0]["filename"])
     published = _npm("view", package, "dist.integrity", "--json")
     digest = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if digest != published:
@@ -49,14 +50,14 @@ def _download(package: str, folder: Path) -> Path:
     return archive
 
 
-def _npm(*words: str) -> object:
+def _npm(*words: str) -> Any:
     done = subprocess.run(["npm", *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"error: npm {' '.join(words)} failed: {done.stderr.strip()[:500]}")
     return json.loads(done.stdout)
 
 
-def _check(about: dict[str, object], name: str, version: str) -> None:
+def _check(about: dict[str, Any], name: str, version: str) -> None:
     if (about["name"], about["version"]) != (name, version):
         raise SystemExit(f"error: the package says that it is {about['name']}@{about['version']}")
     if about.get("license") not in _LICENCES:

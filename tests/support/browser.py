@@ -1,13 +1,13 @@
 """A real browser, and tabs that notice what a page of ours must never do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, WebError, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, FilePayload, Page, Request, WebError, expect, sync_playwright
 
 from tests.support.system_tools import system_tool
 
@@ -123,3 +123,11 @@ class Tab:
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def choose_files(page: Page, files: Mapping[str, bytes]) -> None:
+    """Give the page files, by their names, as somebody does in the dialog of files."""
+    payloads: list[FilePayload] = [
+        {"name": name, "mimeType": "application/octet-stream", "buffer": content} for name, content in files.items()
+    ]
+    page.locator("input[type=file]").first.set_input_files(payloads)

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from benchmarks.proxies.refusals import SCORING_KEY
 from tests.support import http
-from tests.support.browser import Tab
+from tests.support.browser import Tab, choose_files
 from tests.support.images import encoded, painted
 from tests.support.servers.live_server import LiveServer
 from tests.support.servers.page_site import PageSite
@@ -46,9 +46,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def choose(page: Page, *names: str, data: bytes = PHOTOGRAPH) -> None:
-    page.locator("input[type=file]").set_input_files(
-        [{"name": name, "mimeType": "image/png", "buffer": data} for name in names]
-    )
+    choose_files(page, dict.fromkeys(names, data))
 
 
 def copied(page: Page, part: Locator, button: str) -> str:

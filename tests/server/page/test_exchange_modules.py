@@ -47,7 +47,9 @@ def test_long_parts_of_a_reply_are_built_when_they_are_unfolded(page: Page) -> N
     assert "(5,000 letters)" in tree.inner_text()
     assert page.evaluate("(tree) => tree.querySelectorAll('*').length", tree) < 50
     for words in ("rows: [25000]", "20000 to 24999"):
-        tree.query_selector(f"summary:text('{words}')").click()  # type: ignore[union-attr]
+        summary = tree.wait_for_selector(f"summary:text('{words}')")
+        assert summary is not None
+        summary.click()
     tree.wait_for_selector("summary:text('20000 to 20099')")
     assert page.evaluate("(tree) => tree.querySelectorAll('*').length", tree) < 200
     page.evaluate("(tree) => tree.remove()", tree)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.support.browser import Tab
+from tests.support.browser import Tab, choose_files
 from tests.support.images import encoded, painted
 from tests.support.servers.page_site import SAMPLES, PageSite
 
@@ -61,8 +61,7 @@ def send(page: Page, event: str, *files: tuple[str, bytes], text: str = "") -> b
 
 
 def choose(page: Page, *files: tuple[str, bytes]) -> None:
-    payloads = [{"name": name, "mimeType": "application/octet-stream", "buffer": data} for name, data in files]
-    page.locator("input[type=file]").set_input_files(payloads)
+    choose_files(page, dict(files))
 
 
 def test_files_dropped_anywhere_are_scored_or_refused_in_words(page: Page) -> None:

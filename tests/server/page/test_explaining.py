@@ -1,0 +1,164 @@
+"""Why: a fast map first, then the asked one, by the keyboard alone, and without a fault that axe would find."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, expect
+
+from tests.support.browser import Tab, choose_files
+from tests.support.images import encoded, painted
+from tests.support.servers.page_site import PageSite
+
+FINE = encoded(painted(1, 120, 90), "PNG")
+
+
+def choose(page: Page, *names: str) -> None:
+    choose_files(page, dict.fromkeys(names, FINE))
+
+
+def algorithms_asked(page: Page) -> Iterator[list[str]]:
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.url.endswith("/score"):
+            cell = json.loads(request.post_data or "{}")["input_data"]["data"][0]
+            asked.extend([cell["xai_parameters"]["xai_algorithm"]] if "xai_parameters" in cell else [])
+
+    page.on("request", note)
+    yield asked
+
+
+def test_a_fast_map_comes_before_the_asked_one(tab: Tab, page_site: PageSite) -> None:
+    page = tab.open(page_site.url)
+    (asked,) = algorithms_asked(page)
+    choose(page, "fine.png")
+    page.get_by_role("button", name="milk_bottle").click()
+    shown = page.get_by_role("img", name="heat map of milk_bottle by xrai")
+    expect(shown).to_be_visible()
+    assert asked == ["gradcam", "xrai"]
+    assert page.evaluate("(map) => map.naturalWidth", shown.element_handle()) > 0
+    page.get_by_label("Algorithm").select_option("integrated_gradients")
+    expect(page.get_by_role("img", name="heat map of milk_bottle by integrated_gradients")).to_be_visible()
+    page.get_by_label("Algorithm").select_option("xrai")
+    expect(shown).to_be_visible()
+    assert asked == ["gradcam", "xrai", "integrated_gradients"]  # what is known is not asked again
+
+
+def test_a_new_question_cancels_the_old_one(tab: Tab, page_site: PageSite) -> None:
+    page = tab.open(page_site.url)
+    ended: list[str] = []
+    page.on("requestfailed", lambda request: ended.append(request.url))
+    choose(page, "fine.png")
+    for label in ("milk_bottle", "carton", "can"):
+        page.get_by_role("button", name=label).first.click()
+    expect(page.get_by_role("img", name="heat map of can by xrai")).to_be_visible()
+    assert len(ended) >= 2 and all(url.endswith("/score") for url in ended)
+    assert page.get_by_role("img", name="heat map of").count() == 1
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser: Browser, page_site: PageSite, scheme: str, width: int) -> None:
+    with Tab(browser, color_scheme=scheme, viewport={"width": width, "height": 900}) as tab:
+        page = tab.open(page_site.url)
+        expect(page.get_by_text("resnet18")).to_be_visible()
+        assert tab.accessibility_violations() == []
+        choose(page, "fine.png", "second.png")
+        page.get_by_role("button", name="milk_bottle").click()
+        expect(page.get_by_role("img", name="heat map of milk_bottle by xrai")).to_be_visible()
+        page.get_by_role("button", name="Keys and help").click()
+        assert tab.accessibility_violations() == []
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        page.get_by_label("Deployment", exact=True).first.select_option("masks")
+        page.get_by_label("Compare with").select_option("boxes")
+        expect(page.locator(".overlay [data-key]").first).to_be_attached()
+        assert tab.accessibility_violations() == []
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until an element that matches has the focus."""
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"Tab never reaches {selector}")
+
+
+def test_everything_is_done_by_the_keyboard(tab: Tab, page_site: PageSite, tmp_path: Path) -> None:
+    page = tab.open(page_site.url)
+    expect(page.get_by_text("resnet18")).to_be_visible()
+    with page.expect_file_chooser() as chooser:
+        tab_to(page, "input[type=file], .choose")
+        page.keyboard.press("Enter")
+    names = ["one.png", "two.png"]
+    for name in names:
+        (tmp_path / name).write_bytes(FINE)
+    chooser.value.set_files([tmp_path / name for name in names])
+    expect(page.get_by_role("button", name="Image one.png, scored")).to_be_visible()
+
+    tab_to(page, ".thumbnail")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("button", name="Image two.png")).to_be_focused()
+
+    tab_to(page, "image-stage")
+    page.keyboard.press("+")
+    expect(page.get_by_text("125 %")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("0")
+    expect(page.get_by_text("100 %")).to_be_visible()
+
+    tab_to(page, ".bar-button")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("img", name="heat map of").first).to_be_visible()
+    tab_to(page, ".bar-button")
+    page.keyboard.press("Shift+Enter")
+    expect(page.get_by_role("img", name="heat map of")).to_have_count(2)
+    tab_to(page, ".explanations input[type=range]")
+    page.keyboard.press("End")
+    expect(page.get_by_label("Opacity of the maps")).to_have_value("100")
+    tab_to(page, ".explanations [aria-label^='Close']")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("img", name="heat map of")).to_have_count(1)
+
+    page.locator("body").press("Escape")
+    page.evaluate("document.activeElement.blur()")
+    shown = page.get_by_role("img", name="heat map of")
+    page.keyboard.down("Space")
+    expect(shown).to_have_css("opacity", "0")
+    page.keyboard.up("Space")
+    expect(shown).to_have_css("opacity", "1")
+
+    for words in ("Save this session as HTML", "Save the scores as CSV"):
+        page.get_by_role("button", name=words).focus()
+        with page.expect_download() as download:
+            page.keyboard.press("Enter")
+        assert download.value.path().stat().st_size > 0
+
+    page.get_by_role("button", name="Keys and help").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("complementary", name="Keys and help")).to_be_visible()
+    tab_to(page, ".thumbnail")
+    page.keyboard.press("Delete")
+    expect(page.get_by_role("button", name="Image two.png")).to_have_count(0)
+
+
+def test_the_page_works_with_the_network_cut_after_the_first_load(tab: Tab, page_site: PageSite) -> None:
+    page = tab.open(page_site.url)
+    choose(page, "fine.png")
+    expect(page.get_by_role("button", name="milk_bottle")).to_be_visible()
+    tab.expect("ERR_INTERNET_DISCONNECTED")
+    loaded = set(tab.requests)
+    tab.context.set_offline(True)
+    page.get_by_role("button", name="Keys and help").click()
+    page.get_by_role("button", name="Zoom in").first.click()
+    page.get_by_text("Python", exact=True).first.click()
+    with page.expect_download():
+        page.get_by_role("button", name="Save this session as HTML").click()
+    page.get_by_role("button", name="milk_bottle").click()
+    expect(page.get_by_text("The server cannot be reached").first).to_be_visible()
+    tab.context.set_offline(False)
+    expect(page.get_by_role("img", name="heat map of milk_bottle by xrai")).to_be_visible()
+    assert {url for url in set(tab.requests) - loaded if "/ui/" in url and not url.endswith("/state")} == set()
