@@ -122,19 +122,25 @@ function succeeded(answers) {
     return Object.fromEntries(Object.entries(answers).filter(([, answer]) => answer.state !== "failed"));
 }
 
-/** Ask about images that came before the server had told what it serves, or about a new version. */
+/** Ask about images that came before the server had told what it serves, and about all where it serves another model. */
 function askNew() {
-    let version = null;
+    let served = null;
     store.subscribe(({ catalog }) => {
-        if (!catalog || catalog.version === version) return;
-        const changed = version !== null;
-        version = catalog.version;
+        const now = catalog && modelsOf(catalog);
+        if (!catalog || now === served) return;
+        const changed = served !== null;
+        served = now;
         if (changed) {
             store.update((state) => ({ images: state.images.map((image) => ({ ...image, answers: {} })) }));
             explaining.closeAll(() => true);
         }
         scoring.askAll();
     });
+}
+
+/** Return what makes answers differ; a runtime that is found while serving gives the same scores. */
+function modelsOf({ deployments }) {
+    return JSON.stringify(deployments.map(({ runtime, precision, device, ...model }) => model));
 }
 
 store.subscribe((state) => render(appView(state, actions), document.getElementById("page")));

@@ -1,6 +1,7 @@
 /** Keeps the state of the server, and what its deployments can do, up to date. */
 
 import { client } from "./client.js";
+import { lastKnown } from "./descriptions.js";
 import { sleep } from "./retries.js";
 
 const READY_MS = 2_000;
@@ -41,7 +42,8 @@ async function refreshCatalog(store) {
     }
     try {
         const found = await (await client.request("ui/deployments")).json();
-        store.update((state) => ({ catalog: { ...found, version }, asksKey: false, ...known(state, found) }));
+        const deployments = found.deployments.map((each) => lastKnown(each, store.state.catalog));
+        store.update((state) => ({ catalog: { ...found, deployments, version }, asksKey: false, ...known(state, found) }));
     } catch (error) {
         if (error.code === "unauthorized") {
             client.useKey("");

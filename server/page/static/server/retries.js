@@ -1,5 +1,8 @@
 /** Asks again where the server says that a later try may succeed: busy, loading, restarting, shutting down. */
 
+import { deploymentOf } from "../store.js";
+import { isKnown } from "./descriptions.js";
+
 const PASSING = new Set([
     "queue_full",
     "engine_unavailable",
@@ -32,11 +35,18 @@ export async function withRetries(ask, signal, onWait) {
     }
 }
 
-/** Wait until the server says that a deployment can answer: a question sent before would only be refused. */
+/**
+ * Wait until the server says that a deployment can answer, since a question sent before would only be refused; and until
+ * it has told what the deployment can do, which a question depends on. Returns that description.
+ */
 export async function untilReady(store, deployment, signal) {
-    const ready = ({ server }) =>
-        server.reachable && !server.draining && server.deployments.find((each) => each.name === deployment)?.ready !== false;
-    while (!ready(store.state)) await sleep(LOOK_MS, signal);
+    for (;;) {
+        const { server } = store.state;
+        const facts = deploymentOf(store.state, deployment);
+        const refuses = server.deployments.find((each) => each.name === deployment)?.ready === false;
+        if (server.reachable && !server.draining && !refuses && facts && isKnown(facts)) return facts;
+        await sleep(LOOK_MS, signal);
+    }
 }
 
 /** Wait, or throw the reason of a signal that ends the waiting. */

@@ -1,6 +1,6 @@
 /** Asks deployments about images, a few at a time, the image that is looked at first. */
 
-import { deploymentOf, imagePatch } from "../store.js";
+import { imagePatch } from "../store.js";
 import { client, stagesOf } from "./client.js";
 import { predictionOf } from "./replies.js";
 import { untilReady, withRetries } from "./retries.js";
@@ -28,7 +28,7 @@ export class Scoring {
 
     /** Ask about all images what was not asked yet, and cancel what is asked of other deployments or removed images. */
     askAll() {
-        const { choices, images } = this.#store.state;
+        const { catalog, choices, images } = this.#store.state;
         const wanted = [choices.deployment, choices.beside].filter(Boolean);
         const ids = new Set(images.map((image) => image.id));
         this.#cancel((each) => !ids.has(each.imageId) || !wanted.includes(each.deployment));
@@ -74,12 +74,11 @@ export class Scoring {
         const image = this.#store.state.images.find((each) => each.id === imageId);
         const answer = (change) => signal.aborted || this.#answer(imageId, deployment, change);
         try {
-            const facts = deploymentOf(this.#store.state, deployment);
-            const request = scoreRequest(facts, deployment);
-            const body = requestText(request.body, await image.base64());
+            let facts, request;
             const send = async () => {
-                await untilReady(this.#store, deployment, signal);
-                return sendScore(request.headers, body, signal);
+                facts = await untilReady(this.#store, deployment, signal);
+                request = scoreRequest(facts, deployment);
+                return sendScore(request.headers, requestText(request.body, await image.base64()), signal);
             };
             const found = await withRetries(send, signal, (error, retryAt) =>
                 answer({ state: "retrying", error: { ...error, message: error.message, retryAt } }),
