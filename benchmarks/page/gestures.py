@@ -45,9 +45,12 @@ _ZOOM = """async (frames) => {
 
 def boxes_after_drop_ms(page: Page, image: bytes, boxes: int) -> float:
     """Drop an image, wait for its boxes, and return the milliseconds until then beyond those of the reply."""
-    taken = page.evaluate(_DROP, [base64.b64encode(image).decode(), boxes])
-    page.locator(".strip button").filter(has_text="Remove").first.click()
-    return float(taken)
+    return float(page.evaluate(_DROP, [base64.b64encode(image).decode(), boxes]))
+
+
+def remove_dropped(page: Page) -> None:
+    """Take the image away again."""
+    page.get_by_role("button", name="Remove dropped.jpg").click()
 
 
 def zoom_frames_ms(page: Page, frames: int = 120) -> list[float]:
