@@ -73,7 +73,7 @@ def read(browser: Browser) -> Iterator[Reader]:
         ("TIFF", "RGBA", {"big_tiff": True}),
         *[(form, "RGB", FRAMES) for form in ("GIF", "PNG", "WEBP", "TIFF")],
     ],
-    ids=str,
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else value,
 )
 def test_headers_tell_what_pillow_finds(read: Reader, form: str, mode: str, options: dict[str, Any]) -> None:
     data = encoded(MODES.get(mode) or PHOTOGRAPH.convert(mode), form, **options)
