@@ -19,6 +19,10 @@ from tests.support.browser import running_browser
 ROOT = Path(__file__).parent.parent
 GALLERY = ROOT / "docs/gallery"
 _QUALITY = 82
+_MARGIN = 16  # pixels
+# what stands below is for programs
+_END = """Math.max(...[...document.querySelectorAll(".viewer, .side-answers, #why")].map(
+    (part) => part.getBoundingClientRect().bottom + window.scrollY))"""
 
 
 def main() -> None:
@@ -68,7 +72,8 @@ def _explain(page: Page, image: Path) -> None:
 
 def _save(page: Page, name: str) -> None:
     page.wait_for_timeout(500)  # images are decoded
-    shot = Image.open(BytesIO(page.screenshot(full_page=True))).convert("RGB")
+    whole = Image.open(BytesIO(page.screenshot(full_page=True))).convert("RGB")
+    shot = whole.crop((0, 0, whole.width, min(whole.height, round(page.evaluate(_END)) + _MARGIN)))
     shot.save(GALLERY / f"{name}.jpg", quality=_QUALITY)
     print(f"{name}.jpg: {shot.width}x{shot.height}")
 
