@@ -71,6 +71,8 @@ FIELDS: dict[str, tuple[Any, tuple[str, Any], tuple[str, Any]]] = {
     "admin_keys_file": (None, ("keys", Path("keys")), ("/run/keys", Path("/run/keys"))),
     "log_format": ("text", ("json", "json"), ("json", "json")),
     "log_level": ("info", ("debug", "debug"), ("error", "error")),
+    "page": ("on", ("off", "off"), ("on", "on")),
+    "page_samples": (None, ("samples", Path("samples")), ("/srv/samples", Path("/srv/samples"))),
     "drain_delay_ms": (500, ("0", 0), ("1", 1)),
     "grace_period_ms": (25_000, ("0", 0), ("1", 1)),
 }
@@ -111,6 +113,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "bad_images": ("one of reject, report, drop", ["Reject", "ignore"]),
     "log_format": ("one of text, json", ["JSON", "xml"]),
     "log_level": ("one of debug, info, warning, error", ["INFO", "trace"]),
+    "page": ("one of on, off", ["ON", "yes"]),
     "drain_delay_ms": (MS, ["-1", "3600001", "x"]),
     "grace_period_ms": (MS, ["-1", "3600001", "x"]),
 }

@@ -13,6 +13,7 @@ from benchmarks.proxies.refusals import REFUSED, SCORING_KEY, key_flags
 from server.api.app import create_routers
 from server.api.connections.trusted_proxies import TrustedProxies
 from server.api.request_log import PROBES, RequestLog
+from server.api.routes import page
 from server.errors import ERRORS
 from tests.support import http
 from tests.support.folders.user_scripts import write_scripts
@@ -151,4 +152,5 @@ def test_that_a_server_is_not_ready_is_no_news(route: str, level: str, caplog: p
     with caplog.at_level(logging.DEBUG, "server.request"):
         RequestLog(TrustedProxies(())).write(scope, method="GET", route=route, status=503, seconds=0.1, received=0)
     assert [record.levelname for record in caplog.records] == [level]
-    assert {route.path for router in create_routers() for route in router.routes} >= PROBES  # type: ignore[attr-defined]
+    routes = {route.path for router in create_routers() for route in router.routes}  # type: ignore[attr-defined]
+    assert routes | {page.STATE} >= PROBES
