@@ -10,7 +10,7 @@ from pathlib import Path
 
 _IMPORT = re.compile(r'^import (?:\{([^}]*)\} from )?"(\.[^"]+)";\n', re.M)
 _EXPORT = re.compile(r"^export (?=(?:(?:async )?function|class|const) (\w+))", re.M)
-_OTHER = re.compile(r"^\s*(?:import|export)\b.*|.*\bimport\(.*", re.M)
+_OTHER = re.compile(r"^[ \t]*(?:import|export)\b.*|\bimport\(.*", re.M)
 _STYLE_IMPORT = re.compile(r'^@import "(\.[^"]+)";\n', re.M)
 # alone on their lines, so that none stands within a text
 _COMMENT = re.compile(r"^[ \t]*(?:/\*.*?\*/|//[^\n]*)\n", re.M | re.S)
