@@ -9,13 +9,12 @@ import { client } from "./server/client.js";
 import { Explaining } from "./server/explaining.js";
 import { pollServer, refresh } from "./server/polling.js";
 import { Scoring } from "./server/scoring.js";
-import { INITIAL, createStore, imagePatch } from "./store.js";
+import { INITIAL, MOST_IMAGES, createStore, imagePatch } from "./store.js";
 import { render } from "./vendor/lit-html.js";
 import { appView } from "./views/app.js";
 import { installViewerKeys } from "./viewer/keys.js";
+import { FITTED } from "./viewer/zoom.js";
 
-const MOST_IMAGES = 100;
-const FIT = INITIAL.zoom;
 const OF_MAPS = ["colourMap", "sign"];
 
 const store = createStore({ ...INITIAL, choices: { ...INITIAL.choices, ...readLink() } });
@@ -49,10 +48,8 @@ const actions = {
     },
     selectImage(id) {
         if (id === store.state.currentId) return;
-        store.update({ currentId: id, lit: null, zoom: FIT });
+        store.update({ currentId: id, lit: null, zoom: FITTED });
     },
-    nextImage: () => step(1),
-    previousImage: () => step(-1),
     removeImage(id) {
         const { images, currentId } = store.state;
         const place = images.findIndex((image) => image.id === id);
@@ -102,12 +99,6 @@ const actions = {
     saveSession: () => saveSession(store.state),
     saveScores: () => saveScores(store.state),
 };
-
-function step(by) {
-    const { images, currentId } = store.state;
-    const place = images.findIndex((image) => image.id === currentId) + by;
-    if (images[place]) actions.selectImage(images[place].id);
-}
 
 /** Forget the answers that failed, for instance for want of a key, and ask again. */
 function askFailedAgain() {

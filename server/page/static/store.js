@@ -1,5 +1,10 @@
 /** The one state of the page. Whoever changes it replaces objects instead of writing into them. */
 
+import { FITTED } from "./viewer/zoom.js";
+
+/** Images that the strip holds at most. */
+export const MOST_IMAGES = 100;
+
 /**
  * Make a store.
  * @param {object} initial the first state
@@ -48,21 +53,28 @@ export const INITIAL = Object.freeze({
         colourMap: "bgyw",
         sign: "positive",
         opacity: 0.6,
+        hiddenLabels: [],
         compare: "panes",
+        swipe: {},
         search: "",
         allLabels: false,
     },
     hidden: false,
     lit: null,
-    zoom: { scale: 1, x: 0.5, y: 0.5 },
+    zoom: FITTED,
     panes: [],
     notice: null,
     help: false,
 });
 
+/** Return an image of the strip, or null where it was removed. */
+export function imageOf(state, id) {
+    return state.images.find((image) => image.id === id) ?? null;
+}
+
 /** Return the image that is looked at, or null. */
 export function currentImage(state) {
-    return state.images.find((image) => image.id === state.currentId) ?? null;
+    return imageOf(state, state.currentId);
 }
 
 /** Return the description of a deployment by its name, or of the one that is chosen; null before it is known. */

@@ -1,7 +1,7 @@
 /** The requests that were just sent, as curl, Python and JSON, to send them from elsewhere. */
 
+import { requestText } from "../server/asking.js";
 import { addressOf } from "../server/client.js";
-import { requestText } from "../server/scoring.js";
 import { currentImage } from "../store.js";
 import { html, nothing } from "../vendor/lit-html.js";
 import { copyButton } from "./clipboard.js";

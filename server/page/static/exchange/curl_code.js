@@ -1,8 +1,6 @@
 /** A request as a shell command with curl. */
 
-import { IMAGE } from "../server/scoring.js";
-
-const PLACE = "\u0000";
+import { aroundImage } from "../server/asking.js";
 
 /**
  * Return a command for a POSIX shell that sends a request anew from the image's file.
@@ -10,7 +8,7 @@ const PLACE = "\u0000";
  * @param {{url: string, fileName: string, needsKey: boolean}} about the key itself is never written: `$KEY` is
  */
 export function curlCode({ headers, body }, { url, fileName, needsKey }) {
-    const [before, after] = partsOf(body);
+    const [before, after] = aroundImage(body);
     const lines = [
         `image=$(base64 < ${shellText(fileName)} | tr -d '\\n')`,
         `printf '%s' ${shellText(before)} "$image" ${shellText(after)} | curl ${shellText(url)} \\`,
@@ -19,12 +17,6 @@ export function curlCode({ headers, body }, { url, fileName, needsKey }) {
         "    --data-binary @-",
     ];
     return `${lines.join("\n")}\n`;
-}
-
-/** Return the body's JSON before and behind the image. */
-function partsOf(body) {
-    const text = JSON.stringify(body, (key, value) => (value === IMAGE ? PLACE : value));
-    return text.split("\\u0000");
 }
 
 /** Return a text as one word of a shell: in single quotes nothing but the quote itself means anything. */

@@ -55,13 +55,19 @@ function foldOf(name, value, depth) {
     if (name !== null) summary.append(element("span", "key", `${name}: `));
     summary.append(element("span", "count", words));
     fold.append(summary);
-    const build = () => {
-        if (fold.open && fold.children.length === 1) fold.append(...childrenOf(value, keys, depth + 1));
-    };
-    fold.addEventListener("toggle", build);
+    const build = buildWhenOpen(fold, () => childrenOf(value, keys, depth + 1));
     fold.open = depth < OPEN_DEPTH && keys.length <= MOST_OPEN;
     build();
     return fold;
+}
+
+/** Have what is in a fold built once it is open; returns what does so at once. */
+function buildWhenOpen(fold, parts) {
+    const build = () => {
+        if (fold.open && fold.children.length === 1) fold.append(...parts());
+    };
+    fold.addEventListener("toggle", build);
+    return build;
 }
 
 function childrenOf(value, keys, depth) {
@@ -75,9 +81,7 @@ function childrenOf(value, keys, depth) {
 function groupOf(value, keys, depth) {
     const fold = element("details");
     fold.append(element("summary", "", `${keys[0]} to ${keys.at(-1)}`));
-    fold.addEventListener("toggle", () => {
-        if (fold.open && fold.children.length === 1) fold.append(...childrenOf(value, keys, depth + 1));
-    });
+    buildWhenOpen(fold, () => childrenOf(value, keys, depth + 1));
     return fold;
 }
 

@@ -1,6 +1,6 @@
 /** A request as a Python program that needs nothing but Python. */
 
-import { IMAGE } from "../server/scoring.js";
+import { IMAGE } from "../server/asking.js";
 import { titled } from "./curl_code.js";
 
 const NAMES = new Map([

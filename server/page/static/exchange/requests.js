@@ -1,6 +1,7 @@
 /** The requests behind what is on screen: the scores of the current image, and its maps. */
 
-import { answerOf, currentImage } from "../store.js";
+import { answerOf, currentImage, currentPanes } from "../store.js";
+import { paneName } from "../viewer/explanation/pane.js";
 
 /**
  * Return the requests about the current image, the scores first: `[{title, request: {headers, body}, reply}]`.
@@ -14,12 +15,8 @@ export function requestsOf(state) {
         .map((name) => answerOf(state, image, name))
         .filter((answer) => answer?.request)
         .map(({ deployment, request, reply }) => ({ title: `Scores by ${deployment}`, request, reply: reply ?? null }));
-    const maps = state.panes
-        .filter((pane) => pane.imageId === image.id && pane.request)
-        .map(({ label, shown, algorithm, request }) => ({
-            title: `Map of ${label} by ${shown ?? algorithm}`,
-            request,
-            reply: null,
-        }));
+    const maps = currentPanes(state)
+        .filter((pane) => pane.request)
+        .map((pane) => ({ title: `Map of ${paneName(pane)}`, request: pane.request, reply: null }));
     return [...scores, ...maps];
 }

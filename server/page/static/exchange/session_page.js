@@ -3,8 +3,10 @@
 import { notesFor } from "../images/notes.js";
 import { duration, percent } from "../server/replies.js";
 import { deploymentOf } from "../store.js";
-import { proportions } from "../viewer/frame.js";
+import { paneName } from "../viewer/explanation/pane.js";
+import { howTurned, proportions } from "../viewer/frame.js";
 import { pathOf } from "../viewer/overlay.js";
+import { thresholdOf } from "../viewer/threshold.js";
 import { markup } from "./markup.js";
 import { STYLE } from "./session_style.js";
 
@@ -78,7 +80,7 @@ function answerPart(image, answer, first, state) {
     const { deployment, prediction, error, ms } = answer;
     const facts = deploymentOf(state, deployment);
     const found = prediction?.kind === "labels" ? prediction.entries : (prediction?.objects ?? []);
-    const threshold = state.choices.threshold ?? facts?.score_threshold ?? 0;
+    const threshold = thresholdOf(state, facts);
     const shown = prediction?.kind === "objects" ? found.filter(({ score }) => score >= threshold) : found;
     const pixels = first ? image.whole : image.smallOf[deployment];
     return markup`<h3>Scores by ${deployment}</h3>
@@ -94,7 +96,7 @@ ${prediction?.kind === "other" ? markup`<pre>${JSON.stringify(answer.reply, null
 
 /** Return an image with what lies over it; an empty frame of its proportions where browsers cannot show it. */
 function frame(image, pixels, facts, asStored, above) {
-    const how = asStored && !facts?.exif ? "stored" : "turned";
+    const how = asStored ? howTurned(facts) : "turned";
     const shown = pixels
         ? markup`<img class="${how}" src="${pixels}" alt="${image.name}">`
         : markup`<p>Browsers do not show this image.</p>`;
@@ -134,18 +136,16 @@ function corners({ topX, topY, bottomX, bottomY }) {
 
 function mapPart(image, pane, state) {
     const facts = deploymentOf(state, pane.deployment);
-    const words = `heat map of ${pane.label} by ${pane.shown ?? pane.algorithm}`;
     const opacity = Number(state.choices.opacity);
     const map = pane.mapUrl
-        ? markup`<img class="map" style="opacity: ${opacity}" src="${pane.mapUrl}" alt="${words}">`
+        ? markup`<img class="map" style="opacity: ${opacity}" src="${pane.mapUrl}" alt="heat map of ${paneName(pane)}">`
         : "";
     const above = markup`${map}${pane.box ? boxes([{ ...pane, index: 0 }]) : ""}`;
-    return markup`<h3>Map of ${pane.label} by ${pane.shown ?? pane.algorithm}, ${pane.deployment}</h3>
+    return markup`<h3>Map of ${paneName(pane)}, ${pane.deployment}</h3>
 ${frame(image, image.smallOf[pane.deployment], facts, false, above)}
 ${factsOf([
     ["Score", percent(pane.score)],
     ["Time", Number.isFinite(pane.ms) ? duration(pane.ms) : ""],
-    ["Passes", pane.passes],
     ["Completeness gap", pane.completenessGap],
     ["Quality", pane.quality ? JSON.stringify(pane.quality) : ""],
 ])}

@@ -1,10 +1,10 @@
 /** Folders: the files of what was dropped, in folders too. */
 
-import { formatOf } from "../images/media_type.js";
 import { ByteReader } from "../images/headers/byte_reader.js";
+import { formatOf } from "../images/media_type.js";
+import { MOST_IMAGES } from "../store.js";
 
 const SIGNATURE_BYTES = 32;
-const MOST_IMAGES = 100; // out of folders, at once
 const MOST_ENTRIES = 2000; // that are looked at
 
 /**

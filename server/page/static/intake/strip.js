@@ -2,12 +2,13 @@
 
 import { deploymentOf } from "../store.js";
 import { html, nothing } from "../vendor/lit-html.js";
+import { howTurned } from "../viewer/frame.js";
 
 const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
 const WORDS = { waiting: "waiting", retrying: "the server is asked again", done: "scored", failed: "failed" };
 
 /** Return how an image stands: refused, or how the chosen deployment's answer to it does. */
-export function stateOf(image, { deployment }) {
+function stateOf(image, { deployment }) {
     if (image.refusal) return "refused";
     return image.answers[deployment]?.state ?? "waiting";
 }
@@ -28,7 +29,6 @@ export function stripView(state, actions) {
 function itemView(image, current, standing, state, actions) {
     const words = WORDS[standing] ?? standing;
     const stop = current ? "0" : "-1";
-    const how = deploymentOf(state)?.exif ? "turned" : "stored";
     return html`
         <li class="${standing}${current ? " current" : ""}">
             <button
@@ -41,7 +41,7 @@ function itemView(image, current, standing, state, actions) {
                 @click=${() => actions.selectImage(image.id)}
             >
                 ${image.url
-                    ? html`<img class=${how} src=${image.url} alt="" loading="lazy" decoding="async">`
+                    ? html`<img class=${howTurned(deploymentOf(state))} src=${image.url} alt="" loading="lazy" decoding="async">`
                     : html`<span class="no-thumbnail" aria-hidden="true">${image.format || "?"}</span>`}
                 <span class="name">${image.name}</span>
                 <span class="standing">${words}</span>

@@ -1,11 +1,11 @@
 /** Asks why: a fast map first, then the asked one. A new question to a pane cancels its old one. */
 
 import { currentPanes, deploymentOf, panePatch } from "../store.js";
-import { client } from "./client.js";
-import { untilReady, withRetries } from "./retries.js";
-import { leastScore, requestText, scoreRequest, sendScore } from "./scoring.js";
+import { ask, failure } from "./asking.js";
+import { leastScore, scoreRequest } from "./scoring.js";
 
-const MOST_PANES = 4;
+/** Panes beside each other at most. */
+export const MOST_PANES = 4;
 const MOST_KEPT = 60;
 const FAST = ["odam", "gradcam"]; // tell labels apart, and take two passes
 
@@ -15,7 +15,7 @@ export function algorithmsOf(facts) {
 }
 
 /** Return the name of the algorithm that is asked for: the chosen one, where the deployment has it. */
-export function chosenAlgorithm(facts, name) {
+function chosenAlgorithm(facts, name) {
     const all = algorithmsOf(facts);
     return (all.find((each) => each.name === name) ?? all.find((each) => each.default) ?? all[0])?.name ?? null;
 }
@@ -91,9 +91,8 @@ export class Explaining {
             this.#show(id, { state: "done", mapUrl: null, shown: null, error: null, notes: [] });
             return;
         }
-        const algorithms = stepsOf(facts, pane.algorithm).filter(
-            (name) => name === pane.algorithm || !this.#kept.has(this.#question(pane, pane.algorithm).text),
-        );
+        const known = this.#kept.has(this.#question(pane, pane.algorithm).text);
+        const algorithms = known ? [pane.algorithm] : stepsOf(facts, pane.algorithm);
         this.#show(id, { state: "waiting", mapUrl: null, shown: null, error: null, notes: [] });
         for (const name of algorithms) {
             const last = name === pane.algorithm;
@@ -103,9 +102,8 @@ export class Explaining {
                 this.#show(id, { ...answer, state: last ? "done" : "waiting", provisional: !last, error: null });
             } catch (error) {
                 if (error.name === "AbortError") return;
-                if (error.code === "unauthorized") this.#store.update({ asksKey: client.hasKey ? "wrong" : "needed" });
-                const shown = { ...error, message: error.message };
-                if (last) this.#show(id, { state: "failed", error: shown });
+                const failed = failure(this.#store, error);
+                if (last) this.#show(id, failed);
             }
         }
     }
@@ -114,18 +112,8 @@ export class Explaining {
         const question = this.#question(pane, algorithm);
         const known = this.#kept.get(question.text);
         if (known) return known;
-        const image = this.#store.state.images.find((each) => each.id === pane.imageId);
-        const body = requestText(question.request.body, await image.base64());
-        const found = await withRetries(
-            async () => {
-                await untilReady(this.#store, pane.deployment, signal);
-                return sendScore(question.request.headers, body, signal);
-            },
-            signal,
-            (error, retryAt) =>
-                signal.aborted ||
-                this.#show(pane.id, { state: "retrying", error: { ...error, message: error.message, retryAt } }),
-        );
+        const show = (change) => this.#show(pane.id, change);
+        const found = await ask(this.#store, pane, () => question.request, signal, show);
         const answer = { ...mapOf(found.reply), ...measured(found), shown: algorithm, request: question.request };
         this.#kept.set(question.text, answer);
         if (this.#kept.size > MOST_KEPT) this.#kept.delete(this.#kept.keys().next().value);

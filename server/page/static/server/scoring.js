@@ -1,9 +1,8 @@
 /** Asks deployments about images, a few at a time, the image that is looked at first. */
 
 import { imagePatch } from "../store.js";
-import { client, stagesOf } from "./client.js";
+import { IMAGE, ask, failure } from "./asking.js";
 import { predictionOf } from "./replies.js";
-import { untilReady, withRetries } from "./retries.js";
 
 const AT_ONCE = 4;
 const LEAST_SCORE = 0.05; // of objects that are asked for; the threshold filters them in the page
@@ -28,7 +27,7 @@ export class Scoring {
 
     /** Ask about all images what was not asked yet, and cancel what is asked of other deployments or removed images. */
     askAll() {
-        const { catalog, choices, images } = this.#store.state;
+        const { choices, images } = this.#store.state;
         const wanted = [choices.deployment, choices.beside].filter(Boolean);
         const ids = new Set(images.map((image) => image.id));
         this.#cancel((each) => !ids.has(each.imageId) || !wanted.includes(each.deployment));
@@ -71,23 +70,13 @@ export class Scoring {
     }
 
     async #run({ imageId, deployment, controller: { signal } }) {
-        const image = this.#store.state.images.find((each) => each.id === imageId);
-        const answer = (change) => signal.aborted || this.#answer(imageId, deployment, change);
+        const show = (change) => signal.aborted || this.#answer(imageId, deployment, change);
+        const requestOf = (facts) => scoreRequest(facts, deployment);
         try {
-            let facts, request;
-            const send = async () => {
-                facts = await untilReady(this.#store, deployment, signal);
-                request = scoreRequest(facts, deployment);
-                return sendScore(request.headers, requestText(request.body, await image.base64()), signal);
-            };
-            const found = await withRetries(send, signal, (error, retryAt) =>
-                answer({ state: "retrying", error: { ...error, message: error.message, retryAt } }),
-            );
-            answer({ state: "done", error: null, request, ...found, prediction: predictionOf(found.reply, facts) });
+            const { facts, ...found } = await ask(this.#store, { imageId, deployment }, requestOf, signal, show);
+            show({ state: "done", error: null, ...found, prediction: predictionOf(found.reply, facts) });
         } catch (error) {
-            if (error.name === "AbortError") return;
-            if (error.code === "unauthorized") this.#store.update({ asksKey: client.hasKey ? "wrong" : "needed" });
-            answer({ state: "failed", error: { ...error, message: error.message } });
+            if (error.name !== "AbortError") show(failure(this.#store, error));
         }
     }
 
@@ -99,9 +88,6 @@ export class Scoring {
         );
     }
 }
-
-/** The place of the image in a request that is shown to people. */
-export const IMAGE = "<base64 of the image>";
 
 /** Return the request for the scores of an image, `{headers, body}`, with IMAGE in the image's place. */
 export function scoreRequest(facts, deployment, options = {}) {
@@ -122,24 +108,4 @@ function lowThreshold(facts) {
 /** Return the smallest score of the objects that a deployment was asked for. */
 export function leastScore(facts) {
     return lowThreshold(facts).inference_parameters?.box_score_thresh ?? facts?.score_threshold ?? 0;
-}
-
-/** Return a body as JSON with the image in its place; joined, since to write megabytes as JSON takes longer. */
-export function requestText(body, base64) {
-    return JSON.stringify(body).split(IMAGE).join(base64);
-}
-
-/** Send a request, and return the reply for its one image with what the headers tell. */
-export async function sendScore(headers, body, signal) {
-    const started = performance.now();
-    const response = await client.request("score", { method: "POST", headers, body, signal });
-    const replies = await response.json();
-    const reply = Array.isArray(replies) ? replies[0] : replies;
-    return {
-        reply,
-        ms: performance.now() - started,
-        stages: stagesOf(response),
-        deployment: response.headers.get("azureml-model-deployment") ?? "",
-        requestId: response.headers.get("x-request-id") ?? "",
-    };
 }

@@ -16,6 +16,11 @@ export function proportions(image, facts) {
     return facts?.exif && image.orientation >= TURNED ? height / width : width / height;
 }
 
+/** Return the class of an image that is turned as a deployment sees it: by EXIF, or not. */
+export function howTurned(facts) {
+    return facts?.exif ? "turned" : "stored";
+}
+
 /** Return the pixels of an image, turned as the deployment sees it, or what stands for them. */
 export function imageView(image, facts, text = "") {
     if (!image.url) {
@@ -23,8 +28,7 @@ export function imageView(image, facts, text = "") {
             Browsers cannot show this image. What the model sees in it lies where it would be.
         </p>`;
     }
-    const how = facts?.exif ? "turned" : "stored";
-    return html`<img class="fills ${how}" src=${image.url} alt=${text} draggable="false" decoding="async">`;
+    return html`<img class="fills ${howTurned(facts)}" src=${image.url} alt=${text} draggable="false" decoding="async">`;
 }
 
 /**

@@ -23,7 +23,7 @@ export function marksOf(objects, labels = []) {
     for (const label of found) {
         const own = placeOf(label) % COLOURS.length;
         const slots = Array.from(LINES, (_, line) =>
-            COLOURS.map((_, step) => line * COLOURS.length + ((own + step) % 8)),
+            COLOURS.map((_, step) => line * COLOURS.length + ((own + step) % COLOURS.length)),
         );
         const free = slots.flat().find((slot) => !taken.has(slot)) ?? found.indexOf(label) % most;
         taken.set(free, [...(taken.get(free) ?? []), label]);
@@ -44,7 +44,7 @@ export function swatchView({ colour, line }) {
 
 /** Return the legend: each label with its mark, how many are above the threshold, and a switch. */
 export function legendView(state, actions, facts, prediction) {
-    const off = state.choices.hiddenLabels ?? [];
+    const off = state.choices.hiddenLabels;
     const marks = marksOf(prediction.objects, facts?.labels);
     const above = overThreshold(state, facts, prediction.objects);
     const count = (label) => above.filter((object) => object.label === label).length;

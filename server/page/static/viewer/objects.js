@@ -50,14 +50,7 @@ function emptiness({ objects }) {
 function rowView(state, actions, object, mark) {
     const { index, label, score } = object;
     const press = (event) => actions.explain(questionOf(state.choices.deployment, object), { beside: event.shiftKey });
-    return html`<tr
-        class=${state.lit === index ? "lit" : ""}
-        @pointerenter=${() => actions.light(index)}
-        @pointerleave=${() => actions.light(null)}
-        @focusin=${() => actions.light(index)}
-        @focusout=${() => actions.light(null)}
-    >
-        <td class="index">${swatchView(mark)} ${index + 1}</td>
+    const cells = html`<td class="index">${swatchView(mark)} ${index + 1}</td>
         <td>
             <button type="button" class="row-button" @click=${press}>
                 ${label} <span class="unseen">(object ${index + 1}, ${percent(score)}; explain)</span>
@@ -66,6 +59,19 @@ function rowView(state, actions, object, mark) {
         <td class="score">
             <meter min="0" max="1" value=${score} aria-label="Score of object ${index + 1}, ${label}"></meter>
             <span class="number">${percent(score)}</span>
-        </td>
+        </td>`;
+    return litRow(state, actions, index, cells);
+}
+
+/** Return a row that lights up, as its object does, while the pointer or the focus is on one of them. */
+export function litRow(state, actions, key, cells) {
+    return html`<tr
+        class=${state.lit === key ? "lit" : ""}
+        @pointerenter=${() => actions.light(key)}
+        @pointerleave=${() => actions.light(null)}
+        @focusin=${() => actions.light(key)}
+        @focusout=${() => actions.light(null)}
+    >
+        ${cells}
     </tr>`;
 }

@@ -5,7 +5,7 @@ import { html, nothing } from "../vendor/lit-html.js";
 import { frameView, imageView } from "./frame.js";
 import { marksOf } from "./legend.js";
 import { matched } from "./matching.js";
-import { questionOf } from "./objects.js";
+import { litRow, questionOf } from "./objects.js";
 import { overlayView } from "./overlay.js";
 import { shownObjects, thresholdView } from "./threshold.js";
 
@@ -38,6 +38,7 @@ export function objectsComparedView(state, actions, image, sides) {
         return one.answer.prediction.objects.includes(known) ? known.index : `${other.name} ${known.index}`;
     };
     const markOf = (object) => ({ ...marks.get(object.label), line: pairs.has(object) ? "plain" : ONLY });
+    const group = (title, found) => groupView(state, actions, title, found, sides, keyOf);
     return html`${thresholdView(state, actions)}
         <p>
             ${both.length} in both (plain lines), ${first.length} only in ${one.name}, ${second.length} only in
@@ -70,23 +71,9 @@ export function objectsComparedView(state, actions, image, sides) {
                 </figure>`,
             )}
         </div>
-        ${groupView(
-            state,
-            actions,
-            `Only in ${one.name}`,
-            first.map((object) => [object, null]),
-            sides,
-            keyOf,
-        )}
-        ${groupView(
-            state,
-            actions,
-            `Only in ${other.name}`,
-            second.map((object) => [null, object]),
-            sides,
-            keyOf,
-        )}
-        ${groupView(state, actions, "In both", both, sides, keyOf)}`;
+        ${group(`Only in ${one.name}`, first.map((object) => [object, null]))}
+        ${group(`Only in ${other.name}`, second.map((object) => [null, object]))}
+        ${group("In both", both)}`;
 }
 
 function groupView(state, actions, title, pairs, sides, keyOf) {
@@ -103,14 +90,7 @@ function groupView(state, actions, title, pairs, sides, keyOf) {
             ${pairs.map((found) => {
                 const key = keyOf(found[0] ?? found[1]);
                 const { label } = found[0] ?? found[1];
-                return html`<tr
-                    class=${state.lit === key ? "lit" : ""}
-                    @pointerenter=${() => actions.light(key)}
-                    @pointerleave=${() => actions.light(null)}
-                    @focusin=${() => actions.light(key)}
-                    @focusout=${() => actions.light(null)}
-                >
-                    <td>
+                const cells = html`<td>
                         <button type="button" class="row-button" @click=${() => explainBoth(actions, sides, found)}>
                             ${label} <span class="unseen">(explain)</span>
                         </button>
@@ -119,8 +99,8 @@ function groupView(state, actions, title, pairs, sides, keyOf) {
                         (object) => html`<td class="score">
                         ${object ? `${object.index + 1}: ${percent(object.score)}` : "none"}
                     </td>`,
-                    )}
-                </tr>`;
+                    )}`;
+                return litRow(state, actions, key, cells);
             })}
         </tbody>
     </table>`;

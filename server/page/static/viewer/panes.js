@@ -1,14 +1,12 @@
 /** Panes: up to four explanations beside each other, or two of them with a swipe line. */
 
-import { algorithmsOf } from "../server/explaining.js";
+import { MOST_PANES, algorithmsOf } from "../server/explaining.js";
 import { deploymentOf } from "../store.js";
 import { html, nothing } from "../vendor/lit-html.js";
 import { colourChoiceView, colourScaleView } from "./explanation/colour_scale.js";
 import { paneView } from "./explanation/pane.js";
-import { targetsOf } from "./explanation/question.js";
+import { asked, targetsOf } from "./explanation/question.js";
 import { swipeView } from "./explanation/swipe.js";
-
-const MOST = 4;
 
 /** Return all panes with what they share; nothing before something is explained. */
 export function panesView(state, actions) {
@@ -21,7 +19,7 @@ export function panesView(state, actions) {
         ${maps ? sharedView(state, actions, swiped) : nothing} ${swiped ? swipeView(state, actions) : nothing}
         <div class="panes">${panes.map((pane) => paneView(state, actions, pane, !swiped))}</div>
         ${
-            panes.length < MOST
+            panes.length < MOST_PANES
                 ? html`<button type="button" @click=${() => actions.explain(nextQuestion(state), { beside: true })}>
                       Add a pane
                   </button>`
@@ -58,12 +56,12 @@ function sharedView(state, actions, swiped) {
 /** Return the question of a further pane: the last target by an algorithm that is not there yet, or the next target. */
 function nextQuestion({ panes, ...state }) {
     const last = panes.at(-1);
-    const { deployment, target, label, score, box, polygon } = last;
+    const { deployment, target } = last;
     const there = (question) =>
         panes.some((pane) => Object.entries(question).every(([name, value]) => pane[name] === value));
     const algorithm = algorithmsOf(deploymentOf(state, deployment)).find(
         ({ name }) => !there({ deployment, target, algorithm: name }),
     )?.name;
-    if (algorithm) return { deployment, target, label, score, box, polygon, algorithm };
+    if (algorithm) return { ...asked(last), algorithm };
     return targetsOf(state, last).find((each) => !there({ deployment, target: each.target })) ?? { ...last };
 }

@@ -18,7 +18,7 @@ export function overThreshold(state, facts, objects) {
 
 /** Return the objects that are shown: above the threshold, and of labels that the legend has on. */
 export function shownObjects(state, facts, objects) {
-    const off = state.choices.hiddenLabels ?? [];
+    const off = state.choices.hiddenLabels;
     return overThreshold(state, facts, objects).filter((object) => !off.includes(object.label));
 }
 

@@ -48,7 +48,7 @@ function predictionOverlay(state, actions, facts, answer) {
 }
 
 /** Return buttons for all that gestures do. */
-export function toolbarView(state, actions) {
+function toolbarView(state, actions) {
     const { zoom } = state;
     const fitted = zoom.scale === FITTED.scale;
     const useless = (key) => fitted && key !== "+";

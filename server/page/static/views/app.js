@@ -30,7 +30,7 @@ export function appView(state, actions) {
             ${statusView(state, actions)}
         </header>
         ${noticesView(state, actions)}
-        <main class=${image ? "with-image" : "without-image"}>
+        <main>
             <section class="side-image" aria-label="Image">
                 ${intakeView(state, actions)} ${samplesView(state, actions)}
                 ${state.images.length ? stripView(state, actions) : nothing}
@@ -73,7 +73,7 @@ function noticesView({ notice, server }, actions) {
 function welcomeView({ catalog, asksKey }) {
     if (asksKey) return nothing;
     return html`
-        <div class="card welcome">
+        <div class="card">
             <h2>See what the model sees, and why</h2>
             <p>
                 Drop an image anywhere on this page, paste one, or choose a file. Its scores appear here; a click on a label

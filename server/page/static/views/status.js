@@ -79,7 +79,7 @@ function factsView(state, name) {
     const lines = [
         ["Model", [facts.name, facts.version && `version ${facts.version}`].filter(Boolean).join(", ")],
         ["Network", [facts.architecture, facts.task].filter(Boolean).join(", ")],
-        ["Runs on", [facts.device, current.runtime ?? facts.runtime, facts.precision].filter(Boolean).join(", ")],
+        ["Runs on", [facts.device, facts.runtime, facts.precision].filter(Boolean).join(", ")],
         ["Queue", current.ready ? duration(current.queue_ms ?? 0) : current.reason || "not ready"],
     ].filter(([, value]) => value);
     return html`

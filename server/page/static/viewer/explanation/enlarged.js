@@ -1,7 +1,7 @@
 /** Enlarged: an object of a model that the server cannot explain, cut out by the view alone. */
 
 import { html, nothing, svg } from "../../vendor/lit-html.js";
-import { proportions } from "../frame.js";
+import { howTurned, proportions } from "../frame.js";
 import { pathOf } from "../overlay.js";
 
 const MARGIN = 0.15; // of the box, on each side
@@ -22,7 +22,7 @@ export function enlargedView(image, facts, pane) {
                 ${
                     image.url
                         ? html`<img
-                          class=${facts?.exif ? "turned" : "stored"}
+                          class=${howTurned(facts)}
                           src=${image.url}
                           alt="${pane.label} in ${image.name}${pane.box ? ", enlarged" : ""}"
                           .style=${style}

@@ -2,7 +2,7 @@
 
 import { algorithmsOf } from "../../server/explaining.js";
 import { duration, percent } from "../../server/replies.js";
-import { answerOf, deploymentOf } from "../../store.js";
+import { answerOf, deploymentOf, imageOf } from "../../store.js";
 import { html, nothing } from "../../vendor/lit-html.js";
 import { problemView } from "../../views/problem.js";
 import { enlargedView } from "./enlarged.js";
@@ -29,7 +29,7 @@ export function paneName({ label, shown, algorithm }) {
  * @param {boolean} framed whether it shows its image; a swipe line shows the images of two panes elsewhere
  */
 export function paneView(state, actions, pane, framed = true) {
-    const image = state.images.find((each) => each.id === pane.imageId);
+    const image = imageOf(state, pane.imageId);
     const facts = deploymentOf(state, pane.deployment);
     if (!image) return nothing;
     return html`<article class="pane" aria-label="Why ${pane.label}">
@@ -72,7 +72,7 @@ function shownView(state, actions, image, facts, pane) {
 
 /** Return what a pane lays into a frame: the image, the map, the object. */
 export function paneLayer(state, actions, image, facts, pane) {
-    return html`${imageView(image, facts)} ${mapView(state, pane)} ${targetView(state, actions, facts, pane)}`;
+    return html`${imageView(image, facts)} ${mapView(state, pane)} ${targetView(state, actions, image, facts, pane)}`;
 }
 
 function mapView(state, pane) {
@@ -92,13 +92,9 @@ function measured({ energyInBox, completenessGap }) {
     return "";
 }
 
-function targetView(state, actions, facts, pane) {
+function targetView(state, actions, image, facts, pane) {
     if (!pane.box) return nothing;
-    const prediction = answerOf(
-        state,
-        state.images.find((each) => each.id === pane.imageId),
-        pane.deployment,
-    )?.prediction;
+    const prediction = answerOf(state, image, pane.deployment)?.prediction;
     const object = prediction?.objects?.find(({ index }) => index === pane.target) ?? { ...pane, index: pane.target };
     const marks = marksOf(prediction?.objects ?? [object], facts?.labels);
     const markOf = ({ label }) => marks.get(label) ?? marks.values().next().value;

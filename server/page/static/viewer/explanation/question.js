@@ -2,7 +2,7 @@
 
 import { algorithmsOf } from "../../server/explaining.js";
 import { percent } from "../../server/replies.js";
-import { answerOf, deploymentOf } from "../../store.js";
+import { answerOf, deploymentOf, imageOf } from "../../store.js";
 import { html, nothing } from "../../vendor/lit-html.js";
 import { sameObject } from "../matching.js";
 import { questionOf } from "../objects.js";
@@ -71,14 +71,14 @@ function nameOf({ label, score, target, box }) {
     return Number.isFinite(score) ? `${label}${number}, ${percent(score)}` : `${label}${number}`;
 }
 
-function asked({ deployment, target, label, score, box, polygon }) {
+/** Return what a pane asks, without its answer. */
+export function asked({ deployment, target, label, score, box, polygon }) {
     return { deployment, target, label, score, box, polygon };
 }
 
 /** Return what a pane may explain: the best labels or the objects that are shown, and what it explains now. */
 export function targetsOf(state, pane) {
-    const image = state.images.find((each) => each.id === pane.imageId);
-    const prediction = answerOf(state, image, pane.deployment)?.prediction;
+    const prediction = answerOf(state, imageOf(state, pane.imageId), pane.deployment)?.prediction;
     const facts = deploymentOf(state, pane.deployment);
     const found =
         prediction?.kind === "objects"
@@ -90,8 +90,7 @@ export function targetsOf(state, pane) {
 
 /** Return the same question to another deployment: the label of the same name, or the object in the same place. */
 function counterpart(state, pane, deployment) {
-    const image = state.images.find((each) => each.id === pane.imageId);
-    const prediction = answerOf(state, image, deployment)?.prediction;
+    const prediction = answerOf(state, imageOf(state, pane.imageId), deployment)?.prediction;
     if (pane.box) {
         const same = sameObject(pane, prediction?.objects ?? []);
         return same && questionOf(deployment, same);

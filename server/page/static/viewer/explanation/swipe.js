@@ -1,6 +1,6 @@
 /** Swipe: two sides over each other in one frame, parted by a line that a pointer, keys and a slider move. */
 
-import { deploymentOf } from "../../store.js";
+import { deploymentOf, imageOf } from "../../store.js";
 import { html, nothing } from "../../vendor/lit-html.js";
 import { frameView, imageView, proportions } from "../frame.js";
 import { paneLayer, paneName } from "./pane.js";
@@ -11,7 +11,7 @@ const IMAGE = "image";
 /** Return the frame with the line, its slider, and the selects of both sides. */
 export function swipeView(state, actions) {
     const { panes } = state;
-    const image = state.images.find((each) => each.id === panes[0].imageId);
+    const image = imageOf(state, panes[0].imageId);
     const sides = [
         { key: IMAGE, name: "Bare image" },
         ...panes.map((pane, key) => ({ key, name: paneName(pane), pane })),
