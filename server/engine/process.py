@@ -40,8 +40,6 @@ from settings.errors import SettingsError
 
 logger = logging.getLogger("server.engine")
 
-_READY = {"ready": True, "reason": "ready"}
-
 
 def main() -> None:
     """Run one engine or one decode worker.
@@ -97,8 +95,12 @@ async def serve(config: ProcessConfig) -> None:
         device, explainer, thread.pool, scheduler, metrics=counted, settings=settings
     )
     freeze_objects()
-    listener.set_model(facts_of(chosen))
-    listener.announce(_READY)
+
+    def announce(model: LoadedModel) -> None:
+        listener.set_model(facts_of(model))
+        listener.announce({"ready": True, "reason": "ready"})
+
+    announce(chosen)
     logger.info(
         "engine ready device=%s runtime=%s precision=%s batch=%d seconds=%.1f",
         model.device,
@@ -111,13 +113,8 @@ async def serve(config: ProcessConfig) -> None:
     Heartbeat(device, hang_limit_s(settings), replace_process).start()
     if explainer is not None:
         await asyncio.to_thread(_warm_up_explanations, explainer, max_images, thread, pipeline)
-
-    def changed(model: LoadedModel) -> None:
-        listener.set_model(facts_of(model))
-        listener.announce(_READY)
-
     if tuner is not None:
-        await asyncio.to_thread(tune, tuner, sizes_to_try(timings, overhead_s), pipeline, settings, changed)
+        await asyncio.to_thread(tune, tuner, sizes_to_try(timings, overhead_s), pipeline, settings, announce)
     await asyncio.Event().wait()
 
 

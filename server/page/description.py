@@ -59,9 +59,7 @@ class PageDescription:
     def _state_of(self, deployment: Deployment) -> dict[str, Any]:
         engines = deployment.engines
         return {
-            "name": deployment.name,
-            "version": _version(deployment),
-            "kind": deployment.route.kind,
+            **_identity(deployment),
             "ready": engines.ready,
             "reason": "" if engines.ready else engines.reason,
             "traffic": self._deployments.traffic.get(deployment.name, 0.0),
@@ -83,9 +81,7 @@ class PageDescription:
 def _described(deployment: Deployment) -> dict[str, Any]:
     facts = deployment.model
     return {
-        "name": deployment.name,
-        "version": _version(deployment),
-        "kind": deployment.route.kind,
+        **_identity(deployment),
         "task": facts.task,
         "architecture": facts.architecture,
         "labels": list(facts.labels),
@@ -100,8 +96,9 @@ def _described(deployment: Deployment) -> dict[str, Any]:
     }
 
 
-def _version(deployment: Deployment) -> int:
-    return deployment.route.version or 1
+def _identity(deployment: Deployment) -> dict[str, Any]:
+    route = deployment.route
+    return {"name": deployment.name, "version": route.version or 1, "kind": route.kind}
 
 
 @cache

@@ -59,7 +59,7 @@ def facts_of(model: LoadedModel) -> ModelFacts:
 
 def _algorithms(model: Classifier) -> tuple[AlgorithmFacts, ...]:
     """Return the algorithms that can explain a model: those for networks with a CAM layer need one."""
-    executor = Executor.for_model(model)
+    has_cam_layer = Executor.for_model(model).has_cam_layer
     return tuple(
         AlgorithmFacts(
             name,
@@ -68,7 +68,7 @@ def _algorithms(model: Classifier) -> tuple[AlgorithmFacts, ...]:
             default=name == read_parameters(None).xai_algorithm,
         )
         for name in algorithm_names()
-        if executor.has_cam_layer or not algorithm(name).needs_cam_layer
+        if has_cam_layer or not algorithm(name).needs_cam_layer
     )
 
 
