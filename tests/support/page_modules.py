@@ -1,27 +1,39 @@
 """The modules of the page, each on its own, in a browser: without a server, and before they are joined."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, Route
 
+from server.page.joining import joined_style
 from tests.support.browser import Tab
 from tests.support.repository import ROOT
 
 _STATIC = ROOT / "server/page/static"
-_TYPES = {".js": "text/javascript", ".css": "text/css"}
+_STYLE = Path("style.css")
 _ORIGIN = "http://localhost:1"  # where nothing listens
+_EMPTY = f"""<!doctype html>
+<html lang="en"><title>Modules</title><link rel="stylesheet" href="{_STYLE}"><main id="modules"></main>"""
 
 
-def open_modules(tab: Tab) -> Page:
-    """Return an empty page whose scripts may import modules by their paths in `static`, such as `/images/notes.js`."""
-    tab.context.route(f"{_ORIGIN}/**", _answer)
+def open_modules(tab: Tab, files: Mapping[str, bytes] | None = None) -> Page:
+    """Return an empty page in the style of ours, with `main id="modules"`.
+
+    Its scripts may import modules by their paths in `static`, such as `/images/notes.js`, and fetch `files` by name.
+    """
+    given = files or {}
+
+    def answer(route: Route) -> None:
+        path = Path(urlsplit(route.request.url).path).relative_to("/")
+        if path.name in given:
+            route.fulfill(body=given[path.name])
+        elif path == _STYLE:
+            route.fulfill(body=joined_style(_STATIC / _STYLE), content_type="text/css")
+        elif path.suffix == ".js":
+            route.fulfill(path=_STATIC / path, content_type="text/javascript")
+        else:
+            route.fulfill(body=_EMPTY, content_type="text/html; charset=utf-8")
+
+    tab.context.route(f"{_ORIGIN}/**", answer)
     return tab.open(f"{_ORIGIN}/")
-
-
-def _answer(route: Route) -> None:
-    path = Path(urlsplit(route.request.url).path)
-    if path.suffix in _TYPES:
-        route.fulfill(path=_STATIC / path.relative_to("/"), content_type=_TYPES[path.suffix])
-    else:
-        route.fulfill(body="<!doctype html><title>Modules</title>", content_type="text/html; charset=utf-8")

@@ -1,23 +1,15 @@
 """The page in a real browser: it loads, asks nobody else, and the tabs of these tests notice what they are for."""
 
 import time
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.support.browser import Tab
+from tests.support.browser import Tab, choose_files
 from tests.support.images import encoded, painted
 from tests.support.servers.page_site import PageSite
 
 FOREIGN = "https://elsewhere.example/a.js"
-
-
-def drop_image(page: Page, folder: Path) -> None:
-    """Give the page an image, through its dialog of files."""
-    file = folder / "an image.jpg"
-    file.write_bytes(encoded(painted(1, 120, 90), "JPEG"))
-    page.locator("input[type=file]").first.set_input_files(file)
 
 
 def test_the_page_loads_without_a_word_and_asks_nobody_else(tab: Tab, page_site: PageSite) -> None:
@@ -26,9 +18,9 @@ def test_the_page_loads_without_a_word_and_asks_nobody_else(tab: Tab, page_site:
     assert page.title() == "Sightglass"
 
 
-def test_an_image_is_scored(tab: Tab, page_site: PageSite, tmp_path: Path) -> None:
+def test_an_image_is_scored(tab: Tab, page_site: PageSite) -> None:
     page = tab.open(page_site.url)
-    drop_image(page, tmp_path)
+    choose_files(page, {"an image.jpg": encoded(painted(1, 120, 90), "JPEG")})
     expect(page.get_by_role("button", name="milk_bottle").first).to_be_visible()
 
 

@@ -2,26 +2,26 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from tests.server.page.viewer_probe import box, probe
-from tests.support.browser import Tab
+from tests.support.boxes_on_page import box, rectangle
+from tests.support.browser import Tab, choose_files
 from tests.support.images import encoded, painted
+from tests.support.page_modules import open_modules
 from tests.support.servers.page_site import PageSite
 
 SIDES = (121, 83)  # odd, and wider than the crop that the network sees
 
 
 @pytest.fixture(scope="module")
-def shown(browser: Browser, page_site: PageSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def shown(browser: Browser, page_site: PageSite) -> Iterator[Page]:
     """The page with the scores of an image, and no pane."""
     with Tab(browser) as tab:
-        yield scored(tab, page_site, tmp_path_factory.mktemp("panes"))
+        yield scored(tab, page_site)
 
 
 @pytest.fixture
@@ -32,13 +32,11 @@ def page(shown: Page) -> Iterator[Page]:
     expect(panes(shown)).to_have_count(0)
 
 
-def scored(tab: Tab, site: PageSite, folder: Path, orientation: int = 1) -> Page:
-    file = folder / "photo.jpg"
+def scored(tab: Tab, site: PageSite, orientation: int = 1) -> Page:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    file.write_bytes(encoded(painted(4, *SIDES), "JPEG", exif=exif))
     page = tab.open(site.url)
-    page.locator("input[type=file]").first.set_input_files(file)
+    choose_files(page, {"photo.jpg": encoded(painted(4, *SIDES), "JPEG", exif=exif)})
     expect(page.locator(".scores li").first).to_be_visible()
     return page
 
@@ -54,12 +52,6 @@ def explain(page: Page, place: int = 0, *modifiers: Any) -> str:
     return button.locator(".label").inner_text()
 
 
-def rectangle(found: Locator) -> list[float]:
-    script = "(e) => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.width, r.height]; }"
-    sides: list[float] = found.evaluate(script)
-    return sides
-
-
 def test_a_label_shows_its_map_exactly_over_the_image(page: Page) -> None:
     label = explain(page)
     heat = page.get_by_role("img", name=f"heat map of {label} by xrai")
@@ -70,8 +62,8 @@ def test_a_label_shows_its_map_exactly_over_the_image(page: Page) -> None:
     expect(panes(page).locator(".measures")).to_contain_text("Passes through the network")
 
 
-def test_a_map_of_a_turned_photograph_lies_as_the_model_saw_it(tab: Tab, page_site: PageSite, tmp_path: Path) -> None:
-    page = scored(tab, page_site, tmp_path, orientation=6)
+def test_a_map_of_a_turned_photograph_lies_as_the_model_saw_it(tab: Tab, page_site: PageSite) -> None:
+    page = scored(tab, page_site, orientation=6)
     explain(page)
     heat = page.get_by_role("img", name="heat map of")
     expect(heat).to_be_visible()
@@ -157,8 +149,8 @@ def test_the_swipe_line_moves_by_keys_and_by_a_pointer(page: Page) -> None:
     expect(page.locator(".swipe")).to_have_count(0)
 
 
-def test_an_error_stands_in_its_pane_and_can_be_asked_again(tab: Tab, page_site: PageSite, tmp_path: Path) -> None:
-    page = scored(tab, page_site, tmp_path)
+def test_an_error_stands_in_its_pane_and_can_be_asked_again(tab: Tab, page_site: PageSite) -> None:
+    page = scored(tab, page_site)
     error = {"code": "deadline_exceeded", "message": "It cannot end in time.", "request_id": "of a test"}
     tab.expect("504")
 
@@ -174,11 +166,9 @@ def test_an_error_stands_in_its_pane_and_can_be_asked_again(tab: Tab, page_site:
     expect(panes(page).locator(".problem")).to_have_count(0)
 
 
-def test_objects_of_two_models_are_matched(tab: Tab, page_site: PageSite, tmp_path: Path) -> None:
-    file = tmp_path / "photo.jpg"
-    file.write_bytes(encoded(painted(1, 120, 90), "JPEG"))
+def test_objects_of_two_models_are_matched(tab: Tab, page_site: PageSite) -> None:
     page = tab.open(f"{page_site.url}#deployment=boxes&beside=masks")
-    page.locator("input[type=file]").first.set_input_files(file)
+    choose_files(page, {"photo.jpg": encoded(painted(1, 120, 90), "JPEG")})
     compared = page.locator(".models-compared")
     expect(compared.locator("image-stage")).to_have_count(2)
     both, first, second = (
@@ -192,19 +182,19 @@ def test_objects_of_two_models_are_matched(tab: Tab, page_site: PageSite, tmp_pa
 
 
 MATCHED = """async ([ones, others]) => {
-    const { matched } = await import("/modules/viewer/matching.js");
+    const { matched } = await import("/viewer/matching.js");
     const { both, first, second } = matched(ones, others);
     const indices = (objects) => objects.map(({ index }) => index);
     return [both.map(indices), indices(first), indices(second)];
 }"""
 COMPARED = """async ([ones, others]) => {
-    const { scoreRows } = await import("/modules/viewer/models_compared.js");
+    const { scoreRows } = await import("/viewer/models_compared.js");
     return scoreRows(ones, others).map(({ label, change }) => [label, Math.round(100 * change)]);
 }"""
 
 
-def test_matching_takes_label_and_overlap_and_nothing_twice(tab: Tab, page_site: PageSite) -> None:
-    page = probe(tab, page_site.url)
+def test_matching_takes_label_and_overlap_and_nothing_twice(tab: Tab) -> None:
+    page = open_modules(tab)
     ones = [
         {"index": 0, "label": "can", "box": box(0, 0, 0.4, 0.4)},
         {"index": 1, "label": "can", "box": box(0, 0, 0.4, 0.41)},
@@ -219,8 +209,8 @@ def test_matching_takes_label_and_overlap_and_nothing_twice(tab: Tab, page_site:
     assert page.evaluate(MATCHED, [ones, others]) == [[[0, 8]], [1, 2, 3], [7, 9]]
 
 
-def test_scores_of_two_models_come_by_what_differs_most(tab: Tab, page_site: PageSite) -> None:
-    page = probe(tab, page_site.url)
+def test_scores_of_two_models_come_by_what_differs_most(tab: Tab) -> None:
+    page = open_modules(tab)
     ones = [{"label": "a", "score": 0.9}, {"label": "b", "score": 0.1}, {"label": "c", "score": 0.02}]
     others = [{"label": "a", "score": 0.8}, {"label": "b", "score": 0.6}, {"label": "d", "score": 0.3}]
     assert page.evaluate(COMPARED, [ones, others]) == [["b", 50], ["d", 30], ["a", -10], ["c", -2]]

@@ -3,14 +3,14 @@
 import base64
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support import http
-from tests.support.browser import Tab
+from tests.support.boxes_on_page import rectangle
+from tests.support.browser import Tab, choose_files
 from tests.support.images import encoded, painted
 from tests.support.servers.page_site import PageSite
 
@@ -18,12 +18,10 @@ IMAGE = encoded(painted(1, 120, 90), "JPEG")
 
 
 @pytest.fixture(scope="module")
-def shown(browser: Browser, page_site: PageSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def shown(browser: Browser, page_site: PageSite) -> Iterator[Page]:
     """The page with the boxes of an image, which every test leaves fitted and unfiltered."""
-    file = tmp_path_factory.mktemp("viewer") / "photo.jpg"
-    file.write_bytes(IMAGE)
     with Tab(browser) as tab:
-        yield open_image(tab, page_site, file, "boxes")
+        yield open_image(tab, page_site, "boxes")
 
 
 @pytest.fixture
@@ -35,9 +33,9 @@ def page(shown: Page) -> Iterator[Page]:
         reset.click()
 
 
-def open_image(tab: Tab, site: PageSite, file: Path, deployment: str) -> Page:
+def open_image(tab: Tab, site: PageSite, deployment: str) -> Page:
     page = tab.open(f"{site.url}#deployment={deployment}")
-    page.locator("input[type=file]").first.set_input_files(file)
+    choose_files(page, {"photo.jpg": IMAGE})
     expect(page.locator("image-stage").first).to_have_attribute("aria-busy", "false")
     return page
 
@@ -55,12 +53,6 @@ def rows(page: Page) -> Locator:
 
 def shapes(page: Page) -> Locator:
     return page.locator(".viewer .overlay g")
-
-
-def rectangle(found: Locator) -> list[float]:
-    script = "(e) => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.width, r.height]; }"
-    sides: list[float] = found.evaluate(script)
-    return sides
 
 
 def zoom(page: Page) -> float:
@@ -201,10 +193,8 @@ def test_a_box_that_cannot_be_explained_is_enlarged(page: Page) -> None:
     expect(pane).to_have_count(0)
 
 
-def test_outlines_are_drawn_with_their_holes(tab: Tab, page_site: PageSite, tmp_path: Path) -> None:
-    file = tmp_path / "photo.jpg"
-    file.write_bytes(IMAGE)
-    page = open_image(tab, page_site, file, "masks")
+def test_outlines_are_drawn_with_their_holes(tab: Tab, page_site: PageSite) -> None:
+    page = open_image(tab, page_site, "masks")
     objects = found_by(page_site, "masks")
     assert objects
     for place, expected in enumerate(objects):

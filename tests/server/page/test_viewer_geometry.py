@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from tests.server.page.viewer_probe import box, probe
+from tests.support.boxes_on_page import box
 from tests.support.browser import Tab
 from tests.support.images import encoded
-from tests.support.servers.page_site import PageSite
+from tests.support.page_modules import open_modules
 
 QUARTERS = Image.new("RGB", (61, 40), "white")
 QUARTERS.paste("red", (0, 0, 30, 20))
@@ -18,9 +18,9 @@ QUARTERS.paste("blue", (0, 20, 30, 40))
 PLACES = ((0.2, 0.2), (0.8, 0.2), (0.2, 0.8), (0.8, 0.8))
 
 FRAMES = """async (names) => {
-    const { html, render } = await import("/modules/vendor/lit-html.js");
-    const { frameView, imageView } = await import("/modules/viewer/frame.js");
-    const { readImageFile } = await import("/modules/images/image_file.js");
+    const { html, render } = await import("/vendor/lit-html.js");
+    const { frameView, imageView } = await import("/viewer/frame.js");
+    const { readImageFile } = await import("/images/image_file.js");
     const state = { zoom: { scale: 1, x: 0.5, y: 0.5 } };
     const frames = [];
     for (const name of names) {
@@ -30,7 +30,7 @@ FRAMES = """async (names) => {
             frames.push(frameView({ state, actions: {}, image, facts, name, layers: [imageView(image, facts)] }));
         }
     }
-    render(html`<div class="panes">${frames}</div>`, document.getElementById("probe"));
+    render(html`<div class="panes">${frames}</div>`, document.getElementById("modules"));
     await Promise.all([...document.images].map((each) => each.decode()));
     return [...document.querySelectorAll("image-stage")].map((each) => {
         const { left, top, width, height } = each.getBoundingClientRect();
@@ -40,9 +40,9 @@ FRAMES = """async (names) => {
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WebP"])
-def test_images_are_turned_only_where_the_model_turns_them(tab: Tab, page_site: PageSite, form: str) -> None:
+def test_images_are_turned_only_where_the_model_turns_them(tab: Tab, form: str) -> None:
     files = {f"{orientation}.image": turned(form, orientation) for orientation in range(1, 9)}
-    page = probe(tab, page_site.url, files)
+    page = open_modules(tab, files)
     frames = page.evaluate(FRAMES, list(files))
     screenshot = Image.open(BytesIO(page.screenshot(full_page=True)))
     shot = np.asarray(screenshot.convert("RGB"), dtype=np.int16)
@@ -63,13 +63,13 @@ def turned(form: str, orientation: int) -> bytes:
 
 
 ENLARGED = """async ([name, part]) => {
-    const { html, render } = await import("/modules/vendor/lit-html.js");
-    const { enlargedView } = await import("/modules/viewer/explanation/enlarged.js");
-    const { readImageFile } = await import("/modules/images/image_file.js");
+    const { html, render } = await import("/vendor/lit-html.js");
+    const { enlargedView } = await import("/viewer/explanation/enlarged.js");
+    const { readImageFile } = await import("/images/image_file.js");
     const image = await readImageFile(new File([await (await fetch(name)).blob()], name), name);
     const pane = { label: "can", box: part };
     const view = enlargedView(image, { exif: false }, pane);
-    render(html`<div class="panes">${view}</div>`, document.getElementById("probe"));
+    render(html`<div class="panes">${view}</div>`, document.getElementById("modules"));
     await document.images[0].decode();
     return [".enlarged", "img", ".overlay path"].map((name) => {
         const { left, top, width, height } = document.querySelector(name).getBoundingClientRect();
@@ -78,8 +78,8 @@ ENLARGED = """async ([name, part]) => {
 }"""
 
 
-def test_an_object_is_enlarged_where_its_box_is(tab: Tab, page_site: PageSite) -> None:
-    page = probe(tab, page_site.url, {"1.image": turned("JPEG", 1)})
+def test_an_object_is_enlarged_where_its_box_is(tab: Tab) -> None:
+    page = open_modules(tab, {"1.image": turned("JPEG", 1)})
     frame, image, path = page.evaluate(ENLARGED, ["1.image", box(0.5, 0.1, 0.9, 0.5)])
     assert image[2] / image[3] == pytest.approx(61 / 40, rel=0.01)
     assert path[0] == pytest.approx(image[0] + 0.5 * image[2], abs=0.5)
@@ -90,14 +90,14 @@ def test_an_object_is_enlarged_where_its_box_is(tab: Tab, page_site: PageSite) -
 
 
 MARKS = """async ([labels, known]) => {
-    const { marksOf } = await import("/modules/viewer/legend.js");
+    const { marksOf } = await import("/viewer/legend.js");
     const marks = [...marksOf(labels.map((label) => ({ label })), known)];
     return marks.map(([label, { colour, line }]) => [label, `${colour} ${line}`]);
 }"""
 
 
-def test_no_two_labels_of_an_image_look_alike(tab: Tab, page_site: PageSite) -> None:
-    page = probe(tab, page_site.url)
+def test_no_two_labels_of_an_image_look_alike(tab: Tab) -> None:
+    page = open_modules(tab)
     known = [f"label {number}" for number in range(80)]
     alone = dict(page.evaluate(MARKS, [["label 3"], known]))
     beside = dict(page.evaluate(MARKS, [["label 60", "label 3", "label 7"], known]))

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import pytest
@@ -13,7 +13,7 @@ from tests.support import http
 from tests.support.folders.checkpoints import seeded_network, write_automl_folder
 from tests.support.folders.detector_folders import write_detector_folder
 from tests.support.images import encoded, painted
-from tests.support.servers.live_server import LiveServer
+from tests.support.servers.deployments_site import DeploymentsSite
 
 JPEG = encoded(painted(1, 120, 90), "JPEG")
 TEXT = base64.b64encode(JPEG).decode()
@@ -28,10 +28,10 @@ SHELF = (
 )
 
 
-class ProtocolSite:
-    """A context manager: a server with the deployments `fridge`, `shelf` (another signature) and `objects` (detects).
+class ProtocolSite(DeploymentsSite):
+    """A server with the deployments `fridge`, `shelf` (another signature) and `objects` (detects).
 
-    Who names none gets `fridge`. Bodies may have MOST_BYTES, and 6 images. The server takes `arguments`, too.
+    Bodies may have MOST_BYTES, and 6 images.
     """
 
     def __init__(self, folder: Path, *arguments: str | Path) -> None:
@@ -39,27 +39,9 @@ class ProtocolSite:
         write_automl_folder(folder / "fridge", "mlflow-model", sizes=(80, 64), state=state)
         write_automl_folder(folder / "shelf", "artifacts", sizes=(80, 64), state=state, signature=SHELF)
         write_detector_folder(folder / "objects")
-        names = ("fridge", "shelf", "objects")
-        plan = {"deployments": {name: {"model": name} for name in names}, "traffic": {"fridge": 100}}
-        file = folder / "deployments.json"
-        file.write_text(json.dumps(plan))
+        models = {name: {"model": name} for name in ("fridge", "shelf", "objects")}
         limits = ("--max-body-bytes", str(MOST_BYTES), "--max-images", "6")
-        # however slow and busy the machine is
-        patient = ("--queue-limit-ms", "600000", "--request-timeout-ms", "300000")
-        ports = ("--grpc-port", "0")
-        self.server = LiveServer("--deployments", file, *ports, *limits, *patient, *arguments, ready_within_s=120)
-        self.names = names
-
-    def __enter__(self) -> Self:
-        self.server.__enter__()
-        self.server.wait_for(self._all_ready, within_s=120)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.__exit__()
-
-    def _all_ready(self) -> bool:
-        return all(self.server.probe(f"/v2/models/{name}/ready") == 200 for name in self.names)
+        super().__init__(folder, models, "fridge", "--grpc-port", "0", *limits, *arguments)
 
     @property
     def address(self) -> str:
