@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from explain.network.explained_image import ExplainedImage
 from explain.network.work_items import ExplanationSteps
 from explain.request.parameters import ExplanationParameters
+
+Explained: TypeAlias = Literal["classifier", "detector", "script"]  # kinds of what is served
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +23,12 @@ class PassCount:
 class Algorithm:
     """`steps(image, parameters)` is the generator that explains an image; see `explain/network/work_items.py`.
 
-    `passes(parameters, targets)` counts the passes for so many targets. Algorithms that need a CAM layer raise
-    ExplanationError for networks that have none.
+    `passes(parameters, targets)` counts the passes for so many targets. `explains` names the kinds of what is served
+    that it suits. Algorithms that need a CAM layer raise ExplanationError for networks that have none.
     """
 
     name: str
     steps: Callable[[ExplainedImage, ExplanationParameters], ExplanationSteps]
     passes: Callable[[ExplanationParameters, int], PassCount]
+    explains: frozenset[Explained] = frozenset({"classifier"})
     needs_cam_layer: bool = False

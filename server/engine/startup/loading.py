@@ -68,6 +68,7 @@ def _algorithms(model: Classifier) -> tuple[AlgorithmFacts, ...]:
             default=name == read_parameters(None).xai_algorithm,
         )
         for name in algorithm_names()
+        if "classifier" in algorithm(name).explains
         if has_cam_layer or not algorithm(name).needs_cam_layer
     )
 
