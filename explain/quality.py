@@ -28,7 +28,8 @@ def with_quality(steps: ExplanationSteps, image: ExplainedImage, measures: Seque
     blurred = baseline_inputs("blur", image)
     passes = {
         (number, measure): [
-            ForwardPass(inputs, "probability") for inputs in _series(image, blurred, attribution.values, measure)
+            ForwardPass(image.network, inputs, "probability")
+            for inputs in _series(image, blurred, attribution.values, measure)
         ]
         for number, attribution in enumerate(explanation.attributions)
         for measure in measures

@@ -26,7 +26,7 @@ def _steps(image: ExplainedImage, parameters: ExplanationParameters) -> Explanat
         yield [item]
         return _explanation(item.logits, [item])
     # the targets are those of the image itself, not of its noisy copies
-    forward = ForwardPass(image.inputs, output)
+    forward = ForwardPass(image.network, image.inputs, output)
     yield [forward]
     same_targets = replace(image, select_targets=fixed_targets(*image.targets(forward.logits)))
     items = [

@@ -27,8 +27,8 @@ _WIDE_GAP = 0.05  # a completeness gap from here on gets a note
 
 def _steps(image: ExplainedImage, parameters: ExplanationParameters) -> ExplanationSteps:
     output, n_steps = parameters.output, parameters.n_steps
-    forward = ForwardPass(image.inputs, output)
-    copies = [ForwardPass(inputs, output) for inputs in noisy_copies(image.inputs, parameters)]
+    forward = ForwardPass(image.network, image.inputs, output)
+    copies = [ForwardPass(image.network, inputs, output) for inputs in noisy_copies(image.inputs, parameters)]
     baselines = baseline_passes(image, parameters)
     yield [forward, *copies, *baselines]
     rule = None if n_steps == "auto" else quadrature(parameters.approximation_method, n_steps)

@@ -33,7 +33,7 @@ _FIRST_HALF, _SECOND_HALF = halves(_AUTO_STEPS)  # the first half is better than
 
 def _steps(image: ExplainedImage, parameters: ExplanationParameters) -> ExplanationSteps:
     n_steps, double_scaling = parameters.n_steps, parameters.double_scaling
-    forward = ForwardPass(image.inputs, parameters.output)
+    forward = ForwardPass(image.network, image.inputs, parameters.output)
     raw_baselines: list[Tensor] = []
     if double_scaling:
         raw_baselines = [baseline_pixels(name, image, parameters.seed) for name in parameters.baseline]
@@ -69,7 +69,7 @@ def _double_scaled_passes(
     images: Sequence[Tensor], image: ExplainedImage, parameters: ExplanationParameters
 ) -> list[ForwardPass]:
     """Return a forward pass for each of `images`, [H, W, 3], divided by 255 once more than in training."""
-    return [ForwardPass(image.normalise(pixels / 255), parameters.output) for pixels in images]
+    return [ForwardPass(image.network, image.normalise(pixels / 255), parameters.output) for pixels in images]
 
 
 def _raw_attribution(integrals: Sequence[PathIntegral], image: ExplainedImage, baselines: Sequence[Tensor]) -> Tensor:

@@ -59,7 +59,7 @@ class Subinterval:
     def with_more(self, steps: Quadrature, share: float) -> "Subinterval":
         """Return the same part with more steps; the weights of the old ones are multiplied by `share`."""
         old = self.path
-        path = PathGradients(old.inputs, old.baseline, steps, old.target, old.output)
+        path = PathGradients(old.network, old.inputs, old.baseline, steps, old.target, old.output)
         path.gradient += share * old.gradient
         return Subinterval(self.start, self.width, path, tuple(self.nodes))
 
@@ -151,7 +151,7 @@ def baseline_passes(image: ExplainedImage, parameters: ExplanationParameters) ->
         key = ("baseline", name, parameters.output, image.inputs.shape)
         one = image.cache.get(key)
         if one is None or one.finished < one.count:
-            one = ForwardPass(baseline_inputs(name, image, parameters.seed), parameters.output)
+            one = ForwardPass(image.network, baseline_inputs(name, image, parameters.seed), parameters.output)
             if name in CONSTANT_BASELINES:
                 image.cache[key] = one
         passes.append(one)
@@ -170,7 +170,7 @@ def path_integrals(
     return [
         PathIntegral(
             [
-                Subinterval(start, width, PathGradients(end.inputs, baseline.inputs, rule, target, output))
+                Subinterval(start, width, PathGradients(end.network, end.inputs, baseline.inputs, rule, target, output))
                 for start, width, rule in rules
             ],
             float(baseline.outputs[target]),

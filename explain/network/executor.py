@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from explain.errors import ExplanationError
 from explain.network.cam import activation_maps, with_recorded_layer
 from explain.network.explained_image import ExplainedImage, OutOfTime, no_time_limit
+from explain.network.explained_network import ClassifierNetwork
 from explain.network.guidance import Guidance
 from explain.network.work_items import ForwardPass, PathGradients, TargetGradients, WorkSlice
-from explain.request.parameter_types import OutputName
 from explain.request.targets import TargetSelector
 from models.architecture.cam_layer import CamLayer
 from models.classifier import Classifier
@@ -57,7 +57,8 @@ class Executor:
             # a copy, since normalising works in place
             return self.normalise(values.to(self.device, torch.float32, copy=True)[None])[0]
 
-        return ExplainedImage(pixels, normalise(pixels), normalise, select_targets, out_of_time, self.cache)
+        network = ClassifierNetwork(self.network, self.independent)
+        return ExplainedImage(pixels, normalise(pixels), normalise, network, select_targets, out_of_time, self.cache)
 
     @property
     def has_cam_layer(self) -> bool:
@@ -97,8 +98,9 @@ class Executor:
 
     def _run_forward_passes(self, items: Sequence[ForwardPass], size: int) -> None:
         with torch.no_grad():
-            logits = self.network(_batch([item.inputs for item in items], size)).float().cpu()
-            outputs = self._outputs(logits, items[0].output)
+            network = items[0].network
+            logits = network.logits(_batch([item.inputs for item in items], size)).float().cpu()
+            outputs = network.outputs(logits, items[0].output)
         for row, item in enumerate(items):
             item.logits, item.outputs = logits[row], outputs[row]
 
@@ -109,7 +111,7 @@ class Executor:
             alphas = torch.tensor(path.quadrature.alphas[start:stop], device=self.device).view(-1, 1, 1, 1)
             rows += path.baseline + alphas * (path.inputs - path.baseline)
             targets += [path.target] * (stop - start)
-        selected, gradients = self._gradients_of(rows, targets, size, paths[0][0].output)
+        selected, gradients = self._gradients_of(paths[0][0], rows, targets, size)
         outputs, slopes = selected.double().cpu(), self._slopes(paths, gradients)
         row = 0
         for path, start, stop in paths:
@@ -121,9 +123,13 @@ class Executor:
                 row += 1
 
     def _gradients_of(
-        self, rows: Sequence[Tensor], targets: Sequence[int], size: int, output: OutputName
+        self, like: PathGradients, rows: Sequence[Tensor], targets: Sequence[int], size: int
     ) -> tuple[Tensor, Tensor]:
-        """Return the target's output of each row, [N], and its gradients, [N, 3, H, W]."""
+        """Return the target's output of each row, [N], and its gradients, [N, 3, H, W].
+
+        Network and kind of output are those of the item `like`.
+        """
+        network = like.network
         threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         apart = threads > 1 and size % threads == 0
         part_size = size // threads if apart else size
@@ -132,7 +138,7 @@ class Executor:
             wanted = targets[start : start + part_size]
             batch = _batch(rows[start : start + part_size], part_size).requires_grad_()
             with torch.enable_grad():
-                selected = self._outputs(self.network(batch), output)[range(len(wanted)), wanted]
+                selected = network.outputs(network.logits(batch), like.output)[range(len(wanted)), wanted]
             (gradients,) = torch.autograd.grad(selected.sum(), batch)
             return selected.detach(), gradients[: len(wanted)]
 
@@ -162,7 +168,7 @@ class Executor:
                     logits = network(batch)
             else:
                 logits = network(batch)
-            outputs = self._outputs(logits, first.output)
+            outputs = first.image.network.outputs(logits, first.output)
         for item, row in zip(items, logits.detach().float().cpu(), strict=False):
             item.logits, item.guided_relus = row, guidance.guided_relus
             item.activation_gradients, item.gradients = [], []
@@ -180,16 +186,6 @@ class Executor:
             guidance.on = True
             for item, row in _gradients(items, outputs, batch):
                 item.gradients.append(row)
-
-    def _outputs(self, logits: Tensor, output: OutputName) -> Tensor:
-        """Turn logits [N, C] into the outputs that are differentiated."""
-        match output:
-            case "logit":
-                return logits.float()
-            case "probability" if self.independent:
-                return logits.float().sigmoid()
-            case _:
-                return logits.float().softmax(1)
 
 
 def _gradients(items: Sequence[TargetGradients], outputs: Tensor, at: Tensor) -> list[tuple[TargetGradients, Tensor]]:

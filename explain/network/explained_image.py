@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from explain.errors import ExplanationError
+from explain.network.explained_network import ExplainedNetwork
 from explain.request.targets import TargetSelector
 
 # share by which the work so far would grow -> whether that would end too late
@@ -25,6 +26,7 @@ class ExplainedImage:
     - `pixels`: uint8 [H, W, 3] on the CPU
     - `inputs`: the same as the network sees it, float32 [3, H, W] on the network's device
     - `normalise`: turns values in [0, 255], [H, W, 3], into inputs
+    - `network`: what is explained
     - `select_targets`: returns the targets for the logits
     - `out_of_time`: asked before each refinement, which is left out if this returns true
     - `cache`: shared by all images of a network, for results that do not depend on the image
@@ -33,6 +35,7 @@ class ExplainedImage:
     pixels: Tensor
     inputs: Tensor
     normalise: Callable[[Tensor], Tensor]
+    network: ExplainedNetwork
     select_targets: TargetSelector
     out_of_time: OutOfTime = no_time_limit
     cache: dict[object, Any] = field(default_factory=dict)

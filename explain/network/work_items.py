@@ -15,6 +15,7 @@ from explain.attribution import Explanation
 from explain.errors import ExplanationError
 from explain.integration.quadrature import Quadrature
 from explain.network.explained_image import ExplainedImage
+from explain.network.explained_network import ExplainedNetwork
 from explain.request.parameter_types import OutputName
 
 
@@ -39,6 +40,7 @@ class ForwardPass:
     Each work item has `count` rows, of which `finished` have been run.
     """
 
+    network: ExplainedNetwork
     inputs: Tensor
     output: OutputName
     logits: Tensor = field(init=False)
@@ -49,7 +51,7 @@ class ForwardPass:
     @property
     def key(self) -> tuple[object, ...]:
         """Items with equal keys may share a batch."""
-        return ("forward", self.output)
+        return ("forward", self.network, self.output)
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +62,7 @@ class PathGradients:
     `outputs` and `slopes`, float64 on the CPU, become that output at each alpha and its derivative by alpha.
     """
 
+    network: ExplainedNetwork
     inputs: Tensor
     baseline: Tensor
     quadrature: Quadrature
@@ -82,7 +85,7 @@ class PathGradients:
     @property
     def key(self) -> tuple[object, ...]:
         """Items with equal keys may share a batch."""
-        return ("gradient", self.output)
+        return ("gradient", self.network, self.output)
 
 
 @dataclass(slots=True, eq=False)
@@ -114,7 +117,7 @@ class TargetGradients:
     @property
     def key(self) -> tuple[object, ...]:
         """Items with equal keys may share a batch."""
-        return ("targets", self.output, self.activation, self.guided, self.guided_relu6)
+        return ("targets", self.image.network, self.output, self.activation, self.guided, self.guided_relu6)
 
 
 WorkItem: TypeAlias = ForwardPass | PathGradients | TargetGradients

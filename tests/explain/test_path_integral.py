@@ -5,14 +5,18 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch import nn
 
 from explain.integration.path_integral import COMPLETE_GAP, PathIntegral, Subinterval, integrate
 from explain.integration.quadrature import Quadrature
 from explain.network.explained_image import no_time_limit
+from explain.network.explained_network import ClassifierNetwork
 from explain.network.work_items import PathGradients
 from tests.support.explain_networks import parameters_for
 
 Function = Callable[[float], float]
+
+NETWORK = ClassifierNetwork(nn.Identity())
 
 
 def follow(path: PathGradients, output: Function, slope: Function) -> None:
@@ -23,7 +27,7 @@ def follow(path: PathGradients, output: Function, slope: Function) -> None:
 
 
 def path(rule: Quadrature) -> PathGradients:
-    return PathGradients(torch.ones(1, 1, 1), torch.zeros(1, 1, 1), rule, 0, "logit")
+    return PathGradients(NETWORK, torch.ones(1, 1, 1), torch.zeros(1, 1, 1), rule, 0, "logit")
 
 
 def in_subintervals(output: Function, slope: Function, most: int) -> PathIntegral:

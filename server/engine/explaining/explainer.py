@@ -157,9 +157,10 @@ class Explainer:
         return [(2 * size * self._model.pixels, seconds) for size, seconds in gradients.items()]
 
     def _example(self, rows: int) -> tuple[ForwardPass, PathGradients]:
-        inputs = self._executor.explained_image(self._model.example(1)[0], fixed_targets(0)).inputs
-        alphas = Quadrature((0.5,) * rows, (1.0,) * rows)
-        return ForwardPass(inputs, "logit"), PathGradients(inputs, inputs, alphas, 0, "logit")
+        image = self._executor.explained_image(self._model.example(1)[0], fixed_targets(0))
+        alphas, inputs = Quadrature((0.5,) * rows, (1.0,) * rows), image.inputs
+        path = PathGradients(image.network, inputs, inputs, alphas, 0, "logit")
+        return ForwardPass(image.network, inputs, "logit"), path
 
     def run_slice(self, jobs: Sequence[ExplanationJob]) -> SliceResult:
         """Run one batch of rows: those of the first job, then those of the others, as long as there is room."""
