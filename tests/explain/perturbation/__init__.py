@@ -1,0 +1,1 @@
+"""Masks, their weighted maps, and the algorithms that hide parts of an image."""
