@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from explain.request.targets import ExplainedTarget, Reference
 from models.errors import ModelError
 
 
@@ -13,6 +14,7 @@ from models.errors import ModelError
 class Attribution:
     """How much each pixel speaks for a target.
 
+    - `explained`: the target, and what it is explained against
     - `values`: float32 on the CPU, [3, H, W] or [H, W]. Higher values speak more for the target, negative ones against
       it; those of Grad-CAM are at least 0.
     - `n_steps`: the number of gradients taken on one path
@@ -25,13 +27,23 @@ class Attribution:
     `n_steps`, `delta` and `gap` are None for algorithms that follow no path.
     """
 
-    target: int
+    explained: ExplainedTarget
     values: Tensor
     n_steps: int | None = None
     delta: float | None = None
     gap: float | None = None
     notes: tuple[str, ...] = ()
     quality: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def target(self) -> int:
+        """The index of the label that is explained."""
+        return self.explained.index
+
+    @property
+    def against(self) -> Reference:
+        """What it is explained against."""
+        return self.explained.against
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,12 +92,12 @@ def _rank(
 def _attribution(path: Attribution, values: Tensor, *, in_time: bool) -> Attribution:
     # a gap is reported without a note: averaging over regions evens out the error of few steps
     notes = () if in_time else (time_limit_note(path),)
-    return Attribution(path.target, values, path.n_steps, path.delta, path.gap, notes)
+    return Attribution(path.explained, values, path.n_steps, path.delta, path.gap, notes)
 
 
 def _double_scaled(path: Attribution, values: Tensor) -> Attribution:
     note = "The network saw the picture divided by 255 twice, as the hosted original shows it: nearly black."
-    return Attribution(path.target, values, path.n_steps, notes=(note,))
+    return Attribution(path.explained, values, path.n_steps, notes=(note,))
 
 
 def _passes(parameters: ExplanationParameters, targets: int) -> PassCount:

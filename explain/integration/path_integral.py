@@ -22,6 +22,7 @@ from explain.network.explained_image import ExplainedImage, OutOfTime
 from explain.network.work_items import ForwardPass, PathGradients, StageWork
 from explain.request.parameter_types import OutputName
 from explain.request.parameters import ExplanationParameters
+from explain.request.targets import ExplainedTarget
 
 COMPLETE_GAP = 0.01  # a path with a smaller completeness gap is not refined
 
@@ -66,7 +67,7 @@ class Subinterval:
 
 @dataclass(slots=True, eq=False)
 class PathIntegral:
-    """One path, in subintervals. `first_output` and `last_output` are the target's output at its ends."""
+    """One path, in subintervals. `first_output` and `last_output` are the target's number at its ends."""
 
     subintervals: list[Subinterval]
     first_output: float
@@ -74,7 +75,7 @@ class PathIntegral:
 
     @property
     def change(self) -> float:
-        """The change of the target's output along the path."""
+        """The change of the target's number along the path."""
         return self.last_output - self.first_output
 
     @property
@@ -161,7 +162,7 @@ def baseline_passes(image: ExplainedImage, parameters: ExplanationParameters) ->
 def path_integrals(
     ends: Sequence[ForwardPass],
     baselines: Sequence[ForwardPass],
-    target: int,
+    target: ExplainedTarget,
     output: OutputName,
     rule: Quadrature | None = None,
 ) -> list[PathIntegral]:
@@ -173,8 +174,8 @@ def path_integrals(
                 Subinterval(start, width, PathGradients(end.network, end.inputs, baseline.inputs, rule, target, output))
                 for start, width, rule in rules
             ],
-            float(baseline.outputs[target]),
-            float(end.outputs[target]),
+            float(target.of(baseline.outputs)),
+            float(target.of(end.outputs)),
         )
         for end in ends
         for baseline in baselines

@@ -14,7 +14,7 @@ from explain.network.explained_image import ExplainedImage, OutOfTime, no_time_l
 from explain.network.explained_network import ClassifierNetwork
 from explain.network.guidance import Guidance
 from explain.network.work_items import ForwardPass, PathGradients, TargetGradients, WorkSlice
-from explain.request.targets import TargetSelector
+from explain.request.targets import ExplainedTarget, TargetSelector
 from models.architecture.cam_layer import CamLayer
 from models.classifier import Classifier
 from models.errors import ModelError
@@ -106,7 +106,7 @@ class Executor:
 
     def _run_path_gradients(self, paths: Sequence[tuple[PathGradients, int, int]], size: int) -> None:
         rows: list[Tensor] = []
-        targets: list[int] = []
+        targets: list[ExplainedTarget] = []
         for path, start, stop in paths:
             alphas = torch.tensor(path.quadrature.alphas[start:stop], device=self.device).view(-1, 1, 1, 1)
             rows += path.baseline + alphas * (path.inputs - path.baseline)
@@ -123,9 +123,9 @@ class Executor:
                 row += 1
 
     def _gradients_of(
-        self, like: PathGradients, rows: Sequence[Tensor], targets: Sequence[int], size: int
+        self, like: PathGradients, rows: Sequence[Tensor], targets: Sequence[ExplainedTarget], size: int
     ) -> tuple[Tensor, Tensor]:
-        """Return the target's output of each row, [N], and its gradients, [N, 3, H, W].
+        """Return the target's number of each row, [N], and its gradients, [N, 3, H, W].
 
         Network and kind of output are those of the item `like`.
         """
@@ -138,7 +138,8 @@ class Executor:
             wanted = targets[start : start + part_size]
             batch = _batch(rows[start : start + part_size], part_size).requires_grad_()
             with torch.enable_grad():
-                selected = network.outputs(network.logits(batch), like.output)[range(len(wanted)), wanted]
+                outputs = network.outputs(network.logits(batch), like.output)
+                selected = _numbers(outputs, range(len(wanted)), wanted)
             (gradients,) = torch.autograd.grad(selected.sum(), batch)
             return selected.detach(), gradients[: len(wanted)]
 
@@ -196,10 +197,20 @@ def _gradients(items: Sequence[TargetGradients], outputs: Tensor, at: Tensor) ->
     found = []
     for turn in range(max(len(item.targets) for item in items)):
         rows = [row for row, item in enumerate(items) if len(item.targets) > turn]
-        selected = outputs[rows, [items[row].targets[turn] for row in rows]].sum()
-        (gradients,) = torch.autograd.grad(selected, at, retain_graph=True)
+        selected = _numbers(outputs, rows, [items[row].targets[turn] for row in rows])
+        (gradients,) = torch.autograd.grad(selected.sum(), at, retain_graph=True)
         found += [(items[row], gradients[row]) for row in rows]
     return found
+
+
+def _numbers(outputs: Tensor, rows: Sequence[int], targets: Sequence[ExplainedTarget]) -> Tensor:
+    """Take the number of each target from its row of outputs, [N, C]: [len(rows)]."""
+    chosen = outputs[list(rows), [target.index for target in targets]]
+    contrasts = [place for place, target in enumerate(targets) if target.against is not None]
+    if not contrasts:
+        return chosen
+    references = torch.stack([targets[place].reference(outputs[rows[place]]) for place in contrasts])
+    return chosen.index_add(0, torch.tensor(contrasts, device=chosen.device), references, alpha=-1)
 
 
 def _batch(rows: Sequence[Tensor], size: int) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from explain.errors import ExplanationError
 from explain.network.explained_network import ExplainedNetwork
-from explain.request.targets import TargetSelector
+from explain.request.targets import ExplainedTarget, TargetSelector
 
 # share by which the work so far would grow -> whether that would end too late
 OutOfTime = Callable[[float], bool]
@@ -40,16 +40,16 @@ class ExplainedImage:
     out_of_time: OutOfTime = no_time_limit
     cache: dict[object, Any] = field(default_factory=dict)
 
-    def targets(self, logits: Tensor) -> tuple[int, ...]:
+    def targets(self, logits: Tensor) -> tuple[ExplainedTarget, ...]:
         """Select the targets, possibly none, for logits, float32 [C] on the CPU.
 
         Raises ExplanationError, code `target_unknown`, for an index that is not a class of the model.
         """
-        targets = tuple(int(target) for target in self.select_targets(logits))
+        targets = tuple(self.select_targets(logits))
         for target in targets:
-            if not 0 <= target < len(logits):
+            if not 0 <= target.index < len(logits):
                 raise ExplanationError(
                     "target_unknown",
-                    f"The target {target} is no class of this model. Give a number from 0 to {len(logits) - 1}.",
+                    f"The target {target.index} is no class of this model. Give a number from 0 to {len(logits) - 1}.",
                 )
         return targets

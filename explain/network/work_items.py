@@ -17,6 +17,7 @@ from explain.integration.quadrature import Quadrature
 from explain.network.explained_image import ExplainedImage
 from explain.network.explained_network import ExplainedNetwork
 from explain.request.parameter_types import OutputName
+from explain.request.targets import ExplainedTarget
 
 
 @dataclass(slots=True, eq=False)
@@ -58,15 +59,15 @@ class ForwardPass:
 class PathGradients:
     """Gradients along the straight line from `baseline` to `inputs`, both [3, H, W]: one row for each alpha.
 
-    `gradient` becomes the weighted sum of the gradients of the target's output along the line, float32 [3, H, W].
-    `outputs` and `slopes`, float64 on the CPU, become that output at each alpha and its derivative by alpha.
+    `gradient` becomes the weighted sum of the gradients of the target's number along the line, float32 [3, H, W].
+    `outputs` and `slopes`, float64 on the CPU, become that number at each alpha and its derivative by alpha.
     """
 
     network: ExplainedNetwork
     inputs: Tensor
     baseline: Tensor
     quadrature: Quadrature
-    target: int
+    target: ExplainedTarget
     output: OutputName
     gradient: Tensor = field(init=False)
     outputs: Tensor = field(init=False)
@@ -105,7 +106,7 @@ class TargetGradients:
     guided: bool = False
     guided_relu6: bool = True
     logits: Tensor = field(init=False)
-    targets: tuple[int, ...] = ()
+    targets: tuple[ExplainedTarget, ...] = ()
     activations: Tensor = field(init=False)
     activation_gradients: list[Tensor] = field(default_factory=list)
     gradients: list[Tensor] = field(default_factory=list)

@@ -29,6 +29,7 @@ class AttributionImage:
 
     - `pixels`: uint8 RGB [H, W, 3] in [0, 255]
     - `values`: float32 [3, H, W] or [H, W], any range, positive where a pixel speaks for the label
+    - `label`: the title: the label, and what it is explained against
     - `confidence`: the label's score in [0, 1]
     """
 

@@ -84,10 +84,13 @@ Targets = Annotated[
     Field(
         min_length=1,
         max_length=_MAX_TARGETS,
-        json_schema_extra={"expectation": "a label, a whole number of at least 0, or a list of up to 100 of these"},
+        json_schema_extra={
+            "expectation": "a label, a whole number of at least 0, predicted, or a list of up to 100 of these"
+        },
     ),
     BeforeValidator(_as_tuple),
 ]
+Against = Annotated[Target, Field(json_schema_extra={"expectation": "a label, a whole number of at least 0, or rest"})]
 Quality = Annotated[
     tuple[Measure, ...],
     Field(max_length=2, json_schema_extra={"expectation": "true, false, insertion, deletion or a list of these two"}),

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from explain.errors import ExplanationError
 from explain.request.defaults import DEFAULTS, HOSTED
 from explain.request.parameter_types import (
+    Against,
     AlgorithmName,
     AttributionsChannels,
     AttributionsFormat,
@@ -61,7 +62,13 @@ class ExplanationParameters(BaseModel):
 
     target: Targets | None = Field(
         None,
-        description="What to explain instead of the predicted labels: texts are labels, numbers their positions.",
+        description="What to explain instead of the predicted labels: texts are labels, numbers their positions;"
+        " predicted is the label of the highest score.",
+    )
+    against: Against | None = Field(
+        None,
+        description="Explain why the target rather than this label: the output of the target less that of this one;"
+        " rest is all other labels.",
     )
     top_k: int | None = Field(None, ge=1, le=100, description="Explain this many labels of the highest scores.")
     confidence_score_threshold_multilabel: Threshold = Field(

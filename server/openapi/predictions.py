@@ -32,6 +32,7 @@ _EXPLANATION = named(
         {"label": _LABEL, "target": INTEGER, "confidence": NUMBER, "xai_algorithm": TEXT, "notes": list_of(TEXT)},
         n_steps=any_of(INTEGER, NULL),
         completeness_gap=any_of(NUMBER, NULL),
+        against=_LABEL,
         quality=open_object("How the score reacts when the most important pixels are added or removed."),
     ),
 )

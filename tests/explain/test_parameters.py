@@ -26,7 +26,7 @@ from tests.support.contract import contract
 ORIGINAL = {"xrai", "integrated_gradients", "guided_gradcam", "guided_backprop"}
 BASELINES = "one of black, white, mean, blur, noise, image_min, image_max or a list of these"
 SHARE = "a number from 0 to 1"
-TARGETS = "a label, a whole number of at least 0, or a list of up to 100 of these"
+TARGETS = "a label, a whole number of at least 0, predicted, or a list of up to 100 of these"
 
 
 def refusal(content: object, code: str = "xai_parameters_invalid") -> str:
@@ -42,6 +42,7 @@ def test_nothing_given_means_every_default(content: object) -> None:
         "xai_algorithm": "xrai",
         "compatibility": None,
         "target": None,
+        "against": None,
         "top_k": None,
         "confidence_score_threshold_multilabel": 0.5,
         "output": "logit",
@@ -100,6 +101,8 @@ def test_defaults_that_depend_on_the_algorithm(algorithm: str, baseline: Any, si
         ("target", "can", ("can",)),
         ("target", 0, (0,)),
         ("target", ["can", 3], ("can", 3)),
+        ("against", "can", "can"),
+        ("against", 0, 0),
         ("top_k", 3, 3),
         ("confidence_score_threshold_multilabel", "0.25", 0.25),
         ("confidence_score_threshold_multilabel", 0, 0.0),
@@ -169,6 +172,9 @@ def test_every_rule_and_baseline_is_accepted(rule: str, baseline: str) -> None:
         ("target", [], f"{TARGETS} or null"),
         ("target", [["can"]], f"{TARGETS} or null"),
         ("target", list(range(101)), f"{TARGETS} or null"),
+        ("against", -1, "a label, a whole number of at least 0, or rest or null"),
+        ("against", ["can"], "a label, a whole number of at least 0, or rest or null"),
+        ("against", True, "a label, a whole number of at least 0, or rest or null"),
         ("top_k", 0, "a whole number from 1 to 100 or null"),
         ("noise_samples", 101, "a whole number from 0 to 100"),
         ("noise_std", -1, "a number from 0 to 10"),
@@ -370,7 +376,7 @@ def test_compatibility_computes_as_the_original_documents(algorithm: str, expect
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize(
-    "content", [{}, {"compatibility": "azureml"}, {"target": ["can", 3], "quality": True}], ids=str
+    "content", [{}, {"compatibility": "azureml"}, {"target": ["can", 3], "against": "rest", "quality": True}], ids=str
 )
 def test_the_engine_builds_the_same_parameters_from_their_fields(algorithm: str, content: dict[str, Any]) -> None:
     parameters = read_parameters({"xai_algorithm": algorithm} | content)

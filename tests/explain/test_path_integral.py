@@ -12,6 +12,7 @@ from explain.integration.quadrature import Quadrature
 from explain.network.explained_image import no_time_limit
 from explain.network.explained_network import ClassifierNetwork
 from explain.network.work_items import PathGradients
+from explain.request.targets import ExplainedTarget
 from tests.support.explain_networks import parameters_for
 
 Function = Callable[[float], float]
@@ -27,7 +28,7 @@ def follow(path: PathGradients, output: Function, slope: Function) -> None:
 
 
 def path(rule: Quadrature) -> PathGradients:
-    return PathGradients(NETWORK, torch.ones(1, 1, 1), torch.zeros(1, 1, 1), rule, 0, "logit")
+    return PathGradients(NETWORK, torch.ones(1, 1, 1), torch.zeros(1, 1, 1), rule, ExplainedTarget(0), "logit")
 
 
 def in_subintervals(output: Function, slope: Function, most: int) -> PathIntegral:

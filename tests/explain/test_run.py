@@ -17,7 +17,7 @@ from explain.network.executor import Executor
 from explain.network.work_items import ForwardPass, PathGradients, WorkSlice
 from explain.request.parameters import ExplanationParameters
 from explain.request.targets import fixed_targets, predicted_target, targets_above
-from explain.run import ExplanationRun, begin, explain
+from explain.run import begin, explain
 from models.errors import ModelError
 from models.loaded import load_classifier
 from tests.support.explain_networks import (
@@ -29,6 +29,7 @@ from tests.support.explain_networks import (
     parameters_for,
     pixels,
     seeded_executor,
+    together,
 )
 from tests.support.folders.checkpoints import write_automl_folder
 
@@ -84,30 +85,6 @@ def test_rows_of_several_explanations_share_batches(threads: int) -> None:
         for one, other in zip(run.explanation.attributions, alone.attributions, strict=True):
             assert torch.equal(one.values, other.values), "the same bits as alone in batches of the same size"
             assert (one.n_steps, one.gap, one.delta) == (other.n_steps, other.gap, other.delta)
-
-
-def together(executor: Executor, runs: list[ExplanationRun], size: int) -> int:
-    """Run all explanations as an engine would, and count the batches that held rows of more than one."""
-    mixed = 0
-    while unfinished := [run for run in runs if run.explanation is None]:
-        for run in unfinished:
-            for cpu_task in run.cpu_tasks():
-                if not cpu_task.done:
-                    cpu_task.run()
-        key = next((run.key for run in unfinished if run.key), None)
-        batch: list[Any] = []
-        owners = 0
-        for run in unfinished:
-            taken = run.take(size - sum(one.count for one in batch), key)
-            owners += bool(taken)
-            batch += taken
-        if batch:
-            executor.run(batch, size)
-            mixed += owners > 1
-        for run in unfinished:
-            if run.ready:
-                run.resume()
-    return mixed
 
 
 def test_threads_do_not_disturb_each_other() -> None:

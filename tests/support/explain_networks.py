@@ -10,7 +10,7 @@ from explain.attribution import Attribution
 from explain.network.executor import Executor
 from explain.request.parameters import ExplanationParameters, read_parameters
 from explain.request.targets import fixed_targets
-from explain.run import explain
+from explain.run import ExplanationRun, explain
 from models.architecture.cam_layer import last_convolution
 from models.architecture.catalog import classifier_architecture
 from models.images.preprocess import Preprocess
@@ -58,6 +58,30 @@ def difference(found: Tensor, expected: Tensor) -> float:
     """The largest difference, relative to the largest expected value."""
     assert found.shape == expected.shape
     return float((found - expected.detach()).abs().max() / expected.detach().abs().max())
+
+
+def together(executor: Executor, runs: list[ExplanationRun], size: int) -> int:
+    """Run all explanations as an engine would, and count the batches that held rows of more than one."""
+    mixed = 0
+    while unfinished := [run for run in runs if run.explanation is None]:
+        for run in unfinished:
+            for cpu_task in run.cpu_tasks():
+                if not cpu_task.done:
+                    cpu_task.run()
+        key = next((run.key for run in unfinished if run.key), None)
+        batch: list[Any] = []
+        owners = 0
+        for run in unfinished:
+            taken = run.take(size - sum(one.count for one in batch), key)
+            owners += bool(taken)
+            batch += taken
+        if batch:
+            executor.run(batch, size)
+            mixed += owners > 1
+        for run in unfinished:
+            if run.ready:
+                run.resume()
+    return mixed
 
 
 class Linear(nn.Module):

@@ -24,7 +24,7 @@ from explain.quality import PASSES_PER_MEASURE
 from explain.regions.ranking import warm_up as compile_regions
 from explain.rendering.attribution_image import FullImage
 from explain.request.parameters import ExplanationParameters
-from explain.request.targets import fixed_targets, target_count, target_selector
+from explain.request.targets import ExplainedTarget, fixed_targets, target_count, target_selector
 from explain.run import begin
 from models.classifier import Classifier
 from models.images.decoding import ImageLimits, decode
@@ -159,7 +159,7 @@ class Explainer:
     def _example(self, rows: int) -> tuple[ForwardPass, PathGradients]:
         image = self._executor.explained_image(self._model.example(1)[0], fixed_targets(0))
         alphas, inputs = Quadrature((0.5,) * rows, (1.0,) * rows), image.inputs
-        path = PathGradients(image.network, inputs, inputs, alphas, 0, "logit")
+        path = PathGradients(image.network, inputs, inputs, alphas, ExplainedTarget(0), "logit")
         return ForwardPass(image.network, inputs, "logit"), path
 
     def run_slice(self, jobs: Sequence[ExplanationJob]) -> SliceResult:

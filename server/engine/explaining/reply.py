@@ -12,6 +12,7 @@ from explain.encoding import encode
 from explain.rendering.attribution_image import AttributionImage, FullImage
 from explain.rendering.drawing import draw, style
 from explain.request.parameters import ExplanationParameters
+from explain.request.targets import REST
 from models.labels import named
 from models.predictions import ClassScores
 
@@ -67,7 +68,7 @@ def _drawn(
     image = AttributionImage(
         pixels.numpy(),
         attribution.values.numpy().astype(np.float32, copy=False),
-        named(scores.labels[attribution.target]),
+        _title(attribution, scores),
         scores.probs[attribution.target],
         parameters.xai_algorithm,
         full_image,
@@ -75,7 +76,20 @@ def _drawn(
     return b64encode(draw(image, style(parameters))).decode("ascii")
 
 
+def _title(attribution: Attribution, scores: ClassScores) -> str:
+    label, against = named(scores.labels[attribution.target]), attribution.against
+    if against is None:
+        return label
+    return f"{label} rather than {'any other' if against == REST else named(scores.labels[against])}"
+
+
 def _details(attribution: Attribution, scores: ClassScores, parameters: ExplanationParameters) -> dict[str, Any]:
+    against = attribution.against
+    more: dict[str, Any] = {}
+    if against is not None:
+        more["against"] = REST if against == REST else scores.labels[against]
+    if attribution.quality:
+        more["quality"] = dict(attribution.quality)
     return {
         "label": scores.labels[attribution.target],
         "target": attribution.target,
@@ -84,4 +98,5 @@ def _details(attribution: Attribution, scores: ClassScores, parameters: Explanat
         "n_steps": attribution.n_steps,
         "completeness_gap": attribution.gap,
         "notes": list(attribution.notes),
-    } | ({"quality": dict(attribution.quality)} if attribution.quality else {})
+        **more,
+    }

@@ -162,6 +162,23 @@ def test_the_best_labels_and_how_good_their_maps_are(server: LiveServer) -> None
         assert all(0 <= figure <= 1 for figure in one["quality"].values())
 
 
+def test_a_label_is_explained_against_another(server: LiveServer) -> None:
+    parameters = {"xai_algorithm": "gradcam", "target": "predicted"}
+    (plain,) = rows(server, cell(IMAGES[0], parameters))
+    (why,) = plain["explanations"]
+    assert "against" not in why
+    other = next(label for label in plain["labels"] if label != why["label"])
+    (row, rest, itself) = (
+        post(server, cell(IMAGES[0], parameters | {"against": against})) for against in (other, "rest", why["label"])
+    )
+    (contrast,) = row.json()[0]["explanations"]
+    assert contrast == why | {"against": other, "notes": contrast["notes"]}
+    assert row.json()[0]["visualizations"] != plain["visualizations"]
+    assert rest.json()[0]["explanations"][0]["against"] == "rest"
+    assert (itself.status_code, itself.json()["code"]) == (422, "xai_parameters_invalid")
+    assert f"'{why['label']}' is explained against itself" in itself.json()["message"]
+
+
 def test_the_whole_image_may_be_drawn(server: LiveServer) -> None:
     parameters = {"xai_algorithm": "gradcam", "visualization": "heatmap", "captions": False}
     (crop, whole) = rows(server, cell(IMAGES[0], parameters), cell(IMAGES[0], parameters | {"extent": "picture"}))
@@ -188,6 +205,8 @@ def test_a_budget_ends_refinement(server: LiveServer, algorithm: str, least: int
         ("xrai", "xai_parameters_invalid", "expected a JSON object"),
         ({"target": "cartoon"}, "target_unknown", "Did you mean 'carton'"),
         ({"target": 4}, "target_unknown", "a number from 0 to 3"),
+        ({"target": "can", "against": 9}, "target_unknown", "In 'against', 9 is no label of this model"),
+        ({"target": "can", "against": "can"}, "xai_parameters_invalid", "'can' is explained against itself"),
     ],
 )
 def test_what_cannot_be_explained_is_refused_at_once(
