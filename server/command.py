@@ -1,4 +1,4 @@
-"""sightglass serve | check | models | data | training | completion: the command of an installation.
+"""sightglass serve | check | models | data | training | explain | completion: the command of an installation.
 
 Only what a command needs is imported, and nothing before it is known that this is Linux.
 """
@@ -76,7 +76,7 @@ def _parser_of_all() -> argparse.ArgumentParser:
     }
     for name, part in parts.items():
         commands.add_parser(name, parents=[part], add_help=False)
-    for name in ("data", "training"):  # whose own arguments this process does not know
+    for name in ("data", "training", "explain"):  # whose own arguments this process does not know
         commands.add_parser(name)
     return parser
 
@@ -103,6 +103,10 @@ def _data(arguments: Sequence[str], prog: str) -> int:
 
 def _training(arguments: Sequence[str], prog: str) -> int:
     return _become("training", arguments)
+
+
+def _explain(arguments: Sequence[str], prog: str) -> int:
+    return _become("explain", arguments)
 
 
 def _become(package: str, arguments: Sequence[str]) -> int:
@@ -136,5 +140,6 @@ _COMMANDS: Mapping[str, tuple[Callable[[Sequence[str], str], int], str]] = {
     "models": (_models, "register, list and check models"),
     "data": (_data, "check, split, convert and show labelled images"),
     "training": (_training, "train a model on labelled images"),
+    "explain": (_explain, "show where a model looks in many images"),
     "completion": (_completion, "print code that makes a shell complete commands and flags"),
 }

@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from PIL import Image
 
 from data.drawing.colours import hexadecimal, label_colour
+from data.drawing.fault_tables import fault_tables
 from data.drawing.html_page import chip, document, embedded, escaped, facts, table
 from data.drawing.shown_image import ShownImage
 from data.drawing.statistics import DataStatistics
 from data.drawing.vector_drawing import VectorDrawing
 from data.fault import Fault
 from models.labels import Label, named
-from settings.excerpt import counted
 
-_MOST_LISTED = 300  # faults
 _TASKS = {
     "multiclass": "one label an image",
     "multilabel": "labels of images",
@@ -63,7 +62,7 @@ def data_page(
         f"<h1>{escaped(title)}</h1>{facts(numbers)}"
         f"<h2>Labels</h2>{_label_table(statistics)}"
         + (f'<h2>In numbers</h2><div class="charts">{drawings}</div>' if drawings else "")
-        + (f"<h2>Faults</h2>{_fault_tables(faults)}" if faults else "")
+        + (f"<h2>Faults</h2>{fault_tables(faults)}" if faults else "")
         + f'<h2>Images</h2><p class="faint">{escaped(note)}</p>{_controls(statistics)}'
         f'<div class="images" id="images">{"".join(figures)}</div>'
     )
@@ -117,32 +116,6 @@ def _label_table(statistics: DataStatistics) -> str:
     objects = ["objects"] if statistics.has_objects else []
     headers = ["label", "images", *objects, "of all images", ""]
     return table(headers, rows, numbers=range(1, len(headers) - 1))
-
-
-def _fault_tables(faults: Sequence[Fault]) -> str:
-    counts = Counter((fault.fault, fault.done) for fault in faults)
-    summary = table(
-        ["fault", "how often", "what was done"],
-        [
-            [f'<code class="fault">{escaped(code)}</code>', f"{count:,}", escaped(done)]
-            for (code, done), count in counts.most_common()
-        ],
-        numbers=[1],
-    )
-    rows = [
-        [
-            str(fault.line) if fault.line else "all",
-            escaped(fault.image),
-            f'<code class="fault">{escaped(fault.fault)}</code>',
-            escaped(fault.detail),
-            escaped(fault.done),
-        ]
-        for fault in faults[:_MOST_LISTED]
-    ]
-    listed = table(["line", "image", "fault", "detail", "what was done"], rows, numbers=[0])
-    first = f"The first {_MOST_LISTED}" if len(faults) > _MOST_LISTED else "All"
-    said = f"{first} of {counted(len(faults), 'fault')}"
-    return f"{summary}<details><summary>{said}, line by line</summary>{listed}</details>"
 
 
 def _controls(statistics: DataStatistics) -> str:

@@ -34,6 +34,7 @@ p{{margin:0 0 12px;max-width:76ch}}
 .charts{{display:flex;flex-wrap:wrap;gap:28px 44px;align-items:flex-start}}
 .curves{{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(480px,100%),1fr));gap:28px 44px}}
 .curves svg{{width:100%;max-width:660px}}
+a{{color:var(--accent)}}
 svg{{max-width:100%;overflow:visible;height:auto;display:block;font-family:inherit}}
 .scroll{{overflow:auto;max-height:420px}}
 table{{border-collapse:collapse;font-size:14px}}
@@ -54,7 +55,9 @@ border-radius:6px;padding:4px 8px}}
 .images{{display:grid;grid-template-columns:repeat(auto-fill,minmax(230px,1fr));gap:18px}}
 .wide{{grid-template-columns:repeat(auto-fill,minmax(400px,1fr))}}
 .wide img{{aspect-ratio:8/3}}
-h3{{font-size:15px;margin:0 0 8px}}
+.small{{grid-template-columns:repeat(auto-fill,minmax(120px,1fr))}}
+.small img,.small .missing{{aspect-ratio:1}}
+h3{{font-size:15px;margin:0 0 8px}} .images+h3,details+h3{{margin-top:28px}}
 figure{{margin:0;min-width:0;background:var(--raised);border-radius:8px;overflow:hidden}}
 figure.faulty{{outline:2px solid var(--fault)}}
 figure img{{display:block;width:100%;aspect-ratio:4/3;object-fit:contain;cursor:zoom-in}}
@@ -89,7 +92,7 @@ def document(title: str, body: str, script: str = "") -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
         f"<title>{escaped(title)}</title>\n<style>{_STYLE}</style></head>\n"
-        f"<body>\n{body}\n<script>{code}</script></body></html>\n"
+        f"<body>\n<main>\n{body}\n</main>\n<script>{code}</script></body></html>\n"
     )
 
 

@@ -15,6 +15,7 @@ from data import formats
 from data.command import Command
 from data.format import Format
 from explain import algorithms
+from explain import commands as explain_commands
 from explain.algorithm import Algorithm
 from models import architectures, tasks
 from models.architecture.architecture import Family
@@ -74,6 +75,7 @@ def test_names_equal_file_names() -> None:
         *constants(algorithms, "ALGORITHM"),
         *constants(data_commands, "COMMAND"),
         *constants(training_commands, "COMMAND"),
+        *constants(explain_commands, "COMMAND"),
     ]
     assert [value.name for _, value in found] == [stem for stem, _ in found]
 

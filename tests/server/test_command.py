@@ -17,7 +17,8 @@ from tests.support.repository import ROOT
     [
         (
             ["serv"],
-            "'serv' is no command. Commands: serve, check, models, data, training, completion. Did you mean 'serve'?",
+            "'serv' is no command. Commands: serve, check, models, data, training, explain, completion. "
+            "Did you mean 'serve'?",
         ),
         (["--model", "x"], "'--model' is no command."),
         (["serve", "--modle", "x"], "Unknown arguments: --modle x. Did you mean '--model'"),
@@ -56,7 +57,7 @@ def test_every_command_has_a_help(words: list[str], usage: str, capsys: pytest.C
     assert capsys.readouterr().out.startswith(usage)
 
 
-@pytest.mark.parametrize("name", ["data", "training"])
+@pytest.mark.parametrize("name", ["data", "training", "explain"])
 def test_what_a_server_never_imports_takes_the_place_of_this_process(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

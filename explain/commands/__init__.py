@@ -1,0 +1,1 @@
+"""The commands of `python -m explain`: each file defines a COMMAND."""
