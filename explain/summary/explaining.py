@@ -16,7 +16,7 @@ from explain.errors import ExplanationError
 from explain.network.executor import Executor
 from explain.network.work_items import CpuTask
 from explain.rendering.levels import weights
-from explain.request.targets import TargetSelector
+from explain.request.targets import ExplainedTarget, TargetSelector
 from explain.summary.image_maps import ImageMaps, shrunk
 from explain.summary.images import SummaryImage
 from explain.summary.job import SummaryJob
@@ -190,12 +190,12 @@ class _Selection:
         self._select, self._quota = select, quota
         self._asked = False
 
-    def __call__(self, logits: Tensor) -> Sequence[int]:
+    def __call__(self, logits: Tensor) -> Sequence[ExplainedTarget]:
         if not self._asked:
             self._asked = True
-            self.selected = tuple(self._select(logits))
+            self.selected = tuple(target.index for target in self._select(logits))
             self.taken = self._quota.take(self.selected)
-        return self.taken
+        return [ExplainedTarget(index) for index in self.taken]
 
 
 def _fault(image: SummaryImage, code: str, detail: str) -> Fault:

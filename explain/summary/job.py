@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from explain.catalog import algorithm
 from explain.errors import ExplanationError
 from explain.request.parameters import ExplanationParameters
 from explain.request.targets import TargetSelector, fixed_targets, target_selector
@@ -38,10 +39,16 @@ class SummaryJob:
                 "xai_parameters_invalid",
                 "'sign' is 'signed'; expected positive or absolute, as shares of an attribution are summed.",
             )
-        if self.parameters.target is not None or self.parameters.top_k is not None:
+        single = ("target", "top_k", "against")
+        if given := [name for name in single if getattr(self.parameters, name) is not None]:
             raise ExplanationError(
                 "xai_parameters_invalid",
-                "'target' and 'top_k' are for single images. Leave them out, and say with --explain what is explained.",
+                f"{given[0]!r} is for single images. Leave it out, and say with --explain which labels are explained.",
+            )
+        if "classifier" not in algorithm(self.parameters.xai_algorithm).explains:
+            raise ExplanationError(
+                "algorithm_unsupported",
+                f"{self.parameters.xai_algorithm} does not explain models that classify. Use gradcam.",
             )
 
     @property

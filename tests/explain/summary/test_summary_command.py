@@ -137,7 +137,8 @@ def test_where_no_image_is_left_nothing_is_written(
     ("options", "text"),
     [
         (["--xai-parameters", '{"sign": "signed"}'], "'sign' is 'signed'; expected positive or absolute"),
-        (["--xai-parameters", '{"top_k": 2}'], "'target' and 'top_k' are for single images."),
+        (["--xai-parameters", '{"top_k": 2}'], "'top_k' is for single images."),
+        (["--xai-parameters", '{"against": "rest"}'], "'against' is for single images."),
         (["--xai-parameters", '{"n_stepz": 2}'], "The key 'n_stepz' of `xai_parameters` is not known."),
         (["--xai-parameters", "[1]"], "expected a JSON object such as"),
         (["--limit", "0"], "expected 1 or more, not 0"),
