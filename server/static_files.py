@@ -46,7 +46,7 @@ class StaticFile:
 
     def response(self, request: Request, cache_control: str) -> Response:
         """Return it, compressed for clients that take that, or 304 to one that has it already."""
-        compressed = self.compressed if _takes_gzip(request.headers.get("accept-encoding", "")) else None
+        compressed = self.compressed if takes_gzip(request) else None
         etag = f'"{self._etag}{"" if compressed is None else "-gzip"}"'
         headers = {**PAGE_HEADERS, "cache-control": cache_control, "etag": etag, "vary": "accept-encoding"}
         # proxies that compress, or the opposite, pass other forms of the tag on
@@ -57,8 +57,9 @@ class StaticFile:
         return Response(compressed, headers=headers | {"content-encoding": "gzip"}, media_type=self._media_type)
 
 
-def _takes_gzip(accept_encoding: str) -> bool:
-    for part in accept_encoding.split(","):
+def takes_gzip(request: Request) -> bool:
+    """Whether the client of a request reads bodies that are compressed by gzip."""
+    for part in request.headers.get("accept-encoding", "").split(","):
         coding, _, parameters = part.partition(";")
         if coding.strip().lower() == "gzip":
             return _NOT_WANTED.fullmatch(parameters.strip()) is None

@@ -1,5 +1,7 @@
 """The page at /ui: its files need no key, but what it tells about models, and the images that it offers, do."""
 
+import gzip
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
@@ -9,7 +11,7 @@ from server.api.state import AppState
 from server.page.assets import page_assets
 from server.page.description import PageDescription
 from server.page.samples import Samples
-from server.static_files import CURRENT, FOR_EVER, PAGE_HEADERS
+from server.static_files import CURRENT, FOR_EVER, PAGE_HEADERS, takes_gzip
 
 STATE = "/ui/state"
 _NOT_KEPT = {**PAGE_HEADERS, "cache-control": "no-store"}
@@ -39,7 +41,7 @@ def create_router(state: AppState) -> APIRouter:
     async def page_catalog(request: Request) -> Response:
         """Tell what the deployments can do."""
         state.keys.check(request.headers.get("authorization"))
-        return JSONResponse(await run_in_threadpool(description.catalog), headers=_NOT_KEPT)
+        return await run_in_threadpool(_catalog, description, compressed=takes_gzip(request))
 
     @router.get("/ui/samples/{name}", include_in_schema=False)
     async def page_sample(request: Request, name: str) -> Response:
@@ -59,3 +61,13 @@ def create_router(state: AppState) -> APIRouter:
         return file.response(request, FOR_EVER)
 
     return router
+
+
+def _catalog(description: PageDescription, *, compressed: bool) -> Response:
+    """Write the catalog, which may hold thousands of labels. It takes milliseconds: no work for an event loop."""
+    headers = {**_NOT_KEPT, "vary": "accept-encoding"}
+    plain = JSONResponse(description.catalog(), headers=headers)
+    if not compressed:
+        return plain
+    headers["content-encoding"] = "gzip"
+    return Response(gzip.compress(plain.body), headers=headers, media_type=plain.media_type)

@@ -165,6 +165,15 @@ def test_the_catalog_holds_limits_samples_and_the_colours_of_maps(catalog: Any) 
         assert (each["stops"][0], each["stops"][-1], len(each["stops"])) == (lowest, highest, 17)
 
 
+def test_the_catalog_is_compressed_for_those_who_take_that(server: LiveServer) -> None:
+    replies = [get(server, "/ui/deployments", accept_encoding=coding) for coding in ("gzip", "identity")]
+    assert [reply.headers.get("content-encoding") for reply in replies] == ["gzip", None]
+    assert all(reply.headers["vary"] == "accept-encoding" for reply in replies)
+    sizes = [int(reply.headers["content-length"]) for reply in replies]
+    assert 2 * sizes[0] < sizes[1]
+    assert replies[0].json() == replies[1].json()
+
+
 def test_samples_are_the_files_themselves(page_site: PageSite) -> None:
     for name, media_type in (("first.jpg", "image/jpeg"), ("second.png", "image/png")):
         reply = get(page_site.server, f"/ui/samples/{name}")
