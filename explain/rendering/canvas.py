@@ -61,6 +61,13 @@ class Canvas:
         coloured.putpalette(colour_table(self.style.colours).tobytes())
         return self._within(coloured.convert("RGB"), Image.new("RGB", self.image.size, _UNSEEN))
 
+    def heat_to_lay_over(self) -> Image.Image:
+        """Colour the levels; what the network did not see is transparent, where there is such a part."""
+        heat = self.heat()
+        if not self._seen_whole:
+            heat.putalpha(self._seen())
+        return heat
+
     def overlay(self) -> Image.Image:
         """Lay the heat map over the image in shades of grey, on which its colours stand out."""
         grey = Image.fromarray(np.asarray(self.image).mean(axis=2).astype(np.uint8)).convert("RGB")
@@ -88,11 +95,18 @@ class Canvas:
         return np.asarray(result)
 
     def _within(self, inside: Image.Image, outside: Image.Image) -> Image.Image:
-        if self.box == (0, 0, *self.image.size):
-            return inside
+        return inside if self._seen_whole else Image.composite(inside, outside, self._seen())
+
+    @property
+    def _seen_whole(self) -> bool:
+        (left, top, right, bottom), (width, height) = self.box, self.image.size
+        return left <= 0 and top <= 0 and right >= width and bottom >= height
+
+    def _seen(self) -> Image.Image:
+        """Return 255 for each pixel that the network saw, else 0, in mode L."""
         mask = Image.new("L", self.image.size)
         mask.paste(255, self.box)
-        return Image.composite(inside, outside, mask)
+        return mask
 
 
 def _shown(image: AttributionImage, style: Style) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from models.discovery import constants
 
 
 def draw(image: AttributionImage, style: Style) -> bytes:
-    """Draw an image in a style: a PNG file in RGB. The same arguments give the same bytes.
+    """Draw an image in a style: a PNG file in RGB or RGBA. The same arguments give the same bytes.
 
     Raises KeyError for an unknown visualization or colour map, and ExplanationError, code `attribution_invalid`, for
     attributions that are not finite.

@@ -7,16 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_GREY, _RGB = 0, 2
+_GREY, _RGB, _RGBA = 0, 2, 6
 _UP = 2
 # level 1 against 3: a third faster, 5 % larger; level 6: three times slower, 7 % smaller
 _LEVEL = 1
 
 
 def encode_rgb(pixels: NDArray[np.uint8]) -> bytes:
-    """Encode uint8 [H, W, 3]."""
-    height, width, _ = pixels.shape
-    return _file(pixels.reshape(height, width * 3), width, bits=8, colours=_RGB)
+    """Encode uint8 [H, W, 3], or [H, W, 4] with the opacity of each pixel."""
+    height, width, channels = pixels.shape
+    return _file(pixels.reshape(height, width * channels), width, bits=8, colours=_RGBA if channels == 4 else _RGB)
 
 
 def encode_grey16(values: NDArray[np.uint16]) -> bytes:

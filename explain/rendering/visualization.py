@@ -14,7 +14,7 @@ _LONGER_SIDE = 720  # pixels
 
 @dataclass(frozen=True, slots=True)
 class Visualization:
-    """`draw` returns an image in mode RGB; `meaning` says in a sentence what it shows."""
+    """`draw` returns an image in mode RGB or RGBA; `meaning` says in a sentence what it shows."""
 
     name: str
     meaning: str

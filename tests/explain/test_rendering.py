@@ -156,10 +156,21 @@ def test_the_whole_image_keeps_its_resolution_and_shows_the_map_in_its_place() -
     assert (bare[:, :50] == full_image.pixels[:, :50]).all()
     assert (bare[:, 350:] == full_image.pixels[:, 350:]).all()
     assert (bare[:, 50:350] == colour_table("bgyw")[255]).all()
-    heat = drawn(one, visualization="heatmap", extent="picture", captions=False)
-    assert len(np.unique(heat[:, :50].reshape(-1, 3), axis=0)) == 1
     grid = drawn(one, extent="picture")
     assert (grid[152 : 152 + 384, 56 : 56 + 512] == resized(full_image.pixels, 512, 384)).all()
+
+
+def test_a_bare_heat_map_can_lie_over_the_whole_image() -> None:
+    one = attribution_image(full_image=FullImage(painted(2, 400, 300), (50.0, 0.0, 350.0, 300.0)))
+    opened = Image.open(BytesIO(draw(one, Style("heatmap", extent="picture", captions=False))))
+    assert opened.mode == "RGBA"
+    heat = np.asarray(opened)
+    assert (heat[:, 50:350, 3] == 255).all()
+    assert not heat[:, :50, 3].any() and not heat[:, 350:, 3].any()
+    crop = drawn(one, visualization="heatmap", captions=False)
+    assert np.abs(heat[:, 50:350, :3].astype(int) - resized(crop, 300, 300)).mean() < 3
+    whole = attribution_image(full_image=FullImage(painted(2, 400, 300), (-1.0, 0.0, 401.0, 300.0)))
+    assert drawn(whole, visualization="heatmap", extent="picture", captions=False).shape == (300, 400, 3)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -171,12 +182,8 @@ def test_a_crop_may_reach_beyond_the_image(name: str) -> None:
 
 def test_a_large_image_is_bounded() -> None:
     full_image = FullImage(np.zeros((30, 5000, 3), dtype=np.uint8), (2485.0, 0.0, 2515.0, 30.0))
-    assert (
-        drawn(
-            attribution_image(full_image=full_image), visualization="heatmap", extent="picture", captions=False
-        ).shape[1]
-        == 2048
-    )
+    one = attribution_image(full_image=full_image)
+    assert drawn(one, visualization="overlay", extent="picture", captions=False).shape[1] == 2048
 
 
 def test_without_the_whole_image_the_crop_is_shown() -> None:

@@ -12,7 +12,7 @@ def _draw(image: AttributionImage, style: Style) -> Image.Image:
     def panel(painted: Image.Image) -> Panel:
         return Panel(painted, f"{image.algorithm_title} heat map", scale_note(style), style)
 
-    return single_panel(image, style, Canvas.heat, panel)
+    return single_panel(image, style, Canvas.heat if style.captions else Canvas.heat_to_lay_over, panel)
 
 
 VISUALIZATION = Visualization("heatmap", "The heat map alone.", _draw)

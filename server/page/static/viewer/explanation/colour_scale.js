@@ -28,8 +28,8 @@ export function colourScaleView(state) {
             <span>${high}</span>
         </div>
         <figcaption class="soft">
-            Each map is scaled to its own strongest pixels: compare places, not colours of different maps. Plain grey is
-            what the model did not see.
+            Each map is scaled to its own strongest pixels: compare places, not colours of different maps. What no colour
+            covers, the model did not see.
         </figcaption>
     </figure>`;
 }
