@@ -19,12 +19,15 @@ def test_a_link_is_read_without_what_is_unknown_in_it(page: Page) -> None:
     read = "async (fragment) => (await import('/exchange/link.js')).readLink(fragment)"
     known = {"deployment": "a b&c", "threshold": 0.5, "sign": "signed", "opacity": 1, "compare": "swipe"}
     fragment = "#deployment=a+b%26c&threshold=0.5&sign=signed&opacity=1&compare=swipe&allLabels=true&search=%3Cb%3E"
-    assert page.evaluate(read, fragment) == {**known, "allLabels": True, "search": "<b>"}
+    fragment += "&hiddenLabels=a%2Cb&hiddenLabels=can"
+    lists = {"hiddenLabels": ["a,b", "can"]}
+    assert page.evaluate(read, fragment) == {**known, **lists, "allLabels": True, "search": "<b>"}
     assert page.evaluate(read, "#opacity=7&threshold=&threshold=x&sign=odd&allLabels=1&__proto__=1&image=x&%&=") == {}
 
 
 def test_choices_come_back_from_the_address(page: Page) -> None:
     choices = {"deployment": "fridge", "threshold": 0.25, "algorithm": "xrai", "search": "ü & ö", "allLabels": True}
+    choices["hiddenLabels"] = ["can, empty", "ü"]
     page.evaluate(
         """async (choices) => {
             const { writeLink } = await import("/exchange/link.js");

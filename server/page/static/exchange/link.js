@@ -8,6 +8,7 @@ const SETTLED_MS = 300; // browsers bound how often an address may change
 const text = (value) => (value.length <= LONGEST ? value : undefined);
 const share = (value) => (/^(0(\.\d+)?|1(\.0+)?)$/.test(value) ? Number(value) : undefined);
 const oneOf = (...known) => (value) => known.find((each) => String(each) === value);
+const isList = (name) => Array.isArray(INITIAL.choices[name]); // a link repeats its name for each value
 
 /** How each choice is read: to a value, or to undefined where a link says what cannot be. */
 const READERS = {
@@ -18,6 +19,7 @@ const READERS = {
     colourMap: text,
     sign: oneOf("positive", "signed", "absolute"),
     opacity: share,
+    hiddenLabels: text,
     compare: oneOf("panes", "swipe"),
     search: text,
     allLabels: oneOf(true, false),
@@ -28,7 +30,7 @@ export function readLink(fragment = window.location.hash) {
     const found = {};
     for (const [name, value] of new URLSearchParams(fragment.replace(/^#/, ""))) {
         const read = Object.hasOwn(READERS, name) ? READERS[name](value) : undefined;
-        if (read !== undefined) found[name] = read;
+        if (read !== undefined) found[name] = isList(name) ? [...(found[name] ?? []), read] : read;
     }
     return found;
 }
@@ -38,7 +40,8 @@ export const writeLink = settled((choices) => {
     const parts = new URLSearchParams();
     for (const name of Object.keys(READERS)) {
         const value = choices[name];
-        if (value !== null && value !== INITIAL.choices[name]) parts.set(name, String(value));
+        if (value === null || value === INITIAL.choices[name]) continue;
+        for (const each of isList(name) ? value : [value]) parts.append(name, String(each));
     }
     const { pathname, search, hash } = window.location;
     const fragment = parts.toString() && `#${parts}`;
