@@ -5,6 +5,11 @@ export function isKnown({ kind, architecture }) {
     return kind !== "model" || architecture !== "";
 }
 
+/** Whether a deployment finds objects, so that targets of explanations are these, and no labels. */
+export function findsObjects(facts) {
+    return typeof facts?.score_threshold === "number";
+}
+
 /** Return the description of before for a model whose engine is being started again. */
 export function lastKnown(described, catalog) {
     const before = catalog?.deployments.find(({ name, version }) => name === described.name && version === described.version);

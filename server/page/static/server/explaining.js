@@ -125,7 +125,7 @@ export class Explaining {
         const { colourMap, sign } = this.#store.state.choices;
         const parameters = {
             xai_algorithm: algorithm,
-            target: pane.target,
+            target: [pane.target],
             visualization: "heatmap",
             captions: false,
             extent: "picture",

@@ -2,6 +2,7 @@
 
 import { imagePatch } from "../store.js";
 import { IMAGE, ask, failure } from "./asking.js";
+import { findsObjects } from "./descriptions.js";
 import { predictionOf } from "./replies.js";
 
 const AT_ONCE = 4;
@@ -101,7 +102,7 @@ export function scoreRequest(facts, deployment, options = {}) {
 
 /** Objects are asked for once, down to a low score, so that the threshold needs no further request. */
 function lowThreshold(facts) {
-    if (typeof facts?.score_threshold !== "number" || !facts.inference_parameters) return {};
+    if (!findsObjects(facts) || !facts.inference_parameters) return {};
     return { inference_parameters: { box_score_thresh: Math.min(LEAST_SCORE, facts.score_threshold) } };
 }
 

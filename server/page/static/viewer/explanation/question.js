@@ -1,5 +1,6 @@
 /** Question: what a pane asks, in selects: the algorithm, the target and the deployment. */
 
+import { findsObjects } from "../../server/descriptions.js";
 import { algorithmsOf } from "../../server/explaining.js";
 import { percent } from "../../server/replies.js";
 import { answerOf, deploymentOf, imageOf } from "../../store.js";
@@ -95,7 +96,9 @@ function counterpart(state, pane, deployment) {
         const same = sameObject(pane, prediction?.objects ?? []);
         return same && questionOf(deployment, same);
     }
+    const facts = deploymentOf(state, deployment);
+    if (findsObjects(facts)) return null;
     const known = prediction?.entries?.find((each) => each.label === pane.label);
-    const target = known?.index ?? deploymentOf(state, deployment)?.labels?.map(String).indexOf(pane.label) ?? -1;
+    const target = known?.index ?? facts?.labels?.map(String).indexOf(pane.label) ?? -1;
     return target < 0 ? null : { deployment, target, label: pane.label, score: known?.score };
 }
