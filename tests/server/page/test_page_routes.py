@@ -11,7 +11,7 @@ from explain.rendering.colours import COLOUR_MAPS, colour_table
 from tests.support import http
 from tests.support.images import encoded, painted
 from tests.support.servers.live_server import LiveServer, run_server
-from tests.support.servers.page_site import SAMPLES, PageSite
+from tests.support.servers.page_site import LABELS, SAMPLES, PageSite
 
 KEY = {"authorization": f"Bearer {SCORING_KEY}"}
 
@@ -122,6 +122,7 @@ def test_the_state_tells_how_every_deployment_does(server: LiveServer) -> None:
         "boxes": ("model", 0),
         "masks": ("model", 0),
         "script": ("script", 0),
+        "guess": ("script", 0),
     }
     assert all(each["ready"] and not each["reason"] and each["version"] == 1 for each in deployments.values())
     assert len({each["facts"] for each in deployments.values()}) == len(deployments)
@@ -137,7 +138,7 @@ def test_the_catalog_says_what_a_classifier_can_do(catalog: Any) -> None:
         "resnet18",
         {"valid_resize_size": 80, "valid_crop_size": 64},
     )
-    assert labels["labels"] == ["can", "carton", "milk_bottle", "water_bottle"]
+    assert labels["labels"] == list(LABELS)
     assert (labels["device"], labels["runtime"], labels["precision"], labels["exif"]) == ("cpu", "eager", "fp32", False)
     assert (labels["score_threshold"], labels["inference_parameters"]) == (None, False)
     algorithms = {each["name"]: each for each in labels["algorithms"]}

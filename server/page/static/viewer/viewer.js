@@ -51,14 +51,15 @@ function predictionOverlay(state, actions, facts, answer) {
 function toolbarView(state, actions) {
     const { zoom } = state;
     const fitted = zoom.scale === FITTED.scale;
-    const useless = (key) => fitted && key !== "+";
+    // without the attribute `disabled`, which would take the focus away from a button that was just pressed
+    const useless = (key) => String(fitted && key !== "+");
     return html`<div class="viewer-tools" role="group" aria-label="Zoom">
         ${BUTTONS.map(
             ([key, name, sign]) => html`<button
                 type="button"
                 aria-label=${name}
                 title="${name}${key.length === 1 ? ` (${key})` : ""}"
-                ?disabled=${useless(key)}
+                aria-disabled=${useless(key)}
                 @click=${() => actions.setZoom(zoomAfterKey(zoom, key))}
             >
                 ${sign}
