@@ -259,7 +259,7 @@ def compare_models(keys: Keyboard) -> None:
     keys.press(r"summary \d+ more labels")
     expect(compared.locator("details table")).to_be_visible()
     keys.press("pane select Deployment", "g")
-    expect(panes.first).to_contain_text("cannot explain this model yet")
+    expect(panes.first.get_by_label("Deployment")).to_have_value("guess")
 
 
 def recover(keys: Keyboard) -> None:

@@ -164,7 +164,10 @@ function measured({ reply, ms, stages }) {
         stages,
         nSteps: explanation.n_steps ?? null,
         completenessGap: explanation.completeness_gap ?? null,
+        agreement: explanation.agreement ?? null,
+        forwardPasses: explanation.forward_passes ?? null,
         energyInBox: explanation.energy_in_box ?? null,
+        energyInMask: explanation.energy_in_mask ?? null,
         quality: explanation.quality ?? null,
         notes: explanation.notes ?? [],
     };

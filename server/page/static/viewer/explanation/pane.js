@@ -110,15 +110,18 @@ function stateView(actions, { id, state, provisional, shown, algorithm, error, m
     return state === "waiting" ? html`<p class="progress">Waiting for ${algorithm}.</p>` : nothing;
 }
 
-function measuresView(facts, { ms, shown, state, nSteps, completenessGap, energyInBox, quality }) {
+function measuresView(facts, pane) {
+    const { ms, shown, state, nSteps, completenessGap, agreement, forwardPasses, quality } = pane;
     if (!shown || state === "failed") return nothing;
-    const passes = algorithmsOf(facts).find((each) => each.name === shown)?.passes;
+    const most = algorithmsOf(facts).find((each) => each.name === shown)?.passes;
     const rows = [
         ["Time", Number.isFinite(ms) && duration(ms)],
-        ["Passes through the network", passes && `at most ${passes}`],
+        ["Passes through the network", forwardPasses ?? (most && `at most ${most}`)],
         ["Steps of the path", nSteps],
         ["Change of the score that the map misses", Number.isFinite(completenessGap) && percent(completenessGap)],
-        ["Weight inside the box", Number.isFinite(energyInBox) && percent(energyInBox)],
+        ["Agreement of two halves of the passes, 1 at most", Number.isFinite(agreement) && agreement.toFixed(2)],
+        ["Weight inside the box", Number.isFinite(pane.energyInBox) && percent(pane.energyInBox)],
+        ["Weight inside the outline", Number.isFinite(pane.energyInMask) && percent(pane.energyInMask)],
         ...Object.entries(quality ?? {}).map(([key, value]) => [MEASURES[key] ?? key, percent(value)]),
     ];
     return html`<dl class="measures">
