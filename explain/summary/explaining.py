@@ -105,7 +105,7 @@ class ImageExplainer:
             pixels = self._pixels(image) if isinstance(found, ImageMaps) else found
             if isinstance(pixels, Fault):
                 self.faults.append(pixels)
-                self._advance(image, bar)
+                self._advance([image], bar)
             else:
                 group.append((image, pixels))
         yield from self._explained(group, bar)
@@ -123,8 +123,8 @@ class ImageExplainer:
             self._run_tasks,
             batch_size=self._job.batch_size,
         )
+        self._advance([image for image, _ in group], bar)
         for (image, _), selection, outcome in zip(group, selections, outcomes, strict=True):
-            self._advance(image, bar)
             try:
                 maps = self._maps(outcome, selection.selected)
             except (ModelError, ExplanationError) as error:
@@ -134,9 +134,8 @@ class ImageExplainer:
                 self._folder.keep(image.sha256, maps)
                 yield image, maps
 
-    def _advance(self, image: SummaryImage, bar: ProgressBar) -> None:
-        if not self._folder.has(image.sha256):  # or it was counted at the start
-            bar.advance()
+    def _advance(self, images: Sequence[SummaryImage], bar: ProgressBar) -> None:
+        bar.advance(sum(not self._folder.has(image.sha256) for image in images))  # others were counted at the start
 
     def _run_tasks(self, tasks: Iterable[CpuTask]) -> None:
         list(self._threads.map(CpuTask.run, tasks))

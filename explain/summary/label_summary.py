@@ -17,6 +17,7 @@ FEWEST = 10
 _LEFT_OUT = 0.1  # of a cluster's maps, those farthest from its centre, as a place is where most of them lie
 _ERRORS = 3.0  # standard errors by which a share has to exceed another one; clusters are where maps are dense anyhow
 _FEWEST_IN_PLACE = 3
+_ALIKE_IN_PLACE = 0.6  # overlap of two of its maps, on average: what is spread further is no place
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +130,7 @@ class _MapGroup:
         return cls(tuple(images), rows, clusters(rows))
 
     def summary(self, label: str, others: Sequence[Features], empty: int) -> LabelSummary:
-        count = len(self.rows)
-        together = np.square(self.rows.sum(0, dtype=np.float64)).sum()
-        alike = float((together - count) / (count * (count - 1)))
-        return LabelSummary(label, self.images, empty, alike, tuple(self._clusters(others)))
+        return LabelSummary(label, self.images, empty, _alike(self.rows), tuple(self._clusters(others)))
 
     def outside(self, summary: LabelSummary) -> Features:
         """Return the rows of the images that are in no place of the label's own."""
@@ -152,7 +150,7 @@ class _MapGroup:
         taken = np.zeros(len(self.rows), bool)
         for members in found:
             left = members[~taken[members]]
-            if len(left) < _FEWEST_IN_PLACE:
+            if len(left) < _FEWEST_IN_PLACE or _alike(self.rows[left]) < _ALIKE_IN_PLACE:
                 continue
             there, elsewhere, excess = _place(self.rows, others, left)
             if excess > 0:
@@ -168,6 +166,12 @@ class _MapGroup:
         rows = self.rows[members]
         order = np.argsort(-(rows @ centre(rows)), kind="stable")
         return tuple(self.images[index] for index in members[order])
+
+
+def _alike(rows: Features) -> float:
+    """Return how much two of some maps overlap on average."""
+    count = len(rows)
+    return float((np.square(rows.sum(0, dtype=np.float64)).sum() - count) / (count * (count - 1)))
 
 
 def _place(

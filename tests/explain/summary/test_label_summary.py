@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from explain.summary import label_summary
 from explain.summary.image_maps import Maps
 from explain.summary.images import SummaryImage
 from explain.summary.label_summary import LabelSummary, MappedImage, summaries
-from tests.support.drawn_maps import centred, marked, moving
+from tests.support.drawn_maps import centred, marked, moving, spot
 
 
 @pytest.fixture
@@ -59,6 +60,13 @@ def test_a_mark_in_all_labels_is_nobodys_own(rng: np.random.Generator) -> None:
     found = summaries({label: mapped(marked(rng, 40)) for label in ("can", "carton", "horse")}, {})
     assert max(each.suspicion for each in found) < 0.1
     assert min(each.alike or 0 for each in found) > 0.8, "but maps are alike"
+
+
+def test_maps_that_are_spread_widely_are_in_no_place(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_summary, "clusters", lambda rows: np.zeros(len(rows), np.intp))
+    upper = [spot(down, right).astype(np.float32) for down, right in rng.uniform((0.1, 0.1), (0.5, 0.9), (60, 2))]
+    found = summaries({"upper": mapped(upper), "can": mapped(marked(rng, 60))}, {})
+    assert {each.label: each.suspicion > 0.5 for each in found} == {"can": True, "upper": False}
 
 
 def test_few_maps_are_not_compared(rng: np.random.Generator) -> None:

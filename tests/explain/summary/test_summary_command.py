@@ -187,6 +187,13 @@ def test_the_limit_counts_images_of_each_label_and_can_be_raised(summarise: Any,
     assert page(tmp_path) == whole
 
 
+def test_another_algorithm_explains_within_the_limit(summarise: Any, tmp_path: Path) -> None:
+    options = ["--xai-algorithm", "xrai", "--xai-parameters", '{"n_steps": 2}', "--explain", "labelled"]
+    assert summarise(*options, "--limit", "1") == 0
+    assert re.findall(r'</a></td><td class="number">(\d+)</td>', page(tmp_path)) == ["1"] * 4
+    assert "22 images beyond the limit of 1 a label." in page(tmp_path)
+
+
 def test_images_that_are_there_twice_count_once(photos: Path, summarise: Any, tmp_path: Path) -> None:
     data = tmp_path / "data"
     shutil.copytree(photos, data)
