@@ -34,7 +34,7 @@ from benchmarks.quality.scores import Interval
 from benchmarks.quality.variants import SCORES, ExplanationVariant, VariantScores, differences, measure
 from explain.request.parameters import read_parameters
 
-ALGORITHMS = ("xrai", "integrated_gradients", "gradcam", "guided_gradcam", "guided_backprop")
+ALGORITHMS = ("xrai", "integrated_gradients", "gradcam", "guided_gradcam", "guided_backprop", "layercam")
 _REQUESTS: Mapping[str, Mapping[str, Any]] = {
     **{name: {"xai_algorithm": name} for name in ALGORITHMS},
     "xrai, azureml": {"xai_algorithm": "xrai", "compatibility": "azureml"},

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from explain.network.executor import NetworkPart
 from explain.network.explained_image import ExplainedImage
 from explain.network.work_items import ExplanationSteps
 from explain.request.parameters import ExplanationParameters
@@ -24,11 +25,12 @@ class Algorithm:
     """`steps(image, parameters)` is the generator that explains an image; see `explain/network/work_items.py`.
 
     `passes(parameters, targets)` counts the passes for so many targets. `explains` names the kinds of what is served
-    that it suits. Algorithms that need a CAM layer raise ExplanationError for networks that have none.
+    that it suits. `needs` names the part of a network that it reads; without it, ExplanationError is raised before any
+    work.
     """
 
     name: str
     steps: Callable[[ExplainedImage, ExplanationParameters], ExplanationSteps]
     passes: Callable[[ExplanationParameters, int], PassCount]
     explains: frozenset[Explained] = frozenset({"classifier"})
-    needs_cam_layer: bool = False
+    needs: NetworkPart | None = None

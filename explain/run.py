@@ -6,7 +6,7 @@ from explain.attribution import Explanation
 from explain.catalog import algorithm
 from explain.network.executor import Executor
 from explain.network.explained_image import OutOfTime, no_time_limit
-from explain.network.work_items import CpuTask, ExplanationSteps, StageWork, TargetGradients, WorkItem, WorkSlice
+from explain.network.work_items import CpuTask, ExplanationSteps, StageWork, TargetPass, WorkItem, WorkSlice
 from explain.quality import with_quality
 from explain.request.parameters import ExplanationParameters
 from explain.request.targets import TargetSelector
@@ -56,7 +56,7 @@ class ExplanationRun:
         """Go on to the next stage; only when `ready`. ExplanationError where a target does not exist."""
         assert self.ready, "a stage was left before its work was done"
         for item in self._work:
-            if isinstance(item, TargetGradients) and item.error:
+            if isinstance(item, TargetPass) and item.error:
                 raise item.error
         try:
             self._work = next(self._steps)
@@ -80,8 +80,7 @@ def begin(
     not exist, and ModelError where gradients are not finite.
     """
     chosen = algorithm(parameters.xai_algorithm)
-    if chosen.needs_cam_layer:
-        executor.required_cam_layer()
+    executor.require(chosen.needs)
     image = executor.explained_image(pixels, select_targets, out_of_time)
     return ExplanationRun(with_quality(chosen.steps(image, parameters), image, parameters.quality))
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from examples.fridge.scene import draw_scene
-from explain.catalog import algorithm_names
+from explain.catalog import algorithm, algorithm_names
 from explain.network.executor import Executor
 from explain.rendering.attribution_image import AttributionImage
 from explain.rendering.drawing import draw, style
@@ -58,16 +58,16 @@ def scored_images(model: Classifier) -> Iterator[ScoredImage]:
         yield ScoredImage(seed, pixels.numpy(), scene.objects[0].label, predicted, confidence)
 
 
-def write(model: Classifier, scored: ScoredImage, algorithm: str) -> Path:
+def write(model: Classifier, scored: ScoredImage, name: str) -> Path:
     """Explain the prediction for an image, and write the drawing of the explanation."""
-    parameters = read_parameters({"xai_algorithm": algorithm})
+    parameters = read_parameters({"xai_algorithm": name})
     explanation = explain(Executor.for_model(model), torch.from_numpy(scored.pixels), parameters, predicted_target)
     values = explanation.attributions[0].values.numpy()
-    image = AttributionImage(scored.pixels, values, scored.predicted, scored.confidence, algorithm)
+    image = AttributionImage(scored.pixels, values, scored.predicted, scored.confidence, name)
     drawn = Image.open(io.BytesIO(draw(image, style(parameters))))
     small = drawn.resize((_WIDTH, round(drawn.height * _WIDTH / drawn.width)), Image.Resampling.LANCZOS)
     verdict = "right" if scored.right else f"wrong_{scored.label}"
-    file = GALLERY / f"{verdict}_{scored.predicted}_{algorithm}.jpg"
+    file = GALLERY / f"{verdict}_{scored.predicted}_{name}.jpg"
     small.save(file, quality=_QUALITY, optimize=True, progressive=True)
     return file
 
@@ -80,9 +80,12 @@ def main() -> None:
     wrong = [each for each in scored if not each.right]
     print(f"{len(scored)} images, {len(wrong)} classified wrongly")
     right = [each for each in scored if each.right]
+    executor = Executor.for_model(model)
+    found = [algorithm(name) for name in algorithm_names()]
+    suited = [each.name for each in found if "classifier" in each.explains and executor.has(each.needs)]
     for chosen in [*right[:_RIGHT], *wrong[:_WRONG]]:
-        for algorithm in algorithm_names():
-            file = write(model, chosen, algorithm)
+        for name in suited:
+            file = write(model, chosen, name)
             print(f"{file.relative_to(ROOT)}: seed {chosen.seed}, {file.stat().st_size / 1000:.0f} kB")
 
 

@@ -152,7 +152,8 @@ def _algorithms() -> str:
     rows = []
     for name in ALGORITHMS:
         paper = re.search(
-            r"https://arxiv\.org/abs/([\d.]+\d)", import_module(f"explain.algorithms.{name}").__doc__ or ""
+            r"https://(?:arxiv\.org/abs|doi\.org/10\.\d+)/([\w.]+\d)",
+            import_module(f"explain.algorithms.{name}").__doc__ or "",
         )
         assert paper is not None, f"explain/algorithms/{name}.py names no paper"
         ours, hosted = (

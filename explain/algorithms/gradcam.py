@@ -27,4 +27,4 @@ def _passes(parameters: ExplanationParameters, targets: int) -> PassCount:
     return PassCount(1 + targets, 1 + targets)
 
 
-ALGORITHM = Algorithm("gradcam", _steps, _passes, needs_cam_layer=True)
+ALGORITHM = Algorithm("gradcam", _steps, _passes, needs="cam_layer")

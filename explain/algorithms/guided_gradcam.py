@@ -31,4 +31,4 @@ def _passes(parameters: ExplanationParameters, targets: int) -> PassCount:
     return PassCount(1 + 2 * targets, 1 + 2 * targets)
 
 
-ALGORITHM = Algorithm("guided_gradcam", _steps, _passes, needs_cam_layer=True)
+ALGORITHM = Algorithm("guided_gradcam", _steps, _passes, needs="cam_layer")

@@ -1,24 +1,27 @@
 """Executor: runs rows of work items through a network, one batch at a time. No other file runs a network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from explain.errors import ExplanationError
-from explain.network.cam import activation_maps, with_recorded_layer
+from explain.network.cam import CamReader, activation_maps, with_recorded_layers
 from explain.network.explained_image import ExplainedImage, OutOfTime, no_time_limit
 from explain.network.explained_network import ClassifierNetwork
 from explain.network.guidance import Guidance
-from explain.network.work_items import ForwardPass, PathGradients, TargetGradients, WorkSlice
+from explain.network.work_items import ForwardPass, PathGradients, TargetGradients, TargetMaps, TargetPass, WorkSlice
 from explain.request.targets import ExplainedTarget, TargetSelector
-from models.architecture.cam_layer import CamLayer
+from models.architecture.cam_layer import CamLayer, earlier_cam_layers
 from models.classifier import Classifier
 from models.errors import ModelError
 from models.runtime.side_by_side import side_by_side
+
+NetworkPart: TypeAlias = Literal["cam_layer", "cam_layers"]
+_Pass = TypeVar("_Pass", bound=TargetPass)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,21 @@ class Executor:
         network = ClassifierNetwork(self.network, self.independent)
         return ExplainedImage(pixels, normalise(pixels), normalise, network, select_targets, out_of_time, self.cache)
 
-    @property
-    def has_cam_layer(self) -> bool:
-        """Whether the network has a layer that Grad-CAM can read."""
+    def has(self, part: NetworkPart | None) -> bool:
+        """Whether the network has a part that an algorithm reads; None is no part."""
         try:
-            self.cam_layer(self.network)
-        except ModelError:
+            self.require(part)
+        except ExplanationError:
             return False
         return True
+
+    def require(self, part: NetworkPart | None) -> None:
+        """Raise ExplanationError, code `algorithm_unsupported`, where the network lacks a part; None is no part."""
+        match part:
+            case "cam_layer":
+                self.required_cam_layer()
+            case "cam_layers":
+                self.required_cam_layers()
 
     def required_cam_layer(self) -> CamLayer:
         """Return the layer that Grad-CAM reads; ExplanationError, code `algorithm_unsupported`, where there is none."""
@@ -75,6 +85,19 @@ class Executor:
             return self.cam_layer(self.network)
         except ModelError as error:
             raise ExplanationError("algorithm_unsupported", f"{error} Use xrai or integrated_gradients.") from None
+
+    def required_cam_layers(self) -> tuple[CamLayer, ...]:
+        """Return the layers that LayerCAM reads, from fine to coarse; the last is that of Grad-CAM.
+
+        Raises ExplanationError, code `algorithm_unsupported`, where that makes no maps.
+        """
+        last = self.required_cam_layer()
+        if last.prefix_tokens is not None:
+            raise ExplanationError(
+                "algorithm_unsupported",
+                f"{type(self.network).__name__} has tokens, and no maps of several sizes. Use gradcam or xrai.",
+            )
+        return (*earlier_cam_layers(self.network, last), last)
 
     def run(self, slices: Sequence[WorkSlice], size: int) -> None:
         """Run slices of items with equal keys as one batch, and store the results in the items.
@@ -93,6 +116,8 @@ class Executor:
                 self._run_path_gradients([(cast(PathGradients, one.item), one.start, one.stop) for one in slices], size)
             case TargetGradients():
                 self._run_target_gradients([cast(TargetGradients, one.item) for one in slices], size)
+            case TargetMaps():
+                self._run_target_maps([cast(TargetMaps, one.item) for one in slices], size)
         for one in slices:
             one.item.finished += one.count
 
@@ -162,7 +187,7 @@ class Executor:
         network, guidance = self.network, Guidance(relu6=first.guided_relu6)
         if first.activation:
             layer = self.required_cam_layer()
-            network, recorded = with_recorded_layer(network, layer, attached=first.guided)
+            network, (recorded,) = with_recorded_layers(network, [layer])
         with torch.set_grad_enabled(first.guided):
             if first.guided:
                 with guidance:
@@ -171,36 +196,47 @@ class Executor:
                 logits = network(batch)
             outputs = first.image.network.outputs(logits, first.output)
         for item, row in zip(items, logits.detach().float().cpu(), strict=False):
-            item.logits, item.guided_relus = row, guidance.guided_relus
+            item.guided_relus = guidance.guided_relus
             item.activation_gradients, item.gradients = [], []
-            try:
-                item.targets = item.image.targets(row)
-            except ExplanationError as error:
-                item.error = error
+            item.select(row)
         if first.activation:
             features = recorded.features()
             for item, row in zip(items, activation_maps(features.detach(), layer), strict=False):
                 item.activations = row
-            for item, row in _gradients(items, outputs, features):
-                item.activation_gradients.append(activation_maps(row[None], layer)[0])
+            for item, place, (gradients,) in _gradients(items, outputs, [features]):
+                item.activation_gradients.append(activation_maps(gradients[place][None], layer)[0])
         if first.guided:
             guidance.on = True
-            for item, row in _gradients(items, outputs, batch):
-                item.gradients.append(row)
+            for item, place, (gradients,) in _gradients(items, outputs, [batch]):
+                item.gradients.append(gradients[place])
+
+    def _run_target_maps(self, items: Sequence[TargetMaps], size: int) -> None:
+        first = items[0]
+        batch = _batch([item.inputs for item in items], size)
+        reader = CamReader(self.network, self.required_cam_layers())
+        with torch.no_grad(), reader:
+            logits = reader.network(batch)
+            outputs = first.image.network.outputs(logits, first.output)
+        for item, row in zip(items, logits.detach().float().cpu(), strict=False):
+            item.maps = []
+            item.select(row)
+        for item, place, gradients in _gradients(items, outputs, reader.tensors()):
+            item.maps.append(reader.maps(place, gradients))
 
 
-def _gradients(items: Sequence[TargetGradients], outputs: Tensor, at: Tensor) -> list[tuple[TargetGradients, Tensor]]:
-    """Differentiate the targets of each item with respect to its row of `at`.
+def _gradients(
+    items: Sequence[_Pass], outputs: Tensor, at: Sequence[Tensor]
+) -> Iterator[tuple[_Pass, int, tuple[Tensor, ...]]]:
+    """Differentiate the targets of each item with respect to `at`; yields each item and its row in the batch.
 
     One backward pass serves the first targets of all items, the next one the second targets, and so on.
     """
-    found = []
     for turn in range(max(len(item.targets) for item in items)):
         rows = [row for row, item in enumerate(items) if len(item.targets) > turn]
         selected = _numbers(outputs, rows, [items[row].targets[turn] for row in rows])
-        (gradients,) = torch.autograd.grad(selected.sum(), at, retain_graph=True)
-        found += [(items[row], gradients[row]) for row in rows]
-    return found
+        gradients = torch.autograd.grad(selected.sum(), at, retain_graph=True)
+        for row in rows:
+            yield items[row], row, gradients
 
 
 def _numbers(outputs: Tensor, rows: Sequence[int], targets: Sequence[ExplainedTarget]) -> Tensor:

@@ -90,30 +90,46 @@ class PathGradients:
 
 
 @dataclass(slots=True, eq=False)
-class TargetGradients:
+class TargetPass:
     """One forward pass of `inputs` [3, H, W], then a backward pass for each target that `image` selects.
 
-    With `activation`, `activations` become the maps [K, h, w] that Grad-CAM reads, and `activation_gradients` the
-    gradients [K, h, w] of each target there. With `guided`, `gradients` become those of guided backpropagation,
-    [3, H, W] for each target, and `guided_relus` the number of ReLUs that guided them. `error` says that a target does
-    not exist; the other rows of the batch are not affected.
+    `error` says that a target does not exist; the other rows of the batch are not affected.
     """
 
     image: ExplainedImage
     inputs: Tensor
     output: OutputName
+    logits: Tensor = field(init=False)
+    targets: tuple[ExplainedTarget, ...] = ()
+    error: ExplanationError | None = None
+    finished: int = 0
+    count: int = 1
+
+    def select(self, logits: Tensor) -> None:
+        """Keep the logits of the forward pass, float32 [C] on the CPU, and select the targets."""
+        self.logits = logits
+        try:
+            self.targets = self.image.targets(logits)
+        except ExplanationError as error:
+            self.error = error
+
+
+@dataclass(slots=True, eq=False)
+class TargetGradients(TargetPass):
+    """Gradients of targets at one layer, at the inputs, or both.
+
+    With `activation`, `activations` become the maps [K, h, w] that Grad-CAM reads, and `activation_gradients` the
+    gradients [K, h, w] of each target there. With `guided`, `gradients` become those of guided backpropagation,
+    [3, H, W] for each target, and `guided_relus` the number of ReLUs that guided them.
+    """
+
     activation: bool = False
     guided: bool = False
     guided_relu6: bool = True
-    logits: Tensor = field(init=False)
-    targets: tuple[ExplainedTarget, ...] = ()
     activations: Tensor = field(init=False)
     activation_gradients: list[Tensor] = field(default_factory=list)
     gradients: list[Tensor] = field(default_factory=list)
     guided_relus: int = 0
-    error: ExplanationError | None = None
-    finished: int = 0
-    count: int = 1
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -121,7 +137,23 @@ class TargetGradients:
         return ("targets", self.image.network, self.output, self.activation, self.guided, self.guided_relu6)
 
 
-WorkItem: TypeAlias = ForwardPass | PathGradients | TargetGradients
+@dataclass(slots=True, eq=False)
+class TargetMaps(TargetPass):
+    """Maps of targets at each of several layers: what the layer computed, times its gradient.
+
+    `maps` become, for each target, a map [h, w] of each layer, at least 0, in the
+    order in which they run. Layers may have maps of different sizes, and cover the whole image.
+    """
+
+    maps: list[tuple[Tensor, ...]] = field(default_factory=list)
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Items with equal keys may share a batch."""
+        return ("maps", self.image.network, self.output)
+
+
+WorkItem: TypeAlias = ForwardPass | PathGradients | TargetGradients | TargetMaps
 StageWork: TypeAlias = Sequence[WorkItem | CpuTask]
 ExplanationSteps: TypeAlias = Generator[StageWork, None, Explanation]
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from explain.rendering.colours import DEFAULT, DEFAULT_SIGNED
 from explain.request.parameter_types import Extent, Sign
 
-_TITLES = {"xrai": "XRAI", "gradcam": "Grad-CAM", "guided_gradcam": "Guided Grad-CAM"}
+_TITLES = {"xrai": "XRAI", "gradcam": "Grad-CAM", "guided_gradcam": "Guided Grad-CAM", "layercam": "LayerCAM"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "xrai": {"baseline": ("black", "white"), "sign": "positive"},
     "integrated_gradients": {"sign": "positive"},
     "gradcam": {"sign": "positive"},
+    "layercam": {"sign": "positive"},
 }
 
 _HOSTED_EVERYWHERE: Mapping[str, Any] = {
@@ -43,4 +44,5 @@ HOSTED: Mapping[str, Mapping[str, Any]] = {
     "guided_backprop": {**_HOSTED_EVERYWHERE, **_HOSTED_NOISE, "guided_relu6": False},
     "guided_gradcam": {**_HOSTED_EVERYWHERE, "interpolation": "nearest", "guided_relu6": False},
     "gradcam": {**_HOSTED_EVERYWHERE, "interpolation": "nearest"},
+    "layercam": {**_HOSTED_EVERYWHERE, "interpolation": "nearest"},
 }

@@ -42,7 +42,7 @@ _MAX_UNKNOWN_KEYS = 3  # named in one message
 _PATH = ["xrai", "integrated_gradients"]
 _NOISE = ["integrated_gradients", "guided_backprop"]
 _GUIDED = ["guided_backprop", "guided_gradcam"]
-_CAM = ["guided_gradcam", "gradcam"]
+_COARSE = ["guided_gradcam", "gradcam", "layercam"]
 
 
 def _only(algorithms: list[str]) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class ExplanationParameters(BaseModel):
         json_schema_extra=_only(["xrai"]),
     )
     interpolation: Interpolation = Field(
-        "bilinear", description="How the coarse map is enlarged.", json_schema_extra=_only(_CAM)
+        "bilinear", description="How the coarse map is enlarged.", json_schema_extra=_only(_COARSE)
     )
     noise_samples: int = Field(
         0,

@@ -82,7 +82,7 @@ XAI_PARAMETERS = named(
             "How to explain. docs/explanations.md lists all keys.",
             xai_algorithm={"type": "string", "enum": list(ALGORITHMS)},
         ),
-        "examples": [{"xai_algorithm": "gradcam"}],
+        "examples": [{"xai_algorithm": "gradcam"}, {"xai_algorithm": "gradcam", "against": "rest"}],
     },
 )
 INFERENCE_PARAMETERS = named(

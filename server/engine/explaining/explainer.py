@@ -19,7 +19,7 @@ from explain.catalog import algorithm
 from explain.errors import ExplanationError
 from explain.integration.quadrature import Quadrature
 from explain.network.executor import Executor
-from explain.network.work_items import CpuTask, ForwardPass, PathGradients, TargetGradients, WorkItem, WorkSlice
+from explain.network.work_items import CpuTask, ForwardPass, PathGradients, TargetPass, WorkItem, WorkSlice
 from explain.quality import PASSES_PER_MEASURE
 from explain.regions.ranking import warm_up as compile_regions
 from explain.rendering.attribution_image import FullImage
@@ -76,8 +76,7 @@ class Explainer:
 
     def payload(self, parameters: ExplanationParameters, image: ImagePayload) -> ExplanationPayload:
         """Return the payload that explains an image. Raises ExplanationError where this model cannot explain it so."""
-        if algorithm(parameters.xai_algorithm).needs_cam_layer:
-            self._executor.required_cam_layer()
+        self._executor.require(algorithm(parameters.xai_algorithm).needs)
         selector = target_selector(parameters, self._labels, independent=self._independent)
         return ExplanationPayload(
             data=image.data, settings=image.settings, parameters=parameters, select_targets=selector
@@ -249,7 +248,7 @@ def _passes_per_row(item: WorkItem) -> int:
     match item:
         case PathGradients():
             return 2
-        case TargetGradients():
+        case TargetPass():
             return 1 + len(item.targets)
         case _:
             return 1

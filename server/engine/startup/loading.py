@@ -58,8 +58,8 @@ def facts_of(model: LoadedModel) -> ModelFacts:
 
 
 def _algorithms(model: Classifier) -> tuple[AlgorithmFacts, ...]:
-    """Return the algorithms that can explain a model: those for networks with a CAM layer need one."""
-    has_cam_layer = Executor.for_model(model).has_cam_layer
+    """Return the algorithms that can explain a model: its network has the part that they read."""
+    executor = Executor.for_model(model)
     return tuple(
         AlgorithmFacts(
             name,
@@ -69,7 +69,7 @@ def _algorithms(model: Classifier) -> tuple[AlgorithmFacts, ...]:
         )
         for name in algorithm_names()
         if "classifier" in algorithm(name).explains
-        if has_cam_layer or not algorithm(name).needs_cam_layer
+        if executor.has(algorithm(name).needs)
     )
 
 

@@ -25,7 +25,7 @@ def model(fridge_folder: Path) -> Classifier:
     return load_classifier(fridge_folder)
 
 
-def test_a_network_with_a_layer_for_it_offers_grad_cam(model: Classifier) -> None:
+def test_a_network_with_layers_for_them_offers_grad_cam_and_layercam(model: Classifier) -> None:
     assert [each.name for each in facts_of(model).algorithms] == list(algorithm_names())
     architecture = replace(model.architecture, cam_layer=last_convolution)
     definition = replace(model.definition, architecture=architecture)
