@@ -19,7 +19,7 @@ from explain.request.parameters import ExplanationParameters
 
 
 def _steps(image: ExplainedImage, parameters: ExplanationParameters) -> ExplanationSteps:
-    item = TargetMaps(image, image.inputs, parameters.output)
+    item = TargetMaps(image, image.inputs, parameters.output, part="cam_layers")
     yield [item]
     attributions = []
     for target, maps in zip(item.targets, item.maps, strict=True):

@@ -94,6 +94,8 @@ class CamReader:
     That network shares everything with the given one; its first recorded layer turns gradients on.
     """
 
+    from_inputs = False
+
     def __init__(self, network: nn.Module, layers: Sequence[CamLayer]) -> None:
         self.network, recorded = with_recorded_layers(network, layers)
         self._recorded = list(zip(layers, recorded, strict=True))

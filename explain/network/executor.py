@@ -9,18 +9,20 @@ import torch
 from torch import Tensor, nn
 
 from explain.errors import ExplanationError
+from explain.network.attention import AttentionReader
 from explain.network.cam import CamReader, activation_maps, with_recorded_layers
 from explain.network.explained_image import ExplainedImage, OutOfTime, no_time_limit
 from explain.network.explained_network import ClassifierNetwork
 from explain.network.guidance import Guidance
 from explain.network.work_items import ForwardPass, PathGradients, TargetGradients, TargetMaps, TargetPass, WorkSlice
 from explain.request.targets import ExplainedTarget, TargetSelector
+from models.architecture.attention_grid import AttentionGrid, no_attention
 from models.architecture.cam_layer import CamLayer, earlier_cam_layers
 from models.classifier import Classifier
 from models.errors import ModelError
 from models.runtime.side_by_side import side_by_side
 
-NetworkPart: TypeAlias = Literal["cam_layer", "cam_layers"]
+NetworkPart: TypeAlias = Literal["cam_layer", "cam_layers", "attention"]
 _Pass = TypeVar("_Pass", bound=TargetPass)
 
 
@@ -38,6 +40,7 @@ class Executor:
     normalise: Callable[[Tensor], Tensor]
     cam_layer: Callable[[nn.Module], CamLayer]
     independent: bool = False
+    attention: Callable[[nn.Module], AttentionGrid] = no_attention
     cache: dict[object, Any] = field(default_factory=dict, init=False, compare=False)  # each network has its own
 
     @classmethod
@@ -49,6 +52,7 @@ class Executor:
             model.preprocess.inputs,
             model.architecture.cam_layer,
             independent=model.definition.task.name == "multilabel",
+            attention=model.architecture.attention,
         )
 
     def explained_image(
@@ -78,6 +82,8 @@ class Executor:
                 self.required_cam_layer()
             case "cam_layers":
                 self.required_cam_layers()
+            case "attention":
+                self.required_attention()
 
     def required_cam_layer(self) -> CamLayer:
         """Return the layer that Grad-CAM reads; ExplanationError, code `algorithm_unsupported`, where there is none."""
@@ -95,9 +101,16 @@ class Executor:
         if last.prefix_tokens is not None:
             raise ExplanationError(
                 "algorithm_unsupported",
-                f"{type(self.network).__name__} has tokens, and no maps of several sizes. Use gradcam or xrai.",
+                f"{type(self.network).__name__} has tokens, and no maps of several sizes. Use attention or gradcam.",
             )
         return (*earlier_cam_layers(self.network, last), last)
+
+    def required_attention(self) -> AttentionGrid:
+        """Return how attention lies over the image; ExplanationError, code `algorithm_unsupported`, without any."""
+        try:
+            return self.attention(self.network)
+        except ModelError as error:
+            raise ExplanationError("algorithm_unsupported", f"{error} Use layercam, gradcam or xrai.") from None
 
     def run(self, slices: Sequence[WorkSlice], size: int) -> None:
         """Run slices of items with equal keys as one batch, and store the results in the items.
@@ -213,9 +226,13 @@ class Executor:
     def _run_target_maps(self, items: Sequence[TargetMaps], size: int) -> None:
         first = items[0]
         batch = _batch([item.inputs for item in items], size)
-        reader = CamReader(self.network, self.required_cam_layers())
-        with torch.no_grad(), reader:
-            logits = reader.network(batch)
+        reader: AttentionReader | CamReader
+        if first.part == "attention":
+            reader = AttentionReader(self.network, self.required_attention(), size, batch.shape[-1])
+        else:
+            reader = CamReader(self.network, self.required_cam_layers())
+        with torch.set_grad_enabled(reader.from_inputs), reader:
+            logits = reader.network(batch.requires_grad_(reader.from_inputs))
             outputs = first.image.network.outputs(logits, first.output)
         for item, row in zip(items, logits.detach().float().cpu(), strict=False):
             item.maps = []

@@ -6,7 +6,7 @@ caller can therefore put rows of several explanations into one batch, and run ot
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -141,16 +141,17 @@ class TargetGradients(TargetPass):
 class TargetMaps(TargetPass):
     """Maps of targets at each of several layers: what the layer computed, times its gradient.
 
-    `maps` become, for each target, a map [h, w] of each layer, at least 0, in the
+    `part` says which layers are read. `maps` become, for each target, a map [h, w] of each layer, at least 0, in the
     order in which they run. Layers may have maps of different sizes, and cover the whole image.
     """
 
+    part: Literal["cam_layers", "attention"] = "cam_layers"
     maps: list[tuple[Tensor, ...]] = field(default_factory=list)
 
     @property
     def key(self) -> tuple[object, ...]:
         """Items with equal keys may share a batch."""
-        return ("maps", self.image.network, self.output)
+        return ("maps", self.image.network, self.output, self.part)
 
 
 WorkItem: TypeAlias = ForwardPass | PathGradients | TargetGradients | TargetMaps

@@ -13,6 +13,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "integrated_gradients": {"sign": "positive"},
     "gradcam": {"sign": "positive"},
     "layercam": {"sign": "positive"},
+    "attention": {"sign": "positive"},
 }
 
 _HOSTED_EVERYWHERE: Mapping[str, Any] = {
@@ -45,4 +46,5 @@ HOSTED: Mapping[str, Mapping[str, Any]] = {
     "guided_gradcam": {**_HOSTED_EVERYWHERE, "interpolation": "nearest", "guided_relu6": False},
     "gradcam": {**_HOSTED_EVERYWHERE, "interpolation": "nearest"},
     "layercam": {**_HOSTED_EVERYWHERE, "interpolation": "nearest"},
+    "attention": {**_HOSTED_EVERYWHERE, "interpolation": "nearest"},
 }

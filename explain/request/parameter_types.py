@@ -8,7 +8,9 @@ from pydantic import BeforeValidator, Field
 from explain.rendering import visualizations
 from explain.rendering.colours import COLOUR_MAPS
 
-AlgorithmName = Literal["xrai", "integrated_gradients", "guided_gradcam", "guided_backprop", "gradcam", "layercam"]
+AlgorithmName = Literal[
+    "xrai", "integrated_gradients", "guided_gradcam", "guided_backprop", "gradcam", "layercam", "attention"
+]
 RuleName = Literal["riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid", "gausslegendre", "pair"]
 BaselineName = Literal["black", "white", "mean", "blur", "noise", "image_min", "image_max"]
 OutputName = Literal["logit", "probability", "softmax"]

@@ -42,7 +42,7 @@ _MAX_UNKNOWN_KEYS = 3  # named in one message
 _PATH = ["xrai", "integrated_gradients"]
 _NOISE = ["integrated_gradients", "guided_backprop"]
 _GUIDED = ["guided_backprop", "guided_gradcam"]
-_COARSE = ["guided_gradcam", "gradcam", "layercam"]
+_COARSE = ["guided_gradcam", "gradcam", "layercam", "attention"]
 
 
 def _only(algorithms: list[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from models.architecture.attention_grid import AttentionGrid, no_attention
 from models.architecture.cam_layer import CamLayer
 from models.detection.adapter import DetectorAdapter
 from models.folder.manifest import TaskName
@@ -46,10 +47,11 @@ class Architecture:
 
 @dataclass(frozen=True, slots=True)
 class ClassifierArchitecture(Architecture):
-    """A network with a logit for each label, and the layer where Grad-CAM reads it."""
+    """A network with a logit for each label, the layer where Grad-CAM reads it, and the grid of its attention."""
 
     _: KW_ONLY
     cam_layer: Callable[[nn.Module], CamLayer]
+    attention: Callable[[nn.Module], AttentionGrid] = no_attention
     tasks: tuple[TaskName, ...] = ("multiclass", "multilabel")
     settings: type[ModelSettings] = ClassificationSettings
     statistics: Statistics = field(default_factory=Statistics)

@@ -79,4 +79,4 @@ def _makes_smaller(module: nn.Module) -> bool:
 
 def _stride(module: nn.Module) -> int:
     stride = module.stride
-    return max(stride) if isinstance(stride, tuple) else int(stride)  # type: ignore[arg-type, call-overload]
+    return max(stride) if isinstance(stride, tuple) else int(stride)  # type: ignore[arg-type]

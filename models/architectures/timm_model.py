@@ -8,12 +8,16 @@ from typing import Any
 from torch import nn
 
 from models.architecture.architecture import ClassifierArchitecture, Family
+from models.architecture.attention_grid import AttentionGrid, no_attention
 from models.architecture.cam_layer import last_convolution
 from models.errors import ModelError
 from models.folder.timm_config import sizes_of, statistics_of
 from settings.expectation import did_you_mean
 
 PREFIX = "timm/"
+# the classes of networks whose tokens attend to all others, ViT and DeiT among them, or in shifted windows
+_GLOBAL = frozenset({"VisionTransformer", "VisionTransformerDistilled", "Beit", "Eva"})
+_WINDOWS = frozenset({"SwinTransformer", "SwinTransformerV2", "SwinTransformerV2Cr"})
 
 
 def _architecture(name: str) -> ClassifierArchitecture:
@@ -31,6 +35,7 @@ def _architecture(name: str) -> ClassifierArchitecture:
         name,
         build=lambda classes, settings: _build(bare, classes),
         cam_layer=last_convolution,
+        attention=_attention,
         defaults=sizes_of(config.to_dict()),
         statistics=statistics_of(config.to_dict()),
     )
@@ -41,6 +46,13 @@ def _build(bare: str, classes: int) -> nn.Module:
 
     network: nn.Module = timm.create_model(bare, num_classes=classes)
     return network
+
+
+def _attention(network: nn.Module) -> AttentionGrid:
+    kind = type(network).__name__
+    if kind in _GLOBAL:
+        return AttentionGrid(int(network.num_prefix_tokens))  # type: ignore[arg-type]
+    return AttentionGrid(None) if kind in _WINDOWS else no_attention(network)
 
 
 FAMILY = Family((PREFIX + "*",), _architecture)

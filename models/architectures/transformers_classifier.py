@@ -16,6 +16,7 @@ from PIL import Image
 from torch import nn
 
 from models.architecture.architecture import ClassifierArchitecture, Family
+from models.architecture.attention_grid import AttentionGrid, no_attention
 from models.architecture.cam_layer import CamLayer, last_convolution
 from models.errors import ModelError
 from models.folder.manifest import TaskName
@@ -39,6 +40,7 @@ def _architecture(saved: SavedModel) -> ClassifierArchitecture:
         build=lambda classes, settings: Outputs(saved.network(saved.config), "logits"),
         load=lambda state, file: Outputs(load_network(saved.network, saved.config, state, file), "logits"),
         cam_layer=partial(_cam_layer, saved.kind),
+        attention=partial(_attention, saved.kind),
         tasks=_tasks(saved),
         fixed={"valid_resize_size": preprocess.resize, "valid_crop_size": preprocess.crop},
         statistics=preprocess.statistics,
@@ -85,6 +87,14 @@ def _cam_layer(kind: str, network: nn.Module) -> CamLayer:
         name, blocks = next(pair for pair in inner.named_modules() if isinstance(pair[1], nn.ModuleList))
         return CamLayer(f"network.{name}.{len(blocks) - 1}", side="input", prefix_tokens=_PREFIX_TOKENS[kind])
     return CamLayer(f"network.{last_convolution(inner).name}")
+
+
+def _attention(kind: str, network: nn.Module) -> AttentionGrid:
+    if kind in _AVERAGED:
+        return AttentionGrid(None)
+    if kind in _PREFIX_TOKENS:
+        return AttentionGrid(_PREFIX_TOKENS[kind])
+    return no_attention(network.get_submodule("network"))
 
 
 FAMILY = Family(("transformers/*ForImageClassification*",), only_saved, _architecture)

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.architecture.architecture import ClassifierArchitecture, Family, State
+from models.architecture.attention_grid import AttentionGrid
 from models.architecture.cam_layer import CamLayer
 from models.errors import ModelError
 
@@ -27,6 +28,7 @@ def _architecture(name: str) -> ClassifierArchitecture:
         name,
         build=lambda classes, settings: _build(name, classes, settings.valid_crop_size),
         cam_layer=_last_block,
+        attention=lambda network: AttentionGrid(prefix_tokens=1),
         adapt=_fit_position_embedding,
     )
 

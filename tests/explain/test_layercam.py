@@ -26,7 +26,7 @@ from tests.support.explain_networks import (
 from tests.support.folders.checkpoints import seeded_network
 
 
-def torchcams(executor: Executor, names: list[str], target: int) -> list[torch.Tensor]:
+def torchcams(executor: Executor, names: list[str | nn.Module], target: int) -> list[torch.Tensor]:
     """The maps of torchcam, [h, w] each, not normalised."""
     network = copy.deepcopy(executor.network)
     with LayerCAM(network, target_layer=names) as reader:
@@ -37,7 +37,7 @@ def torchcams(executor: Executor, names: list[str], target: int) -> list[torch.T
 @pytest.mark.parametrize("name", ["resnet18", "mobilenetv2", "seresnext"])
 def test_equals_torchcam(name: str) -> None:
     executor = seeded_executor(name)
-    layers = [layer.name for layer in executor.required_cam_layers()]
+    layers: list[str | nn.Module] = [layer.name for layer in executor.required_cam_layers()]
     assert len(layers) == 4
     for found in attributions(executor, parameters_for("layercam"), 0, 2):
         coarse = torchcams(executor, layers, found.target)
@@ -89,8 +89,8 @@ def test_the_layers_before_each_smaller_one_are_read(name: str) -> None:
 
 def test_a_layer_that_makes_no_maps_is_left_out() -> None:
     network = seeded_network("resnet18", 4, SIDE)
-    network.layer2 = Pair(network.get_submodule("layer2"))  # type: ignore[assignment]
-    network.layer3 = Second(network.get_submodule("layer3"))  # type: ignore[assignment]
+    network.layer2 = Pair(network.get_submodule("layer2"))
+    network.layer3 = Second(network.get_submodule("layer3"))
     executor = executor_of(network, cam_layer=lambda network: CamLayer("layer4.1"))
     assert [layer.name for layer in executor.required_cam_layers()] == ["layer1", "layer2", "layer3", "layer4.1"]
     (found,) = attributions(executor, parameters_for("layercam"), 0)
@@ -112,7 +112,7 @@ class Second(Pair):
         return self.stage(pair[1])
 
 
-def test_a_transformer_has_no_layers_for_it() -> None:
-    with pytest.raises(ExplanationError, match="Use gradcam or xrai") as caught:
+def test_a_transformer_is_referred_to_its_attention() -> None:
+    with pytest.raises(ExplanationError, match="Use attention or gradcam") as caught:
         attributions(seeded_executor("vits16r224"), parameters_for("layercam"), 0)
     assert caught.value.code == "algorithm_unsupported"

@@ -81,6 +81,7 @@ def test_nothing_given_means_every_default(content: object) -> None:
         ("integrated_gradients", ("blur",), "positive"),
         ("gradcam", ("blur",), "positive"),
         ("layercam", ("blur",), "positive"),
+        ("attention", ("blur",), "positive"),
         ("guided_gradcam", ("blur",), "absolute"),
         ("guided_backprop", ("blur",), "absolute"),
     ],
@@ -444,7 +445,8 @@ def test_every_parameter_is_described() -> None:
     by_key = {row.key: row for row in rows}
     assert by_key["baseline"].default == "`black,white` for xrai; `blur` for integrated_gradients"
     assert by_key["sign"].default == (
-        "`positive` for xrai, integrated_gradients, gradcam, layercam; `absolute` for guided_gradcam, guided_backprop"
+        "`positive` for xrai, integrated_gradients, gradcam, layercam, attention;"
+        " `absolute` for guided_gradcam, guided_backprop"
     )
     assert by_key["n_steps"].applies_to == ("xrai", "integrated_gradients")
     assert parameters_table().count("\n") == len(rows) + 1
@@ -452,9 +454,9 @@ def test_every_parameter_is_described() -> None:
 
 def test_the_table_of_compatibility_shows_what_changes() -> None:
     table = hosted_table()
-    assert "| `double_scaling` | `true` | - | - | - | - | - |" in table
-    assert "| `n_steps` | `50` | `50` | - | - | - | - |" in table
-    assert "| `baseline` | `image_min,image_max` | `mean` | - | - | - | - |" in table
+    assert "| `double_scaling` | `true` | - | - | - | - | - | - |" in table
+    assert "| `n_steps` | `50` | `50` | - | - | - | - | - |" in table
+    assert "| `baseline` | `image_min,image_max` | `mean` | - | - | - | - | - |" in table
     assert "`noise_std`" not in table
     assert default("output", "xrai", hosted=True) == "softmax"
 

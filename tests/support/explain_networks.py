@@ -11,6 +11,7 @@ from explain.network.executor import Executor
 from explain.request.parameters import ExplanationParameters, read_parameters
 from explain.request.targets import fixed_targets
 from explain.run import ExplanationRun, explain
+from models.architecture.attention_grid import no_attention
 from models.architecture.cam_layer import last_convolution
 from models.architecture.catalog import classifier_architecture
 from models.images.preprocess import Preprocess
@@ -23,13 +24,16 @@ SIDE = 64
 @cache
 def seeded_executor(name: str = "resnet18", side: int = SIDE) -> Executor:
     """The executor of a seeded network of four classes. All tests share it: one that changes it makes others fail."""
-    return executor_of(seeded_network(name, 4, side), side, classifier_architecture(name).cam_layer)
+    architecture = classifier_architecture(name)
+    return executor_of(seeded_network(name, 4, side), side, architecture.cam_layer, architecture.attention)
 
 
-def executor_of(network: nn.Module, side: int = SIDE, cam_layer: Any = last_convolution) -> Executor:
+def executor_of(
+    network: nn.Module, side: int = SIDE, cam_layer: Any = last_convolution, attention: Any = no_attention
+) -> Executor:
     """The executor of any network, prepared as Classifier prepares it."""
     network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    return Executor(network, torch.device("cpu"), Preprocess(side, side).inputs, cam_layer)
+    return Executor(network, torch.device("cpu"), Preprocess(side, side).inputs, cam_layer, attention=attention)
 
 
 def pixels(seed: int = 5, side: int = SIDE) -> Tensor:

@@ -1,5 +1,6 @@
 """Classifiers of transformers against the library itself: their inputs, their scores, where Grad-CAM reads them."""
 
+import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 from explain.network.executor import Executor
 from explain.request.targets import fixed_targets
@@ -18,7 +20,7 @@ from explain.run import explain
 from models.classifier import Classifier
 from models.loaded import load_classifier
 from models.predictions import ClassScores
-from tests.support.explain_networks import parameters_for
+from tests.support.explain_networks import difference, parameters_for
 from tests.support.folders.checkpoints import LABELS
 from tests.support.folders.transformers_folders import CLASSIFIERS, Reference, save
 from tests.support.images import LIMITS, encoded, painted
@@ -128,6 +130,68 @@ def test_gradients_are_those_of_the_library(served: Served) -> None:
     if found.attributions[0].notes:  # nothing was guided
         assert inputs.grad is not None
         torch.testing.assert_close(found.attributions[0].values, inputs.grad[0], atol=1e-5, rtol=1e-4)
+
+
+def hooked_attention(served: Served, monkeypatch: pytest.MonkeyPatch, target: int) -> list[tuple[Tensor, Tensor]]:
+    """The attention of all blocks in the library's own network, [N, heads, T, T], with its gradients."""
+    network, softmax = copy.deepcopy(served.original.network), functional.softmax
+    network.set_attn_implementation("eager")
+    found: list[Tensor] = []
+
+    def kept(*args: Any, **options: Any) -> Tensor:
+        found.append(softmax(*args, **options))
+        return found[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(functional, "softmax", kept)
+        logits = network(pixel_values=served.original.inputs(IMAGES[0])["pixel_values"].requires_grad_()).logits
+    return list(zip(found, torch.autograd.grad(logits[0, target], found), strict=True))
+
+
+def attention_map(served: Served, target: int) -> Tensor:
+    parameters = parameters_for("attention", interpolation="nearest")
+    view = served.model.crop(IMAGES[0], LIMITS)
+    return explain(Executor.for_model(served.model), view, parameters, fixed_targets(target)).attributions[0].values
+
+
+# the tokens whose outputs the head reads
+READ = {
+    "ViTForImageClassification": slice(0, 1),
+    "DeiTForImageClassification": slice(0, 1),
+    "DeiTForImageClassificationWithTeacher": slice(0, 2),
+    "BeitForImageClassification": slice(1, None),
+    "Dinov2ForImageClassification": slice(0, None),
+}
+
+
+@pytest.mark.parametrize("served", READ, indirect=True)
+def test_attention_is_followed_through_all_blocks(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    hooked = hooked_attention(served, monkeypatch, 2)
+    relevance = torch.eye(hooked[0][0].shape[-1])
+    for attention, gradient in hooked:
+        relevance = relevance + (attention * gradient)[0].clamp(min=0).mean(0) @ relevance
+    relevance -= torch.eye(len(relevance))
+    prefix = 2 if "DeiT" in served.name else 1
+    coarse = relevance[READ[served.name]].mean(0)[prefix:].detach()
+    side = math.isqrt(len(coarse))
+    found = functional.interpolate(attention_map(served, 2)[None, None], (side, side), mode="nearest")[0, 0]
+    assert difference(found, coarse.reshape(side, side) * side**2) < 1e-4
+
+
+@pytest.mark.parametrize("served", ["SwinForImageClassification", "Swinv2ForImageClassification"], indirect=True)
+def test_windows_of_attention_are_laid_back_in_place(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = torch.zeros(64, 64)
+    hooked = hooked_attention(served, monkeypatch, 1)
+    # of 16 x 16 places, and of 8 x 8 in two blocks, the second of which shifts its windows by 2
+    for (attention, gradient), side, shift in zip(hooked, (16, 8, 8), (0, 0, 2), strict=True):
+        taken = (attention * gradient).clamp(min=0).mean(1).sum(1).detach()
+        grid = torch.zeros(side, side)
+        for window, tokens in enumerate(taken):
+            top, left = (4 * number for number in divmod(window, side // 4))
+            grid[top : top + 4, left : left + 4] = tokens.reshape(4, 4)
+        grid = grid.roll((shift, shift), (0, 1))
+        expected += side**2 * functional.interpolate(grid[None, None], (64, 64), mode="nearest")[0, 0]
+    assert difference(attention_map(served, 1), expected / 3) < 1e-4
 
 
 def test_several_labels_may_hold_where_the_network_was_trained_so(tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import timm
 from torch import nn
 
 from explain.catalog import algorithm_names
 from models.architecture.cam_layer import last_convolution
+from models.architecture.catalog import classifier_architecture
 from models.classifier import Classifier
 from models.loaded import LoadedModel, load_classifier
 from server.engine.startup.loading import facts_of
@@ -26,12 +28,22 @@ def model(fridge_folder: Path) -> Classifier:
 
 
 def test_a_network_with_layers_for_them_offers_grad_cam_and_layercam(model: Classifier) -> None:
-    assert [each.name for each in facts_of(model).algorithms] == list(algorithm_names())
+    assert [each.name for each in facts_of(model).algorithms] == [
+        name for name in algorithm_names() if name != "attention"
+    ]
     architecture = replace(model.architecture, cam_layer=last_convolution)
     definition = replace(model.definition, architecture=architecture)
     flat = replace(model, definition=definition, network=nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 4)))
     offered = [each.name for each in facts_of(flat).algorithms]
     assert offered == ["guided_backprop", "integrated_gradients", "xrai"]
+
+
+def test_a_transformer_offers_its_attention_instead_of_layercam(model: Classifier) -> None:
+    definition = replace(model.definition, architecture=classifier_architecture("vits16r224"))
+    transformer = replace(model, definition=definition, network=timm.create_model("test_vit", img_size=64))
+    offered = {each.name for each in facts_of(transformer).algorithms}
+    assert {"attention", "gradcam", "xrai"} <= offered
+    assert "layercam" not in offered
 
 
 def test_they_are_the_same_after_their_way_as_json(model: Classifier) -> None:
