@@ -93,6 +93,7 @@ def bench_outlines(rounds: int) -> dict[str, list[float]]:
         list(masks),
         size,
         SegmentationSettings(),
+        np.zeros(_INSTANCES, np.int64),
     )
 
     def recipe() -> None:

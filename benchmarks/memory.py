@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--explain", action="store_true")
     options = parser.parse_args()
     small = {"attributions": True, "attributions_format": "npy_base64", "visualization": "overlay"}
-    parameters = [{"xai_algorithm": name} | small for name in algorithm_names()]
+    parameters = [{"xai_algorithm": name} | small for name in algorithm_names("classifier")]
     flags = ("--explain", json.dumps(parameters)) if options.explain else ()
     with tempfile.TemporaryDirectory() as scratch:
         folder = seeded_folder("mobilenetv2", Path(scratch) / "model")

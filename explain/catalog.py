@@ -5,13 +5,14 @@ from importlib import import_module
 from explain import algorithms
 from explain.algorithm import Algorithm
 from explain.errors import ExplanationError
+from explain.request.parameter_types import Explained
 from models.discovery import constants
 from settings.expectation import did_you_mean
 
 
-def algorithm_names() -> tuple[str, ...]:
-    """List the names that `algorithm` accepts."""
-    return tuple(name for name, _ in constants(algorithms, "ALGORITHM"))
+def algorithm_names(kind: Explained | None = None) -> tuple[str, ...]:
+    """List the names that `algorithm` accepts: all, or those that suit a kind of what is served."""
+    return tuple(name for name, found in constants(algorithms, "ALGORITHM") if kind is None or kind in found.explains)
 
 
 def algorithm_summary(name: str) -> str:

@@ -1,12 +1,15 @@
 """ExplanationRun: one explanation in progress, from an image to its attributions."""
 
+from collections.abc import Generator
+from typing import Any
+
 from torch import Tensor
 
 from explain.attribution import Explanation
 from explain.catalog import algorithm
 from explain.network.executor import Executor
 from explain.network.explained_image import OutOfTime, no_time_limit
-from explain.network.work_items import CpuTask, ExplanationSteps, StageWork, TargetPass, WorkItem, WorkSlice
+from explain.network.work_items import CpuTask, StageWork, TargetPass, WorkItem, WorkSlice
 from explain.quality import with_quality
 from explain.request.parameters import ExplanationParameters
 from explain.request.targets import TargetSelector
@@ -19,8 +22,8 @@ class ExplanationRun:
     is `ready`, call `resume` on the device's thread. A run may be dropped at any moment without cleaning up.
     """
 
-    def __init__(self, steps: ExplanationSteps) -> None:
-        self.explanation: Explanation | None = None
+    def __init__(self, steps: Generator[StageWork, None, Any]) -> None:
+        self.explanation: Any = None  # an Explanation, or an ObjectExplanation
         self._steps = steps
         self._work: StageWork = ()
         self._pending: list[WorkSlice] = []
@@ -79,7 +82,7 @@ def begin(
     Raises ExplanationError where the network does not suit the algorithm. The run raises it later for targets that do
     not exist, and ModelError where gradients are not finite.
     """
-    chosen = algorithm(parameters.xai_algorithm)
+    chosen = algorithm(parameters.algorithm)
     executor.require(chosen.needs)
     image = executor.explained_image(pixels, select_targets, out_of_time)
     return ExplanationRun(with_quality(chosen.steps(image, parameters), image, parameters.quality))
@@ -102,4 +105,5 @@ def explain(
         while run.key is not None:
             executor.run(run.take(batch_size, run.key), batch_size)
         run.resume()
-    return run.explanation
+    explanation: Explanation = run.explanation
+    return explanation

@@ -160,7 +160,8 @@ def _algorithms() -> str:
             algorithm(name).passes(read_parameters({"xai_algorithm": name} | more), 1).most
             for more in ({}, {"compatibility": "azureml"})
         )
-        rows.append(f"| `{name}` | {algorithm_summary(name)} | [{paper[1]}]({paper[0]}) | {ours} | {hosted} |")
+        like_hosted = hosted if "classifier" in algorithm(name).explains else "-"
+        rows.append(f"| `{name}` | {algorithm_summary(name)} | [{paper[1]}]({paper[0]}) | {ours} | {like_hosted} |")
     head = "| algorithm | in a sentence | paper | passes, at most | with `azureml` |"
     return "\n".join([head, "|---|---|---|---|---|", *rows])
 

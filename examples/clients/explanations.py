@@ -2,7 +2,7 @@
 
 python -m examples.clients.explanations IMAGE [--algorithm xrai] [--top-k 2] [--output why] [--url URL] [--key KEY]
 
-Writes NAME_NUMBER_LABEL.png and .npy for each explained label.
+Writes NAME_NUMBER_LABEL.png and .npy for each explained label, or box.
 """
 
 import base64
@@ -30,7 +30,7 @@ def explain(
     body = json.dumps({"input_data": {"columns": ["image"], "data": [json.dumps(cell)]}}).encode()
     rows = post(f"{url}/score", body, headers_of("application/json", key, deployment))
     if not isinstance(rows, list) or len(rows) != 1 or "explanations" not in rows[0]:
-        raise RequestError("The reply has no explanations. Does the server serve a model that classifies?")
+        raise RequestError("The reply has no explanations.")
     row: dict[str, Any] = rows[0]
     return row
 
@@ -41,14 +41,16 @@ def each(value: Any) -> list[Any]:
 
 
 def maps_of(row: dict[str, Any]) -> list[NDArray[np.float64]]:
-    """Return the attributions in a row, float64 [3, height, width] for each explained label.
+    """Return the attributions in a row, float64 [3, height, width] for each label, [height, width] for each box.
 
     RequestError where they are switched off.
     """
     if not row["explanations"]:
         return []
-    if row["attributions"] is None:
+    if None in each(row["attributions"]):
         raise RequestError("The reply has no attributions. Ask for them with the parameter `attributions`.")
+    if "boxes" in row:
+        return [np.array(values, np.float64) for values in row["attributions"]]
     values = np.array(row["attributions"], np.float64)
     return list(values) if values.ndim == 4 else [values]
 
@@ -81,9 +83,10 @@ def main(arguments: list[str] | None = None) -> int:
     def work() -> None:
         row = explain(options.url, read(options.image), parameters, options.key, options.deployment)
         if not row["explanations"]:  # a multilabel model may find no label likely enough
-            print("no label of this image was explained")
+            print("nothing in this image was explained")
         for explanation in row["explanations"]:
-            print(f"{explanation['label']} {explanation['confidence']:.4f} by {explanation['xai_algorithm']}")
+            score = explanation.get("confidence", explanation.get("score"))  # of a label, or of a box
+            print(f"{explanation['label']} {score:.4f} by {explanation['xai_algorithm']}")
         for file in save(row, options.output, options.image.stem):
             print(file)
 

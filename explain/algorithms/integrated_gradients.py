@@ -20,6 +20,7 @@ from explain.integration.path_integral import (
 from explain.integration.quadrature import quadrature
 from explain.network.explained_image import ExplainedImage
 from explain.network.work_items import ExplanationSteps, ForwardPass
+from explain.request.parameter_types import ONE_NUMBER
 from explain.request.parameters import ExplanationParameters
 
 _WIDE_GAP = 0.05  # a completeness gap from here on gets a note
@@ -54,4 +55,6 @@ def _passes(parameters: ExplanationParameters, targets: int) -> PassCount:
     return PassCount(once + each_step * least, once + each_step * most)
 
 
-ALGORITHM = Algorithm("integrated_gradients", _steps, _passes)
+ALGORITHM = Algorithm(
+    "integrated_gradients", _steps, _passes, explains=frozenset({"classifier", "detector"}), aspects=ONE_NUMBER
+)

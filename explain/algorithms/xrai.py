@@ -25,6 +25,7 @@ from explain.network.explained_image import ExplainedImage
 from explain.network.work_items import CpuTask, ExplanationSteps, ForwardPass, StageWork
 from explain.regions.ranking import ranked
 from explain.regions.segments import Segments, segments
+from explain.request.parameter_types import ONE_NUMBER
 from explain.request.parameters import ExplanationParameters
 
 _AUTO_STEPS = 8  # more give the same regions
@@ -107,4 +108,4 @@ def _passes(parameters: ExplanationParameters, targets: int) -> PassCount:
     return PassCount(once + each_step * least, once + each_step * most)
 
 
-ALGORITHM = Algorithm("xrai", _steps, _passes)
+ALGORITHM = Algorithm("xrai", _steps, _passes, explains=frozenset({"classifier", "detector"}), aspects=ONE_NUMBER)

@@ -6,7 +6,7 @@ caller can therefore put rows of several explanations into one batch, and run ot
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -48,6 +48,7 @@ class ForwardPass:
     outputs: Tensor = field(init=False)
     finished: int = 0
     count: int = 1
+    passes: int = 1
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -73,6 +74,7 @@ class PathGradients:
     outputs: Tensor = field(init=False)
     slopes: Tensor = field(init=False)
     finished: int = 0
+    passes: int = 2
 
     def __post_init__(self) -> None:
         self.gradient = torch.zeros_like(self.inputs)
@@ -112,6 +114,11 @@ class TargetPass:
             self.targets = self.image.targets(logits)
         except ExplanationError as error:
             self.error = error
+
+    @property
+    def passes(self) -> int:
+        """The passes of a row: forward, and backward for each target, which are known once it has run."""
+        return 1 + len(self.targets)
 
 
 @dataclass(slots=True, eq=False)
@@ -154,7 +161,24 @@ class TargetMaps(TargetPass):
         return ("maps", self.image.network, self.output, self.part)
 
 
-WorkItem: TypeAlias = ForwardPass | PathGradients | TargetGradients | TargetMaps
+class WorkItem(Protocol):
+    """Rows for the network: `count` in all, of which `finished` have been run; equal keys may share a batch."""
+
+    finished: int
+
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Items with equal keys may share a batch."""
+
+    @property
+    def passes(self) -> int:
+        """The passes through the network that a row takes."""
+
+
 StageWork: TypeAlias = Sequence[WorkItem | CpuTask]
 ExplanationSteps: TypeAlias = Generator[StageWork, None, Explanation]
 

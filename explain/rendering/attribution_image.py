@@ -1,14 +1,22 @@
 """AttributionImage and Style: what is drawn, and how."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explain.rendering.colours import DEFAULT, DEFAULT_SIGNED
+from explain.rendering.marks import Mark
 from explain.request.parameter_types import Extent, Sign
 
-_TITLES = {"xrai": "XRAI", "gradcam": "Grad-CAM", "guided_gradcam": "Guided Grad-CAM", "layercam": "LayerCAM"}
+_TITLES = {
+    "xrai": "XRAI",
+    "gradcam": "Grad-CAM",
+    "guided_gradcam": "Guided Grad-CAM",
+    "layercam": "LayerCAM",
+    "odam": "ODAM",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,7 @@ class AttributionImage:
     - `values`: float32 [3, H, W] or [H, W], any range, positive where a pixel speaks for the label
     - `label`: the title: the label, and what it is explained against
     - `confidence`: the label's score in [0, 1]
+    - `marks`: objects to draw over it, for images that were not cropped
     """
 
     pixels: NDArray[np.uint8]
@@ -39,6 +48,7 @@ class AttributionImage:
     confidence: float
     algorithm: str
     full_image: FullImage | None = None
+    marks: Sequence[Mark] = ()
 
     @property
     def algorithm_title(self) -> str:

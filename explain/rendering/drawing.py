@@ -29,4 +29,5 @@ def visualization(name: str) -> Visualization:
 
 def style(parameters: ExplanationParameters) -> Style:
     """Take the parameters that drawing needs."""
-    return Style(**{field.name: getattr(parameters, field.name) for field in fields(Style)})
+    given = {field.name: getattr(parameters, field.name) for field in fields(Style)}
+    return Style(**{name: value for name, value in given.items() if value is not None})

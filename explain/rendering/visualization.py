@@ -8,6 +8,7 @@ from PIL import Image
 from explain.rendering.attribution_image import AttributionImage, Style
 from explain.rendering.canvas import Canvas, canvas_size
 from explain.rendering.figure import Panel, figure
+from explain.rendering.marks import marked
 
 _LONGER_SIDE = 720  # pixels
 
@@ -29,5 +30,5 @@ def single_panel(
 ) -> Image.Image:
     """Paint one panel: on paper with captions, or bare and at the image's own resolution without them."""
     size = canvas_size(image, style, _LONGER_SIDE if style.captions else None)
-    painted = paint(Canvas.of(image, style, size))
+    painted = marked(paint(Canvas.of(image, style, size)), image.marks)
     return figure(image, [[panel(painted)]]) if style.captions else painted

@@ -7,6 +7,16 @@ keys of the request.
 from collections.abc import Mapping
 from typing import Any
 
+from explain.request.parameter_types import Explained
+
+# what a request leaves open becomes this for models other than classifiers
+OF_KIND: Mapping[Explained, Mapping[str, Any]] = {
+    "classifier": {},
+    # a detector sees the whole image; three equal numbers for each pixel would be waste
+    "detector": {"xai_algorithm": "odam", "extent": "picture", "attributions_channels": 1},
+    "script": {},
+}
+
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     # "absolute" would show pixels that speak against a label like those that speak for it
     "xrai": {"baseline": ("black", "white"), "sign": "positive"},
@@ -14,6 +24,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "gradcam": {"sign": "positive"},
     "layercam": {"sign": "positive"},
     "attention": {"sign": "positive"},
+    "odam": {"sign": "positive"},
 }
 
 _HOSTED_EVERYWHERE: Mapping[str, Any] = {
@@ -47,4 +58,5 @@ HOSTED: Mapping[str, Mapping[str, Any]] = {
     "gradcam": {**_HOSTED_EVERYWHERE, "interpolation": "nearest"},
     "layercam": {**_HOSTED_EVERYWHERE, "interpolation": "nearest"},
     "attention": {**_HOSTED_EVERYWHERE, "interpolation": "nearest"},
+    "odam": {},  # the original explains no boxes
 }

@@ -3,24 +3,29 @@
 from pkgutil import iter_modules
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from explain.rendering import visualizations
 from explain.rendering.colours import COLOUR_MAPS
+from explain.request.requested_box import EDGES, RequestedBox
 
 AlgorithmName = Literal[
-    "xrai", "integrated_gradients", "guided_gradcam", "guided_backprop", "gradcam", "layercam", "attention"
+    "xrai", "integrated_gradients", "guided_gradcam", "guided_backprop", "gradcam", "layercam", "attention", "odam"
 ]
+Explained = Literal["classifier", "detector", "script"]  # kinds of what is served
 RuleName = Literal["riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid", "gausslegendre", "pair"]
 BaselineName = Literal["black", "white", "mean", "blur", "noise", "image_min", "image_max"]
 OutputName = Literal["logit", "probability", "softmax"]
 Interpolation = Literal["bilinear", "nearest"]
 Sign = Literal["absolute", "positive", "signed"]
 Extent = Literal["crop", "picture"]
+Aspect = Literal["label", "box", "left", "top", "right", "bottom", "mask"]
 AttributionsFormat = Literal["list", "npy_base64", "png16"]
 AttributionsChannels = Literal[3, 1]
 Measure = Literal["insertion", "deletion"]
 
+SIDES: tuple[Aspect, ...] = ("left", "top", "right", "bottom")
+ONE_NUMBER: frozenset[Aspect] = frozenset({"label", "mask", *SIDES})  # aspects for which one number stands
 _MAX_TARGETS = 100
 _TRUE = frozenset({"y", "yes", "t", "true", "on", "1"})
 _FALSE = frozenset({"n", "no", "f", "false", "off", "0"})
@@ -51,7 +56,7 @@ def _as_tuple(value: Any) -> Any:
     """Turn a list, or a single value, into a tuple. A list that is too long stays one, and is refused as a whole."""
     if isinstance(value, list) and len(value) <= _MAX_TARGETS:
         return tuple(value)
-    return (value,) if isinstance(value, str | int) and not isinstance(value, bool) else value
+    return (value,) if isinstance(value, str | int | dict) and not isinstance(value, bool) else value
 
 
 def _measures(value: Any) -> Any:
@@ -80,19 +85,34 @@ Baselines = Annotated[
     ),
     BeforeValidator(_as_tuple),
 ]
-Target = Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)]
+# written out, since parts of this schema stand in others, where a reference would lead nowhere
+_BOX_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "box": {
+            "type": "object",
+            "properties": {edge: {"type": "number", "minimum": 0, "maximum": 1} for edge in EDGES},
+            "required": list(EDGES),
+        },
+        "label": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+    },
+    "required": ["box", "label"],
+}
+_Label = Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)]
+Target = _Label | Annotated[RequestedBox, WithJsonSchema(_BOX_SCHEMA)]
 Targets = Annotated[
     tuple[Target, ...],
     Field(
         min_length=1,
         max_length=_MAX_TARGETS,
         json_schema_extra={
-            "expectation": "a label, a whole number of at least 0, predicted, or a list of up to 100 of these"
+            "expectation": "a label, a whole number of at least 0, predicted, a box with a label, "
+            "or a list of up to 100 of these"
         },
     ),
     BeforeValidator(_as_tuple),
 ]
-Against = Annotated[Target, Field(json_schema_extra={"expectation": "a label, a whole number of at least 0, or rest"})]
+Against = Annotated[_Label, Field(json_schema_extra={"expectation": "a label, a whole number of at least 0, or rest"})]
 Quality = Annotated[
     tuple[Measure, ...],
     Field(max_length=2, json_schema_extra={"expectation": "true, false, insertion, deletion or a list of these two"}),

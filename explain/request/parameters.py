@@ -12,15 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from explain.errors import ExplanationError
-from explain.request.defaults import DEFAULTS, HOSTED
+from explain.request.defaults import DEFAULTS, HOSTED, OF_KIND
 from explain.request.parameter_types import (
     Against,
     AlgorithmName,
+    Aspect,
     AttributionsChannels,
     AttributionsFormat,
     Baselines,
     Boolean,
     ColourMap,
+    Explained,
     Extent,
     Fraction,
     Interpolation,
@@ -34,6 +36,7 @@ from explain.request.parameter_types import (
     Threshold,
     VisualizationName,
 )
+from explain.request.requested_box import check_box
 from settings.excerpt import excerpt
 from settings.expectation import did_you_mean, expectation
 
@@ -42,7 +45,8 @@ _MAX_UNKNOWN_KEYS = 3  # named in one message
 _PATH = ["xrai", "integrated_gradients"]
 _NOISE = ["integrated_gradients", "guided_backprop"]
 _GUIDED = ["guided_backprop", "guided_gradcam"]
-_COARSE = ["guided_gradcam", "gradcam", "layercam", "attention"]
+_COARSE = ["guided_gradcam", "gradcam", "layercam", "attention", "odam"]
+_BOXES = ["odam", "integrated_gradients", "xrai"]
 
 
 def _only(algorithms: list[str]) -> dict[str, Any]:
@@ -54,7 +58,9 @@ class ExplanationParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    xai_algorithm: AlgorithmName = Field("xrai", description="How the score is traced back to the pixels.")
+    xai_algorithm: AlgorithmName | None = Field(
+        None, description="How the score is traced back to the pixels: by default xrai, for detectors odam."
+    )
     compatibility: Literal["azureml"] | None = Field(
         None,
         description="azureml takes every choice of AutoML for Images, its oddities included; other keys overrule it.",
@@ -63,14 +69,22 @@ class ExplanationParameters(BaseModel):
     target: Targets | None = Field(
         None,
         description="What to explain instead of the predicted labels: texts are labels, numbers their positions;"
-        " predicted is the label of the highest score.",
+        " predicted is the label of the highest score. Of detectors numbers are positions of boxes, texts all boxes of"
+        " a label, and objects boxes of your own.",
     )
     against: Against | None = Field(
         None,
         description="Explain why the target rather than this label: the output of the target less that of this one;"
         " rest is all other labels.",
     )
-    top_k: int | None = Field(None, ge=1, le=100, description="Explain this many labels of the highest scores.")
+    top_k: int | None = Field(
+        None, ge=1, le=100, description="Explain this many labels, or boxes, of the highest scores."
+    )
+    aspect: Aspect = Field(
+        "label",
+        description="What to explain of a box: its label, a side, its mask, or box: label and sides together.",
+        json_schema_extra=_only(_BOXES),
+    )
     confidence_score_threshold_multilabel: Threshold = Field(
         0.5, description="Of a multilabel model, every label with a score above this is explained."
     )
@@ -157,8 +171,15 @@ class ExplanationParameters(BaseModel):
         2.0, ge=0.0, le=50.0, description="The percentage of the map's total that may saturate at the top of the scale."
     )
     overlay_opacity: Fraction = Field(0.5, description="How strongly the heat map covers the image beneath.")
-    extent: Extent = Field(
-        "crop", description="Show what the network saw, or the whole image with the map in its place."
+    extent: Extent | None = Field(
+        None,
+        description="Show what the network saw, or the whole image with the map in its place: by default crop, for "
+        "detectors picture.",
+    )
+    one_picture: Boolean = Field(
+        False,
+        description="Of a detector: one picture with the maps of all explained boxes, instead of one for each.",
+        json_schema_extra=_only(_BOXES),
     )
     captions: Boolean = Field(
         True, description="Draw a title and a scale; false gives the bare image at its own resolution. Not for grids."
@@ -168,8 +189,10 @@ class ExplanationParameters(BaseModel):
     attributions_format: AttributionsFormat = Field(
         "list", description="Nested lists, an .npy file, or a 16-bit PNG with its scale; files in base64."
     )
-    attributions_channels: AttributionsChannels = Field(
-        3, description="A number for each colour of a pixel, or 1: their sum, without the axis of colours."
+    attributions_channels: AttributionsChannels | None = Field(
+        None,
+        description="3: a number for each colour of a pixel; 1: their sum, without the axis of colours. By default 3, "
+        "for detectors 1.",
     )
     quality: Quality = Field(
         (), description="Also measure how the score reacts when the most important pixels are added or removed."
@@ -179,9 +202,20 @@ class ExplanationParameters(BaseModel):
     def _check_combinations(self) -> "ExplanationParameters":
         if self.target is not None and self.top_k is not None:
             raise ValueError("'target' and 'top_k' both say which labels to explain. Keep one of the two")
-        if self.approximation_method == "pair" and self.xai_algorithm == "integrated_gradients":
+        if self.approximation_method == "pair" and self.algorithm == "integrated_gradients":
             raise ValueError("'approximation_method' is 'pair', which is a rule of the algorithm xrai only")
         return self
+
+    @property
+    def algorithm(self) -> AlgorithmName:
+        """The algorithm that is asked for, or that of classifiers."""
+        return self.xai_algorithm or "xrai"
+
+    def for_kind(self, kind: Explained) -> "ExplanationParameters":
+        """Return the parameters for a kind of what is served, by which some of what was left open differs."""
+        return self.model_copy(
+            update={name: value for name, value in OF_KIND[kind].items() if getattr(self, name) is None}
+        )
 
     def fields(self) -> dict[str, Any]:
         """Return all fields as JSON values, from which `from_fields` builds the same parameters."""
@@ -203,8 +237,8 @@ class ExplanationParameters(BaseModel):
 def read_parameters(content: object) -> ExplanationParameters:
     """Read the `xai_parameters` of a request, a JSON object or null. A value of null counts as not given.
 
-    Raises ExplanationError: `algorithm_unknown`, or `xai_parameters_invalid` with a sentence for each key that is
-    unknown, of the wrong type or out of range.
+    Raises ExplanationError: `algorithm_unknown`, `box_invalid`, or `xai_parameters_invalid` with a sentence for each
+    key that is unknown, of the wrong type or out of range.
     """
     if content is None:
         content = {}
@@ -213,6 +247,10 @@ def read_parameters(content: object) -> ExplanationParameters:
     given = {str(key): value for key, value in content.items() if value is not None}
     if unknown := [key for key in given if key not in ExplanationParameters.model_fields]:
         raise _invalid(" ".join(_unknown_key(key) for key in unknown[:_MAX_UNKNOWN_KEYS]))
+    targets = given.get("target")
+    for target in targets if isinstance(targets, list) else [targets]:
+        if isinstance(target, Mapping):
+            check_box(target)
     return _validated(_layers(given) | given)
 
 

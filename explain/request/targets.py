@@ -9,6 +9,7 @@ from torch import Tensor
 
 from explain.errors import ExplanationError
 from explain.request.parameters import ExplanationParameters
+from explain.request.requested_box import RequestedBox
 from models.labels import Label, named, shown
 from settings.excerpt import excerpt
 from settings.expectation import did_you_mean
@@ -105,8 +106,22 @@ def top_targets(k: int) -> TargetSelector:
     return lambda logits: [ExplainedTarget(int(index)) for index in logits.topk(min(k, len(logits))).indices]
 
 
-def _index(target: int | str, labels: Sequence[Label]) -> int | None:
+def label_index(target: int | str, labels: Sequence[Label]) -> int:
+    """Return the index of a label: a number is a position even where labels are numbers, a text names a label.
+
+    Raises ExplanationError, code `target_unknown`, for any other.
+    """
+    return _position(target, labels, "The target", "")
+
+
+def _index(target: int | str | RequestedBox, labels: Sequence[Label]) -> int | None:
     """Return the index of a label, or None for the label that is predicted."""
+    if isinstance(target, RequestedBox):
+        raise ExplanationError(
+            "target_unknown",
+            f"The target is a box, and this model scores whole pictures. Give a label ({shown(labels, 8)}) or its "
+            "position.",
+        )
     if target == PREDICTED and PREDICTED not in map(named, labels):
         return None
     return _position(target, labels, "The target", "")

@@ -60,5 +60,5 @@ class FigureDrawer:
 
     def _overlay(self, pixels: NDArray[np.uint8], values: Maps) -> Image.Image:
         small = np.asarray(fitted(Image.fromarray(pixels), (_PIXELS, _PIXELS)))
-        shown = AttributionImage(small, enlarged(values, len(small)), "", 0.0, self._job.parameters.xai_algorithm)
+        shown = AttributionImage(small, enlarged(values, len(small)), "", 0.0, self._job.parameters.algorithm)
         return visualization(self._style.visualization).draw(shown, self._style)

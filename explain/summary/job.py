@@ -45,10 +45,10 @@ class SummaryJob:
                 "xai_parameters_invalid",
                 f"{given[0]!r} is for single images. Leave it out, and say with --explain which labels are explained.",
             )
-        if "classifier" not in algorithm(self.parameters.xai_algorithm).explains:
+        if "classifier" not in algorithm(self.parameters.algorithm).explains:
             raise ExplanationError(
                 "algorithm_unsupported",
-                f"{self.parameters.xai_algorithm} does not explain models that classify. Use gradcam.",
+                f"{self.parameters.algorithm} does not explain models that classify. Use gradcam.",
             )
 
     @property

@@ -130,7 +130,7 @@ def _about(job: SummaryJob, data: SummaryData, collector: _LabelCollector, name:
         (f"{len(data.images):,}", "images"),
         (f"{maps:,}", "maps"),
         (f"{len(collector.images.keys() | collector.empty.keys()):,}", "labels"),
-        (job.parameters.xai_algorithm, f"explains what is {job.explain}"),
+        (job.parameters.algorithm, f"explains what is {job.explain}"),
         (job.model.definition.architecture.name, "model"),
     ]
     notes = []

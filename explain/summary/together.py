@@ -66,5 +66,5 @@ def _batch(runs: Iterable[ExplanationRun], size: int) -> list[WorkSlice]:
 
 
 def _explained(run: ExplanationRun) -> Explanation:
-    assert run.explanation is not None
-    return run.explanation
+    explanation: Explanation = run.explanation
+    return explanation

@@ -66,3 +66,15 @@ class DetectorAdapter(Protocol):
 
     def detect(self, network: nn.Module, graph: Graph, inputs: Sequence[DetectorInput]) -> list[Detections]:
         """Run inputs that may share a batch, on the network's device; `graph` computes `graph_source`."""
+
+    def content(self, source: DetectorInput) -> Tensor:
+        """Return an input as the network sees it, without padding: float32 [h, w, 3] in [0, 255] on the CPU."""
+
+    def normalised(self, content: Tensor) -> Tensor:
+        """Normalise content [h, w, 3], which stays as it is: float32 [3, h, w] on its device."""
+
+    def padded(self, inputs: Tensor, padded: tuple[int, int]) -> Tensor:
+        """Pad normalised inputs, [N, 3, h, w], to the (height, width) that the network takes. Gradients pass."""
+
+    def graph_input(self, padded: Tensor) -> Tensor:
+        """Turn what `padded` returned into what the graph takes."""

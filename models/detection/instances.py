@@ -20,7 +20,7 @@ class Instances:
 
     `boxes` float64 [N, 4]: left, top, right, bottom as shares of the image in [0, 1]. `scores` float32 [N], `labels`
     int64 [N]. `masks` are those of Detections, or None. `size` is the (height, width) in pixels at which masks are
-    pasted, `settings` are those of the request.
+    pasted, `settings` are those of the request. `owners`, int64 [N], are the inputs in which they were found.
     """
 
     boxes: NDArray[np.float64]
@@ -29,12 +29,19 @@ class Instances:
     masks: Sequence[NDArray[Any]] | None
     size: tuple[int, int]
     settings: Any
+    owners: NDArray[np.int64]
 
     def select(self, indexes: NDArray[Any]) -> "Instances":
         """Return the objects at `indexes`, in that order."""
         masks = None if self.masks is None else [self.masks[index] for index in indexes]
         return Instances(
-            self.boxes[indexes], self.scores[indexes], self.labels[indexes], masks, self.size, self.settings
+            self.boxes[indexes],
+            self.scores[indexes],
+            self.labels[indexes],
+            masks,
+            self.size,
+            self.settings,
+            self.owners[indexes],
         )
 
 
@@ -54,11 +61,11 @@ def join(image: DecodedImage, detections: Sequence[Detections], size: tuple[int,
         None if detections[0].masks is None else masks,
         size,
         settings,
+        np.repeat(np.arange(len(detections)), [len(each.scores) for each in detections]),
     )
     if len(detections) > 1:
-        owners = np.repeat(np.arange(len(detections)), [len(each.scores) for each in detections])
         threshold = settings.tile_predictions_nms_thresh
-        joined = joined.select(surviving(joined.boxes, joined.scores, joined.labels, owners, threshold))
+        joined = joined.select(surviving(joined.boxes, joined.scores, joined.labels, joined.owners, threshold))
         if settings.compatibility == "azureml":
             return joined
     return joined.select(np.argsort(-joined.scores, kind="stable")[: settings.most_boxes])

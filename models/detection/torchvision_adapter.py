@@ -94,23 +94,49 @@ class TorchvisionAdapter:
         holder.score_thresh, holder.nms_thresh = settings.box_score_thresh, settings.nms_iou_thresh
         holder.detections_per_img = settings.box_detections_per_img
         device = next(network.parameters()).device
-        real_head, values = network.get_submodule(self.dense_head), list[Tensor]()
+        images = _batched([_normalised(each, device) for each in inputs])
+        outputs = [each.float() for each in graph(images.tensors)]
+        with self.computed(network, images, outputs):
+            results = network(list(images.tensors))
+        return [self._detections(result, each.size) for result, each in zip(results, inputs, strict=True)]
 
-        def backbone(batch: Tensor) -> OrderedDict[str, Tensor]:
-            values.extend(each.float() for each in graph(batch))
-            return OrderedDict(zip(self.map_names, values, strict=False))
+    def content(self, source: DetectorInput) -> Tensor:
+        """Return the resized image: float32 [h, w, 3] in [0, 255] on the CPU."""
+        return _resized(source, torch.device("cpu"))[0].permute(1, 2, 0)
 
-        def dense_head(maps: list[Tensor]) -> Any:
-            outputs = values[len(self.map_names) :]
-            return self.unflatten(outputs) if outputs else real_head(maps)
+    def normalised(self, content: Tensor) -> Tensor:
+        """Normalise content [h, w, 3]: float32 [3, h, w]."""
+        return Statistics().normalised(content.permute(2, 0, 1)[None].clone())[0]
+
+    def padded(self, inputs: Tensor, padded: tuple[int, int]) -> Tensor:
+        """Pad with zeros on the right and below."""
+        down, across = padded[0] - inputs.shape[2], padded[1] - inputs.shape[3]
+        return functional.pad(inputs, (0, across, 0, down)).contiguous(memory_format=torch.channels_last)
+
+    def graph_input(self, padded: Tensor) -> Tensor:
+        """Return it as it is."""
+        return padded
+
+    @contextmanager
+    def computed(self, network: nn.Module, images: ImageList, outputs: Sequence[Tensor]) -> Iterator[None]:
+        """Let a network use what the graph computed for `images`, for the time of a `with` block.
+
+        These stand in for its transform, its backbone and its dense head. Without outputs of the dense head, as in
+        small types, the network computes these itself.
+        """
+        count = len(self.map_names)
+        maps, dense = OrderedDict(zip(self.map_names, outputs[:count], strict=True)), list(outputs[count:])
+        real_head = network.get_submodule(self.dense_head)
+
+        def dense_head(given: list[Tensor]) -> Any:
+            return self.unflatten(dense) if dense else real_head(given)
 
         with (
-            _replaced(network, "transform", _Batching()),
-            _replaced(network, "backbone", _FunctionModule(backbone)),
+            _replaced(network, "transform", _Prepared(images)),
+            _replaced(network, "backbone", _FunctionModule(lambda batch: maps)),
             _replaced(network, self.dense_head, _FunctionModule(dense_head)),
         ):
-            results = network([_normalised(each, device) for each in inputs])
-        return [self._detections(result, each.size) for result, each in zip(results, inputs, strict=True)]
+            yield
 
     def _detections(self, result: dict[str, Tensor], size: tuple[int, int]) -> Detections:
         height, width = size
@@ -119,17 +145,15 @@ class TorchvisionAdapter:
         return Detections(boxes, result["scores"].float().cpu(), result["labels"].cpu() - self.first_label, masks)
 
 
-class _Batching(nn.Module):
-    """Stands in for a detector's own transform: images arrive resized and normalised, boxes leave as they are."""
+class _Prepared(nn.Module):
+    """Stands in for a detector's own transform: images are prepared already, boxes leave as they are."""
+
+    def __init__(self, images: ImageList) -> None:
+        super().__init__()
+        self.images = images
 
     def forward(self, images: Sequence[Tensor], targets: None = None) -> tuple[ImageList, None]:
-        # float32 [3, h, w] each, padded with zeros on the right and below
-        height, width = padded_size((max(image.shape[1] for image in images), max(image.shape[2] for image in images)))
-        batch = images[0].new_zeros((len(images), 3, height, width))
-        batch = batch.contiguous(memory_format=torch.channels_last)
-        for place, image in zip(batch, images, strict=True):
-            place[:, : image.shape[1], : image.shape[2]] = image
-        return ImageList(batch, [(image.shape[1], image.shape[2]) for image in images]), None
+        return self.images, None
 
     def postprocess(self, result: list[dict[str, Tensor]], *sizes: object) -> list[dict[str, Tensor]]:
         """Return boxes and masks in the coordinates of the input."""
@@ -176,12 +200,27 @@ def _flat(value: Any) -> list[Tensor]:
     return [tensor for part in (value.values() if isinstance(value, dict) else value) for tensor in _flat(part)]
 
 
+def _batched(images: Sequence[Tensor]) -> ImageList:
+    """Pad normalised images, float32 [3, h, w] each, with zeros on the right and below, to one size."""
+    height, width = padded_size((max(image.shape[1] for image in images), max(image.shape[2] for image in images)))
+    batch = images[0].new_zeros((len(images), 3, height, width))
+    batch = batch.contiguous(memory_format=torch.channels_last)
+    for place, image in zip(batch, images, strict=True):
+        place[:, : image.shape[1], : image.shape[2]] = image
+    return ImageList(batch, [(image.shape[1], image.shape[2]) for image in images])
+
+
 def _normalised(source: DetectorInput, device: torch.device) -> Tensor:
     """Copy an image to the device, resize and normalise it: float32 [3, h, w]."""
+    return Statistics().normalised(_resized(source, device))[0]
+
+
+def _resized(source: DetectorInput, device: torch.device) -> Tensor:
+    """Copy an image to the device and resize it: float32 [1, 3, h, w] in [0, 255]."""
     values = source.image.to(device).permute(2, 0, 1)[None].float()
     if values.shape[2:] != source.size:
         values = functional.interpolate(values, size=source.size, mode="bilinear", align_corners=False)
-    return Statistics().normalised(values)[0]
+    return values
 
 
 def fitted_size(height: int, width: int, settings: DetectionSettings) -> tuple[int, int]:

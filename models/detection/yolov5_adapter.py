@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torchvision.ops import box_convert, nms
 
 from models.detection.adapter import Detections, DetectorInput
 from models.errors import ModelError
-from models.images.letterbox import letterbox, margin
+from models.images.letterbox import GREY, letterbox, margin
 from models.networks.yolov5 import YoloV5
 from models.runtime.precision import Precision
 from models.runtime.runtime import Graph, GraphSource
@@ -68,6 +69,26 @@ class YoloAdapter:
             rows = network.head.decode(grids)
             return [within(select(boxes, one.settings), one) for boxes, one in zip(rows, inputs, strict=True)]
 
+    def content(self, source: DetectorInput) -> Tensor:
+        """Return the image without the grey around it: float32 [h, w, 3] in [0, 255]."""
+        (height, width), (top, left) = source.size, _corner(source.size, source.padded)
+        return source.image[top : top + height, left : left + width].float()
+
+    def normalised(self, content: Tensor) -> Tensor:
+        """Scale content [h, w, 3] to [0, 1]: float32 [3, h, w]."""
+        return content.permute(2, 0, 1) / 255
+
+    def padded(self, inputs: Tensor, padded: tuple[int, int]) -> Tensor:
+        """Put inputs into the middle of grey squares."""
+        height, width = inputs.shape[2:]
+        top, left = _corner((height, width), padded)
+        around = (left, padded[1] - width - left, top, padded[0] - height - top)
+        return functional.pad(inputs, around, value=GREY / 255)
+
+    def graph_input(self, padded: Tensor) -> Tensor:
+        """Return squares of bytes, uint8 [N, S, S, 3]."""
+        return (padded * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
 
 class _Maps(nn.Module):
     """The layers of a network before its head, from images in [0, 255]."""
@@ -96,8 +117,13 @@ def select(rows: Tensor, settings: YoloSettings) -> Detections:
 def within(detections: Detections, source: DetectorInput) -> Detections:
     """Convert boxes from pixels of the square to shares of its content, clip them and move them to the CPU."""
     height, width = source.size
-    left, top = margin(width, source.padded[1]), margin(height, source.padded[0])
+    top, left = _corner(source.size, source.padded)
     across = (detections.boxes[:, 0::2] - left).clamp(0, width) / width
     down = (detections.boxes[:, 1::2] - top).clamp(0, height) / height
     boxes = torch.stack([across, down], 2).flatten(1)
     return Detections(boxes.cpu(), detections.scores.cpu(), detections.labels.cpu())
+
+
+def _corner(size: tuple[int, int], padded: tuple[int, int]) -> tuple[int, int]:
+    """Return the (top, left) of a content of `size` (height, width) in its square."""
+    return margin(size[0], padded[0]), margin(size[1], padded[1])

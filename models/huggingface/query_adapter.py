@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional
 from torchvision.ops import batched_nms, box_convert
 
 from models.detection.adapter import Detections, DetectorInput
@@ -55,6 +56,24 @@ class TransformersAdapter:
         example[:, 3] = 1
         free = (0,) if self.spec.fixed else (0, 2, 3)
         return GraphSource(network, example, free=free, rounding=_ROUNDING, steady=True)
+
+    def content(self, source: DetectorInput) -> Tensor:
+        """Return the resized image: float32 [h, w, 3] in [0, 255]."""
+        return source.image.float()
+
+    def normalised(self, content: Tensor) -> Tensor:
+        """Normalise content [h, w, 3]: float32 [3, h, w]."""
+        return self.spec.statistics.normalised(content.permute(2, 0, 1)[None].clone())[0]
+
+    def padded(self, inputs: Tensor, padded: tuple[int, int]) -> Tensor:
+        """Pad with zeros on the right and below; a fourth channel is 1 in the image and 0 in the padding."""
+        masked = torch.cat([inputs, torch.ones_like(inputs[:, :1])], 1)
+        down, across = padded[0] - inputs.shape[2], padded[1] - inputs.shape[3]
+        return functional.pad(masked, (0, across, 0, down)).contiguous(memory_format=torch.channels_last)
+
+    def graph_input(self, padded: Tensor) -> Tensor:
+        """Return it as it is."""
+        return padded
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision.ops import MultiScaleRoIAlign
+from torchvision.ops import MultiScaleRoIAlign, roi_align
 from torchvision.ops.poolers import initLevelMapper
 
 _LEVELS = ["0", "1", "2", "3"]
@@ -46,6 +46,18 @@ class RegionPool(MultiScaleRoIAlign):  # type: ignore[misc]  # its package has n
             if len(rows):
                 cells[rows] = self._sums(x[name], corners[rows] * scale, image[rows])
         return cells.transpose(1, 2).reshape(-1, channels, self.side, self.side)
+
+    def pooled(self, values: Tensor, corners: Tensor, image: Tensor) -> Tensor:
+        """Pool corners [K, 4], in pixels of one map [N, C, h, w], of the images [K]: [K, C, side, side].
+
+        Gradients reach the map.
+        """
+        if values.device.type != "cpu":
+            boxes = torch.cat([image[:, None].to(corners.dtype), corners], 1)
+            regions: Tensor = roi_align(values, boxes, self.side, sampling_ratio=_POINTS)
+            return regions
+        cells = self._sums(values, corners, image)
+        return cells.transpose(1, 2).reshape(-1, values.shape[1], self.side, self.side)
 
     def _sums(self, values: Tensor, corners: Tensor, image: Tensor) -> Tensor:
         """Pool from one map, [N, C, h, w], by corners in pixels of the map: [K, side * side, C]."""

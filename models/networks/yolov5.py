@@ -21,6 +21,7 @@ ANCHORS = (
 )
 # The Identity layers concatenate the layer before them with this one; and the layers that feed the head
 _CONCATENATED = {12: 6, 16: 4, 19: 14, 22: 10}
+_STAGES = (4, 6, 9)  # the layers whose maps the neck takes; the last one ends the backbone
 _HEAD_INPUTS = (17, 20, 23)
 
 
@@ -135,11 +136,23 @@ class YoloV5(nn.Sequential):
 
     def maps(self, x: Tensor) -> list[Tensor]:
         """Run the layers before the head: three maps, with strides of 8, 16 and 32 pixels."""
-        kept_later = {*_CONCATENATED.values(), *_HEAD_INPUTS}
-        kept: dict[int, Tensor] = {}
-        for number, layer in enumerate(list(self)[:-1]):
+        return self.neck(self.stages(x))
+
+    def stages(self, x: Tensor) -> list[Tensor]:
+        """Run the backbone: three maps, with strides of 8, 16 and 32 pixels."""
+        kept = []
+        for number, layer in enumerate(list(self)[: _STAGES[-1] + 1]):
+            x = layer(x)
+            if number in _STAGES:
+                kept.append(x)
+        return kept
+
+    def neck(self, stages: Sequence[Tensor]) -> list[Tensor]:
+        """Run the layers between the maps of the backbone and the head."""
+        kept, x = dict(zip(_STAGES, stages, strict=True)), stages[-1]
+        for number, layer in enumerate(list(self)[_STAGES[-1] + 1 : -1], _STAGES[-1] + 1):
             x = torch.cat([x, kept.pop(_CONCATENATED[number])], 1) if number in _CONCATENATED else layer(x)
-            if number in kept_later:
+            if number in _CONCATENATED.values() or number in _HEAD_INPUTS:
                 kept[number] = x
         return [kept[number] for number in _HEAD_INPUTS]
 

@@ -11,9 +11,13 @@ from functools import partial
 import uvloop
 
 from models.classifier import Classifier
+from models.detector import Detector
 from models.errors import ModelError
 from models.loaded import LoadedModel
 from server.engine.device import Device
+from server.engine.explaining.explained_classifier import ExplainedClassifier
+from server.engine.explaining.explained_detector import ExplainedDetector
+from server.engine.explaining.explained_model import ExplainedModel
 from server.engine.explaining.explainer import Explainer
 from server.engine.heartbeat import Heartbeat
 from server.engine.listener import EngineListener
@@ -88,7 +92,7 @@ async def serve(config: ProcessConfig) -> None:
     scheduler, metrics = build_scheduler(model, timings, settings), Metrics()
     max_images = scheduler.limits.max_images
     listener.decode_workers = _start_decode_workers(config, chosen, timings, max_images, metrics)
-    explainer = Explainer(model) if isinstance(model, Classifier) else None
+    explainer = Explainer(_explained_model(model, device))
     scheduler.close("explain")  # until it is warm
     counted = DeploymentMetrics(metrics, config.deployment, config.engine)
     pipeline = listener.pipeline = build_pipeline(
@@ -111,8 +115,7 @@ async def serve(config: ProcessConfig) -> None:
     )
     report_to_parent(READY)
     Heartbeat(device, hang_limit_s(settings), replace_process).start()
-    if explainer is not None:
-        await asyncio.to_thread(_warm_up_explanations, explainer, max_images, thread, pipeline)
+    await asyncio.to_thread(_warm_up_explanations, explainer, max_images, thread, pipeline)
     if tuner is not None:
         await asyncio.to_thread(tune, tuner, sizes_to_try(timings, overhead_s), pipeline, settings, announce)
     await asyncio.Event().wait()
@@ -132,6 +135,17 @@ def _start_decode_workers(
     workers = DecodeWorkers(config, model, timings, count=count, max_images=max_images)
     workers.start(ended)
     return workers
+
+
+def _explained_model(model: LoadedModel, device: Device) -> ExplainedModel:
+    if isinstance(model, Classifier):
+        return ExplainedClassifier(model)
+
+    def scoring() -> Detector:
+        assert isinstance(device.model, Detector)
+        return device.model
+
+    return ExplainedDetector(scoring)
 
 
 def _warm_up_explanations(explainer: Explainer, max_images: int, thread: DeviceThread, pipeline: Pipeline) -> None:

@@ -29,7 +29,16 @@ _OBJECT = named(
 _EXPLANATION = named(
     "Explanation",
     object_schema(
-        {"label": _LABEL, "target": INTEGER, "confidence": NUMBER, "xai_algorithm": TEXT, "notes": list_of(TEXT)},
+        {"label": _LABEL, "target": any_of(INTEGER, NULL), "xai_algorithm": TEXT, "notes": list_of(TEXT)},
+        confidence=NUMBER,
+        score=NUMBER,
+        box=_BOX,
+        matched_iou=NUMBER,
+        aspect=TEXT,
+        forward_passes=INTEGER,
+        energy_in_box=NUMBER,
+        energy_in_mask=NUMBER,
+        pointing={"type": "boolean"},
         n_steps=any_of(INTEGER, NULL),
         completeness_gap=any_of(NUMBER, NULL),
         against=_LABEL,
@@ -43,7 +52,7 @@ _PARTS: dict[str, Schema] = {
     "boxes": {**list_of(_OBJECT), "description": "Of a detector."},
     "visualizations": {
         "anyOf": [TEXT, list_of(any_of(TEXT, NULL)), NULL],
-        "description": "A PNG in base64, or one for each explained label.",
+        "description": "A PNG in base64, or one for each explained label or box.",
     },
     "attributions": {"description": "Numbers for each pixel, as `attributions_format` asks for them."},
     "explanations": list_of(_EXPLANATION),

@@ -224,11 +224,13 @@ def test_what_cannot_be_explained_or_written_is_said(
     assert says in capsys.readouterr().err
 
 
-def test_detectors_have_no_reasons(
-    site: ProtocolSite, files: Sequence[Path], capsys: pytest.CaptureFixture[str]
+def test_boxes_have_reasons_too(
+    site: ProtocolSite, files: Sequence[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_client(site, explanations.main, files[0], name="objects") == 1
-    assert "only classifiers are explained" in capsys.readouterr().err
+    more = ["--algorithm", "odam", "--top-k", "2", "--output", str(tmp_path)]
+    assert run_client(site, explanations.main, files[0], *more, name="objects") == 0
+    assert capsys.readouterr().out.count("by odam") == 2
+    assert [np.load(file).ndim for file in tmp_path.glob("*.npy")] == [2, 2]
 
 
 def test_the_typed_client_tells_what_the_reply_does(site: ProtocolSite, files: Sequence[Path]) -> None:
@@ -371,7 +373,7 @@ def test_no_label_may_be_likely_enough_to_be_explained(
     with Busy(*[(200, {}, json.dumps([row]).encode())] * 3) as busy:
         url = ["--url", busy.url]
         assert explanations.main([str(files[0]), "--output", str(tmp_path), *url]) == 0
-        assert lines(capsys) == ["no label of this image was explained"]
+        assert lines(capsys) == ["nothing in this image was explained"]
         assert custom_visualization.main([str(files[0]), str(tmp_path / "why.png"), *url]) == 1
         assert "No label of this image was explained" in capsys.readouterr().err
         assert Client(busy.url).explain([JPEG])[0].explanations == ()

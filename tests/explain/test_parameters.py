@@ -26,7 +26,7 @@ from tests.support.contract import contract
 ORIGINAL = {"xrai", "integrated_gradients", "guided_gradcam", "guided_backprop"}
 BASELINES = "one of black, white, mean, blur, noise, image_min, image_max or a list of these"
 SHARE = "a number from 0 to 1"
-TARGETS = "a label, a whole number of at least 0, predicted, or a list of up to 100 of these"
+TARGETS = "a label, a whole number of at least 0, predicted, a box with a label, or a list of up to 100 of these"
 
 
 def refusal(content: object, code: str = "xai_parameters_invalid") -> str:
@@ -39,11 +39,12 @@ def refusal(content: object, code: str = "xai_parameters_invalid") -> str:
 @pytest.mark.parametrize("content", [None, {}, {"n_steps": None, "xai_algorithm": None}])
 def test_nothing_given_means_every_default(content: object) -> None:
     assert read_parameters(content).model_dump() == {
-        "xai_algorithm": "xrai",
+        "xai_algorithm": None,
         "compatibility": None,
         "target": None,
         "against": None,
         "top_k": None,
+        "aspect": "label",
         "confidence_score_threshold_multilabel": 0.5,
         "output": "logit",
         "n_steps": "auto",
@@ -65,13 +66,24 @@ def test_nothing_given_means_every_default(content: object) -> None:
         "sign": "positive",
         "outlier_percent": 2.0,
         "overlay_opacity": 0.5,
-        "extent": "crop",
+        "extent": None,
+        "one_picture": False,
         "captions": True,
         "attributions": False,
         "attributions_format": "list",
-        "attributions_channels": 3,
+        "attributions_channels": None,
         "quality": (),
     }
+
+
+def test_what_is_left_open_depends_on_what_is_served() -> None:
+    open_, chosen = read_parameters(None), read_parameters({"xai_algorithm": "xrai", "attributions_channels": 3})
+    assert open_.algorithm == "xrai"
+    assert open_.for_kind("classifier") == open_
+    detector = open_.for_kind("detector")
+    assert (detector.algorithm, detector.extent, detector.attributions_channels) == ("odam", "picture", 1)
+    assert chosen.for_kind("detector").algorithm == "xrai"
+    assert chosen.for_kind("detector").attributions_channels == 3
 
 
 @pytest.mark.parametrize(
@@ -184,12 +196,12 @@ def test_every_rule_and_baseline_is_accepted(rule: str, baseline: str) -> None:
         ("seed", -1, "a whole number from 0 to 4294967295"),
         ("explain_budget_ms", 0, "a whole number from 1 to 3600000 or null"),
         ("outlier_percent", 51, "a number from 0 to 50"),
-        ("attributions_channels", 2, "one of 3, 1"),
+        ("attributions_channels", 2, "one of 3, 1 or null"),
         ("quality", 1, "true, false, insertion, deletion or a list of these two"),
-        ("xai_algorithm", ["xrai"], f"one of {', '.join(ALGORITHMS)}"),
+        ("xai_algorithm", ["xrai"], f"one of {', '.join(ALGORITHMS)} or null"),
         ("sign", "negative", "one of absolute, positive, signed"),
         ("interpolation", "bicubic", "one of bilinear, nearest"),
-        ("extent", "all", "one of crop, picture"),
+        ("extent", "all", "one of crop, picture or null"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_expected(key: str, value: object, expected: str) -> None:
@@ -427,7 +439,7 @@ def test_any_object_gives_parameters_or_an_error(content: dict[str, Any]) -> Non
         found = read_parameters(content)
     except ExplanationError as error:
         unknown = isinstance(content.get("xai_algorithm"), str) and content["xai_algorithm"] not in ALGORITHMS
-        assert error.code in ("xai_parameters_invalid", "algorithm_unknown" if unknown else "")
+        assert error.code in ("xai_parameters_invalid", "box_invalid", "algorithm_unknown" if unknown else "")
         assert len(str(error)) < 3000
     else:
         # what was read is itself a valid request for the same
@@ -445,8 +457,8 @@ def test_every_parameter_is_described() -> None:
     by_key = {row.key: row for row in rows}
     assert by_key["baseline"].default == "`black,white` for xrai; `blur` for integrated_gradients"
     assert by_key["sign"].default == (
-        "`positive` for xrai, integrated_gradients, gradcam, layercam, attention;"
-        " `absolute` for guided_gradcam, guided_backprop"
+        "`positive` for xrai, integrated_gradients, gradcam, layercam, attention, odam; "
+        "`absolute` for guided_gradcam, guided_backprop"
     )
     assert by_key["n_steps"].applies_to == ("xrai", "integrated_gradients")
     assert parameters_table().count("\n") == len(rows) + 1

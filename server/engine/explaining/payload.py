@@ -15,13 +15,13 @@ _WRITING_MARGIN = 1.2  # multiplies the predicted time: an explanation must also
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class ExplanationPayload(ImagePayload):
-    """An image to be explained. `run` is None until it has begun.
+    """An image to be explained. `run` is None until it has begun. `select_targets` chooses labels, of classifiers.
 
     `started`, `deadline`, and `parked`, since when it waits for its CPU tasks, are monotonic seconds.
     """
 
     parameters: ExplanationParameters
-    select_targets: TargetSelector
+    select_targets: TargetSelector | None = None
     started: float = 0.0
     deadline: float = float("inf")
     parked: float = 0.0

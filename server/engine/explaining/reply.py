@@ -41,7 +41,7 @@ def explanation_reply(
         for one in attributions
     ]
     encoded = [
-        encode(one.values.numpy(), parameters.attributions_format, parameters.attributions_channels)
+        encode(one.values.numpy(), parameters.attributions_format, parameters.attributions_channels or 3)
         if parameters.attributions
         else None
         for one in attributions
@@ -70,7 +70,7 @@ def _drawn(
         attribution.values.numpy().astype(np.float32, copy=False),
         _title(attribution, scores),
         scores.probs[attribution.target],
-        parameters.xai_algorithm,
+        parameters.algorithm,
         full_image,
     )
     return b64encode(draw(image, style(parameters))).decode("ascii")
@@ -94,7 +94,7 @@ def _details(attribution: Attribution, scores: ClassScores, parameters: Explanat
         "label": scores.labels[attribution.target],
         "target": attribution.target,
         "confidence": scores.probs[attribution.target],
-        "xai_algorithm": parameters.xai_algorithm,
+        "xai_algorithm": parameters.algorithm,
         "n_steps": attribution.n_steps,
         "completeness_gap": attribution.gap,
         "notes": list(attribution.notes),

@@ -82,7 +82,7 @@ class JobFactory:
     def _min_passes(self, job: AnyJob) -> float:
         if self._explainer is None or not isinstance(job.payload, ExplanationPayload):
             return job.passes
-        return self._explainer.min_passes(job.payload.parameters)
+        return self._explainer.min_passes(job.payload)
 
     def _settings(self, given: Mapping[str, Any]) -> Any:
         try:
@@ -102,14 +102,11 @@ class JobFactory:
 
     def _explain(self, job: AnyJob, parameters: ExplanationParameters) -> None:
         if self._explainer is None:
-            if parameters.compatibility == "azureml":
-                return  # the hosted endpoint leaves the explanation out without an error
-            raise RefusedError(
-                "algorithm_unsupported",
-                "This model finds objects, and only classifiers are explained. Leave model_explainability out, or set "
-                '"compatibility": "azureml" in xai_parameters to get the boxes alone.',
-            )
+            raise RefusedError("algorithm_unsupported", "This model is not explained. Leave model_explainability out.")
+        payload = self._explainer.payload(parameters, job.payload)
+        if payload is None:
+            return
         job.lane = "explain"
-        self._explainer.check_time(parameters, partial(self._predict, job.lane, job.cost), job.deadline - job.arrived)
-        job.payload = self._explainer.payload(parameters, job.payload)
-        job.passes = self._explainer.max_passes(parameters)
+        self._explainer.check_time(payload, partial(self._predict, job.lane, job.cost), job.deadline - job.arrived)
+        job.payload = payload
+        job.passes = self._explainer.max_passes(payload)

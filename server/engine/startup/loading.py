@@ -7,6 +7,7 @@ import torch
 
 from explain.catalog import algorithm, algorithm_names, algorithm_summary
 from explain.network.executor import Executor
+from explain.request.parameter_types import Explained
 from explain.request.parameters import read_parameters
 from models.classifier import Classifier
 from models.loaded import LoadedModel, load
@@ -50,26 +51,27 @@ def facts_of(model: LoadedModel) -> ModelFacts:
         exif=definition.preprocess.statistics.exif if classifier else getattr(settings, "exif", False),
         score_threshold=getattr(settings, "box_score_thresh", None),
         per_request=settings.per_request,
-        algorithms=_algorithms(classifier) if classifier else (),
+        algorithms=_algorithms(model),
         device=str(model.device),
         runtime=model.runtime,
         precision=model.precision.name,
     )
 
 
-def _algorithms(model: Classifier) -> tuple[AlgorithmFacts, ...]:
+def _algorithms(model: LoadedModel) -> tuple[AlgorithmFacts, ...]:
     """Return the algorithms that can explain a model: its network has the part that they read."""
-    executor = Executor.for_model(model)
+    kind: Explained = "classifier" if isinstance(model, Classifier) else "detector"
+    executor = Executor.for_model(model) if isinstance(model, Classifier) else None
+    chosen = read_parameters(None).for_kind(kind).algorithm
     return tuple(
         AlgorithmFacts(
             name,
             algorithm_summary(name),
             algorithm(name).passes(read_parameters({"xai_algorithm": name}), 1).most,
-            default=name == read_parameters(None).xai_algorithm,
+            default=name == chosen,
         )
-        for name in algorithm_names()
-        if "classifier" in algorithm(name).explains
-        if executor.has(algorithm(name).needs)
+        for name in algorithm_names(kind)
+        if executor is None or executor.has(algorithm(name).needs)
     )
 
 

@@ -148,7 +148,7 @@ def instances(settings: SegmentationSettings, count: int = 2) -> Instances:
     boxes = np.array([[0.1, 0.2, 0.6, 0.9], [0.5, 0.0, 1.0, 0.5]])[:count]
     masks = np.stack([smooth(random) for _ in range(2)])[:count]
     scores, labels = np.array([0.9, 0.8], np.float32)[:count], np.array([0, 1])[:count]
-    return Instances(boxes, scores, labels, list(masks), (60, 90), settings)
+    return Instances(boxes, scores, labels, list(masks), (60, 90), settings, np.zeros(count, np.int64))
 
 
 def predicted(**settings: Any) -> list[Any]:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from torch import Tensor
-from torchvision.ops import MultiScaleRoIAlign
+from torchvision.ops import MultiScaleRoIAlign, roi_align
 
 from models.networks.region_pool import RegionPool
 
@@ -61,3 +61,14 @@ def test_maps_of_a_smaller_type_are_pooled_in_float32() -> None:
     assert pooled.dtype == torch.float32
     assert torch.allclose(pooled, RegionPool(7)(maps(), regions(), SIZES), atol=0.1)
     assert all(values.grad is not None and values.grad.abs().max() > 0 for values in small.values())
+
+
+def test_one_region_of_one_map_is_pooled_as_torchvision_does_and_has_its_gradients() -> None:
+    chance = torch.Generator().manual_seed(5)
+    values = torch.randn(2, 3, 9, 12, generator=chance, dtype=torch.float64).requires_grad_()
+    corners = torch.tensor([[1.3, 0.4, 7.9, 6.2], [-1.0, 3.0, 4.0, 9.5], [10.2, 7.7, 12.0, 9.0]], dtype=torch.float64)
+    image = torch.tensor([0, 1, 1])
+    pool = RegionPool(3)
+    expected = roi_align(values, torch.cat([image[:, None].double(), corners], 1), 3, sampling_ratio=2)
+    assert torch.allclose(pool.pooled(values, corners, image), expected, atol=1e-12)
+    assert torch.autograd.gradcheck(lambda given: pool.pooled(given, corners, image), (values,))

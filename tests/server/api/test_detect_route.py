@@ -130,20 +130,6 @@ def test_more_tiles_than_the_deadline_allows_are_refused_at_once(server: LiveSer
     assert "takes 4097 passes" in reply.json()["message"]
 
 
-@contract(
-    "Explanations",
-    "Explanations of detectors are left out without a word",
-    "better",
-    "422; with `compatibility: azureml` they are left out",
-)
-def test_detectors_are_not_explained_and_say_so(server: LiveServer) -> None:
-    body = {"image": text(IMAGES[0]), "model_explainability": True}
-    reply = post(server, body)
-    assert (reply.status_code, reply.json()["code"]) == (422, "algorithm_unsupported")
-    hosted = post(server, body | {"xai_parameters": {"compatibility": "azureml"}})
-    assert list(hosted.json()) == ["filename", "boxes"]
-
-
 def grey(width: int, height: int) -> bytes:
     return encoded(Image.fromarray(painted(1, width, height)).convert("L"), "PNG")
 

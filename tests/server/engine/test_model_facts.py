@@ -29,7 +29,7 @@ def model(fridge_folder: Path) -> Classifier:
 
 def test_a_network_with_layers_for_them_offers_grad_cam_and_layercam(model: Classifier) -> None:
     assert [each.name for each in facts_of(model).algorithms] == [
-        name for name in algorithm_names() if name != "attention"
+        name for name in algorithm_names("classifier") if name != "attention"
     ]
     architecture = replace(model.architecture, cam_layer=last_convolution)
     definition = replace(model.definition, architecture=architecture)

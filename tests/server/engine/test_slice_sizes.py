@@ -8,6 +8,7 @@ from torch.overrides import TorchFunctionMode
 
 from models.loaded import load_classifier
 from server.engine.explaining import slice_sizes
+from server.engine.explaining.explained_classifier import ExplainedClassifier
 from server.engine.explaining.explainer import Explainer
 from server.engine.explaining.slice_sizes import SliceSizes, timings
 
@@ -83,13 +84,13 @@ class OnDevice(TorchFunctionMode):
 
 
 def test_warming_up_computes_on_the_thread_of_the_device_only(fridge_folder: Path) -> None:
-    explainer = Explainer(load_classifier(fridge_folder))
+    explainer = Explainer(ExplainedClassifier(load_classifier(fridge_folder)))
     with OnDevice() as on_device:
         assert explainer.warm_up(2, on_device)
 
 
 def test_a_slice_timed_later_costs_what_one_of_the_warm_up_did(fridge_folder: Path) -> None:
-    explainer = Explainer(load_classifier(fridge_folder, device="cpu"))
+    explainer = Explainer(ExplainedClassifier(load_classifier(fridge_folder, device="cpu")))
     measured = explainer.warm_up(2, here)
     cost, seconds = explainer.time_slice()
     assert cost in [known for known, _ in measured]

@@ -64,7 +64,12 @@ REFUSED: dict[str, tuple[str, Any, int, str]] = {
     "no base64": (PREDICT, {"instances": ["%%%"]}, 422, "not valid base64"),
     "no picture": (PREDICT, {"instances": [TEXT[:400]]}, 422, "1 of 1 pictures cannot be scored"),
     "a misspelling": (EXPLAIN, {"instances": [TEXT], "parameters": {"xai_parameters": {"steps": 9}}}, 422, "'steps'"),
-    "a detector": ("/v1/models/objects:explain", {"instances": [TEXT]}, 422, "only classifiers are explained"),
+    "a box that is none": (
+        "/v1/models/objects:explain",
+        {"instances": [TEXT], "parameters": {"xai_parameters": {"target": {"box": {}, "label": "can"}}}},
+        422,
+        "is no box",
+    ),
     "too many": (PREDICT, {"instances": [TEXT] * 7}, 413, "up to 6"),
     "large": (PREDICT, b" " * (MOST_BYTES + 1), 413, f"up to {MOST_BYTES}"),
 }  # fmt: skip
