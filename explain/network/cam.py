@@ -112,12 +112,12 @@ class CamReader:
         return [recorded.features() for _, recorded in self._recorded]
 
     def maps(self, row: int, gradients: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Return the maps [h, w] of all layers for one row, given the gradients of a target at `tensors`.
+        """Return the maps, float32 [h, w], of all layers for one row, given the gradients of a target at `tensors`.
 
         Raises ExplanationError as `activation_maps` does.
         """
         return tuple(
-            layer_cam(*(activation_maps(each[row][None], layer)[0] for each in (features.detach(), gradient)))
+            layer_cam(*(activation_maps(each[row][None].float(), layer)[0] for each in (features.detach(), gradient)))
             for (layer, _), features, gradient in zip(self._recorded, self.tensors(), gradients, strict=True)
         )
 

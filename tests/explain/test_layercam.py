@@ -51,10 +51,12 @@ def test_equals_torchcam(name: str) -> None:
 
 
 def test_one_layer_is_its_own_map() -> None:
+    torch.manual_seed(1)
     executor = executor_of(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3), Mean()))
     assert [layer.name for layer in executor.required_cam_layers()] == ["2"]
     (found,) = attributions(executor, parameters_for("layercam", interpolation="nearest"), 1)
     (coarse,) = torchcams(executor, ["2"], 1)
+    assert coarse.any()
     expected = functional.interpolate(coarse[None, None] / coarse.max(), (SIDE, SIDE), mode="nearest")[0, 0]
     assert difference(found.values, expected) < 1e-5
 
