@@ -34,7 +34,7 @@ from benchmarks.quality.scores import Interval
 from benchmarks.quality.variants import SCORES, ExplanationVariant, VariantScores, differences, measure
 from explain.request.parameters import read_parameters
 
-ALGORITHMS = ("xrai", "integrated_gradients", "gradcam", "guided_gradcam", "guided_backprop", "layercam")
+ALGORITHMS = ("xrai", "integrated_gradients", "gradcam", "guided_gradcam", "guided_backprop", "layercam", "rise")
 _REQUESTS: Mapping[str, Mapping[str, Any]] = {
     **{name: {"xai_algorithm": name} for name in ALGORITHMS},
     "xrai, azureml": {"xai_algorithm": "xrai", "compatibility": "azureml"},
@@ -46,6 +46,12 @@ _MORE: Mapping[str, Mapping[str, Any]] = {
     **{
         f"integrated gradients, {'+'.join(names)}": {"xai_algorithm": "integrated_gradients", "baseline": names}
         for names in (["black"], ["black", "white"], ["mean"])
+    },
+    "rise, black": {"xai_algorithm": "rise", "baseline": "black"},
+    "rise, probability": {"xai_algorithm": "rise", "output": "probability"},
+    **{
+        name: {"xai_algorithm": name}
+        for name in ("occlusion", "feature_ablation", "shapley_value_sampling", "kernel_shap", "lime")
     },
 }
 _COMPARED = (

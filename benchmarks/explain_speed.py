@@ -111,7 +111,7 @@ class Bench:
         """Choose batch sizes as an engine does."""
         _seconds(lambda: self.forward(1))  # the first pass allocates memory
         gradients, others = (timings(run, _LARGEST, lambda step: step()) for run in (self.gradient, self.forward))
-        return SliceSizes.best(gradients, others)
+        return SliceSizes.best(gradients, others, others)
 
     def explain(self, parameters: ExplanationParameters) -> Cost:
         """Explain the image as explain.run does, and count rows and seconds."""

@@ -23,8 +23,11 @@ class Attribution:
     - `gap`: the delta as a share of that difference, without sign
     - `notes`: sentences for people
     - `quality`: what was measured, see explain/quality.py
+    - `forward_passes`: the number of images that were scored
+    - `agreement`: the rank correlation of the maps of two halves of random masks, -1 to 1
 
-    `n_steps`, `delta` and `gap` are None for algorithms that follow no path.
+    `n_steps`, `delta` and `gap` are None for algorithms that follow no path, `forward_passes` and `agreement` for those
+    that hide nothing at random.
     """
 
     explained: ExplainedTarget
@@ -34,6 +37,8 @@ class Attribution:
     gap: float | None = None
     notes: tuple[str, ...] = ()
     quality: Mapping[str, float] = field(default_factory=dict)
+    forward_passes: int | None = None
+    agreement: float | None = None
 
     @property
     def target(self) -> int:

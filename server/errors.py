@@ -46,7 +46,7 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     ),
     "xai_parameters_invalid": (422, "A key of `xai_parameters` is unknown, of the wrong type or out of range."),
     "algorithm_unknown": (422, "There is no such explanation algorithm."),
-    "algorithm_unsupported": (422, "The model's architecture does not suit the explanation algorithm."),
+    "algorithm_unsupported": (422, "The model, or the reply of the script, does not suit the explanation algorithm."),
     "target_unknown": (422, "The target is no label of the model, or no box of the reply."),
     "box_invalid": (422, "A target that is a box lacks a corner or its label, or its corners are not in order."),
     "box_unmatched": (422, "The network has nothing near the box that is to be explained; the message says how near."),

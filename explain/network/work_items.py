@@ -161,6 +161,27 @@ class TargetMaps(TargetPass):
         return ("maps", self.image.network, self.output, self.part)
 
 
+@dataclass(slots=True, eq=False)
+class ScoredRows:
+    """Images for the runtime that scores, which is the fastest and has no gradients: `count` rows from `first` on.
+
+    `row(number)` makes a row when a batch takes it: uint8 [H, W, 3] on the CPU, as Classifier.outputs takes it.
+    `collect(number, logits)` takes its logits, float32 [C] on the CPU, in the order of the numbers.
+    """
+
+    count: int
+    row: Callable[[int], Tensor]
+    collect: Callable[[int, Tensor], None]
+    first: int = 0
+    finished: int = 0
+    passes: int = 1
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Items with equal keys may share a batch."""
+        return ("scored",)
+
+
 class WorkItem(Protocol):
     """Rows for the network: `count` in all, of which `finished` have been run; equal keys may share a batch."""
 

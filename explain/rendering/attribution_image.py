@@ -16,6 +16,9 @@ _TITLES = {
     "guided_gradcam": "Guided Grad-CAM",
     "layercam": "LayerCAM",
     "odam": "ODAM",
+    "rise": "RISE",
+    "kernel_shap": "KernelSHAP",
+    "lime": "LIME",
 }
 
 

@@ -25,6 +25,12 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "layercam": {"sign": "positive"},
     "attention": {"sign": "positive"},
     "odam": {"sign": "positive"},
+    "rise": {"sign": "positive"},
+    "occlusion": {"sign": "positive"},
+    "feature_ablation": {"sign": "positive"},
+    "shapley_value_sampling": {"sign": "positive"},
+    "kernel_shap": {"sign": "positive"},
+    "lime": {"sign": "positive"},
 }
 
 _HOSTED_EVERYWHERE: Mapping[str, Any] = {
@@ -59,4 +65,7 @@ HOSTED: Mapping[str, Mapping[str, Any]] = {
     "layercam": {**_HOSTED_EVERYWHERE, "interpolation": "nearest"},
     "attention": {**_HOSTED_EVERYWHERE, "interpolation": "nearest"},
     "odam": {},  # the original explains no boxes
+    **dict.fromkeys(
+        ("rise", "occlusion", "feature_ablation", "shapley_value_sampling", "kernel_shap", "lime"), _HOSTED_EVERYWHERE
+    ),
 }

@@ -10,7 +10,20 @@ from explain.rendering.colours import COLOUR_MAPS
 from explain.request.requested_box import EDGES, RequestedBox
 
 AlgorithmName = Literal[
-    "xrai", "integrated_gradients", "guided_gradcam", "guided_backprop", "gradcam", "layercam", "attention", "odam"
+    "xrai",
+    "integrated_gradients",
+    "guided_gradcam",
+    "guided_backprop",
+    "gradcam",
+    "layercam",
+    "attention",
+    "odam",
+    "rise",
+    "occlusion",
+    "feature_ablation",
+    "shapley_value_sampling",
+    "kernel_shap",
+    "lime",
 ]
 Explained = Literal["classifier", "detector", "script"]  # kinds of what is served
 RuleName = Literal["riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid", "gausslegendre", "pair"]
@@ -71,6 +84,7 @@ def _any_of(names: tuple[str, ...]) -> Any:
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Threshold = Annotated[Fraction, BeforeValidator(_number)]
+Share = Annotated[float, Field(ge=0.05, le=0.95)]
 Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
 StepCount = Annotated[int, Field(ge=2, le=1000)] | Literal["auto"]
 VisualizationName = Annotated[str, _any_of(visualization_names())]

@@ -30,6 +30,7 @@ from explain.request.parameter_types import (
     OutputName,
     Quality,
     RuleName,
+    Share,
     Sign,
     StepCount,
     Targets,
@@ -47,6 +48,9 @@ _NOISE = ["integrated_gradients", "guided_backprop"]
 _GUIDED = ["guided_backprop", "guided_gradcam"]
 _COARSE = ["guided_gradcam", "gradcam", "layercam", "attention", "odam"]
 _BOXES = ["odam", "integrated_gradients", "xrai"]
+_SAMPLED = ["shapley_value_sampling", "kernel_shap", "lime"]
+_SEGMENTED = ["feature_ablation", *_SAMPLED]
+_HIDING = ["rise", "occlusion", *_SEGMENTED]
 
 
 def _only(algorithms: list[str]) -> dict[str, Any]:
@@ -114,7 +118,7 @@ class ExplanationParameters(BaseModel):
     baseline: Baselines = Field(
         ("blur",),
         description="What stands for an image without content: a name, or several to average over.",
-        json_schema_extra=_only(_PATH),
+        json_schema_extra=_only([*_PATH, *_HIDING]),
     )
     xrai_fast: Boolean = Field(
         True, description="Rank the regions once instead of anew after each.", json_schema_extra=_only(["xrai"])
@@ -141,8 +145,28 @@ class ExplanationParameters(BaseModel):
         description="The standard deviation of that noise, in units of the normalised input.",
         json_schema_extra=_only(_NOISE),
     )
+    n_masks: int = Field(
+        512,
+        ge=8,
+        le=10_000,
+        description="Masks, and so forward passes, at most; rise ends where the maps of two halves of them agree.",
+        json_schema_extra=_only(["rise", *_SAMPLED]),
+    )
+    n_segments: int = Field(
+        49,
+        ge=2,
+        le=400,
+        description="Into about how many superpixels the image is cut.",
+        json_schema_extra=_only(_SEGMENTED),
+    )
+    mask_share: Share = Field(
+        0.5, description="The share of the image that a mask shows, on average.", json_schema_extra=_only(["rise"])
+    )
     seed: int = Field(
-        0, ge=0, le=2**32 - 1, description="Noise of the same seed is the same: in noisy copies and the noise baseline."
+        0,
+        ge=0,
+        le=2**32 - 1,
+        description="Chance of the same seed is the same: noisy copies, the noise baseline and random masks.",
     )
     # captum, and so the hosted original, leaves MobileNetV2 unguided
     guided_relu6: Boolean = Field(
@@ -155,8 +179,9 @@ class ExplanationParameters(BaseModel):
     )
     explain_budget_ms: Milliseconds | None = Field(
         None,
-        description="With auto steps: refine no further if that would end after this time, which a note then says.",
-        json_schema_extra=_only(_PATH),
+        description="With auto steps or masks: refine no further if that would end after this time, which a note then"
+        " says.",
+        json_schema_extra=_only([*_PATH, "rise", *_SAMPLED]),
     )
 
     visualizations: Boolean = Field(True, description="Return a PNG for each explained label.")

@@ -139,7 +139,7 @@ def _start_decode_workers(
 
 def _explained_model(model: LoadedModel, device: Device) -> ExplainedModel:
     if isinstance(model, Classifier):
-        return ExplainedClassifier(model)
+        return ExplainedClassifier(model, device.outputs)
 
     def scoring() -> Detector:
         assert isinstance(device.model, Detector)

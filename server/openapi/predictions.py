@@ -42,6 +42,7 @@ _EXPLANATION = named(
         n_steps=any_of(INTEGER, NULL),
         completeness_gap=any_of(NUMBER, NULL),
         against=_LABEL,
+        agreement=NUMBER,
         quality=open_object("How the score reacts when the most important pixels are added or removed."),
     ),
 )

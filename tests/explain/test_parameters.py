@@ -23,6 +23,8 @@ from explain.request.parameters import ExplanationParameters, default, read_para
 from models.discovery import constants
 from tests.support.contract import contract
 
+# those that hide parts of an image, which the original does not offer
+HIDING = ("rise", "occlusion", "feature_ablation", "shapley_value_sampling", "kernel_shap", "lime")
 ORIGINAL = {"xrai", "integrated_gradients", "guided_gradcam", "guided_backprop"}
 BASELINES = "one of black, white, mean, blur, noise, image_min, image_max or a list of these"
 SHARE = "a number from 0 to 1"
@@ -56,6 +58,9 @@ def test_nothing_given_means_every_default(content: object) -> None:
         "interpolation": "bilinear",
         "noise_samples": 0,
         "noise_std": 0.2,
+        "n_masks": 512,
+        "n_segments": 49,
+        "mask_share": 0.5,
         "seed": 0,
         "guided_relu6": True,
         "double_scaling": False,
@@ -94,6 +99,7 @@ def test_what_is_left_open_depends_on_what_is_served() -> None:
         ("gradcam", ("blur",), "positive"),
         ("layercam", ("blur",), "positive"),
         ("attention", ("blur",), "positive"),
+        *((name, ("blur",), "positive") for name in HIDING),
         ("guided_gradcam", ("blur",), "absolute"),
         ("guided_backprop", ("blur",), "absolute"),
     ],
@@ -231,7 +237,7 @@ def test_near_matches(content: dict[str, Any], hint: str) -> None:
 @pytest.mark.parametrize(
     ("algorithm", "hint"),
     [
-        ("lime", "'lime'; expected one of xrai, "),
+        ("lrp", "'lrp'; expected one of xrai, "),
         ("integrated_gradient", "Did you mean 'integrated_gradients'?"),
         ("XRAI", "Did you mean 'xrai'?"),
         ("", "''; expected one of xrai, "),
@@ -379,6 +385,7 @@ UNCHANGED: dict[str, Any] = {
             {"output": "logit", "noise_samples": 0, "interpolation": "nearest", "guided_relu6": False},
         ),
         ("gradcam", {"output": "logit", "interpolation": "nearest"}),  # the half of guided_gradcam
+        *((name, {"output": "logit", "baseline": ("blur",)}) for name in HIDING),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -455,9 +462,12 @@ def test_every_parameter_is_described() -> None:
         assert row.default
         assert set(row.applies_to) <= set(ALGORITHMS)
     by_key = {row.key: row for row in rows}
-    assert by_key["baseline"].default == "`black,white` for xrai; `blur` for integrated_gradients"
+    assert (
+        by_key["baseline"].default
+        == f"`black,white` for xrai; `blur` for {', '.join(['integrated_gradients', *HIDING])}"
+    )
     assert by_key["sign"].default == (
-        "`positive` for xrai, integrated_gradients, gradcam, layercam, attention, odam; "
+        f"`positive` for xrai, integrated_gradients, gradcam, layercam, attention, odam, {', '.join(HIDING)}; "
         "`absolute` for guided_gradcam, guided_backprop"
     )
     assert by_key["n_steps"].applies_to == ("xrai", "integrated_gradients")

@@ -14,7 +14,7 @@ from explain.attribution import Explanation
 from explain.catalog import algorithm, algorithm_names
 from explain.errors import ExplanationError
 from explain.network.executor import Executor
-from explain.network.work_items import ForwardPass, PathGradients, WorkSlice
+from explain.network.work_items import ForwardPass, PathGradients, ScoredRows, WorkSlice
 from explain.request.parameters import ExplanationParameters
 from explain.request.targets import fixed_targets, predicted_target, targets_above
 from explain.run import begin, explain
@@ -43,6 +43,7 @@ PARAMETERS = [
     parameters_for("guided_backprop"),
     parameters_for("guided_backprop", noise_samples=2),
     parameters_for("layercam"),
+    parameters_for("rise", n_masks=12, baseline=("black", "blur")),
 ]
 
 
@@ -229,7 +230,7 @@ def fail_once(executor: Executor, slices: list[WorkSlice], monkeypatch: pytest.M
 
     found: list[Any] = []
     original = torch.autograd.grad
-    if isinstance(slices[0].item, ForwardPass):
+    if isinstance(slices[0].item, (ForwardPass, ScoredRows)):
         return
     with monkeypatch.context() as patch, pytest.raises(torch.OutOfMemoryError):
         patch.setattr(torch.autograd, "grad", out_of_memory)

@@ -1,18 +1,19 @@
 """ExplainedClassifier: how the labels of a classifier are explained in an engine."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from explain.algorithm import PassCount
 from explain.catalog import algorithm
 from explain.errors import ExplanationError
 from explain.integration.quadrature import Quadrature
 from explain.network.executor import Executor
-from explain.network.work_items import ForwardPass, PathGradients, WorkSlice
+from explain.network.work_items import ForwardPass, PathGradients, ScoredRows, WorkSlice
 from explain.quality import PASSES_PER_MEASURE
 from explain.regions.ranking import warm_up as compile_regions
 from explain.rendering.attribution_image import FullImage
@@ -29,11 +30,14 @@ from server.engine.payload import ImagePayload
 
 
 class ExplainedClassifier:
-    """A classifier; the methods are those of ExplainedModel."""
+    """A classifier; the methods are those of ExplainedModel.
 
-    def __init__(self, model: Classifier) -> None:
+    `score` scores images with the runtime in use, as `model.outputs` does with its own.
+    """
+
+    def __init__(self, model: Classifier, score: Callable[[Sequence[Tensor]], Sequence[Tensor]] | None = None) -> None:
         self._model = model
-        self._executor = Executor.for_model(model)
+        self._executor = Executor.for_model(model, score)
         self._preprocess = model.preprocess
         self._labels = model.definition.labels
         self._independent = model.definition.task.name == "multilabel"
@@ -78,7 +82,7 @@ class ExplainedClassifier:
 
     def example(self, size: int) -> Sequence[WorkSlice]:
         """Return a slice of path gradients."""
-        _, path = self._example(size)
+        _, path, _ = self._example(size)
         return [WorkSlice(path, 0, size)]
 
     def reply(self, payload: ExplanationPayload, explanation: Any, limits: ImageLimits) -> dict[str, Any]:
@@ -102,18 +106,23 @@ class ExplainedClassifier:
         """Measure slices of up to `max_rows` rows, see ExplainedModel."""
         compile_regions()
         # on the device's thread, since PyTorch fills tensors of this size with several threads
-        forward, path = on_device(partial(self._example, max_rows))
+        forward, path, scored = on_device(partial(self._example, max_rows))
         # fewer rows than threads would make these wait for each other
         threads = min(max_rows, on_device(torch.get_num_threads))
         gradients = timings(
             lambda size: self._executor.run([WorkSlice(path, 0, size)], size), max_rows, on_device, first=threads
         )
         others = timings(lambda size: self._executor.run([WorkSlice(forward, 0, 1)], size), max_rows, on_device)
+        scores = timings(lambda size: self._executor.run([WorkSlice(scored, 0, 1)], size), max_rows, on_device)
         costs: list[tuple[float, float]] = [(2 * size * self.pixels, seconds) for size, seconds in gradients.items()]
-        return SliceSizes.best(gradients, others), costs
+        return SliceSizes.best(gradients, others, scores), costs
 
-    def _example(self, rows: int) -> tuple[ForwardPass, PathGradients]:
-        image = self._executor.explained_image(self._model.example(1)[0], fixed_targets(0))
+    def _example(self, rows: int) -> tuple[ForwardPass, PathGradients, ScoredRows]:
+        (row,) = self._model.example(1)
+        image = self._executor.explained_image(row, fixed_targets(0))
         alphas, inputs = Quadrature((0.5,) * rows, (1.0,) * rows), image.inputs
-        path = PathGradients(image.network, inputs, inputs, alphas, ExplainedTarget(0), "logit")
-        return ForwardPass(image.network, inputs, "logit"), path
+        return (
+            ForwardPass(image.network, inputs, "logit"),
+            PathGradients(image.network, inputs, inputs, alphas, ExplainedTarget(0), "logit"),
+            ScoredRows(1, lambda number: row, lambda number, logits: None),
+        )

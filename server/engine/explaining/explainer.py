@@ -104,7 +104,12 @@ class Explainer:
         returns.
         """
         self._sizes, costs = self._model.warm_up(max_rows, on_device)
-        logger.info("slices of explanations measured gradients=%d others=%d", self._sizes.gradients, self._sizes.others)
+        logger.info(
+            "slices of explanations measured gradients=%d others=%d scored=%d",
+            self._sizes.gradients,
+            self._sizes.others,
+            self._sizes.scored,
+        )
         return costs
 
     def run_slice(self, jobs: Sequence[ExplanationJob]) -> SliceResult:

@@ -85,7 +85,8 @@ def _title(attribution: Attribution, scores: ClassScores) -> str:
 
 def _details(attribution: Attribution, scores: ClassScores, parameters: ExplanationParameters) -> dict[str, Any]:
     against = attribution.against
-    more: dict[str, Any] = {}
+    sampled = {"forward_passes": attribution.forward_passes, "agreement": attribution.agreement}
+    more: dict[str, Any] = {key: value for key, value in sampled.items() if value is not None}
     if against is not None:
         more["against"] = REST if against == REST else scores.labels[against]
     if attribution.quality:

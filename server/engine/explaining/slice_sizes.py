@@ -7,7 +7,7 @@ have the same bits whether an explanation ran alone or beside others.
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from server.engine.device import OnDevice, out_of_memory
@@ -22,29 +22,35 @@ _MAX_SLICE_RATIO = 1.5  # seconds per slice over those of one row: a lone explan
 
 @dataclass(frozen=True, slots=True)
 class SliceSizes:
-    """Rows in a slice. An explanation needs many rows of `gradients` (PathGradients) and few of `others`."""
+    """Rows in a slice. An explanation needs many `gradients` (PathGradients) or `scored` rows, and few `others`."""
 
     gradients: int = 1
     others: int = 1
+    scored: int = 1
 
     @classmethod
-    def best(cls, gradients: Mapping[int, float], others: Mapping[int, float]) -> "SliceSizes":
+    def best(
+        cls, gradients: Mapping[int, float], others: Mapping[int, float], scored: Mapping[int, float]
+    ) -> "SliceSizes":
         """Choose from measured seconds by size. `others` must hold size 1."""
-        fastest = min(seconds / size for size, seconds in gradients.items())
         alone = others[1]
         return cls(
-            gradients=min(size for size, s in gradients.items() if s / size <= _CLOSE_TO_BEST * fastest),
+            gradients=_smallest_of_the_fastest(gradients),
             others=max(size for size, seconds in others.items() if seconds <= _MAX_SLICE_RATIO * alone),
+            scored=_smallest_of_the_fastest(scored),
         )
 
     def of(self, key: tuple[object, ...]) -> int:
         """Return the size of slices whose rows have this key."""
-        return self.gradients if key[0] == "gradient" else self.others
+        return int(getattr(self, self._kind(key)))
 
     def halved(self, key: tuple[object, ...]) -> "SliceSizes":
         """Return the sizes to use after a slice of rows with this key ran out of memory."""
-        half = max(1, self.of(key) // 2)
-        return SliceSizes(half, self.others) if key[0] == "gradient" else SliceSizes(self.gradients, half)
+        return replace(self, **{self._kind(key): max(1, self.of(key) // 2)})
+
+    @staticmethod
+    def _kind(key: tuple[object, ...]) -> str:
+        return {"gradient": "gradients", "scored": "scored"}.get(str(key[0]), "others")
 
 
 def timings(
@@ -67,6 +73,11 @@ def timings(
             break
         size *= 2
     return seconds
+
+
+def _smallest_of_the_fastest(timings: Mapping[int, float]) -> int:
+    fastest = min(seconds / size for size, seconds in timings.items())
+    return min(size for size, seconds in timings.items() if seconds / size <= _CLOSE_TO_BEST * fastest)
 
 
 def _may_grow(seconds: Mapping[int, float]) -> bool:

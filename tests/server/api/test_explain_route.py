@@ -18,7 +18,7 @@ from PIL import Image
 
 from explain.network.executor import Executor
 from explain.request.parameters import read_parameters
-from explain.request.targets import predicted_target
+from explain.request.targets import predicted_target, target_selector
 from explain.run import explain
 from models.classifier import Classifier
 from models.images.decoding import ImageLimits
@@ -110,6 +110,29 @@ def test_maps_are_those_of_the_library(server: LiveServer, model: Classifier, al
     (details,) = row["explanations"]
     assert details["target"] == found.target == int(np.argmax(row["probs"]))
     assert details["n_steps"] == found.n_steps
+
+
+def test_rise_is_computed_by_the_runtime_that_scores(server: LiveServer, model: Classifier) -> None:
+    asked = {"xai_algorithm": "rise", "n_masks": 40, "top_k": 2, "attributions_channels": 1} | NUMBERS
+    (row,) = rows(server, cell(IMAGES[1], asked))
+    seen = model.crop(IMAGES[1], ImageLimits(10**7, 10**7))
+    selected = target_selector(read_parameters(asked), model.definition.labels, independent=False)
+    expected = explain(Executor.for_model(model), seen, read_parameters(asked), selected).attributions
+    for text, details, one in zip(row["attributions"], row["explanations"], expected, strict=True):
+        assert np.corrcoef(numbers(text).ravel(), one.values.numpy().ravel())[0, 1] > 0.98
+        assert details["target"] == one.target
+        assert details["forward_passes"] == one.forward_passes == 41
+        assert details["agreement"] == pytest.approx(one.agreement, abs=0.2)
+        assert details["n_steps"] is None
+        assert any("agree by" in note for note in details["notes"]) == (details["agreement"] < 0.8)
+
+
+def test_a_budget_ends_rise_early(server: LiveServer) -> None:
+    (row,) = rows(server, cell(IMAGES[1], {"xai_algorithm": "rise", "n_masks": 10_000, "explain_budget_ms": 200}))
+    (details,) = row["explanations"]
+    assert 33 <= details["forward_passes"] < 10_001
+    assert details["agreement"] >= 0.9 or "masks." in details["notes"][0]
+    assert png(row["visualizations"]).size[0] == 1200
 
 
 @contract(

@@ -17,23 +17,25 @@ def here(step: Callable[[], float]) -> float:
     return step()
 
 
-GRADIENT, SCORE = ("gradient", "logit"), ("score", "logit")
+GRADIENT, SCORE, SCORED = ("gradient", "logit"), ("score", "logit"), ("scored",)
 
 
 def test_the_smallest_slice_of_gradients_that_comes_close_is_chosen() -> None:
-    found = SliceSizes.best({1: 0.060, 2: 0.100, 4: 0.180, 8: 0.352}, {1: 0.030, 2: 0.060})
-    assert (found.of(GRADIENT), found.of(SCORE)) == (4, 1)
+    found = SliceSizes.best({1: 0.060, 2: 0.100, 4: 0.180, 8: 0.352}, {1: 0.030, 2: 0.060}, {1: 0.03, 2: 0.03, 4: 0.06})
+    assert (found.of(GRADIENT), found.of(SCORE), found.of(SCORED)) == (4, 1, 2)
 
 
 def test_where_more_rows_cost_little_others_are_batched_too() -> None:
-    found = SliceSizes.best({1: 0.01, 2: 0.01, 4: 0.011, 8: 0.018}, {1: 0.010, 2: 0.011, 4: 0.014, 8: 0.03})
+    seconds = {1: 0.010, 2: 0.011, 4: 0.014, 8: 0.03}
+    found = SliceSizes.best({1: 0.01, 2: 0.01, 4: 0.011, 8: 0.018}, seconds, seconds)
     assert (found.of(GRADIENT), found.of(SCORE)) == (8, 4)
 
 
 def test_memory_that_ran_out_halves_one_size() -> None:
-    sizes = SliceSizes(8, 4)
-    assert sizes.halved(GRADIENT) == SliceSizes(4, 4)
-    assert sizes.halved(SCORE) == SliceSizes(8, 2)
+    sizes = SliceSizes(8, 4, 16)
+    assert sizes.halved(GRADIENT) == SliceSizes(4, 4, 16)
+    assert sizes.halved(SCORE) == SliceSizes(8, 2, 16)
+    assert sizes.halved(SCORED) == SliceSizes(8, 4, 8)
     assert SliceSizes().halved(SCORE) == SliceSizes(1, 1)
 
 

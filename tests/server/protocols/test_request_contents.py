@@ -84,10 +84,10 @@ def test_flags_are_words_for_true_or_false(post: Callable[..., httpx.Response], 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_an_unknown_algorithm_is_named(post: Callable[..., httpx.Response], name: str) -> None:
     path, wrap = PROTOCOLS[name]
-    options = {"model_explainability": True, "xai_parameters": {"xai_algorithm": "lime"}}
+    options = {"model_explainability": True, "xai_parameters": {"xai_algorithm": "lrp"}}
     reply = post(path, wrap(TEXT, options))
     assert reply.status_code == 422
-    assert "'lime'; expected one of xrai, " in reply.text
+    assert "'lrp'; expected one of xrai, " in reply.text
     if path == "/score":
         assert reply.json()["code"] == "algorithm_unknown"
 
