@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from explain.errors import ExplanationError
+from explain.request.label_positions import PREDICTED, label_position
 from explain.request.parameters import ExplanationParameters
 from explain.request.requested_box import RequestedBox
 from models.labels import Label, named, shown
 from settings.excerpt import excerpt
-from settings.expectation import did_you_mean
 
-PREDICTED = "predicted"  # the target that is the label of the highest score
 REST: Literal["rest"] = "rest"  # all labels but the target
 
 # the index of a label, all labels but the target, or nothing
@@ -111,7 +110,7 @@ def label_index(target: int | str, labels: Sequence[Label]) -> int:
 
     Raises ExplanationError, code `target_unknown`, for any other.
     """
-    return _position(target, labels, "The target", "")
+    return label_position(target, labels)
 
 
 def _index(target: int | str | RequestedBox, labels: Sequence[Label]) -> int | None:
@@ -124,14 +123,14 @@ def _index(target: int | str | RequestedBox, labels: Sequence[Label]) -> int | N
         )
     if target == PREDICTED and PREDICTED not in map(named, labels):
         return None
-    return _position(target, labels, "The target", "")
+    return label_position(target, labels)
 
 
 def _reference(parameters: ExplanationParameters, labels: Sequence[Label]) -> Reference:
     against = parameters.against
     assert against is not None, "nothing to explain against was asked for"
     if against != REST or REST in map(named, labels):
-        return _position(against, labels, "In 'against',", ", or rest for all other labels")
+        return label_position(against, labels, "In 'against',", ", or rest for all other labels")
     if parameters.output != "logit":
         raise ExplanationError(
             "xai_parameters_invalid",
@@ -155,26 +154,3 @@ def _contrasted(target: ExplainedTarget, against: Reference, labels: Sequence[La
             "or leave it out.",
         )
     return replace(target, against=against)
-
-
-def _position(target: int | str, labels: Sequence[Label], subject: str, more: str) -> int:
-    """Return the index of a label: a number is a position even where labels are numbers, a text names a label."""
-    if isinstance(target, int) and target < len(labels):
-        return target
-    names = [named(label) for label in labels]
-    meant = [index for index, name in enumerate(names) if name == target]
-    if len(meant) == 1:
-        return meant[0]
-    if meant:
-        raise ExplanationError(
-            "target_unknown",
-            f"{subject} {excerpt(target)} is the name of {len(meant)} labels of this model. Give the position of "
-            f"one instead: {', '.join(map(str, meant[:8]))}{', ...' if len(meant) > 8 else ''}.",
-        )
-    known = shown(labels, 8)
-    hint = did_you_mean(target, names) if isinstance(target, str) else ""
-    raise ExplanationError(
-        "target_unknown",
-        f"{subject} {excerpt(target)} is no label of this model. Give a label ({known}) or a number from 0 to "
-        f"{len(labels) - 1}{more}.{hint}",
-    )

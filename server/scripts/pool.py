@@ -67,6 +67,19 @@ class WorkerPool:
         self._assign()
         return None
 
+    async def answered(self, frame: Frame) -> Frame:
+        """Take in a request, and wait for its reply: a refusal with `retry_after` where there is no room for it."""
+        reply: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        request = QueuedRequest(frame, time.monotonic(), float(frame.fields["deadline"]), reply.set_result)
+        retry_after_s = self.submit(request)
+        if retry_after_s is not None:
+            return Frame(FrameKind.REFUSED, frame.number, {"retry_after": retry_after_s})
+        try:
+            return await asyncio.shield(reply)  # it is answered even once nobody waits for it any more
+        except asyncio.CancelledError:
+            self.cancel(request)
+            raise
+
     def cancel(self, request: QueuedRequest) -> None:
         """Drop a request whose client has left. A request that runs goes on, since a script cannot be interrupted."""
         self._queue.remove(request)

@@ -4,9 +4,11 @@ import asyncio
 import logging
 import os
 import time
+from importlib import import_module
 
 import uvloop
 
+from server.errors import internal_error
 from server.ipc.frame import Frame, FrameKind
 from server.ipc.listener import SocketClient, SocketListener
 from server.ipc.parent_pipe import READY, read_config, report_failure, report_to_parent, watch_parent
@@ -19,8 +21,11 @@ from server.scripts.request_queue import QueuedRequest
 from server.scripts.worker import WorkerError
 from server.supervisor.child import CANNOT_SERVE
 from settings.errors import SettingsError
+from settings.server import ServerSettings
 
 logger = logging.getLogger("server.scripts")
+
+_EXPLAINS = b"model_explainability"  # in every body that may ask for an explanation
 
 
 def main() -> None:
@@ -33,7 +38,7 @@ def main() -> None:
 async def _serve(config: ProcessConfig) -> None:
     assert config.script is not None
     started = time.monotonic()
-    listener = SocketListener("the script is starting", lambda: _ScriptConnection(listener, pool))
+    listener = SocketListener("the script is starting", lambda: _ScriptConnection(listener, pool, config.settings))
     try:
         location = ScriptLocation.of(config.script, config.settings)
     except SettingsError as error:
@@ -63,25 +68,34 @@ def _give_up(reason: str) -> None:
 
 
 class _ScriptConnection(SocketClient):
-    """The connection of one HTTP process. Maps its request numbers to queued requests."""
+    """The connection of one HTTP process. Maps its request numbers to queued requests, and to explanations."""
 
-    def __init__(self, listener: SocketListener, pool: WorkerPool) -> None:
+    def __init__(self, listener: SocketListener, pool: WorkerPool, settings: ServerSettings) -> None:
         super().__init__(listener)
         self._pool = pool
+        self._settings = settings
         self._open: dict[int, QueuedRequest] = {}
+        self._explained: dict[int, asyncio.Task[None]] = {}
 
     def handle(self, frame: Frame) -> None:
         """Handle one frame."""
-        if frame.kind is FrameKind.RUN:
+        if frame.kind is FrameKind.RUN and _EXPLAINS in frame.blobs[0]:
+            self._explained[frame.number] = asyncio.get_running_loop().create_task(self._explain(frame))
+        elif frame.kind is FrameKind.RUN:
             self._run(frame)
         elif frame.kind is FrameKind.CANCEL and frame.number in self._open:
             self._pool.cancel(self._open.pop(frame.number))
+        elif frame.kind is FrameKind.CANCEL and frame.number in self._explained:
+            self._explained.pop(frame.number).cancel()
 
     def cancel_all(self) -> None:
         """Cancel all requests that came over this connection."""
         for request in self._open.values():
             self._pool.cancel(request)
         self._open.clear()
+        for task in self._explained.values():
+            task.cancel()
+        self._explained.clear()
 
     def _run(self, frame: Frame) -> None:
         request = QueuedRequest(frame, time.monotonic(), float(frame.fields["deadline"]), self._reply)
@@ -90,6 +104,18 @@ class _ScriptConnection(SocketClient):
         if retry_after_s is not None:
             del self._open[frame.number]
             self.connection.send(Frame(FrameKind.REFUSED, frame.number, {"retry_after": retry_after_s}))
+
+    async def _explain(self, frame: Frame) -> None:
+        try:
+            # imported for the first explanation, as most scripts never see one; in a thread, as it takes a while
+            explanation = await asyncio.to_thread(import_module, "server.scripts.explaining.explanation")
+            reply = await explanation.explained(frame, self._pool.answered, self._settings)
+        except Exception:
+            logger.exception("an explanation failed", extra={"facts": {"request_id": frame.fields["request_id"]}})
+            fields = {"code": "internal_error", "message": internal_error().message}
+            reply = Frame(FrameKind.REFUSED, frame.number, fields)
+        if self._explained.pop(frame.number, None) is not None:
+            self.reply(reply)
 
     def _reply(self, reply: Frame) -> None:
         if self._open.pop(reply.number, None) is not None:  # None: cancelled while it ran
