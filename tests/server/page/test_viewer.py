@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.support import http
 from tests.support.boxes_on_page import rectangle
@@ -182,7 +182,14 @@ def test_a_wheel_zooms_with_ctrl_and_a_drag_moves(page: Page) -> None:
     assert zoom(page) == 1 < scale
 
 
-def test_a_box_that_cannot_be_explained_is_enlarged(page: Page) -> None:
+def test_a_box_that_cannot_be_explained_is_enlarged(tab: Tab, page_site: PageSite) -> None:
+    def without_algorithms(route: Route) -> None:
+        catalog: Any = route.fetch().json()
+        deployments = [each | {"algorithms": []} for each in catalog["deployments"]]
+        route.fulfill(json=catalog | {"deployments": deployments})
+
+    tab.context.route("**/ui/deployments", without_algorithms)
+    page = open_image(tab, page_site, "boxes")
     button = rows(page).first.get_by_role("button")
     label = button.inner_text().split()[0]
     button.click()

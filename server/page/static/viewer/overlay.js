@@ -38,7 +38,7 @@ export function overlayView({ state, actions, objects, markOf, keyOf = ({ index 
     const under = (event) => byKey.get(event.target.closest?.("[data-key]")?.dataset.key);
     const light = (event) => actions.light(under(event) ? keyOf(under(event)) : null);
     const click = (event) => event.detail < 2 && under(event) && press?.(under(event), event);
-    // The small above the large, so that a pointer finds them
+    // The small above the large, so that a pointer finds them; tags of high scores above the others
     const sorted = objects.toSorted((one, other) => area(other) - area(one));
     const lit = byKey.get(String(state.lit));
     const named = objects.length <= MOST_NAMED;
@@ -54,7 +54,7 @@ export function overlayView({ state, actions, objects, markOf, keyOf = ({ index 
             ${sorted.map((object) => shapeView(object, keyOf(object), markOf(object)))}
             ${lit ? svg`<path class="lit-edge" d=${pathOf(lit)}></path><path class="lit" d=${pathOf(lit)}></path>` : ""}
         </svg>
-        ${objects.map((object) => tagView(object, named || object === lit, object === lit))}
+        ${objects.toReversed().map((object) => tagView(object, named || object === lit, object === lit))}
     </div>`;
 }
 
