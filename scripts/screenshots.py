@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 GALLERY = ROOT / "docs/gallery"
 _QUALITY = 82
 _MARGIN = 16  # pixels
+_SCENE = "scene_02.jpg"  # of several objects
 # what stands below is for programs
 _END = """Math.max(...[...document.querySelectorAll(".viewer, .side-answers, #why")].map(
     (part) => part.getBoundingClientRect().bottom + window.scrollY))"""
@@ -41,7 +42,7 @@ def main() -> None:
             folder = ROOT / f"demo/fridge_{task}"
             if folder.exists():
                 with _opened(browser, folder, 1280, "light") as page:
-                    _choose(page, next(iter(sorted((folder / "pictures").glob("*.jpg")))))
+                    _choose(page, folder / "pictures" / _SCENE)
                     page.locator(".overlay [data-key]").first.wait_for(state="attached")
                     _save(page, f"page_{task}")
 
