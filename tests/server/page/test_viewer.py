@@ -1,6 +1,7 @@
 """The image with what the model sees in it: boxes, numbers, the threshold, keys and gestures, in a real browser."""
 
 import base64
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -180,6 +181,21 @@ def test_a_wheel_zooms_with_ctrl_and_a_drag_moves(page: Page) -> None:
     scale = zoom(page)
     page.mouse.dblclick(left + 2, top + height - 2)
     assert zoom(page) == 1 < scale
+
+
+@pytest.mark.parametrize("deployment", ["boxes", "masks"])
+def test_a_box_shows_why_it_was_found(tab: Tab, page_site: PageSite, deployment: str) -> None:
+    page = open_image(tab, page_site, deployment)
+    button = rows(page).nth(1).get_by_role("button")
+    with page.expect_request("**/score") as asked:
+        button.click()
+    row = json.loads(asked.value.post_data or "")["input_data"]["data"][0]
+    assert row["xai_parameters"]["target"] == [1]
+    heat = page.get_by_role("img", name=f"heat map of {button.inner_text().split()[0]} by odam")
+    expect(heat).to_be_visible()
+    assert heat.evaluate("(e) => [e.naturalWidth, e.naturalHeight]") == [120, 90]
+    assert rectangle(heat) == pytest.approx(rectangle(page.locator(".pane img.stored")), abs=0.01)
+    expect(page.locator(".pane .measures")).to_contain_text("Weight inside the box")
 
 
 def test_a_box_that_cannot_be_explained_is_enlarged(tab: Tab, page_site: PageSite) -> None:
