@@ -43,7 +43,9 @@ def main() -> None:
             if folder.exists():
                 with _opened(browser, folder, 1280, "light") as page:
                     _choose(page, folder / "pictures" / _SCENE)
-                    page.locator(".overlay [data-key]").first.wait_for(state="attached")
+                    page.locator(".row-button").first.click()
+                    page.get_by_role("img", name="heat map").wait_for()
+                    page.evaluate("window.scrollTo(0, 0)")
                     _save(page, f"page_{task}")
 
 
