@@ -218,7 +218,7 @@ def test_no_request_that_the_page_allows_makes_the_server_fail(
             "run", site.server.url + "/openapi.json", "--header", f"Authorization: {KEY['authorization']}",
             "--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing", "--max-examples", "5",
             "--seed", "1", "--generation-database", "none", "--report", "json", "--report-json-path", report,
-            "--no-color",
+            "--no-color", "--request-timeout", "60",
         ],
         cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
     )
