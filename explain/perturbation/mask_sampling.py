@@ -26,14 +26,22 @@ class MaskSampling:
     """Masked copies of an image, uint8 [H, W, 3], and the maps of their scores.
 
     Ask for the numbers of the `next_round`, make the `masked` image of each, and `add` its scores in the order of their
-    numbers, while `goes_on`. `fills`, float32 [H, W, 3] each, stand in hidden places, in turn.
+    numbers, while `goes_on`. `fills`, float32 [H, W, 3] each, stand in hidden places, in turn. Masks have `cells` along
+    the shorter side.
     """
 
     def __init__(
-        self, pixels: NDArray[np.uint8], fills: Sequence[NDArray[np.float32]], *, n_masks: int, share: float, seed: int
+        self,
+        pixels: NDArray[np.uint8],
+        fills: Sequence[NDArray[np.float32]],
+        *,
+        n_masks: int,
+        share: float,
+        seed: int,
+        cells: int = _CELLS,
     ) -> None:
         height, width = pixels.shape[:2]
-        cell = min(height, width) / _CELLS
+        cell = min(height, width) / cells
         self.masks = RandomMasks((height, width), (round(height / cell), round(width / cell)), share, seed)
         self.done = 0
         self._size = height, width

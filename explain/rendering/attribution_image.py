@@ -16,6 +16,7 @@ _TITLES = {
     "guided_gradcam": "Guided Grad-CAM",
     "layercam": "LayerCAM",
     "odam": "ODAM",
+    "drise": "D-RISE",
     "rise": "RISE",
     "kernel_shap": "KernelSHAP",
     "lime": "LIME",

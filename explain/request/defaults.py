@@ -25,6 +25,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "layercam": {"sign": "positive"},
     "attention": {"sign": "positive"},
     "odam": {"sign": "positive"},
+    "drise": {"sign": "positive"},
     "rise": {"sign": "positive"},
     "occlusion": {"sign": "positive"},
     "feature_ablation": {"sign": "positive"},
@@ -65,6 +66,7 @@ HOSTED: Mapping[str, Mapping[str, Any]] = {
     "layercam": {**_HOSTED_EVERYWHERE, "interpolation": "nearest"},
     "attention": {**_HOSTED_EVERYWHERE, "interpolation": "nearest"},
     "odam": {},  # the original explains no boxes
+    "drise": {},
     **dict.fromkeys(
         ("rise", "occlusion", "feature_ablation", "shapley_value_sampling", "kernel_shap", "lime"), _HOSTED_EVERYWHERE
     ),

@@ -19,6 +19,7 @@ AlgorithmName = Literal[
     "attention",
     "odam",
     "rise",
+    "drise",
     "occlusion",
     "feature_ablation",
     "shapley_value_sampling",

@@ -50,7 +50,8 @@ _COARSE = ["guided_gradcam", "gradcam", "layercam", "attention", "odam"]
 _BOXES = ["odam", "integrated_gradients", "xrai"]
 _SAMPLED = ["shapley_value_sampling", "kernel_shap", "lime"]
 _SEGMENTED = ["feature_ablation", *_SAMPLED]
-_HIDING = ["rise", "occlusion", *_SEGMENTED]
+_MASKED = ["rise", "drise"]
+_HIDING = [*_MASKED, "occlusion", *_SEGMENTED]
 
 
 def _only(algorithms: list[str]) -> dict[str, Any]:
@@ -149,8 +150,9 @@ class ExplanationParameters(BaseModel):
         512,
         ge=8,
         le=10_000,
-        description="Masks, and so forward passes, at most; rise ends where the maps of two halves of them agree.",
-        json_schema_extra=_only(["rise", *_SAMPLED]),
+        description="Masks, and so forward passes, at most; rise and drise end where the maps of two halves of them"
+        " agree.",
+        json_schema_extra=_only([*_MASKED, *_SAMPLED]),
     )
     n_segments: int = Field(
         49,
@@ -160,7 +162,7 @@ class ExplanationParameters(BaseModel):
         json_schema_extra=_only(_SEGMENTED),
     )
     mask_share: Share = Field(
-        0.5, description="The share of the image that a mask shows, on average.", json_schema_extra=_only(["rise"])
+        0.5, description="The share of the image that a mask shows, on average.", json_schema_extra=_only(_MASKED)
     )
     seed: int = Field(
         0,
@@ -181,7 +183,7 @@ class ExplanationParameters(BaseModel):
         None,
         description="With auto steps or masks: refine no further if that would end after this time, which a note then"
         " says.",
-        json_schema_extra=_only([*_PATH, "rise", *_SAMPLED]),
+        json_schema_extra=_only([*_PATH, *_MASKED, *_SAMPLED]),
     )
 
     visualizations: Boolean = Field(True, description="Return a PNG for each explained label.")

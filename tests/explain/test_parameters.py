@@ -24,7 +24,7 @@ from models.discovery import constants
 from tests.support.contract import contract
 
 # those that hide parts of an image, which the original does not offer
-HIDING = ("rise", "occlusion", "feature_ablation", "shapley_value_sampling", "kernel_shap", "lime")
+HIDING = ("rise", "drise", "occlusion", "feature_ablation", "shapley_value_sampling", "kernel_shap", "lime")
 ORIGINAL = {"xrai", "integrated_gradients", "guided_gradcam", "guided_backprop"}
 BASELINES = "one of black, white, mean, blur, noise, image_min, image_max or a list of these"
 SHARE = "a number from 0 to 1"

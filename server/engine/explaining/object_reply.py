@@ -109,6 +109,7 @@ class ObjectReply:
             "aspect": target.aspect,
             "xai_algorithm": self.parameters.algorithm,
             "forward_passes": one.forward_passes,
+            **({} if attribution.agreement is None else {"agreement": attribution.agreement}),
             "n_steps": attribution.n_steps,
             "completeness_gap": attribution.gap,
             "energy_in_box": one.inside(inside),

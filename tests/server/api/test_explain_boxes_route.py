@@ -82,9 +82,9 @@ def test_the_best_box_is_explained(server: LiveServer) -> None:
     assert hosted == plain
 
 
-@pytest.mark.parametrize("algorithm", ["odam", "integrated_gradients", "xrai"])
+@pytest.mark.parametrize("algorithm", ["odam", "integrated_gradients", "xrai", "drise"])
 def test_the_energy_in_a_box_is_that_of_the_map(server: LiveServer, algorithm: str) -> None:
-    found = row(server, IMAGES[1], {**NUMBERS, "xai_algorithm": algorithm, "top_k": 2, "n_steps": 4})
+    found = row(server, IMAGES[1], {**NUMBERS, "xai_algorithm": algorithm, "top_k": 2, "n_steps": 4, "n_masks": 32})
     assert found["visualizations"] == [None, None]
     for text, one in zip(found["attributions"], found["explanations"], strict=True):
         array = values(text)
