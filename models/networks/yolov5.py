@@ -5,6 +5,7 @@ slice, a path aggregation neck (Liu et al., https://arxiv.org/abs/1803.01534) an
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -63,10 +64,15 @@ class Detect(nn.Module):
         self.m = nn.ModuleList(nn.Conv2d(count, 3 * self.outputs, 1) for count in channels)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Map three grids to raw values, [N, 3, h, w, classes + 5] each."""
+        """Map three grids to raw values, [N, 3, h, w, classes + 5] each, in float32 also under autocast.
+
+        Small types tell too few places and probabilities apart.
+        """
         grids = []
         for convolution, x in zip(self.m, maps, strict=True):
-            raw: Tensor = convolution(x)
+            small = x.dtype != self.anchors.dtype
+            with torch.autocast(x.device.type, enabled=False) if small else nullcontext():
+                raw: Tensor = convolution(x.to(self.anchors.dtype))
             number, _, height, width = raw.shape
             grids.append(raw.view(number, 3, self.outputs, height, width).permute(0, 1, 3, 4, 2))
         return grids

@@ -218,3 +218,14 @@ def test_an_image_gives_the_same_in_a_batch_and_alone() -> None:
         alone = network.head.decode(network(images[number : number + 1]))[0]
         torch.testing.assert_close(together[number], alone, rtol=1e-4, atol=1e-3)
     assert (together[0] - together[1]).abs().max() > 1
+
+
+def test_the_head_computes_in_float32_where_the_layers_before_it_do_not() -> None:
+    network, image = seeded_yolov5(), torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(4))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        maps = network.maps(image)
+        grids = network(image)
+    assert {values.dtype for values in maps} == {torch.bfloat16}
+    for grid, expected in zip(grids, network.head([values.float() for values in maps]), strict=True):
+        assert grid.dtype == torch.float32
+        assert torch.equal(grid, expected)
