@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor
 from training.errors import TrainingError
 
 _VALUES = "values"
+_OF_SAFETENSORS = re.compile(r"\.tmp\w{6}")  # what it writes before it renames
 
 
 def save_state(file: Path, state: Mapping[str, Any]) -> None:
@@ -60,9 +62,9 @@ def replaced(file: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what processes have left of `replaced` in a folder that were killed as they wrote."""
-    for file in folder.glob(".*.*"):
-        if file.suffix[1:].isdigit():
+    """Remove what processes that were killed as they wrote have left of `replaced` and of safetensors in a folder."""
+    for file in folder.glob(".*"):
+        if file.suffix[1:].isdigit() or _OF_SAFETENSORS.fullmatch(file.name):
             file.unlink(missing_ok=True)
 
 

@@ -1,11 +1,15 @@
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.support.repository import ROOT
 from training.errors import TrainingError
-from training.runs.state_file import load_state, save_state
+from training.runs.state_file import load_state, remove_leftovers, save_state
 
 
 def test_a_nested_state_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -51,3 +55,21 @@ def test_a_damaged_state_is_named(tmp_path: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(TrainingError, match=r"state\.safetensors is damaged"):
         load_state(file)
+
+
+def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    """The library's own name is seen while it writes a file of many tensors, by a process that is killed then."""
+    script = (
+        "import sys, torch; from training.runs.state_file import save_state\n"
+        "save_state(__import__('pathlib').Path(sys.argv[1]) / 'state.safetensors', {'a': torch.zeros(50_000_000)})"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT) as process:
+        while not any(file.stat().st_size for file in tmp_path.iterdir()):
+            assert process.poll() is None
+            time.sleep(0.001)
+        process.kill()
+    assert list(tmp_path.iterdir())
+    (tmp_path / ".lock").touch()
+    (tmp_path / "state.safetensors").touch()
+    remove_leftovers(tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".lock", "state.safetensors"]
