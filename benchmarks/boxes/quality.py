@@ -178,14 +178,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keep the trained detector here, and read it from there")
     parser.add_argument("--count", type=int, default=200, help="explanations for each row")
     parser.add_argument("--checked", type=int, default=20, help="scenes that are explained again with a new head")
-    parser.add_argument("--only", default=",".join(_REQUESTS), help=f"rows: {'; '.join(_REQUESTS)}")
+    parser.add_argument("--only", default=";".join(_REQUESTS), help="rows, separated by semicolons")
     options = parser.parse_args()
     machine = describe_machine()
     print(f"{machine['processor']}, {machine['cores']} cores, torch {machine['versions']['torch']}")  # type: ignore[index]
     with tempfile.TemporaryDirectory() as temporary:
         bench = BoxBench(trained_detector(options.folder or Path(temporary)))
         requests = {name: {"xai_algorithm": name.partition(",")[0], **more} for name, more in _REQUESTS.items()}
-        chosen = {name: request for name, request in requests.items() if name in options.only.split(",")}
+        chosen = {name: request for name, request in requests.items() if name in options.only.split(";")}
         rows = measured(bench, chosen, options.count, options.checked)
     print_rows(rows)
     missed = print_verdicts(rows)
