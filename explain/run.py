@@ -1,6 +1,6 @@
 """ExplanationRun: one explanation in progress, from an image to its attributions."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from torch import Tensor
@@ -99,11 +99,16 @@ def explain(
 ) -> Explanation:
     """Explain an image at once, in batches of `batch_size` rows. Arguments and errors are those of `begin`."""
     run = begin(executor, pixels, parameters, select_targets, out_of_time)
+    explanation: Explanation = finished(run, executor.run, batch_size)
+    return explanation
+
+
+def finished(run: ExplanationRun, run_rows: Callable[[list[WorkSlice], int], None], batch_size: int) -> Any:
+    """Do all work of a run at once, and return its explanation; `run_rows` is the method `run` of an executor."""
     while run.explanation is None:
         for cpu_task in run.cpu_tasks():
             cpu_task.run()
         while run.key is not None:
-            executor.run(run.take(batch_size, run.key), batch_size)
+            run_rows(run.take(batch_size, run.key), batch_size)
         run.resume()
-    explanation: Explanation = run.explanation
-    return explanation
+    return run.explanation

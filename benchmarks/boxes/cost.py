@@ -17,14 +17,12 @@ import torch
 
 from benchmarks.harness.machine import describe_machine
 from benchmarks.harness.report import write_report
-from explain.catalog import algorithm
 from explain.detection.executor import DetectorExecutor
 from explain.detection.family import inputs_of
-from explain.detection.steps import DetectorSteps
-from explain.network.explained_image import no_time_limit
+from explain.detection.run import explain_boxes
+from explain.detection.steps import ObjectExplanation
 from explain.regions.ranking import warm_up
 from explain.request.parameters import read_parameters
-from explain.run import ExplanationRun
 from models.detector import Detector
 from models.images.model_input import DecodedImage
 from models.loaded import load
@@ -91,20 +89,9 @@ class CostBench:
         """Return the seconds of an explanation."""
         return _seconds(lambda: self._explain(request))
 
-    def _explain(self, request: Mapping[str, Any]) -> Any:
+    def _explain(self, request: Mapping[str, Any]) -> ObjectExplanation:
         parameters = read_parameters(request).for_kind("detector")
-        labels = self.model.definition.labels
-        steps = DetectorSteps(
-            self.executor, self.image, labels, algorithm(parameters.algorithm), parameters, no_time_limit
-        )
-        run = ExplanationRun(steps.run())
-        while run.explanation is None:
-            for task in run.cpu_tasks():
-                task.run()
-            while run.key is not None:
-                self.executor.run(run.take(1, run.key), 1)
-            run.resume()
-        return run.explanation
+        return explain_boxes(self.executor, self.image, self.model.definition.labels, parameters)
 
     def _target(self) -> Any:
         return self._explain({"xai_algorithm": "odam"}).attributions[0].target

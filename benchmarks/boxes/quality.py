@@ -35,15 +35,14 @@ from benchmarks.boxes.trained_detector import FIRST_SEED, trained_detector
 from benchmarks.harness.machine import describe_machine
 from benchmarks.harness.report import write_report
 from benchmarks.quality.scores import Weights, edges, energy, interval, likeness, order, precision
-from explain.catalog import algorithm
 from explain.detection.executor import DetectorExecutor
-from explain.detection.steps import DetectorSteps, ObjectExplanation
+from explain.detection.run import explain_boxes
+from explain.detection.steps import ObjectExplanation
 from explain.detection.work_items import DetectionPass, MaskedInputs
 from explain.integration.baselines import baseline_pixels
 from explain.network.explained_image import no_time_limit
 from explain.network.work_items import WorkSlice
 from explain.request.parameters import read_parameters
-from explain.run import ExplanationRun
 from models.detection.inputs import detector_inputs
 from models.detector import Detector
 from models.images.model_input import DecodedImage
@@ -108,18 +107,7 @@ class BoxBench:
     def explain(self, image: DecodedImage, request: Mapping[str, Any], targets: Sequence[Any]) -> ObjectExplanation:
         """Explain boxes of an image: positions in the reply, or boxes as a request gives them."""
         parameters = read_parameters({**request, "target": list(targets)}).for_kind("detector")
-        steps = DetectorSteps(
-            self.executor, image, self.labels, algorithm(parameters.algorithm), parameters, no_time_limit
-        )
-        run = ExplanationRun(steps.run())
-        while run.explanation is None:
-            for task in run.cpu_tasks():
-                task.run()
-            while run.key is not None:
-                self.executor.run(run.take(8, run.key), 8)
-            run.resume()
-        explanation: ObjectExplanation = run.explanation
-        return explanation
+        return explain_boxes(self.executor, image, self.labels, parameters, batch_size=8)
 
     def questions(self, seed: int, scene: MarkedScene, image: DecodedImage) -> list[BoxQuestion]:
         """Return the boxes that were found of both objects; none where one was missed."""

@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from explain.catalog import algorithm
 from explain.detection.executor import DetectorExecutor
-from explain.detection.steps import DetectorSteps, ObjectExplanation
-from explain.network.explained_image import no_time_limit
+from explain.detection.run import explain_boxes
+from explain.detection.steps import ObjectExplanation
 from explain.request.parameters import read_parameters
-from explain.run import ExplanationRun
 from models.detector import Detector
 from models.loaded import load
 from models.networks.yolov5 import SIZES
@@ -47,20 +45,6 @@ def explained_detector(name: str, folder: Path) -> Detector:
 
 def explained(model: Detector, parameters: dict[str, Any], data: bytes = IMAGE, **settings: Any) -> ObjectExplanation:
     """Explain an image at once, with other settings of the model where they are given."""
-    given = read_parameters(parameters).for_kind("detector")
-    executor = DetectorExecutor(lambda: model)
     image = model.read(data, LIMITS, model.settings(settings))
-    steps = DetectorSteps(executor, image, model.definition.labels, algorithm(given.algorithm), given, no_time_limit)
-    explanation: ObjectExplanation = finished(ExplanationRun(steps.run()), executor)
-    return explanation
-
-
-def finished(run: ExplanationRun, executor: DetectorExecutor) -> Any:
-    """Run all work of an explanation."""
-    while run.explanation is None:
-        for task in run.cpu_tasks():
-            task.run()
-        while run.key is not None:
-            executor.run(run.take(1, run.key), 1)
-        run.resume()
-    return run.explanation
+    given = read_parameters(parameters).for_kind("detector")
+    return explain_boxes(DetectorExecutor(lambda: model), image, model.definition.labels, given)

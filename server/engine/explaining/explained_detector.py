@@ -9,8 +9,8 @@ import numpy as np
 from explain.algorithm import PassCount
 from explain.catalog import algorithm
 from explain.detection.executor import DetectorExecutor
+from explain.detection.run import begin_boxes
 from explain.detection.selection import check_labels
-from explain.detection.steps import DetectorSteps
 from explain.detection.work_items import DetectionPass
 from explain.errors import ExplanationError
 from explain.network.work_items import WorkSlice
@@ -78,16 +78,7 @@ class ExplainedDetector:
     def begin(self, payload: ExplanationPayload) -> ExplanationRun:
         """Begin to explain a decoded image."""
         assert payload.image is not None
-        parameters = payload.parameters
-        steps = DetectorSteps(
-            self._executor,
-            payload.image,
-            self._labels,
-            algorithm(parameters.algorithm),
-            parameters,
-            payload.out_of_time,
-        )
-        return ExplanationRun(steps.run())
+        return begin_boxes(self._executor, payload.image, self._labels, payload.parameters, payload.out_of_time)
 
     def run(self, slices: Sequence[WorkSlice], size: int) -> None:
         """Run one row."""
