@@ -9,22 +9,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from explain.algorithm import Algorithm, PassCount
-from explain.attribution import Attribution, Explanation, finite
-from explain.network.cam import empty_note, resized
+from explain.layered_maps import layered_algorithm
+from explain.network.cam import resized
 from explain.network.explained_image import ExplainedImage
-from explain.network.work_items import ExplanationSteps, TargetMaps
 from explain.request.parameters import ExplanationParameters
-
-
-def _steps(image: ExplainedImage, parameters: ExplanationParameters) -> ExplanationSteps:
-    item = TargetMaps(image, image.inputs, parameters.output, part="attention")
-    yield [item]
-    attributions = []
-    for target, maps in zip(item.targets, item.maps, strict=True):
-        heat = finite(_joined(maps, image, parameters))
-        attributions.append(Attribution(target, heat, notes=empty_note(heat)))
-    return Explanation(item.logits, tuple(attributions))
 
 
 def _joined(maps: Sequence[Tensor], image: ExplainedImage, parameters: ExplanationParameters) -> Tensor:
@@ -35,8 +23,4 @@ def _joined(maps: Sequence[Tensor], image: ExplainedImage, parameters: Explanati
     return torch.stack(dense).mean(0)
 
 
-def _passes(parameters: ExplanationParameters, targets: int) -> PassCount:
-    return PassCount(1 + targets, 1 + targets)
-
-
-ALGORITHM = Algorithm("attention", _steps, _passes, needs="attention")
+ALGORITHM = layered_algorithm("attention", "attention", _joined)
