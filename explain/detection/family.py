@@ -85,6 +85,28 @@ class DetectorFamily(Protocol):
         """
 
 
+def side_numbers(corners: Tensor, aspect: Aspect, size: tuple[int, int]) -> Tensor:
+    """Return the number that stands for a side of a box, twice: its place in a content of `size` (height, width).
+
+    `corners` [4] are in pixels of the content; the place is a share of it.
+    """
+    side = SIDES.index(aspect)
+    place = corners[side] / size[1 - side % 2]
+    return torch.stack([place, place])
+
+
+def mask_numbers(logits: Tensor, target: BoxTarget) -> Tensor:
+    """Return the mean of a mask's logits over the cells of the target, as a logit and as a probability: [2]."""
+    assert target.cells is not None
+    chosen = logits[target.cells.to(logits.device)] if target.cells.any() else logits.flatten()
+    return torch.stack([chosen.mean(), chosen.sigmoid().mean()])
+
+
+def clipped(corners: Tensor, size: tuple[int, int]) -> Tensor:
+    """Cut off what lies outside of a content of `size` (height, width): corners [..., 4] in its pixels."""
+    return corners.clamp(min=0).minimum(corners.new_tensor([size[1], size[0]] * 2))
+
+
 def inputs_of(adapter: DetectorAdapter, source: DetectorInput, device: torch.device) -> Tensor:
     """Return the normalised input of `source` on a device, float32 [1, 3, h, w]."""
     return adapter.normalised(adapter.content(source)).to(device)[None]

@@ -14,7 +14,7 @@ from torchvision.ops import box_convert, nms
 
 from models.detection.adapter import Detections, DetectorInput
 from models.errors import ModelError
-from models.images.letterbox import GREY, letterbox, margin
+from models.images.letterbox import GREY, corner, letterbox
 from models.networks.yolov5 import YoloV5
 from models.runtime.precision import Precision
 from models.runtime.runtime import Graph, GraphSource
@@ -71,7 +71,7 @@ class YoloAdapter:
 
     def content(self, source: DetectorInput) -> Tensor:
         """Return the image without the grey around it: float32 [h, w, 3] in [0, 255]."""
-        (height, width), (top, left) = source.size, _corner(source.size, source.padded)
+        (height, width), (top, left) = source.size, corner(source.size, source.padded)
         return source.image[top : top + height, left : left + width].float()
 
     def normalised(self, content: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class YoloAdapter:
     def padded(self, inputs: Tensor, padded: tuple[int, int]) -> Tensor:
         """Put inputs into the middle of grey squares."""
         height, width = inputs.shape[2:]
-        top, left = _corner((height, width), padded)
+        top, left = corner((height, width), padded)
         around = (left, padded[1] - width - left, top, padded[0] - height - top)
         return functional.pad(inputs, around, value=GREY / 255)
 
@@ -117,13 +117,8 @@ def select(rows: Tensor, settings: YoloSettings) -> Detections:
 def within(detections: Detections, source: DetectorInput) -> Detections:
     """Convert boxes from pixels of the square to shares of its content, clip them and move them to the CPU."""
     height, width = source.size
-    top, left = _corner(source.size, source.padded)
+    top, left = corner(source.size, source.padded)
     across = (detections.boxes[:, 0::2] - left).clamp(0, width) / width
     down = (detections.boxes[:, 1::2] - top).clamp(0, height) / height
     boxes = torch.stack([across, down], 2).flatten(1)
     return Detections(boxes.cpu(), detections.scores.cpu(), detections.labels.cpu())
-
-
-def _corner(size: tuple[int, int], padded: tuple[int, int]) -> tuple[int, int]:
-    """Return the (top, left) of a content of `size` (height, width) in its square."""
-    return margin(size[0], padded[0]), margin(size[1], padded[1])

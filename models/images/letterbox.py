@@ -28,6 +28,11 @@ def margin(length: int, side: int) -> int:
     return (side - length) // 2
 
 
+def corner(size: tuple[int, int], square: tuple[int, int]) -> tuple[int, int]:
+    """Return the (top, left) of a content of `size` in a `square`, each as (height, width)."""
+    return margin(size[0], square[0]), margin(size[1], square[1])
+
+
 def fitted(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Return an image, uint8 [h, w, 3], as large as it is in a square of `side`."""
     height, width = fit(image.shape[0], image.shape[1], side)
@@ -38,7 +43,7 @@ def boxed(content: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Return uint8 [side, side, 3] with an image that was fitted, uint8 [h, w, 3], in the middle."""
     height, width = content.shape[:2]
     square = np.full((side, side, 3), GREY, dtype=np.uint8)
-    top, left = margin(height, side), margin(width, side)
+    top, left = corner((height, width), (side, side))
     square[top : top + height, left : left + width] = content
     return square
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torchvision.models.detection.image_list import ImageList
 
 from explain.detection.box_target import BoxTarget
-from explain.detection.family import BOX_ASPECTS, MapPart, Reading
+from explain.detection.family import BOX_ASPECTS, MapPart, Reading, clipped, side_numbers
 from explain.detection.rows import Rows
-from explain.request.parameter_types import SIDES, Aspect
+from explain.request.parameter_types import Aspect
 from models.detection.adapter import DetectorInput
 from models.detection.torchvision_adapter import TorchvisionAdapter
 
@@ -35,8 +35,7 @@ class AnchorFamily:
         heads = self.adapter.unflatten(dense) if dense else self.network.head(maps)
         anchors = self._anchors(maps, source)
         boxes = self.network.box_coder.decode_single(heads["bbox_regression"][0], anchors)
-        limits = torch.tensor([source.size[1], source.size[0]] * 2, device=boxes.device)
-        return Rows(boxes.clamp(min=0).minimum(limits), heads["cls_logits"][0].sigmoid())
+        return Rows(clipped(boxes, source.size), heads["cls_logits"][0].sigmoid())
 
     def cells(self, outputs: Sequence[Tensor], source: DetectorInput, target: BoxTarget) -> Tensor:
         """Return nothing: there are no masks."""
@@ -92,9 +91,7 @@ class AnchorPass:
         coder: Any = self.network.box_coder
         deltas = head.regression_head([part[None]])[0, at]
         corners = coder.decode_single(deltas[None], self.anchors[target.row][None])[0]
-        side = SIDES.index(target.aspect)
-        place = corners[side] / self.source.size[1 - side % 2]
-        return torch.stack([place, place])
+        return side_numbers(corners, target.aspect, self.source.size)
 
     def _place(self, row: int) -> tuple[int, int, int, int, int]:
         """Return the level, y, x and anchor of a row, and how many anchors each place has."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from explain.detection.box_target import BoxTarget
-from explain.detection.family import MapPart, Reading, inputs_of
+from explain.detection.family import MapPart, Reading, inputs_of, mask_numbers
 from explain.detection.recorded_maps import recorded_maps
 from explain.detection.rows import Rows
 from explain.request.parameter_types import Aspect
@@ -59,10 +59,7 @@ class MaskQueryPass:
     def read(self, target: BoxTarget, number: int = 0) -> Reading:
         """Read the query of a target."""
         if target.aspect == "mask":
-            assert target.cells is not None
-            masks = self.masks[number, target.row]
-            chosen = masks[target.cells] if target.cells.any() else masks.flatten()
-            return Reading(torch.stack([chosen.mean(), chosen.sigmoid().mean()]), self.maps)
+            return Reading(mask_numbers(self.masks[number, target.row], target), self.maps)
         logits = self.logits[number, target.row]
         return Reading(torch.stack([logits[target.label], logits.softmax(0)[target.label]]), self.maps)
 

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torchvision.ops import box_convert
 
 from explain.detection.box_target import BoxTarget
-from explain.detection.family import BOX_ASPECTS, MapPart, Reading, inputs_of
+from explain.detection.family import BOX_ASPECTS, MapPart, Reading, inputs_of, side_numbers
 from explain.detection.recorded_maps import recorded_maps
 from explain.detection.rows import Rows
-from explain.request.parameter_types import SIDES, Aspect
+from explain.request.parameter_types import Aspect
 from models.detection.adapter import DetectorInput
 from models.huggingface.query_adapter import QueryAdapter
 
@@ -70,9 +70,8 @@ class QueryPass:
         row = self._row(logits.detach(), boxes.detach(), target)
         if target.aspect == "label":
             return Reading(self.family.numbers(logits[row], target.label), self.maps)
-        side = SIDES.index(target.aspect)
-        place = box_convert(boxes[row], "cxcywh", "xyxy")[side]
-        return Reading(torch.stack([place, place]), self.maps)
+        shares = box_convert(boxes[row], "cxcywh", "xyxy")
+        return Reading(side_numbers(shares, target.aspect, (1, 1)), self.maps)
 
     def _row(self, logits: Tensor, boxes: Tensor, target: BoxTarget) -> int:
         assert target.row is not None

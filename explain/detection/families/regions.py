@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torchvision.models.detection.image_list import ImageList
 
 from explain.detection.box_target import BoxTarget
-from explain.detection.family import BOX_ASPECTS, MapPart, Reading
+from explain.detection.family import BOX_ASPECTS, MapPart, Reading, clipped, mask_numbers, side_numbers
 from explain.detection.rows import Rows
-from explain.request.parameter_types import SIDES, Aspect
+from explain.request.parameter_types import Aspect
 from models.detection.adapter import DetectorInput
 from models.detection.torchvision_adapter import TorchvisionAdapter
 from models.networks.region_pool import RegionPool
@@ -41,7 +41,7 @@ class RegionFamily:
             proposals, _ = self.network.rpn(images, maps)
         pooled = heads.box_roi_pool(maps, proposals, images.image_sizes)
         logits, deltas = heads.box_predictor(heads.box_head(pooled))
-        boxes = _clipped(heads.box_coder.decode(deltas, proposals), source.size)
+        boxes = clipped(heads.box_coder.decode(deltas, proposals), source.size)
         return Rows(boxes[:, 1:], logits.softmax(1)[:, 1:])
 
     def cells(self, outputs: Sequence[Tensor], source: DetectorInput, target: BoxTarget) -> Tensor:
@@ -82,16 +82,14 @@ class RegionPass:
         heads: Any = self.network.roi_heads
         if target.aspect == "mask":
             logits, part = self.mask_logits(target, number)
-            return Reading(_mask_numbers(logits, target), [part])
+            return Reading(mask_numbers(logits, target), [part])
         pooled, part = self._pooled(heads.box_roi_pool, target, number)
         logits, deltas = heads.box_predictor(heads.box_head(pooled))
         label = 1 + target.label
         if target.aspect == "label":
             return Reading(torch.stack([logits[0, label], logits.softmax(1)[0, label]]), [part])
         boxes = heads.box_coder.decode(deltas, [target.corners.to(deltas.device)[None]])[0, label]
-        side = SIDES.index(target.aspect)
-        place = boxes[side] / self.size[1 - side % 2]
-        return Reading(torch.stack([place, place]), [part])
+        return Reading(side_numbers(boxes, target.aspect, self.size), [part])
 
     def mask_logits(self, target: BoxTarget, number: int) -> tuple[Tensor, MapPart]:
         """Return the logits of the label's mask over the box, [M, M], and the part of the map they depend on."""
@@ -114,16 +112,3 @@ class RegionPass:
         pooled = pool.pooled(part[None], corners * scale - offset, torch.zeros(1, dtype=torch.long, device=device))
         box = tuple(edge / scale for edge in (columns.start, rows.start, columns.stop, rows.stop))
         return pooled, MapPart(part, box)  # type: ignore[arg-type]  # four edges
-
-
-def _mask_numbers(logits: Tensor, target: BoxTarget) -> Tensor:
-    """Return the mean over the cells of the target, as a logit and as a probability: [2]."""
-    assert target.cells is not None
-    chosen = logits[target.cells.to(logits.device)] if target.cells.any() else logits.flatten()
-    return torch.stack([chosen.mean(), chosen.sigmoid().mean()])
-
-
-def _clipped(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Cut off what lies outside of a content of `size` (height, width)."""
-    limits = torch.tensor([size[1], size[0]] * 2, device=boxes.device)
-    return boxes.clamp(min=0).minimum(limits)

@@ -9,12 +9,12 @@ from torch.nn import functional
 from torchvision.ops import box_convert
 
 from explain.detection.box_target import BoxTarget
-from explain.detection.family import BOX_ASPECTS, MapPart, Reading, inputs_of
+from explain.detection.family import BOX_ASPECTS, MapPart, Reading, clipped, inputs_of, side_numbers
 from explain.detection.rows import Rows
-from explain.request.parameter_types import SIDES, Aspect
+from explain.request.parameter_types import Aspect
 from models.detection.adapter import DetectorInput
 from models.detection.yolov5_adapter import YoloAdapter
-from models.images.letterbox import margin
+from models.images.letterbox import corner
 from models.networks.yolov5 import YoloV5
 
 _OBJECTNESS, _LABELS = 4, 5  # places among the values of a row
@@ -70,22 +70,15 @@ class YoloPass:
             logit = functional.logsigmoid(values[_OBJECTNESS]) + functional.logsigmoid(values[_LABELS + target.label])
             return Reading(torch.stack([logit, logit.exp()]), maps)
         corners = _corners(self._decoded[number, target.row][None], self._source, clip=False)[0]
-        side = SIDES.index(target.aspect)
-        place = corners[side] / self._source.size[1 - side % 2]
-        return Reading(torch.stack([place, place]), maps)
+        return Reading(side_numbers(corners, target.aspect, self._source.size), maps)
 
     def _covered(self) -> tuple[float, float, float, float]:
-        top, left = _corner(self._source)
+        top, left = corner(self._source.size, self._source.padded)
         return (-left, -top, self._source.padded[1] - left, self._source.padded[0] - top)
-
-
-def _corner(source: DetectorInput) -> tuple[int, int]:
-    (height, width), (down, across) = source.size, source.padded
-    return margin(height, down), margin(width, across)
 
 
 def _corners(decoded: Tensor, source: DetectorInput, *, clip: bool) -> Tensor:
     """Return the corners of decoded rows, [R, 4], in pixels of the content; inside of it, if `clip`."""
-    top, left = _corner(source)
+    top, left = corner(source.size, source.padded)
     corners: Tensor = box_convert(decoded[:, :4], "cxcywh", "xyxy") - decoded.new_tensor([left, top] * 2)
-    return corners.clamp(min=0).minimum(corners.new_tensor([*source.size[::-1]] * 2)) if clip else corners
+    return clipped(corners, source.size) if clip else corners
