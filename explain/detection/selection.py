@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explain.errors import ExplanationError
+from explain.request.label_positions import label_position
 from explain.request.parameters import ExplanationParameters
 from explain.request.requested_box import RequestedBox
-from explain.request.targets import label_index
 from models.detection.instances import Instances
 from models.labels import Label
 from settings.excerpt import counted
@@ -42,11 +42,11 @@ def selected_boxes(parameters: ExplanationParameters, found: Instances, labels: 
     selected: list[SelectedBox] = []
     for target in parameters.target:
         if isinstance(target, RequestedBox):
-            selected.append(SelectedBox(np.array(target.corners), label_index(target.label, labels)))
+            selected.append(SelectedBox(np.array(target.corners), label_position(target.label, labels)))
         elif isinstance(target, int):
             selected.append(_of_reply(found, _position(target, len(found.scores))))
         else:
-            of_label = np.flatnonzero(found.labels == label_index(target, labels))
+            of_label = np.flatnonzero(found.labels == label_position(target, labels))
             selected += [_of_reply(found, int(position)) for position in of_label]
     return selected[:_MOST]
 
@@ -55,9 +55,9 @@ def check_labels(parameters: ExplanationParameters, labels: Sequence[Label]) -> 
     """Check the labels that a request names, before anything runs; ExplanationError as of `selected_boxes`."""
     for target in parameters.target or ():
         if isinstance(target, RequestedBox):
-            label_index(target.label, labels)
+            label_position(target.label, labels)
         elif isinstance(target, str):
-            label_index(target, labels)
+            label_position(target, labels)
 
 
 def _position(target: int, count: int) -> int:

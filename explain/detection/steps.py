@@ -152,14 +152,13 @@ class DetectorSteps:
         boxes = self.executor.explained_boxes(scored, targets, self.out_of_time)
         steps = with_quality(self.algorithm.steps(boxes, self.parameters), boxes, self.parameters.quality)
         explanation: Explanation = yield from steps
-        attributions = explanation.attributions
-        if self.executor.family.pools_box and not self.algorithm.needs_rows and self.parameters.aspect != "mask":
-            notes = [f"As a proposal, this box scores {float(score):.4f}." for score in explanation.logits[:, 1]]
-            if self.parameters.aspect in ("label", "box"):
-                attributions = tuple(
-                    replace(one, notes=(*one.notes, note)) for one, note in zip(attributions, notes, strict=True)
-                )
-        return attributions
+        scored_as_proposal = self.executor.family.pools_box and self.parameters.aspect in ("label", "box")
+        if not scored_as_proposal or self.algorithm.needs_rows:
+            return explanation.attributions
+        return [
+            replace(one, notes=(*one.notes, f"As a proposal, this box scores {float(score):.4f}."))
+            for one, score in zip(explanation.attributions, explanation.logits[:, 1], strict=True)
+        ]
 
 
 def _counted(

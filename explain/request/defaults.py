@@ -14,7 +14,7 @@ OF_KIND: Mapping[Explained, Mapping[str, Any]] = {
     "classifier": {},
     # a detector sees the whole image; three equal numbers for each pixel would be waste
     "detector": {"xai_algorithm": "odam", "extent": "picture", "attributions_channels": 1},
-    "script": {},
+    "script": {"xai_algorithm": "rise"},
 }
 
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {

@@ -261,9 +261,10 @@ class ExplanationParameters(BaseModel):
         return _validated(fields)
 
 
-def read_parameters(content: object) -> ExplanationParameters:
+def read_parameters(content: object, kind: Explained | None = None) -> ExplanationParameters:
     """Read the `xai_parameters` of a request, a JSON object or null. A value of null counts as not given.
 
+    What a request leaves open stays so for `for_kind` to decide, unless the `kind` of what is served is known already.
     Raises ExplanationError: `algorithm_unknown`, `box_invalid`, or `xai_parameters_invalid` with a sentence for each
     key that is unknown, of the wrong type or out of range.
     """
@@ -278,6 +279,8 @@ def read_parameters(content: object) -> ExplanationParameters:
     for target in targets if isinstance(targets, list) else [targets]:
         if isinstance(target, Mapping):
             check_box(target)
+    if kind is not None:
+        given = {**OF_KIND[kind], **given}
     return _validated(_layers(given) | given)
 
 

@@ -105,14 +105,6 @@ def top_targets(k: int) -> TargetSelector:
     return lambda logits: [ExplainedTarget(int(index)) for index in logits.topk(min(k, len(logits))).indices]
 
 
-def label_index(target: int | str, labels: Sequence[Label]) -> int:
-    """Return the index of a label: a number is a position even where labels are numbers, a text names a label.
-
-    Raises ExplanationError, code `target_unknown`, for any other.
-    """
-    return label_position(target, labels)
-
-
 def _index(target: int | str | RequestedBox, labels: Sequence[Label]) -> int | None:
     """Return the index of a label, or None for the label that is predicted."""
     if isinstance(target, RequestedBox):

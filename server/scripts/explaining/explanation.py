@@ -152,10 +152,7 @@ class _ScriptExplanation:
 
 def parameters_of(cell: ExplainedCell) -> ExplanationParameters:
     """Read the `xai_parameters` of a cell. ExplanationError where they are not valid, or not for scripts."""
-    given = {} if cell.parameters is None else cell.parameters
-    if isinstance(given, dict) and given.get("xai_algorithm") is None:
-        given = {**given, "xai_algorithm": "rise"}
-    parameters = read_parameters(given)
+    parameters = read_parameters(cell.parameters, "script")
     if parameters.algorithm != "rise":
         raise ExplanationError(
             "algorithm_unsupported",
